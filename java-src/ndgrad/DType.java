@@ -1,0 +1,175 @@
+package ndgrad;
+
+import java.lang.reflect.Array;
+import java.util.Locale;
+
+/** The element types. A word of the vocabulary: it imports nothing of ndgrad but its exceptions. */
+public enum DType {
+  /** Truth values, stored in a {@code boolean[]}. */
+  BOOL(boolean.class, 1),
+  /** 32-bit integers, stored in an {@code int[]}; arithmetic wraps. */
+  INT32(int.class, 4),
+  /** 64-bit integers, stored in a {@code long[]}; arithmetic wraps. */
+  INT64(long.class, 8),
+  /** Single precision, stored in a {@code float[]}. */
+  FLOAT32(float.class, 4),
+  /** Double precision, stored in a {@code double[]}; the default of floating results. */
+  FLOAT64(double.class, 8);
+
+  private final Class<?> primitive;
+  private final int itemsize;
+
+  DType(Class<?> primitive, int itemsize) {
+    this.primitive = primitive;
+    this.itemsize = itemsize;
+  }
+
+  /**
+   * The dtype that a name, keyword, dtype or primitive class stands for: {@code "float32"}, {@code ":float32"} (what
+   * a Clojure keyword prints as), {@code FLOAT32}, {@code float.class}.
+   *
+   * @param designator what names a dtype
+   * @return the dtype
+   * @throws DTypeException when it names none
+   */
+  public static DType of(Object designator) {
+    if (designator instanceof DType d) {
+      return d;
+    }
+    if (designator instanceof Class<?> c) {
+      for (DType d : values()) {
+        if (d.primitive == c) {
+          return d;
+        }
+      }
+    } else if (designator != null) {
+      String name = designator.toString();
+      name = (name.startsWith(":") ? name.substring(1) : name).toUpperCase(Locale.ROOT);
+      for (DType d : values()) {
+        if (d.name().equals(name)) {
+          return d;
+        }
+      }
+    }
+    throw new DTypeException(
+        "unknown dtype " + designator + "; expected one of float32, float64, int32, int64, bool",
+        "dtype",
+        String.valueOf(designator));
+  }
+
+  /**
+   * The dtype of a primitive array.
+   *
+   * @param array a {@code float[] double[] int[] long[]} or {@code boolean[]}
+   * @return its dtype
+   * @throws DTypeException for anything else
+   */
+  public static DType ofArray(Object array) {
+    return switch (array) {
+      case double[] _ -> FLOAT64;
+      case float[] _ -> FLOAT32;
+      case long[] _ -> INT64;
+      case int[] _ -> INT32;
+      case boolean[] _ -> BOOL;
+      case null, default ->
+          throw new DTypeException(
+              "expected a float[], double[], int[], long[] or boolean[], got "
+                  + (array == null ? "null" : array.getClass().getTypeName()));
+    };
+  }
+
+  /**
+   * NumPy 2's promotion of two array dtypes: {@code int32 + float32} is {@code float64}, {@code bool} yields to all.
+   *
+   * @param a one dtype
+   * @param b the other
+   * @return the smallest dtype that holds both without loss, as NumPy's {@code promote_types}
+   */
+  public static DType promote(DType a, DType b) {
+    DType low = a.ordinal() < b.ordinal() ? a : b;
+    DType high = low == a ? b : a;
+    return high == FLOAT32 && low.isInteger() ? FLOAT64 : high;
+  }
+
+  /**
+   * Bytes of one element.
+   *
+   * @return 1, 4 or 8
+   */
+  public int itemsize() {
+    return itemsize;
+  }
+
+  /**
+   * Whether this is {@code float32} or {@code float64}, the dtypes that can require a gradient.
+   *
+   * @return true for the floating dtypes
+   */
+  public boolean isFloating() {
+    return this == FLOAT32 || this == FLOAT64;
+  }
+
+  /**
+   * Whether this is {@code int32} or {@code int64}.
+   *
+   * @return true for the integer dtypes, false for bool
+   */
+  public boolean isInteger() {
+    return this == INT32 || this == INT64;
+  }
+
+  /**
+   * This dtype if it is floating, else {@code float64}: the dtype in which {@code exp} or {@code mean} of it is
+   * computed.
+   *
+   * @return a floating dtype
+   */
+  public DType toFloating() {
+    return isFloating() ? this : FLOAT64;
+  }
+
+  /**
+   * The Java class of one element.
+   *
+   * @return for example {@code float.class}
+   */
+  public Class<?> primitive() {
+    return primitive;
+  }
+
+  /**
+   * A fresh primitive array of zeros.
+   *
+   * @param length number of elements
+   * @return a {@code float[]}, {@code double[]}, {@code int[]}, {@code long[]} or {@code boolean[]}
+   */
+  public Object newArray(int length) {
+    return switch (this) {
+      case FLOAT64 -> new double[length];
+      case FLOAT32 -> new float[length];
+      case INT64 -> new long[length];
+      case INT32 -> new int[length];
+      case BOOL -> new boolean[length];
+    };
+  }
+
+  /**
+   * The length of a primitive array of this dtype.
+   *
+   * @param array the array
+   * @return its length
+   */
+  public static int lengthOf(Object array) {
+    return Array.getLength(array);
+  }
+
+  /**
+   * The name as NumPy writes it.
+   *
+   * @return for example {@code "float32"}
+   */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,16 @@
+package ndgrad;
+
+/** An index out of range, too many indexes, or something that is no index. */
+public final class IndexException extends NdException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * An error with its facts.
+   *
+   * @param message what was wrong, what was expected, what to do
+   * @param data alternating names and values
+   */
+  public IndexException(String message, Object... data) {
+    super(message, data);
+  }
+}

@@ -1,0 +1,69 @@
+package ndgrad;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The root of every error ndgrad raises on purpose. Its message speaks the caller's terms; its {@link #data()} holds
+ * the facts (op, shapes, axis, …) so that programs need not parse the message. Nothing has been written when one is
+ * thrown.
+ *
+ * <pre>{@code
+ * try { Array.zeros(2, 3).add(Array.zeros(4)); }
+ * catch (ShapeException e) { System.out.println(e.data().get("shapes")); }
+ * }</pre>
+ */
+public abstract sealed class NdException extends RuntimeException
+    permits ArgumentException,
+        DTypeException,
+        GraphException,
+        IndexException,
+        MutationException,
+        ShapeException {
+  private static final long serialVersionUID = 1L;
+
+  private final transient Map<String, Object> data = new LinkedHashMap<>();
+  private String prefix = "";
+
+  /**
+   * An error with its facts.
+   *
+   * @param message what was wrong, what was expected, what to do
+   * @param data alternating names and values
+   */
+  protected NdException(String message, Object... data) {
+    super(message);
+    for (int i = 0; i + 1 < data.length; i += 2) {
+      this.data.put((String) data[i], data[i + 1]);
+    }
+  }
+
+  /**
+   * The facts behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code "dtype"}, ….
+   *
+   * @return an unmodifiable map, empty when there is nothing to add to the message
+   */
+  public Map<String, Object> data() {
+    return Collections.unmodifiableMap(data);
+  }
+
+  /**
+   * Names the op that was running, unless an inner one has been named already.
+   *
+   * @param op the op's public name
+   * @return this
+   */
+  public NdException during(String op) {
+    if (data.putIfAbsent("op", op) == null) {
+      prefix = op + ": ";
+    }
+    return this;
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public String getMessage() {
+    return prefix + super.getMessage();
+  }
+}

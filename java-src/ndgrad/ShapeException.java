@@ -1,0 +1,16 @@
+package ndgrad;
+
+/** Shapes that do not fit each other or the op: broadcasting, reshape, matmul, ragged nesting, an axis out of range. */
+public final class ShapeException extends NdException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * An error with its facts.
+   *
+   * @param message what was wrong, what was expected, what to do
+   * @param data alternating names and values
+   */
+  public ShapeException(String message, Object... data) {
+    super(message, data);
+  }
+}
