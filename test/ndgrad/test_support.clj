@@ -1,0 +1,12 @@
+(ns ndgrad.test-support
+  "What test namespaces share."
+  (:require
+   [clojure.test :as t]))
+
+(defn skip
+  "Says that the rest of the current test can't run here, and why; the caller then leaves the test.
+
+    (deftest mkl-multiplies
+      (if-not (mkl?) (skip \"MKL is not on the classpath\") (is ...)))"
+  [reason]
+  (t/do-report {:type :skip, :message reason}))
