@@ -1,0 +1,116 @@
+package ndgrad.kernel;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The distinct nodes of some expressions, arguments before their users: equal subexpressions are one node. Building
+ * is linear in the number of {@link Expr} objects, however often they share each other.
+ */
+final class Dag {
+
+  /**
+   * One distinct node.
+   *
+   * @param expr an expression that it stands for
+   * @param args the ids of its arguments
+   */
+  record Node(Expr expr, int... args) {}
+
+  private record Key(Object what, int a, int b, int c) {}
+
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<Key, Integer> ids = new HashMap<>();
+  private final IdentityHashMap<Expr, Integer> seen = new IdentityHashMap<>();
+  private final int[] roots;
+
+  Dag(Expr... outputs) {
+    roots = new int[outputs.length];
+    for (int j = 0; j < outputs.length; j++) {
+      roots[j] = id(outputs[j]);
+    }
+  }
+
+  int size() {
+    return nodes.size();
+  }
+
+  Node node(int id) {
+    return nodes.get(id);
+  }
+
+  int outputs() {
+    return roots.length;
+  }
+
+  /** The node of output {@code j}. */
+  int root(int j) {
+    return roots[j];
+  }
+
+  /** One more than the highest input index. */
+  int inputs() {
+    int n = 0;
+    for (Node node : nodes) {
+      if (node.expr() instanceof Expr.In in) {
+        n = Math.max(n, in.index() + 1);
+      }
+    }
+    return n;
+  }
+
+  /** How often each node is referred to, by other nodes and as an output. */
+  int[] uses() {
+    int[] uses = new int[nodes.size()];
+    for (int root : roots) {
+      uses[root]++;
+    }
+    for (Node node : nodes) {
+      for (int arg : node.args()) {
+        uses[arg]++;
+      }
+    }
+    return uses;
+  }
+
+  private int id(Expr e) {
+    Integer known = seen.get(e);
+    if (known == null) {
+      known =
+          switch (e) {
+            case Expr.In _, Expr.Const _ -> intern(new Key(e, 0, 0, 0), e);
+            case Expr.Apply1(Expr.Fn1 fn, Expr a) -> {
+              int x = id(a);
+              yield intern(new Key(fn, x, 0, 0), e, x);
+            }
+            case Expr.Apply2(Expr.Fn2 fn, Expr a, Expr b) -> {
+              int x = id(a);
+              int y = id(b);
+              boolean swap = (fn == Expr.Fn2.ADD || fn == Expr.Fn2.MUL) && x > y;
+              yield intern(swap ? new Key(fn, y, x, 0) : new Key(fn, x, y, 0), e, x, y);
+            }
+            case Expr.Select(Expr test, Expr yes, Expr no) -> {
+              int t = id(test);
+              int x = id(yes);
+              int y = id(no);
+              yield intern(new Key("select", t, x, y), e, t, x, y);
+            }
+          };
+      seen.put(e, known);
+    }
+    return known;
+  }
+
+  private int intern(Key key, Expr e, int... args) {
+    Integer known = ids.get(key);
+    if (known == null) {
+      known = nodes.size();
+      nodes.add(new Node(e, args));
+      ids.put(key, known);
+    }
+    return known;
+  }
+}
