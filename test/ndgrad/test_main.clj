@@ -17,6 +17,7 @@
    [clojure.test :as t])
   (:import
    (java.io File)
+   (java.lang.reflect Method)
    (org.junit.platform.engine DiscoverySelector TestExecutionResult TestExecutionResult$Status)
    (org.junit.platform.engine.discovery DiscoverySelectors)
    (org.junit.platform.engine.support.descriptor ClassSource MethodSource)
@@ -160,15 +161,21 @@
                 (print-skip test-name (if e (ex-message e) "aborted")))
             (.isTest ^TestIdentifier id) (note outcomes test-name :pass)))))))
 
+(defn- selectors
+  "The class, or its methods called `only`."
+  ^"[Lorg.junit.platform.engine.DiscoverySelector;" [^String class-name only]
+  (into-array
+   DiscoverySelector
+   (if-not only
+     [(DiscoverySelectors/selectClass class-name)]
+     (let [c (Class/forName class-name)]
+       (for [^Method m (.getDeclaredMethods c) :when (= (str only) (.getName m))]
+         (DiscoverySelectors/selectMethod ^Class c m))))))
+
 (defn- run-junit [outcomes {:keys [var] suite-name :name}]
-  (let [^DiscoverySelector selector
-        (if var
-          (DiscoverySelectors/selectMethod ^String suite-name ^String (str var))
-          (DiscoverySelectors/selectClass ^String suite-name))
-        ^LauncherDiscoveryRequest request
+  (let [^LauncherDiscoveryRequest request
         (-> (LauncherDiscoveryRequestBuilder/request)
-            (.selectors ^"[Lorg.junit.platform.engine.DiscoverySelector;"
-             (into-array DiscoverySelector [selector]))
+            (.selectors (selectors suite-name var))
             .build)
         ^Launcher launcher (LauncherFactory/create)
         before (count @outcomes)]

@@ -1,0 +1,44 @@
+;; For users of Leiningen, and a second way to run the same suite: `lein test`.
+;; deps.edn is the original; a test compares the two.
+(defproject io.github.ndgrad/ndgrad "0.1.0-SNAPSHOT"
+  :description "N-dimensional arrays with automatic differentiation for Java and Clojure"
+  :license {:name "MIT"}
+  :min-lein-version "2.9.0"
+
+  ;; provided: a Java program that uses ndgrad needs no Clojure
+  :dependencies [[org.clojure/clojure "1.12.6" :scope "provided"]]
+
+  :source-paths ["src"]
+  :java-source-paths ["java-src"]
+  :resource-paths ["resources"]
+  :target-path "target/lein/%s"        ; bin/clj has target/classes
+
+  :java-cmd ~(do (load-file "dev/jdk.clj") ((resolve 'jdk/tool) "java"))
+  :javac-options ["--release" "25" "--add-modules" "jdk.incubator.vector"
+                  "-Xlint:all,-restricted,-path" "-Werror" "-parameters" "-encoding" "UTF-8"]
+  ;; ^:replace, because Leiningen's own options switch the optimising compiler off
+  :jvm-opts ^:replace ["--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
+                       "-XX:+UseParallelGC" "-XX:-OmitStackTraceInFastThrow"]
+
+  ;; What bin/test runs, with its summary. Native engines only where their jars fit.
+  :aliases {"test" ["with-profile"
+                    ~(if (= ["Linux" "amd64"] (map #(System/getProperty %) ["os.name" "os.arch"]))
+                       "+test,+openblas,+mkl"
+                       "+test")
+                    "run" "-m" "ndgrad.test-main"]}
+
+  ;; A plain :base, because Leiningen's brings in dependencies of its own for a REPL.
+  :profiles {:base {:resource-paths ["dev-resources"]}
+             :test {:source-paths ["examples" "dev"]
+                    :java-source-paths ["test"]
+                    :test-paths ["test"]
+                    :dependencies [[org.clojure/test.check "1.1.3"]
+                                   [org.junit.platform/junit-platform-launcher "6.1.3"]
+                                   [org.junit.jupiter/junit-jupiter "6.1.3"]
+                                   [org.knowm.xchart/xchart "4.0.3"]]}
+             :openblas {:dependencies [[org.bytedeco/openblas "0.3.31-1.5.13"
+                                        :classifier "linux-x86_64"
+                                        :exclusions [org.bytedeco/javacpp]]]}
+             :mkl {:dependencies [[org.bytedeco/mkl "2025.3-1.5.13"
+                                   :classifier "linux-x86_64-redist"
+                                   :exclusions [org.bytedeco/javacpp]]]}})

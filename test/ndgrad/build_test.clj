@@ -1,0 +1,230 @@
+(ns ndgrad.build-test
+  "Checks of the build itself: what a compiler would check if it could."
+  (:require
+   [clojure.edn :as edn]
+   [clojure.java.io :as io]
+   [clojure.java.shell :as shell]
+   [clojure.set :as set]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]])
+  (:import
+   (java.io File PrintWriter StringWriter)
+   (java.nio.file Files)
+   (java.nio.file.attribute FileAttribute)
+   (java.util.spi ToolProvider)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private ^File root
+  (-> (io/resource "ndgrad/build_test.clj") io/file
+      .getParentFile .getParentFile .getParentFile))
+
+(defn- file ^File [& path] (apply io/file root path))
+
+(defn- files-under [dir extension]
+  (->> (file-seq (file dir))
+       (filter (fn [^File f] (and (.isFile f) (str/ends-with? (.getName f) extension))))
+       (sort-by str)))
+
+(defn- relative [^File f] (str/replace (str (.relativize (.toPath root) (.toPath f))) "\\" "/"))
+
+(defn- scratch-dir []
+  (doto (.toFile (Files/createTempDirectory "ndgrad" (make-array FileAttribute 0)))
+    .deleteOnExit))
+
+(defn- run-tool
+  "Runs one of the JDK's tools; [status, what it printed]."
+  [tool-name & args]
+  (let [^ToolProvider tool (.get (ToolProvider/findFirst tool-name))
+        out (StringWriter.)
+        writer (PrintWriter. out)]
+    [(.run tool writer writer ^String/1 (into-array String (map str args))) (str out)]))
+
+;; ---- layers ---------------------------------------------------------------------------------
+
+(def ^:private layers
+  "A package may use those on its right, and itself. The first group sits on the public API."
+  [#{"ndgrad.nn" "ndgrad.optim" "ndgrad.data" "ndgrad.io"}
+   #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.autograd"} #{"ndgrad.kernel"} #{"ndgrad.blas"}])
+
+(def ^:private vocabulary
+  "Plain classes of `ndgrad` that every package may use, and that use only each other."
+  #{"ndgrad.DType" "ndgrad.Index" "ndgrad.NdException" "ndgrad.ShapeException"
+    "ndgrad.IndexException" "ndgrad.DTypeException" "ndgrad.ArgumentException"
+    "ndgrad.MutationException" "ndgrad.GraphException"})
+
+(defn- package-of [class-name] (str/replace class-name #"\.[A-Z].*$" ""))
+(defn- outermost [class-name] (str/replace class-name #"\$.*$" ""))
+(defn- layer-of [package] (first (keep-indexed (fn [i l] (when (l package) i)) layers)))
+
+(defn- violation
+  "Why class `from` must not use class `to`, or nil. Both are outermost class names."
+  [from to]
+  (let [from-layer (layer-of (package-of from))
+        to-layer (layer-of (package-of to))]
+    (cond
+      (or (= from to) (str/starts-with? to "java.")) nil
+      (not (str/starts-with? to "ndgrad")) (when-not (re-find #"^(jdk|javax)\." to)
+                                             (str from " uses " to ": the core needs the JDK only"))
+      (nil? from-layer) (str from ": give its package a place in `layers`")
+      (nil? to-layer) (str to ": give its package a place in `layers`")
+      (and (vocabulary from) (not (vocabulary to)))
+      (str from " uses " to ": vocabulary uses vocabulary only")
+      (vocabulary to) nil
+      (> from-layer to-layer)
+      (str from " uses " to ": " (package-of from) " must not know " (package-of to)))))
+
+(defn- core-classes []
+  (set (for [f (files-under "java-src" ".java")]
+         (-> (relative f) (str/replace #"^java-src/|\.java$" "") (str/replace "/" ".")))))
+
+(defn- dependences
+  "[from to] of all classes of the core, by the class files that this JVM runs."
+  []
+  (let [classes (-> (Class/forName "ndgrad.DType") .getProtectionDomain .getCodeSource
+                    .getLocation .toURI io/file)
+        [status out] (run-tool "jdeps" "-verbose:class" "-filter:none" "--ignore-missing-deps" classes)
+        core (core-classes)]
+    (is (zero? status) out)
+    (distinct (for [line (str/split-lines out)
+                    :let [[_ from to] (re-find #"^ +(\S+) +-> +(\S+)" line)]
+                    :when (and from (core (outermost from)))]
+                [(outermost from) (outermost to)]))))
+
+(deftest packages-import-one-way
+  (let [all (dependences)]
+    (is (seq all) "jdeps printed no dependence")
+    (is (= [] (keep (fn [[from to]] (violation from to)) all)))))
+
+(deftest the-layer-rule-notices
+  (is (violation "ndgrad.kernel.Layout" "ndgrad.Array"))
+  (is (violation "ndgrad.blas.Blas" "ndgrad.kernel.Layout"))
+  (is (violation "ndgrad.DType" "ndgrad.kernel.Layout"))
+  (is (violation "ndgrad.Array" "clojure.lang.RT"))
+  (is (violation "ndgrad.Array" "ndgrad.optim.Adam"))
+  (is (violation "ndgrad.elsewhere.Thing" "ndgrad.DType"))
+  (is (nil? (violation "ndgrad.blas.Blas" "ndgrad.ShapeException")))
+  (is (nil? (violation "ndgrad.Array" "ndgrad.kernel.Layout"))))
+
+(deftest layers-and-vocabulary-exist
+  (let [core (core-classes)]
+    (is (= #{} (set/difference vocabulary core)) "vocabulary that isn't there")))
+
+;; ---- Javadoc ----------------------------------------------------------------------------------
+
+(deftest javadoc-is-complete
+  (let [[status out] (apply run-tool "javadoc" "-quiet" "-Xdoclint:all" "-Xwerror"
+                            "--release" "25" "--add-modules" "jdk.incubator.vector"
+                            "-encoding" "UTF-8" "-d" (scratch-dir)
+                            (files-under "java-src" ".java"))]
+    (is (zero? status) out)))
+
+;; ---- reflection ---------------------------------------------------------------------------------
+
+(defn- namespaces-under [dir]
+  (for [f (files-under dir ".clj")]
+    (-> (relative f) (str/replace-first (str dir "/") "") (str/replace #"\.clj$" "")
+        (str/replace "/" ".") (str/replace "_" "-"))))
+
+(defn- reflection-warnings
+  "The warnings that loading `namespaces` in a fresh JVM prints, and its other output if it fails."
+  [namespaces]
+  (let [code (str "(set! *warn-on-reflection* true) (run! require '[" (str/join " " namespaces)
+                  "]) (shutdown-agents)")
+        {:keys [exit err out]}
+        (shell/sh (str (io/file (System/getProperty "java.home") "bin" "java"))
+                  "--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
+                  "-cp" (System/getProperty "java.class.path") "clojure.main" "-e" code)]
+    (concat (filter #(re-find #"^(Reflection warning|Boxed math)" %) (str/split-lines err))
+            (when-not (zero? exit) [out err]))))
+
+(deftest no-reflection
+  (doseq [dir ["src" "examples"]
+          :let [namespaces (namespaces-under dir)]]
+    (testing dir
+      (is (= [] (reflection-warnings namespaces))))))
+
+;; ---- the three build files agree --------------------------------------------------------------
+
+(defn- forms [file-name]
+  (with-open [in (java.io.PushbackReader. (io/reader (file file-name)))]
+    (doall (take-while some? (repeatedly #(read {:eof nil} in))))))
+
+(defn- lein-project []
+  (let [[_ lib version & kvs] (first (filter #(= 'defproject (first %)) (forms "project.clj")))]
+    (assoc (apply hash-map kvs) :lib lib :version version)))
+
+(defn- lein-deps
+  "{lib version} as deps.edn writes it: a classifier goes behind the name."
+  [dependencies]
+  (into {} (for [[lib version & {:keys [classifier]}] dependencies]
+             [(if classifier (symbol (str lib "$" classifier)) lib) version])))
+
+(defn- edn-deps [deps] (update-vals deps :mvn/version))
+
+(defn- constant
+  "The value of (def `sym` …) in the forms of a file."
+  [sym all]
+  (last (first (filter #(and (seq? %) (= ['def sym] (take 2 %))) all))))
+
+(deftest build-files-agree
+  (let [deps (edn/read-string (slurp (file "deps.edn")))
+        lein (lein-project)
+        build (forms "build.clj")
+        version (str/trim (slurp (file "resources/ndgrad/VERSION")))
+        test-alias (get-in deps [:aliases :test])
+        javac-release (fn [options] (second (drop-while #(not= "--release" %) options)))
+        release (second (re-find #"(?m)^release=(\d+)$" (slurp (file "bin/clj"))))]
+    (testing "names and version"
+      (is (= (:lib lein) (second (constant 'lib build))))
+      (is (= version (:version lein))))
+    (testing "dependencies"
+      (is (= (edn-deps (:deps deps)) (lein-deps (:dependencies lein))))
+      (is (= (edn-deps (:extra-deps test-alias))
+             (lein-deps (get-in lein [:profiles :test :dependencies]))))
+      (doseq [engine [:mkl :openblas]]
+        (is (= (edn-deps (get-in deps [:aliases engine :extra-deps]))
+               (lein-deps (get-in lein [:profiles engine :dependencies])))))
+      (is (= (get-in deps [:deps 'org.clojure/clojure])
+             (get-in deps [:aliases :build :replace-deps 'org.clojure/clojure]))))
+    (testing "paths"
+      (let [folders (fn [paths] (set (remove #(str/starts-with? % "target/") paths)))]
+        (is (= (folders (:paths deps))
+               (set (concat (:source-paths lein) (:resource-paths lein)))))
+        (is (= (folders (:extra-paths test-alias))
+               (set (mapcat (get-in lein [:profiles :test]) [:source-paths :test-paths]))))
+        (is (= ["java-src"] (:java-source-paths lein) (constant 'java-paths build)))))
+    (testing "the release of Java"
+      (is (= release (javac-release (:javac-options lein)) (str (constant 'release build)))))
+    (testing "flags of the JVM"
+      (is (set/subset? (set (get-in deps [:aliases :flags :jvm-opts]))
+                       (set (:jvm-opts lein)))))))
+
+;; ---- odds and ends --------------------------------------------------------------------------------
+
+(defn- text-files []
+  (->> (file-seq root)
+       (filter (fn [^File f]
+                 (and (.isFile f)
+                      (not (re-find #"^(target|out|\.git|\.cpcache|\.lsp|\.clj-kondo)(/|$)"
+                                    (relative f)))
+                      (re-find #"(\.(clj|edn|java|md|py|sh|yml|txt)|bin/\w+|\.ci/\w+)$"
+                               (relative f)))))))
+
+(deftest no-registry-hosts
+  (let [host #"(?i)\b[\w-]*(maven|clojars|npmjs|pypi|repo\d)[\w-]*\.(apache\.)?(org|com|io)\b"]
+    (is (re-find host (str "https://repo1" "." "maven" ".org/x")))
+    (is (= [] (filter #(re-find host (slurp %)) (text-files))))))
+
+(deftest every-test-file-is-run
+  (let [has-tests? (fn [f] (re-find #"(?m)^\(def(test|spec) " (slurp f)))]
+    (is (= [] (->> (files-under "test" ".clj")
+                   (filter has-tests?)
+                   (remove #(str/ends-with? (str %) "_test.clj"))
+                   (map relative)))
+        "tests in a file whose name does not end in _test.clj")
+    (is (= [] (->> (files-under "test" ".java")
+                   (filter #(re-find #"@(Test|ParameterizedTest|TestFactory|RepeatedTest)\b" (slurp %)))
+                   (remove #(str/ends-with? (str %) "Test.java"))
+                   (map relative)))
+        "tests in a file whose name does not end in Test.java")))
