@@ -1,0 +1,81 @@
+package ndgrad.blas;
+
+import ndgrad.ArgumentException;
+
+/** Argument checks that every engine shares: a native library must never see a matrix that leaves its array. */
+final class Checks {
+  private Checks() {}
+
+  static void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      int aLength,
+      int aOff,
+      int lda,
+      int bLength,
+      int bOff,
+      int ldb,
+      int cLength,
+      int cOff,
+      int ldc) {
+    batch(transA, transB, m, n, k, aLength, aOff, lda, 0, bLength, bOff, ldb, 0, cLength, cOff, ldc,
+        0, 1);
+  }
+
+  static void batch(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      int aLength,
+      int aOff,
+      int lda,
+      int strideA,
+      int bLength,
+      int bOff,
+      int ldb,
+      int strideB,
+      int cLength,
+      int cOff,
+      int ldc,
+      int strideC,
+      int count) {
+    if ((m | n | k | count) < 0) {
+      throw new ArgumentException(
+          "matrix sizes must not be negative: m " + m + ", n " + n + ", k " + k + ", count "
+              + count,
+          "m", m, "n", n, "k", k, "count", count);
+    }
+    matrix("A", transA ? k : m, transA ? m : k, aLength, aOff, lda, strideA, count);
+    matrix("B", transB ? n : k, transB ? k : n, bLength, bOff, ldb, strideB, count);
+    matrix("C", m, n, cLength, cOff, ldc, strideC, count);
+  }
+
+  private static void matrix(
+      String name, int rows, int cols, int length, int off, int ld, int stride, int count) {
+    if (rows == 0 || cols == 0 || count == 0) {
+      return;
+    }
+    long first = off + Math.min(0, (long) stride * (count - 1));
+    long last =
+        off + Math.max(0, (long) stride * (count - 1)) + (long) (rows - 1) * ld + (cols - 1);
+    if (ld < cols || first < 0 || last >= length) {
+      throw new ArgumentException(
+          "matrix " + name + " of " + rows + "×" + cols + " doesn't fit its array of " + length
+              + ": offset " + off + ", leading dimension " + ld + ", stride " + stride + ", count "
+              + count,
+          "matrix", name, "rows", rows, "cols", cols, "length", length, "offset", off, "ld", ld);
+    }
+  }
+
+  static void threads(int threads) {
+    if (threads < 1) {
+      throw new ArgumentException(
+          "a number of threads must be at least 1, was " + threads, "threads", threads);
+    }
+  }
+}

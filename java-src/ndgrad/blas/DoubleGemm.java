@@ -1,0 +1,364 @@
+// Generated from FloatGemm.java by GemmSources. Do not edit.
+package ndgrad.blas;
+
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One product {@code C = alpha·A·B + beta·C} of double matrices in plain loops. Each matrix has a stride for rows and
+ * one for columns, so a transpose costs nothing to say; {@link #part} gives the product of a block of {@code C}.
+ *
+ * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link #NC} elements,
+ * strips of four rows of {@code A} are packed beside each other, and the kernel adds four ranks at a time to four rows
+ * of accumulators. Every array of its inner loop is indexed by the loop variable alone, which lets C2 vectorise it.
+ */
+record DoubleGemm(
+    int m,
+    int n,
+    int k,
+    double alpha,
+    double[] a,
+    int aOff,
+    int aRow,
+    int aCol,
+    double[] b,
+    int bOff,
+    int bRow,
+    int bCol,
+    double beta,
+    double[] c,
+    int cOff,
+    int cRow,
+    int cCol) {
+  /** Columns of a packed panel: four of its rows and the accumulators stay in the first cache. */
+  private static final int NC = 2048 / Double.BYTES;
+
+  /** Rows of a packed panel: the panel stays in the second cache. */
+  private static final int KC = 256;
+
+  /** A task smaller than this many multiplications is not worth handing to another thread. */
+  private static final long TASK = 1L << 19;
+
+  /** Below this many columns the roles of A and B are swapped, so that the inner loop is long. */
+  private static final int NARROW = 32;
+
+  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
+  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
+  private static final AtomicInteger IDLE = new AtomicInteger();
+
+  private record Scratch(double[][] panel, double[] strip, double[][] acc) {
+    static Scratch take() {
+      Scratch s = POOL.poll();
+      if (s == null) {
+        return new Scratch(new double[KC][NC], new double[4 * KC], new double[4][NC]);
+      }
+      IDLE.decrementAndGet();
+      return s;
+    }
+
+    void give() {
+      if (IDLE.get() < POOLED) {
+        IDLE.incrementAndGet();
+        POOL.add(this);
+      }
+    }
+  }
+
+  /** The product of row-major matrices, as {@link Blas} describes it. */
+  static DoubleGemm of(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      double[] b,
+      int bOff,
+      int ldb,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc) {
+    return new DoubleGemm(
+        m, n, k, alpha,
+        a, aOff, transA ? 1 : lda, transA ? lda : 1,
+        b, bOff, transB ? 1 : ldb, transB ? ldb : 1,
+        beta, c, cOff, ldc, 1);
+  }
+
+  /** Computes the product on at most {@code threads} of the workers. */
+  void run(Workers workers, int threads) {
+    if (m == 0 || n == 0) {
+      return;
+    }
+    if (k == 0 || alpha == 0) {
+      scale();
+      return;
+    }
+    int tasks = (int) Math.min(threads, (long) m * n * k / TASK);
+    if (tasks <= 1) {
+      serial();
+      return;
+    }
+    boolean byRows = m > n;
+    int extent = byRows ? m : n;
+    // Blocks are multiples of four rows or of a cache line of columns.
+    int unit = byRows ? 4 : 16;
+    int step = Math.ceilDiv(Math.ceilDiv(extent, tasks), unit) * unit;
+    workers.run(
+        Math.ceilDiv(extent, step),
+        t -> {
+          int from = t * step;
+          int size = Math.min(step, extent - from);
+          (byRows ? part(from, size, 0, n) : part(0, m, from, size)).serial();
+        });
+  }
+
+  /** The same product shifted along its three arrays: the next one of a batch. */
+  DoubleGemm at(int da, int db, int dc) {
+    return new DoubleGemm(
+        m, n, k, alpha, a, aOff + da, aRow, aCol, b, bOff + db, bRow, bCol, beta, c, cOff + dc,
+        cRow, cCol);
+  }
+
+  private DoubleGemm part(int i, int rows, int j, int cols) {
+    return new DoubleGemm(
+        rows, cols, k, alpha, a, aOff + i * aRow, aRow, aCol, b, bOff + j * bCol, bRow, bCol, beta,
+        c, cOff + i * cRow + j * cCol, cRow, cCol);
+  }
+
+  /** {@code Cᵀ = Bᵀ·Aᵀ}: the same result with rows and columns in swapped roles. */
+  private DoubleGemm swapped() {
+    return new DoubleGemm(
+        n, m, k, alpha, b, bOff, bCol, bRow, a, aOff, aCol, aRow, beta, c, cOff, cCol, cRow);
+  }
+
+  private void serial() {
+    if (n == 1 && aCol == 1 || m == 1 && bRow == 1) {
+      (n == 1 && aCol == 1 ? this : swapped()).rowsTimesVector();
+    } else {
+      (n < NARROW && m > n ? swapped() : this).blocked();
+    }
+  }
+
+  private void scale() {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        int at = cOff + i * cRow + j * cCol;
+        c[at] = beta == 0 ? 0 : beta * c[at];
+      }
+    }
+  }
+
+  /** B is one column and the rows of A are contiguous: a dot product per row. */
+  private void rowsTimesVector() {
+    double[] x = b;
+    int xOff = bOff;
+    if (bRow != 1) {
+      x = new double[k];
+      xOff = 0;
+      for (int p = 0; p < k; p++) {
+        x[p] = b[bOff + p * bRow];
+      }
+    }
+    for (int i = 0; i < m; i++) {
+      store(cOff + i * cRow, alpha * dot(a, aOff + i * aRow, x, xOff, k), beta);
+    }
+  }
+
+  private static double dot(double[] a, int aOff, double[] x, int xOff, int k) {
+    double s0 = 0;
+    double s1 = 0;
+    double s2 = 0;
+    double s3 = 0;
+    double s4 = 0;
+    double s5 = 0;
+    double s6 = 0;
+    double s7 = 0;
+    int p = 0;
+    for (; p + 8 <= k; p += 8) {
+      s0 = MulAdd.of(a[aOff + p], x[xOff + p], s0);
+      s1 = MulAdd.of(a[aOff + p + 1], x[xOff + p + 1], s1);
+      s2 = MulAdd.of(a[aOff + p + 2], x[xOff + p + 2], s2);
+      s3 = MulAdd.of(a[aOff + p + 3], x[xOff + p + 3], s3);
+      s4 = MulAdd.of(a[aOff + p + 4], x[xOff + p + 4], s4);
+      s5 = MulAdd.of(a[aOff + p + 5], x[xOff + p + 5], s5);
+      s6 = MulAdd.of(a[aOff + p + 6], x[xOff + p + 6], s6);
+      s7 = MulAdd.of(a[aOff + p + 7], x[xOff + p + 7], s7);
+    }
+    for (; p < k; p++) {
+      s0 = MulAdd.of(a[aOff + p], x[xOff + p], s0);
+    }
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+  }
+
+  private void blocked() {
+    Scratch scratch = Scratch.take();
+    try {
+      for (int j = 0; j < n; j += NC) {
+        int nc = Math.min(NC, n - j);
+        for (int p = 0; p < k; p += KC) {
+          int kc = Math.min(KC, k - p);
+          packPanel(scratch.panel, p, kc, j, nc);
+          double scale = p == 0 ? beta : 1;
+          for (int i = 0; i < m; i += 4) {
+            int rows = Math.min(4, m - i);
+            packStrip(scratch.strip, i, rows, p, kc);
+            multiply(scratch, rows, kc, nc);
+            for (int r = 0; r < rows; r++) {
+              addRow(scratch.acc[r], i + r, j, nc, scale);
+            }
+          }
+        }
+      }
+    } finally {
+      scratch.give();
+    }
+  }
+
+  /** Copies a block of B, with rows of zeros up to a multiple of four. */
+  private void packPanel(double[][] panel, int p, int kc, int j, int nc) {
+    int from = bOff + p * bRow + j * bCol;
+    if (bCol == 1) {
+      for (int q = 0; q < kc; q++) {
+        System.arraycopy(b, from + q * bRow, panel[q], 0, nc);
+      }
+    } else {
+      packAcross(panel, from, kc, nc);
+    }
+    for (int q = kc; (q & 3) != 0; q++) {
+      java.util.Arrays.fill(panel[q], 0, nc, 0);
+    }
+  }
+
+  /** Copies four rows of the panel at once: B is read along its contiguous direction. */
+  private void packAcross(double[][] panel, int from, int kc, int nc) {
+    int q = 0;
+    for (; q + 4 <= kc; q += 4) {
+      double[] p0 = panel[q];
+      double[] p1 = panel[q + 1];
+      double[] p2 = panel[q + 2];
+      double[] p3 = panel[q + 3];
+      int at = from + q * bRow;
+      for (int j = 0; j < nc; j++, at += bCol) {
+        p0[j] = b[at];
+        p1[j] = b[at + bRow];
+        p2[j] = b[at + 2 * bRow];
+        p3[j] = b[at + 3 * bRow];
+      }
+    }
+    for (; q < kc; q++) {
+      double[] p0 = panel[q];
+      int at = from + q * bRow;
+      for (int j = 0; j < nc; j++, at += bCol) {
+        p0[j] = b[at];
+      }
+    }
+  }
+
+  /** Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there. */
+  private void packStrip(double[] strip, int i, int rows, int p, int kc) {
+    int padded = (kc + 3) & ~3;
+    if (rows < 4 || padded > kc) {
+      java.util.Arrays.fill(strip, 0, 4 * padded, 0);
+    }
+    for (int r = 0; r < rows; r++) {
+      int at = aOff + (i + r) * aRow + p * aCol;
+      for (int q = 0; q < kc; q++, at += aCol) {
+        strip[4 * q + r] = alpha * a[at];
+      }
+    }
+  }
+
+  private static void multiply(Scratch s, int rows, int kc, int nc) {
+    for (int r = 0; r < rows; r++) {
+      java.util.Arrays.fill(s.acc[r], 0, nc, 0);
+    }
+    for (int q = 0; q < kc; q += 4) {
+      if (rows == 1) {
+        oneRow(s.acc[0], s.strip, 4 * q, s.panel, q, nc);
+      } else {
+        fourRows(s.acc, s.strip, 4 * q, s.panel, q, nc);
+      }
+    }
+  }
+
+  private static void oneRow(double[] c0, double[] a, int at, double[][] panel, int q, int nc) {
+    double[] b0 = panel[q];
+    double[] b1 = panel[q + 1];
+    double[] b2 = panel[q + 2];
+    double[] b3 = panel[q + 3];
+    double a0 = a[at];
+    double a1 = a[at + 4];
+    double a2 = a[at + 8];
+    double a3 = a[at + 12];
+    for (int j = 0; j < nc; j++) {
+      c0[j] =
+          MulAdd.of(
+              a0, b0[j], MulAdd.of(a1, b1[j], MulAdd.of(a2, b2[j], MulAdd.of(a3, b3[j], c0[j]))));
+    }
+  }
+
+  private static void fourRows(double[][] acc, double[] a, int at, double[][] panel, int q, int nc) {
+    double[] c0 = acc[0];
+    double[] c1 = acc[1];
+    double[] c2 = acc[2];
+    double[] c3 = acc[3];
+    double[] b0 = panel[q];
+    double[] b1 = panel[q + 1];
+    double[] b2 = panel[q + 2];
+    double[] b3 = panel[q + 3];
+    double a00 = a[at];
+    double a10 = a[at + 1];
+    double a20 = a[at + 2];
+    double a30 = a[at + 3];
+    double a01 = a[at + 4];
+    double a11 = a[at + 5];
+    double a21 = a[at + 6];
+    double a31 = a[at + 7];
+    double a02 = a[at + 8];
+    double a12 = a[at + 9];
+    double a22 = a[at + 10];
+    double a32 = a[at + 11];
+    double a03 = a[at + 12];
+    double a13 = a[at + 13];
+    double a23 = a[at + 14];
+    double a33 = a[at + 15];
+    for (int j = 0; j < nc; j++) {
+      double x0 = b0[j];
+      double x1 = b1[j];
+      double x2 = b2[j];
+      double x3 = b3[j];
+      double y0 =
+          MulAdd.of(a03, x3, MulAdd.of(a02, x2, MulAdd.of(a01, x1, MulAdd.of(a00, x0, c0[j]))));
+      double y1 =
+          MulAdd.of(a13, x3, MulAdd.of(a12, x2, MulAdd.of(a11, x1, MulAdd.of(a10, x0, c1[j]))));
+      double y2 =
+          MulAdd.of(a23, x3, MulAdd.of(a22, x2, MulAdd.of(a21, x1, MulAdd.of(a20, x0, c2[j]))));
+      double y3 =
+          MulAdd.of(a33, x3, MulAdd.of(a32, x2, MulAdd.of(a31, x1, MulAdd.of(a30, x0, c3[j]))));
+      c0[j] = y0;
+      c1[j] = y1;
+      c2[j] = y2;
+      c3[j] = y3;
+    }
+  }
+
+  private void addRow(double[] sum, int i, int j, int nc, double scale) {
+    int at = cOff + i * cRow + j * cCol;
+    if (cCol == 1 && scale == 0) {
+      System.arraycopy(sum, 0, c, at, nc);
+      return;
+    }
+    for (int t = 0; t < nc; t++) {
+      store(at + t * cCol, sum[t], scale);
+    }
+  }
+
+  private void store(int at, double value, double scale) {
+    c[at] = scale == 0 ? value : value + scale * c[at];
+  }
+}

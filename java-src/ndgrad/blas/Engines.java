@@ -1,0 +1,289 @@
+package ndgrad.blas;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+import ndgrad.ArgumentException;
+
+/**
+ * Which {@link Blas} engine does the work. In order: the engine of the running {@link #with}, the one set by {@link
+ * #use}, the one named by the property {@code ndgrad.blas} or else the environment variable {@code NDGRAD_BLAS}; and
+ * without a word from the user MKL where it is on the class path or in the process, else OpenBLAS, else Java. Nothing is
+ * loaded before it is needed.
+ *
+ * <p>The names are {@code mkl}, {@code openblas} and {@code java}, and those that {@link #register} added. Copies of
+ * native libraries are kept in the folder that the property {@code ndgrad.cache} names, by default {@code ndgrad} in the
+ * user's cache folder.
+ */
+public final class Engines {
+  private static final System.Logger LOG = System.getLogger("ndgrad.blas");
+  private static final List<String> PREFERRED = List.of("mkl", "openblas", "java");
+  private static final ScopedValue<Blas> SCOPED = ScopedValue.newInstance();
+
+  private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
+  private static volatile Blas chosen;
+  private static volatile Workers workers = Workers.commonPool();
+
+  /** Always the workers of the moment, so that engines need not be told when they change. */
+  private static final Workers CURRENT_WORKERS =
+      new Workers() {
+        @Override
+        public int width() {
+          return workers.width();
+        }
+
+        @Override
+        public void run(int tasks, IntConsumer task) {
+          workers.run(tasks, task);
+        }
+      };
+
+  static {
+    ENTRIES.put("mkl", new Entry("mkl", () -> load(Library.Kind.MKL)));
+    ENTRIES.put("openblas", new Entry("openblas", () -> load(Library.Kind.OPENBLAS)));
+    ENTRIES.put("java", new Entry("java", () -> new JavaBlas(CURRENT_WORKERS)));
+  }
+
+  private Engines() {}
+
+  /**
+   * What is known of one engine.
+   *
+   * @param name the name to choose it by
+   * @param available whether it works here
+   * @param current whether it does the work now
+   * @param reason why it isn't available, {@code ""} when it is
+   * @param version what it says about itself, {@code ""} when it isn't available
+   * @param path where it was loaded from, {@code ""} when there is no file
+   * @param threads how many threads a call may use, 0 when it isn't available
+   */
+  public record Report(
+      String name,
+      boolean available,
+      boolean current,
+      String reason,
+      String version,
+      String path,
+      int threads) {}
+
+  /** An engine that is made when first asked for; failing is remembered too. */
+  private static final class Entry {
+    private final String name;
+    private final Supplier<? extends Blas> maker;
+    private volatile Blas engine;
+    private volatile String reason;
+
+    Entry(String name, Supplier<? extends Blas> maker) {
+      this.name = name;
+      this.maker = maker;
+    }
+
+    Optional<Blas> engine() {
+      if (engine == null && reason == null) {
+        make();
+      }
+      return Optional.ofNullable(engine);
+    }
+
+    private synchronized void make() {
+      if (engine != null || reason != null) {
+        return;
+      }
+      try {
+        engine = Objects.requireNonNull(maker.get(), "engine");
+      } catch (RuntimeException | LinkageError e) {
+        Throwable cause = e instanceof ExceptionInInitializerError && e.getCause() != null
+            ? e.getCause() : e;
+        reason =
+            cause instanceof UnavailableException ? cause.getMessage() : cause.toString();
+        LOG.log(System.Logger.Level.DEBUG, "BLAS engine " + name + " is not available", e);
+      }
+    }
+  }
+
+  /**
+   * The engine that does the work of this thread now.
+   *
+   * @return the engine, loaded if it wasn't
+   * @throws ArgumentException when the user named an engine that isn't available
+   */
+  public static Blas current() {
+    if (SCOPED.isBound()) {
+      return SCOPED.get();
+    }
+    Blas engine = chosen;
+    return engine != null ? engine : choose();
+  }
+
+  /**
+   * The pure Java engine, which is always there and does integers too.
+   *
+   * @return the engine called {@code java}
+   */
+  public static JavaBlas java() {
+    return (JavaBlas) get("java");
+  }
+
+  /**
+   * The engine of this name, loaded if it wasn't.
+   *
+   * @param name {@code mkl}, {@code openblas}, {@code java} or a registered name
+   * @return the engine
+   * @throws ArgumentException when there is no such engine, or it isn't available here; the message says why
+   */
+  public static Blas get(String name) {
+    Entry entry = entry(name);
+    return entry
+        .engine()
+        .orElseThrow(
+            () ->
+                new ArgumentException(
+                    "the BLAS engine " + entry.name + " is not available: " + entry.reason,
+                    "engine", entry.name, "reason", entry.reason));
+  }
+
+  /**
+   * Lets the engine of this name do the work from now on, in the whole process.
+   *
+   * @param name see {@link #get}
+   * @return the engine
+   * @throws ArgumentException as {@link #get} does; then nothing has changed
+   */
+  public static Blas use(String name) {
+    Blas engine = get(name);
+    chosen = engine;
+    return engine;
+  }
+
+  /**
+   * Runs {@code body} with the engine of this name on this thread; other threads are not concerned.
+   *
+   * @param name see {@link #get}
+   * @param body what to run
+   * @param <T> the type of its result
+   * @return the result of the body
+   * @throws ArgumentException as {@link #get} does; then the body isn't run
+   */
+  public static <T> T with(String name, Supplier<? extends T> body) {
+    return ScopedValue.where(SCOPED, get(name)).call(body::get);
+  }
+
+  /**
+   * Adds an engine that another library brings, or replaces the one of the same name.
+   *
+   * @param name the name to choose it by, in lower case
+   * @param maker makes the engine when it is first asked for; what it throws becomes the reason why there is none
+   */
+  public static void register(String name, Supplier<? extends Blas> maker) {
+    Objects.requireNonNull(maker, "maker");
+    if (PREFERRED.contains(name) || !name.equals(name.toLowerCase(Locale.ROOT))) {
+      throw new ArgumentException(
+          "an engine of one's own needs a name in lower case other than " + PREFERRED + ", was "
+              + name,
+          "engine", name);
+    }
+    synchronized (ENTRIES) {
+      ENTRIES.put(name, new Entry(name, maker));
+    }
+  }
+
+  /**
+   * Lends threads to the engines that have none of their own.
+   *
+   * @param lent the threads, for the whole process
+   */
+  public static void setWorkers(Workers lent) {
+    workers = Objects.requireNonNull(lent, "workers");
+  }
+
+  /**
+   * What is known of every engine. Tries to load them all, which takes seconds when a library must be unpacked first.
+   *
+   * @return one report per engine, in order of preference
+   */
+  public static List<Report> report() {
+    List<Entry> entries;
+    synchronized (ENTRIES) {
+      entries = new ArrayList<>(ENTRIES.values());
+    }
+    Optional<Blas> now = currentOrNone();
+    return entries.stream()
+        .map(
+            e ->
+                e.engine()
+                    .map(
+                        b ->
+                            new Report(
+                                e.name, true, now.isPresent() && now.get() == b, "", b.version(),
+                                b.path(), b.threads()))
+                    .orElseGet(() -> new Report(e.name, false, false, e.reason, "", "", 0)))
+        .toList();
+  }
+
+  /** A wrong name in the settings must not keep the report from being made. */
+  private static Optional<Blas> currentOrNone() {
+    try {
+      return Optional.of(current());
+    } catch (ArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static Entry entry(String name) {
+    synchronized (ENTRIES) {
+      Entry entry = ENTRIES.get(name.toLowerCase(Locale.ROOT));
+      if (entry == null) {
+        throw new ArgumentException(
+            "there is no BLAS engine " + name + ", choose one of " + ENTRIES.keySet(),
+            "engine", name);
+      }
+      return entry;
+    }
+  }
+
+  private static Blas choose() {
+    Optional<String> setting = setting();
+    Blas engine =
+        setting.isPresent()
+            ? get(setting.get())
+            : PREFERRED.stream()
+                .flatMap(name -> entry(name).engine().stream())
+                .findFirst()
+                .orElseThrow();
+    chosen = engine;
+    return engine;
+  }
+
+  private static Optional<String> setting() {
+    return Optional.ofNullable(System.getProperty("ndgrad.blas"))
+        .or(() -> Optional.ofNullable(System.getenv("NDGRAD_BLAS")))
+        .map(String::strip)
+        .filter(s -> !s.isEmpty());
+  }
+
+  private static Blas load(Library.Kind kind) {
+    ClassLoader context = Thread.currentThread().getContextClassLoader();
+    ClassLoader own = Engines.class.getClassLoader();
+    return new NativeBlas(
+        Library.open(kind, context != null ? context : own, cache()), CURRENT_WORKERS);
+  }
+
+  /** The folder for copies of native libraries. */
+  static Path cache() {
+    String set = System.getProperty("ndgrad.cache", "");
+    if (!set.isEmpty()) {
+      return Path.of(set);
+    }
+    String xdg = Objects.requireNonNullElse(System.getenv("XDG_CACHE_HOME"), "");
+    return xdg.isEmpty()
+        ? Path.of(System.getProperty("user.home"), ".cache", "ndgrad")
+        : Path.of(xdg, "ndgrad");
+  }
+}

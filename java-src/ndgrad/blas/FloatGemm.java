@@ -1,0 +1,363 @@
+package ndgrad.blas;
+
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One product {@code C = alpha·A·B + beta·C} of float matrices in plain loops. Each matrix has a stride for rows and
+ * one for columns, so a transpose costs nothing to say; {@link #part} gives the product of a block of {@code C}.
+ *
+ * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link #NC} elements,
+ * strips of four rows of {@code A} are packed beside each other, and the kernel adds four ranks at a time to four rows
+ * of accumulators. Every array of its inner loop is indexed by the loop variable alone, which lets C2 vectorise it.
+ */
+record FloatGemm(
+    int m,
+    int n,
+    int k,
+    float alpha,
+    float[] a,
+    int aOff,
+    int aRow,
+    int aCol,
+    float[] b,
+    int bOff,
+    int bRow,
+    int bCol,
+    float beta,
+    float[] c,
+    int cOff,
+    int cRow,
+    int cCol) {
+  /** Columns of a packed panel: four of its rows and the accumulators stay in the first cache. */
+  private static final int NC = 2048 / Float.BYTES;
+
+  /** Rows of a packed panel: the panel stays in the second cache. */
+  private static final int KC = 256;
+
+  /** A task smaller than this many multiplications is not worth handing to another thread. */
+  private static final long TASK = 1L << 19;
+
+  /** Below this many columns the roles of A and B are swapped, so that the inner loop is long. */
+  private static final int NARROW = 32;
+
+  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
+  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
+  private static final AtomicInteger IDLE = new AtomicInteger();
+
+  private record Scratch(float[][] panel, float[] strip, float[][] acc) {
+    static Scratch take() {
+      Scratch s = POOL.poll();
+      if (s == null) {
+        return new Scratch(new float[KC][NC], new float[4 * KC], new float[4][NC]);
+      }
+      IDLE.decrementAndGet();
+      return s;
+    }
+
+    void give() {
+      if (IDLE.get() < POOLED) {
+        IDLE.incrementAndGet();
+        POOL.add(this);
+      }
+    }
+  }
+
+  /** The product of row-major matrices, as {@link Blas} describes it. */
+  static FloatGemm of(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      float[] b,
+      int bOff,
+      int ldb,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc) {
+    return new FloatGemm(
+        m, n, k, alpha,
+        a, aOff, transA ? 1 : lda, transA ? lda : 1,
+        b, bOff, transB ? 1 : ldb, transB ? ldb : 1,
+        beta, c, cOff, ldc, 1);
+  }
+
+  /** Computes the product on at most {@code threads} of the workers. */
+  void run(Workers workers, int threads) {
+    if (m == 0 || n == 0) {
+      return;
+    }
+    if (k == 0 || alpha == 0) {
+      scale();
+      return;
+    }
+    int tasks = (int) Math.min(threads, (long) m * n * k / TASK);
+    if (tasks <= 1) {
+      serial();
+      return;
+    }
+    boolean byRows = m > n;
+    int extent = byRows ? m : n;
+    // Blocks are multiples of four rows or of a cache line of columns.
+    int unit = byRows ? 4 : 16;
+    int step = Math.ceilDiv(Math.ceilDiv(extent, tasks), unit) * unit;
+    workers.run(
+        Math.ceilDiv(extent, step),
+        t -> {
+          int from = t * step;
+          int size = Math.min(step, extent - from);
+          (byRows ? part(from, size, 0, n) : part(0, m, from, size)).serial();
+        });
+  }
+
+  /** The same product shifted along its three arrays: the next one of a batch. */
+  FloatGemm at(int da, int db, int dc) {
+    return new FloatGemm(
+        m, n, k, alpha, a, aOff + da, aRow, aCol, b, bOff + db, bRow, bCol, beta, c, cOff + dc,
+        cRow, cCol);
+  }
+
+  private FloatGemm part(int i, int rows, int j, int cols) {
+    return new FloatGemm(
+        rows, cols, k, alpha, a, aOff + i * aRow, aRow, aCol, b, bOff + j * bCol, bRow, bCol, beta,
+        c, cOff + i * cRow + j * cCol, cRow, cCol);
+  }
+
+  /** {@code Cᵀ = Bᵀ·Aᵀ}: the same result with rows and columns in swapped roles. */
+  private FloatGemm swapped() {
+    return new FloatGemm(
+        n, m, k, alpha, b, bOff, bCol, bRow, a, aOff, aCol, aRow, beta, c, cOff, cCol, cRow);
+  }
+
+  private void serial() {
+    if (n == 1 && aCol == 1 || m == 1 && bRow == 1) {
+      (n == 1 && aCol == 1 ? this : swapped()).rowsTimesVector();
+    } else {
+      (n < NARROW && m > n ? swapped() : this).blocked();
+    }
+  }
+
+  private void scale() {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        int at = cOff + i * cRow + j * cCol;
+        c[at] = beta == 0 ? 0 : beta * c[at];
+      }
+    }
+  }
+
+  /** B is one column and the rows of A are contiguous: a dot product per row. */
+  private void rowsTimesVector() {
+    float[] x = b;
+    int xOff = bOff;
+    if (bRow != 1) {
+      x = new float[k];
+      xOff = 0;
+      for (int p = 0; p < k; p++) {
+        x[p] = b[bOff + p * bRow];
+      }
+    }
+    for (int i = 0; i < m; i++) {
+      store(cOff + i * cRow, alpha * dot(a, aOff + i * aRow, x, xOff, k), beta);
+    }
+  }
+
+  private static float dot(float[] a, int aOff, float[] x, int xOff, int k) {
+    float s0 = 0;
+    float s1 = 0;
+    float s2 = 0;
+    float s3 = 0;
+    float s4 = 0;
+    float s5 = 0;
+    float s6 = 0;
+    float s7 = 0;
+    int p = 0;
+    for (; p + 8 <= k; p += 8) {
+      s0 = MulAdd.of(a[aOff + p], x[xOff + p], s0);
+      s1 = MulAdd.of(a[aOff + p + 1], x[xOff + p + 1], s1);
+      s2 = MulAdd.of(a[aOff + p + 2], x[xOff + p + 2], s2);
+      s3 = MulAdd.of(a[aOff + p + 3], x[xOff + p + 3], s3);
+      s4 = MulAdd.of(a[aOff + p + 4], x[xOff + p + 4], s4);
+      s5 = MulAdd.of(a[aOff + p + 5], x[xOff + p + 5], s5);
+      s6 = MulAdd.of(a[aOff + p + 6], x[xOff + p + 6], s6);
+      s7 = MulAdd.of(a[aOff + p + 7], x[xOff + p + 7], s7);
+    }
+    for (; p < k; p++) {
+      s0 = MulAdd.of(a[aOff + p], x[xOff + p], s0);
+    }
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+  }
+
+  private void blocked() {
+    Scratch scratch = Scratch.take();
+    try {
+      for (int j = 0; j < n; j += NC) {
+        int nc = Math.min(NC, n - j);
+        for (int p = 0; p < k; p += KC) {
+          int kc = Math.min(KC, k - p);
+          packPanel(scratch.panel, p, kc, j, nc);
+          float scale = p == 0 ? beta : 1;
+          for (int i = 0; i < m; i += 4) {
+            int rows = Math.min(4, m - i);
+            packStrip(scratch.strip, i, rows, p, kc);
+            multiply(scratch, rows, kc, nc);
+            for (int r = 0; r < rows; r++) {
+              addRow(scratch.acc[r], i + r, j, nc, scale);
+            }
+          }
+        }
+      }
+    } finally {
+      scratch.give();
+    }
+  }
+
+  /** Copies a block of B, with rows of zeros up to a multiple of four. */
+  private void packPanel(float[][] panel, int p, int kc, int j, int nc) {
+    int from = bOff + p * bRow + j * bCol;
+    if (bCol == 1) {
+      for (int q = 0; q < kc; q++) {
+        System.arraycopy(b, from + q * bRow, panel[q], 0, nc);
+      }
+    } else {
+      packAcross(panel, from, kc, nc);
+    }
+    for (int q = kc; (q & 3) != 0; q++) {
+      java.util.Arrays.fill(panel[q], 0, nc, 0);
+    }
+  }
+
+  /** Copies four rows of the panel at once: B is read along its contiguous direction. */
+  private void packAcross(float[][] panel, int from, int kc, int nc) {
+    int q = 0;
+    for (; q + 4 <= kc; q += 4) {
+      float[] p0 = panel[q];
+      float[] p1 = panel[q + 1];
+      float[] p2 = panel[q + 2];
+      float[] p3 = panel[q + 3];
+      int at = from + q * bRow;
+      for (int j = 0; j < nc; j++, at += bCol) {
+        p0[j] = b[at];
+        p1[j] = b[at + bRow];
+        p2[j] = b[at + 2 * bRow];
+        p3[j] = b[at + 3 * bRow];
+      }
+    }
+    for (; q < kc; q++) {
+      float[] p0 = panel[q];
+      int at = from + q * bRow;
+      for (int j = 0; j < nc; j++, at += bCol) {
+        p0[j] = b[at];
+      }
+    }
+  }
+
+  /** Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there. */
+  private void packStrip(float[] strip, int i, int rows, int p, int kc) {
+    int padded = (kc + 3) & ~3;
+    if (rows < 4 || padded > kc) {
+      java.util.Arrays.fill(strip, 0, 4 * padded, 0);
+    }
+    for (int r = 0; r < rows; r++) {
+      int at = aOff + (i + r) * aRow + p * aCol;
+      for (int q = 0; q < kc; q++, at += aCol) {
+        strip[4 * q + r] = alpha * a[at];
+      }
+    }
+  }
+
+  private static void multiply(Scratch s, int rows, int kc, int nc) {
+    for (int r = 0; r < rows; r++) {
+      java.util.Arrays.fill(s.acc[r], 0, nc, 0);
+    }
+    for (int q = 0; q < kc; q += 4) {
+      if (rows == 1) {
+        oneRow(s.acc[0], s.strip, 4 * q, s.panel, q, nc);
+      } else {
+        fourRows(s.acc, s.strip, 4 * q, s.panel, q, nc);
+      }
+    }
+  }
+
+  private static void oneRow(float[] c0, float[] a, int at, float[][] panel, int q, int nc) {
+    float[] b0 = panel[q];
+    float[] b1 = panel[q + 1];
+    float[] b2 = panel[q + 2];
+    float[] b3 = panel[q + 3];
+    float a0 = a[at];
+    float a1 = a[at + 4];
+    float a2 = a[at + 8];
+    float a3 = a[at + 12];
+    for (int j = 0; j < nc; j++) {
+      c0[j] =
+          MulAdd.of(
+              a0, b0[j], MulAdd.of(a1, b1[j], MulAdd.of(a2, b2[j], MulAdd.of(a3, b3[j], c0[j]))));
+    }
+  }
+
+  private static void fourRows(float[][] acc, float[] a, int at, float[][] panel, int q, int nc) {
+    float[] c0 = acc[0];
+    float[] c1 = acc[1];
+    float[] c2 = acc[2];
+    float[] c3 = acc[3];
+    float[] b0 = panel[q];
+    float[] b1 = panel[q + 1];
+    float[] b2 = panel[q + 2];
+    float[] b3 = panel[q + 3];
+    float a00 = a[at];
+    float a10 = a[at + 1];
+    float a20 = a[at + 2];
+    float a30 = a[at + 3];
+    float a01 = a[at + 4];
+    float a11 = a[at + 5];
+    float a21 = a[at + 6];
+    float a31 = a[at + 7];
+    float a02 = a[at + 8];
+    float a12 = a[at + 9];
+    float a22 = a[at + 10];
+    float a32 = a[at + 11];
+    float a03 = a[at + 12];
+    float a13 = a[at + 13];
+    float a23 = a[at + 14];
+    float a33 = a[at + 15];
+    for (int j = 0; j < nc; j++) {
+      float x0 = b0[j];
+      float x1 = b1[j];
+      float x2 = b2[j];
+      float x3 = b3[j];
+      float y0 =
+          MulAdd.of(a03, x3, MulAdd.of(a02, x2, MulAdd.of(a01, x1, MulAdd.of(a00, x0, c0[j]))));
+      float y1 =
+          MulAdd.of(a13, x3, MulAdd.of(a12, x2, MulAdd.of(a11, x1, MulAdd.of(a10, x0, c1[j]))));
+      float y2 =
+          MulAdd.of(a23, x3, MulAdd.of(a22, x2, MulAdd.of(a21, x1, MulAdd.of(a20, x0, c2[j]))));
+      float y3 =
+          MulAdd.of(a33, x3, MulAdd.of(a32, x2, MulAdd.of(a31, x1, MulAdd.of(a30, x0, c3[j]))));
+      c0[j] = y0;
+      c1[j] = y1;
+      c2[j] = y2;
+      c3[j] = y3;
+    }
+  }
+
+  private void addRow(float[] sum, int i, int j, int nc, float scale) {
+    int at = cOff + i * cRow + j * cCol;
+    if (cCol == 1 && scale == 0) {
+      System.arraycopy(sum, 0, c, at, nc);
+      return;
+    }
+    for (int t = 0; t < nc; t++) {
+      store(at + t * cCol, sum[t], scale);
+    }
+  }
+
+  private void store(int at, float value, float scale) {
+    c[at] = scale == 0 ? value : value + scale * c[at];
+  }
+}

@@ -1,0 +1,183 @@
+package ndgrad.blas;
+
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/**
+ * A BLAS library loaded into this process, for good.
+ *
+ * @param kind which library it is
+ * @param path its file, or its bare name when the system's loader found it
+ * @param symbols its functions
+ */
+record Library(Kind kind, String path, SymbolLookup symbols) {
+
+  /** The libraries we know, and in what they differ. */
+  enum Kind {
+    MKL(
+        "MKL_Get_Max_Threads",
+        "MKL_Set_Num_Threads",
+        List.of("libmkl_rt.so.2", "libmkl_rt.2.dylib", "mkl_rt.2.dll"),
+        List.of("libiomp5.so", "libiomp5.dylib", "libiomp5md.dll"),
+        // Its own threads need libiomp5; the vector math and GNU variants are never asked for.
+        file -> !file.contains("_vml_") && !file.contains("_gnu_")),
+    OPENBLAS(
+        "openblas_get_num_threads",
+        "openblas_set_num_threads",
+        List.of("libopenblas.so.0", "libopenblas.0.dylib", "libopenblas.dll"),
+        // In the order they need each other.
+        List.of(
+            "libgcc_s.so.1", "libquadmath.so.0", "libgfortran.so.5",
+            "libgcc_s.1.1.dylib", "libquadmath.0.dylib", "libgfortran.5.dylib"),
+        file -> true);
+
+    private final String threadsFunction;
+    private final String setThreadsFunction;
+    private final List<String> files;
+    private final List<String> before;
+    private final Predicate<String> wanted;
+
+    Kind(
+        String threadsFunction,
+        String setThreadsFunction,
+        List<String> files,
+        List<String> before,
+        Predicate<String> wanted) {
+      this.threadsFunction = threadsFunction;
+      this.setThreadsFunction = setThreadsFunction;
+      this.files = files;
+      this.before = before;
+      this.wanted = wanted;
+    }
+
+    String id() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    String threadsFunction() {
+      return threadsFunction;
+    }
+
+    String setThreadsFunction() {
+      return setThreadsFunction;
+    }
+
+    /** The library's file on this operating system. */
+    String file() {
+      return files.get(Platform.osIndex());
+    }
+
+    /** Files to load first, where they are there: the loader doesn't look for them beside ours. */
+    List<String> before() {
+      return before;
+    }
+
+    /** The folder of bytedeco's jar that holds the library. */
+    String folder() {
+      return "org/bytedeco/" + id() + "/" + Platform.name();
+    }
+
+    boolean wants(String file) {
+      boolean library =
+          file.endsWith(".dll") || file.endsWith(".dylib") || file.matches(".*\\.so(\\.\\d+)*");
+      return library && !file.startsWith("libjni") && !file.startsWith("jni") && wanted.test(file);
+    }
+  }
+
+  /**
+   * Loads a library: the one already in this process, else the one on the class path, else the system's.
+   *
+   * @throws UnavailableException when there is none, or it can't be loaded
+   */
+  static Library open(Kind kind, ClassLoader loader, Path cache) {
+    if (!Library.class.getModule().isNativeAccessEnabled() && nativeAccessDenied()) {
+      throw new UnavailableException(
+          "native code is switched off: start Java with --enable-native-access=ALL-UNNAMED");
+    }
+    Optional<Path> loaded = Platform.loaded(kind.file());
+    if (loaded.isPresent()) {
+      return at(kind, loaded.get());
+    }
+    Optional<NativeFiles> files = NativeFiles.find(kind, loader);
+    if (files.isPresent()) {
+      return files.get().load(cache, dir -> loadFrom(kind, dir));
+    }
+    try {
+      return new Library(
+          kind, kind.file(), SymbolLookup.libraryLookup(kind.file(), Arena.global()));
+    } catch (IllegalArgumentException e) {
+      throw new UnavailableException(
+          "not on the class path (org.bytedeco:" + kind.id() + ", classifier "
+              + Platform.name() + (kind == Kind.MKL ? "-redist" : "")
+              + ") and no " + kind.file() + " on this system");
+    }
+  }
+
+  private static boolean nativeAccessDenied() {
+    try {
+      SymbolLookup.libraryLookup("", Arena.global());
+      return false;
+    } catch (IllegalCallerException e) {
+      return true;
+    } catch (IllegalArgumentException e) {
+      return false;
+    }
+  }
+
+  private static Library loadFrom(Kind kind, Path dir) {
+    for (String file : kind.before()) {
+      if (Files.exists(dir.resolve(file))) {
+        SymbolLookup.libraryLookup(dir.resolve(file), Arena.global());
+      }
+    }
+    return at(kind, dir.resolve(kind.file()));
+  }
+
+  private static Library at(Kind kind, Path file) {
+    return new Library(kind, file.toString(), SymbolLookup.libraryLookup(file, Arena.global()));
+  }
+
+  /** Whether the library's strided batch can be trusted: OpenBLAS 0.3.31 crashes in its own. */
+  boolean batches() {
+    return kind == Kind.MKL;
+  }
+
+  /** A handle on a function, looked up now. */
+  MethodHandle function(String name, FunctionDescriptor type, Linker.Option... options) {
+    return Linker.nativeLinker()
+        .downcallHandle(
+            symbols
+                .find(name)
+                .orElseThrow(() -> new UnavailableException(path + " has no function " + name)),
+            type,
+            options);
+  }
+
+  /** The calls into this library, in a class of their own, see {@link CblasCalls}. */
+  Cblas bind() {
+    try (InputStream in = Library.class.getResourceAsStream("CblasCalls.class")) {
+      MethodHandles.Lookup hidden =
+          MethodHandles.lookup().defineHiddenClassWithClassData(in.readAllBytes(), this, true);
+      return (Cblas)
+          hidden
+              .findConstructor(hidden.lookupClass(), MethodType.methodType(void.class))
+              .invoke();
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException("can't bind " + path, e);
+    }
+  }
+}
