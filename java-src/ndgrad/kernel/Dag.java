@@ -62,6 +62,17 @@ final class Dag {
     return n;
   }
 
+  /** Which of the first {@code n} inputs occur. */
+  boolean[] usedInputs(int n) {
+    boolean[] used = new boolean[n];
+    for (Node node : nodes) {
+      if (node.expr() instanceof Expr.In in) {
+        used[in.index()] = true;
+      }
+    }
+    return used;
+  }
+
   /** How often each node is referred to, by other nodes and as an output. */
   int[] uses() {
     int[] uses = new int[nodes.size()];

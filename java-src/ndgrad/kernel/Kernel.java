@@ -1,0 +1,26 @@
+package ndgrad.kernel;
+
+/** A generated nest of two loops over the elements of some operands, outputs before inputs. */
+interface Kernel {
+  /** The number of operands whose inner strides a mask can hold. */
+  int MAX_UNIT_OPERANDS = 62;
+
+  /**
+   * Runs the nest.
+   *
+   * @param data the primitive array of each operand
+   * @param at for all operands the position of their first element, then their inner strides, then their outer
+   *     strides; not modified
+   * @param outer iterations of the outer loop
+   * @param inner iterations of the inner loop
+   */
+  void run(Object[] data, int[] at, int outer, int inner);
+
+  /** How a kernel walks; the place where a vector form will be one more. */
+  enum Form {
+    /** Inner strides are 1 or 0, fixed when the kernel is compiled: what the JIT turns into vector code. */
+    UNIT,
+    /** Inner strides are variables. */
+    STRIDED
+  }
+}

@@ -1,0 +1,219 @@
+package ndgrad.kernel;
+
+import static java.lang.constant.ConstantDescs.CD_Object;
+import static java.lang.constant.ConstantDescs.CD_int;
+import static java.lang.constant.ConstantDescs.CD_void;
+import static java.lang.constant.ConstantDescs.INIT_NAME;
+import static java.lang.constant.ConstantDescs.MTD_void;
+
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
+import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.MethodTypeDesc;
+import java.lang.invoke.MethodHandles;
+import java.util.function.IntConsumer;
+import ndgrad.DType;
+
+/**
+ * Writes the class of one {@link Kernel}. The loops are plain ones over local variables: arrays are cast once, inputs
+ * of inner stride 0 are loaded before the inner loop, nothing is boxed or called per element but the scalar functions.
+ */
+final class KernelCompiler {
+  private static final ClassDesc KERNEL = Kernel.class.describeConstable().orElseThrow();
+  private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedKernel");
+  private static final MethodTypeDesc RUN =
+      MethodTypeDesc.of(CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_int);
+  private static final int DATA = 1;
+  private static final int AT = 2;
+  private static final int OUTER = 3;
+  private static final int INNER = 4;
+
+  private final CodeBuilder code;
+  private final Dag dag;
+  private final DType[] stored;
+  private final DType[] load;
+  private final Kernel.Form form;
+  private final long units;
+  private final int operands;
+  private final boolean[] used;
+  private final int[] array;
+  private final int[] position;
+  private final int[] moving;
+  private final int[] stride;
+  private final int[] value;
+  private int i;
+
+  private KernelCompiler(
+      CodeBuilder code, Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+    this.code = code;
+    this.dag = dag;
+    this.stored = stored;
+    this.load = load;
+    this.form = form;
+    this.units = units;
+    this.operands = stored.length;
+    this.used = dag.usedInputs(load.length);
+    this.array = new int[operands];
+    this.position = new int[operands];
+    this.moving = new int[operands];
+    this.stride = new int[operands];
+    this.value = new int[load.length];
+  }
+
+  /**
+   * Compiles one kernel.
+   *
+   * @param dag the outputs
+   * @param stored the dtype of each operand's array, outputs before inputs
+   * @param load the dtype each input is converted to
+   * @param form the form of the loops
+   * @param units for {@link Kernel.Form#UNIT} bit k is set when operand k has inner stride 1
+   * @return the kernel
+   */
+  static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+    byte[] bytes =
+        ClassFile.of()
+            .build(
+                NAME,
+                type -> {
+                  type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
+                  type.withInterfaceSymbols(KERNEL);
+                  type.withMethodBody(
+                      INIT_NAME,
+                      MTD_void,
+                      0,
+                      code -> code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
+                  type.withMethodBody(
+                      "run",
+                      RUN,
+                      ClassFile.ACC_PUBLIC,
+                      code -> new KernelCompiler(code, dag, stored, load, form, units).emit());
+                });
+    try {
+      MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
+      return (Kernel) hidden.lookupClass().getDeclaredConstructor().newInstance();
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("a generated kernel could not be loaded", e);
+    }
+  }
+
+  private void emit() {
+    for (int k = 0; k < operands; k++) {
+      if (isUsed(k)) {
+        code.aload(DATA).loadConstant(k).aaload();
+        code.checkcast(stored[k].primitive().describeConstable().orElseThrow().arrayType());
+        array[k] = store(TypeKind.REFERENCE);
+        position[k] = element(k);
+        if (form == Kernel.Form.STRIDED) {
+          stride[k] = element(operands + k);
+          moving[k] = code.allocateLocal(TypeKind.INT);
+        }
+      }
+    }
+    loop(OUTER, _ -> row());
+    code.return_();
+  }
+
+  private void row() {
+    for (int k = 0; k < operands; k++) {
+      if (isUsed(k)) {
+        if (form == Kernel.Form.STRIDED) {
+          code.iload(position[k]).istore(moving[k]);
+        } else if (isInput(k) && !isUnit(k)) {
+          code.aload(array[k]).iload(position[k]);
+          loadInput(k);
+        }
+      }
+    }
+    loop(INNER, this::body);
+    for (int k = 0; k < operands; k++) {
+      if (isUsed(k)) {
+        code.iload(position[k]).aload(AT).loadConstant(2 * operands + k).iaload().iadd();
+        code.istore(position[k]);
+      }
+    }
+  }
+
+  private void body(int counter) {
+    i = counter;
+    int outs = dag.outputs();
+    for (int k = outs; k < operands; k++) {
+      if (isUsed(k) && (form == Kernel.Form.STRIDED || isUnit(k))) {
+        place(k);
+        loadInput(k);
+      }
+    }
+    ExprEmitter emitter =
+        new ExprEmitter(code, dag, load, value, ExprEmitter.number(load, outputTypes()));
+    for (int k = 0; k < outs; k++) {
+      place(k);
+      emitter.push(k, stored[k]);
+      code.arrayStore(ExprEmitter.elementKind(stored[k]));
+    }
+    if (form == Kernel.Form.STRIDED) {
+      for (int k = 0; k < operands; k++) {
+        if (isUsed(k)) {
+          code.iload(moving[k]).iload(stride[k]).iadd().istore(moving[k]);
+        }
+      }
+    }
+  }
+
+  private DType[] outputTypes() {
+    DType[] types = new DType[dag.outputs()];
+    System.arraycopy(stored, 0, types, 0, types.length);
+    return types;
+  }
+
+  /** Leaves the array and the index of the current element of operand k on the stack. */
+  private void place(int k) {
+    code.aload(array[k]);
+    if (form == Kernel.Form.STRIDED) {
+      code.iload(moving[k]);
+    } else {
+      code.iload(position[k]).iload(i).iadd();
+    }
+  }
+
+  private void loadInput(int k) {
+    int input = k - dag.outputs();
+    code.arrayLoad(ExprEmitter.elementKind(stored[k]));
+    ExprEmitter.convert(code, stored[k], load[input]);
+    value[input] = store(ExprEmitter.kind(load[input]));
+  }
+
+  private int element(int index) {
+    code.aload(AT).loadConstant(index).iaload();
+    return store(TypeKind.INT);
+  }
+
+  private int store(TypeKind kind) {
+    int slot = code.allocateLocal(kind);
+    code.storeLocal(kind, slot);
+    return slot;
+  }
+
+  private boolean isInput(int k) {
+    return k >= dag.outputs();
+  }
+
+  private boolean isUsed(int k) {
+    return !isInput(k) || used[k - dag.outputs()];
+  }
+
+  private boolean isUnit(int k) {
+    return (units >>> k & 1) != 0;
+  }
+
+  private void loop(int bound, IntConsumer body) {
+    int counter = code.allocateLocal(TypeKind.INT);
+    Label top = code.newLabel();
+    Label end = code.newLabel();
+    code.iconst_0().istore(counter);
+    code.labelBinding(top).iload(counter).iload(bound).if_icmpge(end);
+    body.accept(counter);
+    code.iinc(counter, 1).goto_(top).labelBinding(end);
+  }
+}

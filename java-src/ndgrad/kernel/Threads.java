@@ -1,0 +1,229 @@
+package ndgrad.kernel;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import ndgrad.ArgumentException;
+
+/**
+ * The threads that large loops are split over: a small pool of daemon threads that help whoever calls
+ * {@link #parallelFor}. A helper looks for new work for some microseconds before it sleeps, so that ops that follow
+ * each other closely find it awake. One loop is split at a time; a loop inside another, or one that comes while the
+ * pool is busy, runs in its caller alone.
+ */
+public final class Threads {
+  private static final int SPINS = 2_000;
+  private static final Job NONE = new Job(0, 0, (_, _) -> {}, null);
+  private static final AtomicBoolean BUSY = new AtomicBoolean();
+  private static volatile Job current = NONE;
+  private static volatile Helper[] helpers = {};
+  private static volatile int threads = initial();
+
+  private Threads() {}
+
+  /** A part of a loop. */
+  @FunctionalInterface
+  public interface Range {
+
+    /**
+     * Runs a part.
+     *
+     * @param from the first iteration
+     * @param to one after the last
+     */
+    void run(int from, int to);
+  }
+
+  private static int initial() {
+    int n = Integer.getInteger("ndgrad.threads", Runtime.getRuntime().availableProcessors());
+    return Math.max(1, n);
+  }
+
+  /**
+   * The number of threads that share a large loop, the caller among them. At first the system property
+   * {@code ndgrad.threads}, without it the number of available processors.
+   *
+   * @return at least 1
+   */
+  public static int numThreads() {
+    return threads;
+  }
+
+  /**
+   * Sets the number of threads that share a large loop from now on.
+   *
+   * @param n at least 1, the caller being one of them
+   * @throws ArgumentException when n is less than 1
+   */
+  public static void setNumThreads(int n) {
+    if (n < 1) {
+      throw new ArgumentException("the number of threads must be at least 1, got " + n, "threads", n);
+    }
+    threads = n;
+  }
+
+  /**
+   * Runs the iterations 0 to n-1, in parallel if there are at least two grains of them. Returns when all are done.
+   *
+   * @param n number of iterations
+   * @param grain the number of iterations below which a part is not worth a thread
+   * @param body runs a part; parts may run at the same time and in any order, and need not have the same size
+   * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
+   */
+  public static void parallelFor(int n, int grain, Range body) {
+    int parts = Math.min(n / Math.max(1, grain), threads);
+    if (parts < 2 || !BUSY.compareAndSet(false, true)) {
+      if (n > 0) {
+        body.run(0, n);
+      }
+      return;
+    }
+    try {
+      // Some more parts than threads, so that a helper that is late or slow does not hold up the rest.
+      Job job = new Job(n, Math.min(n / Math.max(1, grain), 4 * parts), body, Thread.currentThread());
+      start(job, parts - 1);
+      job.work();
+      job.await();
+      current = NONE;
+      job.body = null;
+      job.rethrow();
+    } finally {
+      BUSY.set(false);
+    }
+  }
+
+  private static void start(Job job, int help) {
+    Helper[] all = helpers;
+    if (all.length != threads - 1) {
+      all = resize(all, Math.max(help, threads - 1));
+    }
+    current = job;
+    for (int i = 0; i < Math.min(help, all.length); i++) {
+      all[i].wake();
+    }
+  }
+
+  private static Helper[] resize(Helper[] old, int n) {
+    Helper[] all = new Helper[n];
+    for (int i = 0; i < n; i++) {
+      all[i] = i < old.length ? old[i] : new Helper(i);
+    }
+    helpers = all;
+    for (int i = n; i < old.length; i++) {
+      old[i].dismiss();
+    }
+    for (int i = old.length; i < n; i++) {
+      all[i].start();
+    }
+    return all;
+  }
+
+  /** One loop: parts are claimed one after the other by whoever is free. */
+  private static final class Job {
+    private final int n;
+    private final int parts;
+    private final Thread caller;
+    /** Dropped when all is done, for a sleeping helper may hold its last job for long. */
+    private Range body;
+
+    private final AtomicInteger claimed = new AtomicInteger();
+    private final AtomicInteger done = new AtomicInteger();
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+
+    Job(int n, int parts, Range body, Thread caller) {
+      this.n = n;
+      this.parts = parts;
+      this.body = body;
+      this.caller = caller;
+    }
+
+    void work() {
+      for (int p = claimed.getAndIncrement(); p < parts; p = claimed.getAndIncrement()) {
+        if (failure.get() == null) {
+          try {
+            body.run((int) ((long) n * p / parts), (int) ((long) n * (p + 1) / parts));
+          } catch (Throwable t) {
+            failure.compareAndSet(null, t);
+          }
+        }
+        if (done.incrementAndGet() == parts && Thread.currentThread() != caller) {
+          LockSupport.unpark(caller);
+        }
+      }
+    }
+
+    void await() {
+      boolean interrupted = false;
+      for (int spins = 0; done.get() < parts; spins++) {
+        if (spins < SPINS) {
+          Thread.onSpinWait();
+        } else {
+          LockSupport.park(this);
+          interrupted |= Thread.interrupted();
+        }
+      }
+      if (interrupted) {
+        caller.interrupt();
+      }
+    }
+
+    void rethrow() {
+      switch (failure.get()) {
+        case null -> {}
+        case RuntimeException e -> throw e;
+        case Error e -> throw e;
+        case Throwable t -> throw new IllegalStateException(t);
+      }
+    }
+  }
+
+  private static final class Helper extends Thread {
+    private volatile boolean asleep;
+    private volatile boolean dismissed;
+
+    Helper(int index) {
+      super("ndgrad-" + (index + 1));
+      setDaemon(true);
+    }
+
+    void wake() {
+      if (asleep) {
+        LockSupport.unpark(this);
+      }
+    }
+
+    void dismiss() {
+      dismissed = true;
+      LockSupport.unpark(this);
+    }
+
+    @Override
+    public void run() {
+      Job job = NONE;
+      while (!dismissed) {
+        job = next(job);
+        job.work();
+      }
+    }
+
+    private Job next(Job last) {
+      Job job = current;
+      for (int spins = 0; (job == last || job == NONE) && !dismissed; spins++) {
+        if (spins < SPINS) {
+          Thread.onSpinWait();
+        } else {
+          asleep = true;
+          // Looked at once more after the flag is up, or a wake-up in between would be lost.
+          job = current;
+          if ((job == last || job == NONE) && !dismissed) {
+            LockSupport.park(this);
+          }
+          asleep = false;
+        }
+        job = current;
+      }
+      return job;
+    }
+  }
+}
