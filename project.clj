@@ -20,12 +20,13 @@
   :jvm-opts ^:replace ["--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
                        "-XX:+UseParallelGC" "-XX:-OmitStackTraceInFastThrow"]
 
-  ;; What bin/test runs, with its summary. Native engines only where their jars fit.
+  ;; What bin/test runs, with its summary. Clean, because Leiningen compiles only the files that
+  ;; changed, not those that use them. Native engines only where their jars fit.
   :aliases {"test" ["with-profile"
                     ~(if (= ["Linux" "amd64"] (map #(System/getProperty %) ["os.name" "os.arch"]))
                        "+test,+openblas,+mkl"
                        "+test")
-                    "run" "-m" "ndgrad.test-main"]}
+                    "do" "clean," "run" "-m" "ndgrad.test-main"]}
 
   ;; A plain :base, because Leiningen's brings in dependencies of its own for a REPL.
   :profiles {:base {:resource-paths ["dev-resources"]}
