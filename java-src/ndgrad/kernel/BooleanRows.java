@@ -1,0 +1,194 @@
+// Generated from DoubleRows.java by dev/SpecializeRows.java: edit that, then run it.
+package ndgrad.kernel;
+
+import static ndgrad.kernel.Scalars.above;
+import static ndgrad.kernel.Scalars.below;
+import static ndgrad.kernel.Scalars.isTrue;
+import static ndgrad.kernel.Scalars.key;
+
+import java.util.Arrays;
+
+/** The loops of {@link Rows} over {@code boolean[]}. */
+final class BooleanRows extends Rows {
+  @Override
+  void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
+    if (ps == 1 && qs == 1 && n > 16) {
+      System.arraycopy(from, p, to, q, n);
+      return;
+    }
+    boolean[] x = (boolean[]) from;
+    boolean[] y = (boolean[]) to;
+    if (ps == 1 && qs == 1) {
+      for (int i = 0; i < n; i++) {
+        y[q + i] = x[p + i];
+      }
+    } else if (ps == 0 && qs == 1) {
+      Arrays.fill(y, q, q + n, x[p]);
+    } else {
+      for (int i = 0; i < n; i++) {
+        y[q + i * qs] = x[p + i * ps];
+      }
+    }
+  }
+
+  @Override
+  void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
+    boolean[] x = (boolean[]) from;
+    boolean[] y = (boolean[]) to;
+    if (ps == 1 && qs == 1) {
+      for (int i = 0; i < n; i++) {
+        y[q + i] = Scalars.add(y[q + i], x[p + i]);
+      }
+    } else {
+      for (int i = 0; i < n; i++) {
+        y[q + i * qs] = Scalars.add(y[q + i * qs], x[p + i * ps]);
+      }
+    }
+  }
+
+  @Override
+  void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
+    boolean[] x = (boolean[]) from;
+    boolean[] y = (boolean[]) to;
+    for (int i = start; i < end; i++) {
+      y[q + i] = x[at[i] + shift];
+    }
+  }
+
+  @Override
+  void scatter(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
+    boolean[] x = (boolean[]) from;
+    boolean[] y = (boolean[]) to;
+    for (int i = start; i < end; i++) {
+      y[at[i] + shift] = x[p + i * ps];
+    }
+  }
+
+  @Override
+  void scatterAdd(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
+    boolean[] x = (boolean[]) from;
+    boolean[] y = (boolean[]) to;
+    for (int i = start; i < end; i++) {
+      int k = at[i] + shift;
+      y[k] = Scalars.add(y[k], x[p + i * ps]);
+    }
+  }
+
+  @Override
+  int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count) {
+    boolean[] x = (boolean[]) a;
+    int k = count;
+    for (int i = 0; i < n; i++) {
+      if (isTrue(x[p + i * ps])) {
+        found[k++] = first + i;
+      }
+    }
+    return k;
+  }
+
+  @Override
+  int countNonzero(Object a, int p, int ps, int n) {
+    boolean[] x = (boolean[]) a;
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+      k += isTrue(x[p + i * ps]) ? 1 : 0;
+    }
+    return k;
+  }
+
+  @Override
+  int best(Object a, int p, int ps, int n, boolean largest) {
+    boolean[] x = (boolean[]) a;
+    boolean best = x[p];
+    int at = 0;
+    if (largest) {
+      for (int i = 1; i < n; i++) {
+        boolean b = x[p + i * ps];
+        if (above(b, best)) {
+          best = b;
+          at = i;
+        }
+      }
+    } else {
+      for (int i = 1; i < n; i++) {
+        boolean b = x[p + i * ps];
+        if (below(b, best)) {
+          best = b;
+          at = i;
+        }
+      }
+    }
+    return at;
+  }
+
+  @Override
+  void improve(Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest) {
+    boolean[] x = (boolean[]) a;
+    boolean[] y = (boolean[]) best;
+    if (largest) {
+      for (int j = 0; j < n; j++) {
+        boolean b = x[p + j * ps];
+        if (above(b, y[j])) {
+          y[j] = b;
+          index[j] = i;
+        }
+      }
+    } else {
+      for (int j = 0; j < n; j++) {
+        boolean b = x[p + j * ps];
+        if (below(b, y[j])) {
+          y[j] = b;
+          index[j] = i;
+        }
+      }
+    }
+  }
+
+  @Override
+  void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
+    boolean[] x = (boolean[]) a;
+    for (int i = 0; i < n; i++) {
+      keys[i] = key(x[p + i * ps], descending);
+    }
+  }
+
+  @Override
+  void sort(Object a, int from, int to, boolean descending) {
+    boolean[] x = (boolean[]) a;
+    Scalars.sort(x, from, to);
+    if (descending) {
+      int last = to - 1;
+      while (last >= from && x[last] != x[last]) {
+        last--;
+      }
+      for (int i = from; i < last; i++, last--) {
+        boolean b = x[i];
+        x[i] = x[last];
+        x[last] = b;
+      }
+    }
+  }
+
+  @Override
+  void search(
+      Object sorted, int p, int ps, int m, Object values, int v, int vs, int n, boolean right, long[] out, int q,
+      int qs) {
+    boolean[] x = (boolean[]) sorted;
+    boolean[] y = (boolean[]) values;
+    for (int i = 0; i < n; i++) {
+      long value = key(y[v + i * vs], false);
+      int low = 0;
+      int high = m;
+      while (low < high) {
+        int mid = (low + high) >>> 1;
+        long other = key(x[p + mid * ps], false);
+        if (other < value || right && other == value) {
+          low = mid + 1;
+        } else {
+          high = mid;
+        }
+      }
+      out[q + i * qs] = low;
+    }
+  }
+}

@@ -1,0 +1,193 @@
+package ndgrad.kernel;
+
+import static ndgrad.kernel.Scalars.above;
+import static ndgrad.kernel.Scalars.below;
+import static ndgrad.kernel.Scalars.isTrue;
+import static ndgrad.kernel.Scalars.key;
+
+import java.util.Arrays;
+
+/** The loops of {@link Rows} over {@code double[]}, and the text that those of the other dtypes are derived from. */
+final class DoubleRows extends Rows {
+  @Override
+  void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
+    if (ps == 1 && qs == 1 && n > 16) {
+      System.arraycopy(from, p, to, q, n);
+      return;
+    }
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    if (ps == 1 && qs == 1) {
+      for (int i = 0; i < n; i++) {
+        y[q + i] = x[p + i];
+      }
+    } else if (ps == 0 && qs == 1) {
+      Arrays.fill(y, q, q + n, x[p]);
+    } else {
+      for (int i = 0; i < n; i++) {
+        y[q + i * qs] = x[p + i * ps];
+      }
+    }
+  }
+
+  @Override
+  void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    if (ps == 1 && qs == 1) {
+      for (int i = 0; i < n; i++) {
+        y[q + i] = Scalars.add(y[q + i], x[p + i]);
+      }
+    } else {
+      for (int i = 0; i < n; i++) {
+        y[q + i * qs] = Scalars.add(y[q + i * qs], x[p + i * ps]);
+      }
+    }
+  }
+
+  @Override
+  void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    for (int i = start; i < end; i++) {
+      y[q + i] = x[at[i] + shift];
+    }
+  }
+
+  @Override
+  void scatter(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    for (int i = start; i < end; i++) {
+      y[at[i] + shift] = x[p + i * ps];
+    }
+  }
+
+  @Override
+  void scatterAdd(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    for (int i = start; i < end; i++) {
+      int k = at[i] + shift;
+      y[k] = Scalars.add(y[k], x[p + i * ps]);
+    }
+  }
+
+  @Override
+  int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count) {
+    double[] x = (double[]) a;
+    int k = count;
+    for (int i = 0; i < n; i++) {
+      if (isTrue(x[p + i * ps])) {
+        found[k++] = first + i;
+      }
+    }
+    return k;
+  }
+
+  @Override
+  int countNonzero(Object a, int p, int ps, int n) {
+    double[] x = (double[]) a;
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+      k += isTrue(x[p + i * ps]) ? 1 : 0;
+    }
+    return k;
+  }
+
+  @Override
+  int best(Object a, int p, int ps, int n, boolean largest) {
+    double[] x = (double[]) a;
+    double best = x[p];
+    int at = 0;
+    if (largest) {
+      for (int i = 1; i < n; i++) {
+        double b = x[p + i * ps];
+        if (above(b, best)) {
+          best = b;
+          at = i;
+        }
+      }
+    } else {
+      for (int i = 1; i < n; i++) {
+        double b = x[p + i * ps];
+        if (below(b, best)) {
+          best = b;
+          at = i;
+        }
+      }
+    }
+    return at;
+  }
+
+  @Override
+  void improve(Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest) {
+    double[] x = (double[]) a;
+    double[] y = (double[]) best;
+    if (largest) {
+      for (int j = 0; j < n; j++) {
+        double b = x[p + j * ps];
+        if (above(b, y[j])) {
+          y[j] = b;
+          index[j] = i;
+        }
+      }
+    } else {
+      for (int j = 0; j < n; j++) {
+        double b = x[p + j * ps];
+        if (below(b, y[j])) {
+          y[j] = b;
+          index[j] = i;
+        }
+      }
+    }
+  }
+
+  @Override
+  void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
+    double[] x = (double[]) a;
+    for (int i = 0; i < n; i++) {
+      keys[i] = key(x[p + i * ps], descending);
+    }
+  }
+
+  @Override
+  void sort(Object a, int from, int to, boolean descending) {
+    double[] x = (double[]) a;
+    Scalars.sort(x, from, to);
+    if (descending) {
+      int last = to - 1;
+      while (last >= from && x[last] != x[last]) {
+        last--;
+      }
+      for (int i = from; i < last; i++, last--) {
+        double b = x[i];
+        x[i] = x[last];
+        x[last] = b;
+      }
+    }
+  }
+
+  @Override
+  void search(
+      Object sorted, int p, int ps, int m, Object values, int v, int vs, int n, boolean right, long[] out, int q,
+      int qs) {
+    double[] x = (double[]) sorted;
+    double[] y = (double[]) values;
+    for (int i = 0; i < n; i++) {
+      long value = key(y[v + i * vs], false);
+      int low = 0;
+      int high = m;
+      while (low < high) {
+        int mid = (low + high) >>> 1;
+        long other = key(x[p + mid * ps], false);
+        if (other < value || right && other == value) {
+          low = mid + 1;
+        } else {
+          high = mid;
+        }
+      }
+      out[q + i * qs] = low;
+    }
+  }
+}

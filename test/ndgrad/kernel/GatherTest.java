@@ -1,0 +1,120 @@
+package ndgrad.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.Arrays;
+import java.util.Random;
+import ndgrad.DType;
+import org.junit.jupiter.api.Test;
+
+class GatherTest {
+  private final Random random = new Random(1);
+
+  /** Rows of a random array along its first axis, repeats included. */
+  private int[] rows(Layout l, int count) {
+    int[] at = new int[count];
+    Arrays.setAll(at, _ -> l.offset() + random.nextInt(l.dim(0)) * l.stride(0));
+    return at;
+  }
+
+  private static Layout inner(Layout l) {
+    int n = l.ndim();
+    return Layout.of(
+        Arrays.copyOfRange(l.shape(), 1, n), Arrays.copyOfRange(l.strides(), 1, n), 0);
+  }
+
+  private static int[] with(int first, int[] rest) {
+    int[] out = new int[rest.length + 1];
+    out[0] = first;
+    System.arraycopy(rest, 0, out, 1, rest.length);
+    return out;
+  }
+
+  private int[] sourceShape() {
+    int[] shape = Samples.shape(random, 1, 4);
+    shape[0] = 1 + random.nextInt(6);
+    if (shape.length > 1 && random.nextInt(4) == 0) {
+      shape[shape.length - 1] = 40;
+    }
+    return shape;
+  }
+
+  @Test
+  void gathersRowsOfAnyLayout() {
+    for (int round = 0; round < 2000; round++) {
+      DType dtype = DType.values()[round % 5];
+      Strided source = Samples.array(random, dtype, sourceShape());
+      int[] at = rows(source.layout(), random.nextInt(7));
+      Layout inner = inner(source.layout());
+      int[] shape = with(at.length, inner.shape());
+      Strided out = Strided.zeros(dtype, shape);
+      Gather.gather(out, source, at, inner);
+      double[] want = new double[(int) out.layout().size()];
+      for (int i = 0; i < want.length; i++) {
+        want[i] = Samples.get(source.array(), at[i / inner.intSize()] + positionIn(inner, i));
+      }
+      assertArrayEquals(want, Samples.values(out), source.layout() + " " + dtype);
+    }
+  }
+
+  private static int positionIn(Layout inner, int flat) {
+    return inner.position(Samples.unravel(flat % inner.intSize(), inner.shape()));
+  }
+
+  @Test
+  void putsAndAddsRowsOfAnyLayoutInOrder() {
+    for (int round = 0; round < 3000; round++) {
+      DType dtype = DType.values()[round % 5];
+      boolean add = random.nextBoolean();
+      Strided dest = Samples.target(random, dtype, sourceShape());
+      int[] at = rows(dest.layout(), random.nextInt(7));
+      Layout inner = inner(dest.layout());
+      Strided values = Samples.array(random, dtype, with(at.length, inner.shape()));
+      Object want = dtype.newArray(DType.lengthOf(dest.array()));
+      System.arraycopy(dest.array(), 0, want, 0, DType.lengthOf(want));
+      for (int i = 0; i < values.layout().size(); i++) {
+        int p = at[i / inner.intSize()] + positionIn(inner, i);
+        double v = Samples.get(values, Samples.unravel(i, values.layout().shape()));
+        Samples.set(want, p, add ? Samples.get(want, p) + v : v);
+      }
+      if (add) {
+        Gather.add(dest, at, inner, values);
+      } else {
+        Gather.put(dest, at, inner, values);
+      }
+      for (int i = 0; i < DType.lengthOf(want); i++) {
+        assertEquals(Samples.get(want, i), Samples.get(dest.array(), i), "element " + i + " of " + dtype);
+      }
+    }
+  }
+
+  @Test
+  void repeatedPositionsAddUp() {
+    Strided dest = new Strided(new Storage(new float[3]), Layout.of(3));
+    Strided ones = new Strided(new Storage(new float[] {1}), Layout.of(1).broadcastTo(4));
+    Gather.add(dest, new int[] {0, 0, 1, 0}, Layout.of(), ones);
+    assertArrayEquals(new float[] {3, 1, 0}, (float[]) dest.array());
+  }
+
+  @Test
+  void findsWhatIsNotZeroInRowMajorOrder() {
+    for (int round = 0; round < 1000; round++) {
+      Strided mask = Samples.array(random, DType.values()[round % 5], Samples.shape(random, 0, 4));
+      double[] values = Samples.values(mask);
+      int[] want = java.util.stream.IntStream.range(0, values.length).filter(i -> values[i] != 0).toArray();
+      int[] found = Gather.nonzero(mask);
+      assertArrayEquals(want, found);
+      int[] shape = mask.layout().shape();
+      long[][] index = Gather.unravel(found, shape);
+      int[] positions = Gather.positions(mask.layout(), found);
+      for (int i = 0; i < found.length; i++) {
+        int[] one = Samples.unravel(found[i], shape);
+        for (int axis = 0; axis < shape.length; axis++) {
+          assertEquals(one[axis], index[axis][i]);
+        }
+        assertEquals(mask.layout().position(one), positions[i]);
+      }
+    }
+  }
+}
