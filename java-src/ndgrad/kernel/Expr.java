@@ -1,5 +1,7 @@
 package ndgrad.kernel;
 
+import java.util.function.IntFunction;
+
 /**
  * A scalar expression over the elements of some inputs: what an elementwise op is. Expressions are data; a
  * {@link Program} runs them, {@link Derivative} differentiates them, and the result is an expression again.
@@ -14,14 +16,24 @@ public sealed interface Expr {
    *
    * @param index the input's position
    */
-  record In(int index) implements Expr {}
+  record In(int index) implements Expr {
+    @Override
+    public String toString() {
+      return ExprPrinter.print(this);
+    }
+  }
 
   /**
    * A constant.
    *
    * @param value its value, converted to the dtype of the computation
    */
-  record Const(double value) implements Expr {}
+  record Const(double value) implements Expr {
+    @Override
+    public String toString() {
+      return ExprPrinter.print(this);
+    }
+  }
 
   /**
    * A function of one argument.
@@ -29,7 +41,12 @@ public sealed interface Expr {
    * @param fn the function
    * @param a its argument
    */
-  record Apply1(Fn1 fn, Expr a) implements Expr {}
+  record Apply1(Fn1 fn, Expr a) implements Expr {
+    @Override
+    public String toString() {
+      return ExprPrinter.print(this);
+    }
+  }
 
   /**
    * A function of two arguments.
@@ -38,7 +55,12 @@ public sealed interface Expr {
    * @param a the first argument
    * @param b the second argument
    */
-  record Apply2(Fn2 fn, Expr a, Expr b) implements Expr {}
+  record Apply2(Fn2 fn, Expr a, Expr b) implements Expr {
+    @Override
+    public String toString() {
+      return ExprPrinter.print(this);
+    }
+  }
 
   /**
    * One of two values; both are computed.
@@ -47,7 +69,12 @@ public sealed interface Expr {
    * @param yes the value where it is true
    * @param no the value where it is false
    */
-  record Select(Expr test, Expr yes, Expr no) implements Expr {}
+  record Select(Expr test, Expr yes, Expr no) implements Expr {
+    @Override
+    public String toString() {
+      return ExprPrinter.print(this);
+    }
+  }
 
   /** Functions of one argument; those from {@link #NOT} on give a bool. */
   enum Fn1 {
@@ -221,5 +248,39 @@ public sealed interface Expr {
    */
   default Expr negate() {
     return of(Fn1.NEG, this);
+  }
+
+  /**
+   * Whether the expression refers to an input.
+   *
+   * @param input the input's position
+   * @return true when it occurs
+   */
+  default boolean uses(int input) {
+    Dag dag = new Dag(this);
+    return input < dag.inputs() && dag.usedInputs(dag.inputs())[input];
+  }
+
+  /**
+   * Puts expressions in the place of the inputs; {@code e.substitute(i -> Expr.in(i + 2))} renumbers them.
+   *
+   * @param replacement the expression for each input's position
+   * @return the expression of the new inputs
+   */
+  default Expr substitute(IntFunction<Expr> replacement) {
+    Dag dag = new Dag(this);
+    Expr[] done = new Expr[dag.size()];
+    for (int id = 0; id < done.length; id++) {
+      int[] args = dag.node(id).args();
+      done[id] =
+          switch (dag.node(id).expr()) {
+            case In(int i) -> replacement.apply(i);
+            case Const c -> c;
+            case Apply1(Fn1 fn, Expr _) -> of(fn, done[args[0]]);
+            case Apply2(Fn2 fn, Expr _, Expr _) -> of(fn, done[args[0]], done[args[1]]);
+            case Select _ -> select(done[args[0]], done[args[1]], done[args[2]]);
+          };
+    }
+    return done[dag.root(0)];
   }
 }

@@ -27,8 +27,8 @@ public final class Program {
 
   private Program(Expr[] outputs) {
     this.outputs = outputs;
-    this.dag = new Dag(outputs);
-    this.inputs = dag.inputs();
+    this.dag = new Dag(Simplify.of(outputs));
+    this.inputs = new Dag(outputs).inputs();
     this.grain = GRAIN / cost(dag);
   }
 
