@@ -128,8 +128,8 @@
 ;; ---- JUnit ------------------------------------------------------------------------------------
 
 (defn- method-name
-  "class/method of the test that `id` is, or is one invocation of; else its class or its own name."
-  [^TestPlan plan ^TestIdentifier id]
+  "class/method of the test that `id` is, or is one invocation of; else the suite."
+  [suite-name ^TestPlan plan ^TestIdentifier id]
   (loop [^TestIdentifier i id]
     (let [source (.orElse (.getSource i) nil)
           parent (.orElse (.getParent plan i) nil)]
@@ -138,17 +138,17 @@
         (str (.getClassName ^MethodSource source) "/" (.getMethodName ^MethodSource source))
         (instance? ClassSource source) (str (.getClassName ^ClassSource source) "/class")
         parent (recur parent)
-        :else (.getDisplayName id)))))
+        :else (str suite-name "/does not run")))))
 
-(defn- listener ^TestExecutionListener [outcomes]
+(defn- listener ^TestExecutionListener [outcomes suite-name]
   (let [plan (volatile! nil)]
     (reify TestExecutionListener
       (testPlanExecutionStarted [_ p] (vreset! plan p))
       (executionSkipped [_ id reason]
-        (note outcomes (method-name @plan id) :skip)
-        (print-skip (method-name @plan id) reason))
+        (note outcomes (method-name suite-name @plan id) :skip)
+        (print-skip (method-name suite-name @plan id) reason))
       (executionFinished [_ id result]
-        (let [test-name (method-name @plan id)
+        (let [test-name (method-name suite-name @plan id)
               status (.getStatus ^TestExecutionResult result)
               ^Throwable e (.orElse (.getThrowable ^TestExecutionResult result) nil)]
           (cond
@@ -182,7 +182,7 @@
     (try
       (.execute launcher request
                 ^"[Lorg.junit.platform.launcher.TestExecutionListener;"
-                (into-array TestExecutionListener [(listener outcomes)]))
+                (into-array TestExecutionListener [(listener outcomes suite-name)]))
       (catch Throwable e (broken outcomes suite-name "does not run" e)))
     (when (= before (count @outcomes))
       (broken outcomes suite-name "has no tests" (ex-info "nothing to run" {:var var})))))
