@@ -487,6 +487,15 @@ public final class Layout {
     return size > 0 && other.size > 0 && low() <= other.high() && other.low() <= high();
   }
 
+  /**
+   * How many elements a storage must have to hold this layout.
+   *
+   * @return the highest position plus one
+   */
+  public int span() {
+    return size == 0 ? offset : high() + 1;
+  }
+
   private int low() {
     int p = offset;
     for (int i = 0; i < shape.length; i++) {

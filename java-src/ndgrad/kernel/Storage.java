@@ -56,6 +56,15 @@ public final class Storage {
   }
 
   /**
+   * How many elements there is room for.
+   *
+   * @return the primitive array's length
+   */
+  public int length() {
+    return DType.lengthOf(array);
+  }
+
+  /**
    * How many times the elements have been changed in place.
    *
    * @return the version, 0 for a fresh storage

@@ -1,0 +1,293 @@
+package ndgrad.autograd;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import ndgrad.GraphException;
+import ndgrad.ShapeException;
+import ndgrad.kernel.Storage;
+
+/**
+ * Reverse mode over the tape: iterative, in reverse order of creation, so that every node is visited once, after all
+ * that used its output. Nothing is written before the whole graph has been checked, and leaves receive their gradients
+ * only when all have been computed.
+ */
+public final class Backward {
+
+  /** The arithmetic of gradients; the tape itself knows no op. */
+  public interface Arithmetic {
+    /**
+     * A differentiable sum.
+     *
+     * @param a a gradient
+     * @param b another of the same shape and dtype
+     * @return a + b
+     */
+    Tensor add(Tensor a, Tensor b);
+
+    /**
+     * Adds in place, untracked.
+     *
+     * @param a a gradient that nobody else sees
+     * @param b another of the same shape and dtype
+     */
+    void addInto(Tensor a, Tensor b);
+
+    /**
+     * A differentiable copy in row-major order.
+     *
+     * @param a a gradient
+     * @return the copy
+     */
+    Tensor copy(Tensor a);
+
+    /**
+     * Ones of a tensor's shape and dtype.
+     *
+     * @param like the tensor
+     * @return ones
+     */
+    Tensor onesLike(Tensor like);
+  }
+
+  private static final class Slot {
+    Tensor grad;
+    boolean owned;
+    boolean needed;
+  }
+
+  private final Arithmetic arithmetic;
+  private final boolean retainGraph;
+  private final boolean createGraph;
+  private final Map<Node, Slot> slots = new IdentityHashMap<>();
+  private final Set<Storage> foreign = Collections.newSetFromMap(new IdentityHashMap<>());
+
+  private Backward(Arithmetic arithmetic, boolean retainGraph, boolean createGraph) {
+    this.arithmetic = arithmetic;
+    this.retainGraph = retainGraph;
+    this.createGraph = createGraph;
+  }
+
+  /**
+   * Accumulates gradients of outputs in the leaves they depend on.
+   *
+   * @param outputs what to differentiate
+   * @param upstream one cotangent an output, null for 1 where the output has a single element
+   * @param retainGraph whether the saved values are kept for another pass
+   * @param createGraph whether the pass is recorded, to be differentiated again
+   * @param arithmetic the sums
+   * @throws GraphException without a graph, without an upstream gradient, or through a freed graph
+   * @throws ndgrad.MutationException when a saved value was changed in place
+   */
+  public static void run(
+      List<Tensor> outputs,
+      List<Tensor> upstream,
+      boolean retainGraph,
+      boolean createGraph,
+      Arithmetic arithmetic) {
+    Backward pass = new Backward(arithmetic, retainGraph, createGraph);
+    List<Node> order = pass.order(outputs);
+    List<Tensor> seeds = pass.seeds(outputs, upstream);
+    for (Node n : order) {
+      pass.slots.get(n).needed = true;
+    }
+    pass.recorded(() -> pass.sweep(order, outputs, seeds, true));
+    pass.commit(order);
+  }
+
+  /**
+   * The gradients of outputs with respect to chosen tensors; leaves are left alone.
+   *
+   * @param outputs what to differentiate
+   * @param upstream one cotangent an output, null for 1 where the output has a single element
+   * @param targets with respect to what
+   * @param retainGraph whether the saved values are kept for another pass
+   * @param createGraph whether the pass is recorded, to be differentiated again
+   * @param arithmetic the sums
+   * @return one gradient a target, null where no output depends on it
+   */
+  public static Tensor[] gradients(
+      List<Tensor> outputs,
+      List<Tensor> upstream,
+      List<Tensor> targets,
+      boolean retainGraph,
+      boolean createGraph,
+      Arithmetic arithmetic) {
+    Backward pass = new Backward(arithmetic, retainGraph, createGraph);
+    Node[] wanted = targets.stream().map(Tensor::requireEdge).toArray(Node[]::new);
+    List<Tensor> tracked = new ArrayList<>();
+    List<Tensor> cotangents = new ArrayList<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      if (outputs.get(i).edge() != null) {
+        tracked.add(outputs.get(i));
+        cotangents.add(upstream.get(i));
+      }
+    }
+    Tensor[] result = new Tensor[wanted.length];
+    if (tracked.isEmpty()) {
+      return result;
+    }
+    List<Node> order = pass.order(tracked);
+    Set<Node> ends = Collections.newSetFromMap(new IdentityHashMap<>());
+    ends.addAll(Arrays.asList(wanted));
+    for (Node n : order.reversed()) {
+      boolean needed = ends.contains(n);
+      for (int i = 0; !needed && i < n.arity(); i++) {
+        needed = n.needs(i) && pass.slots.get(n.edge(i)).needed;
+      }
+      pass.slots.get(n).needed = needed;
+    }
+    List<Node> relevant = order.stream().filter(n -> pass.slots.get(n).needed).toList();
+    List<Tensor> seeds = pass.seeds(tracked, cotangents);
+    pass.recorded(() -> pass.sweep(relevant, tracked, seeds, false));
+    for (int i = 0; i < wanted.length; i++) {
+      Slot slot = pass.slots.get(wanted[i]);
+      result[i] = slot == null ? null : slot.grad;
+    }
+    return result;
+  }
+
+  /** The reachable nodes, users before what they use; every one of them has been checked. */
+  private List<Node> order(List<Tensor> outputs) {
+    List<Node> order = new ArrayList<>();
+    for (Tensor t : outputs) {
+      Node e = t.edge();
+      if (e == null) {
+        throw new GraphException(
+            "this array depends on nothing that requires a gradient, so there is nothing to differentiate;"
+                + " make a leaf with requires-grad first",
+            "shape", t.layout().toString());
+      }
+      discover(e, order);
+    }
+    for (int next = 0; next < order.size(); next++) {
+      Node n = order.get(next);
+      n.checkUsable();
+      for (int i = 0; i < n.arity(); i++) {
+        if (n.needs(i)) {
+          discover(n.edge(i), order);
+        }
+      }
+    }
+    order.sort(Comparator.comparingLong(Node::sequence).reversed());
+    return order;
+  }
+
+  private void discover(Node n, List<Node> order) {
+    if (slots.putIfAbsent(n, new Slot()) == null) {
+      order.add(n);
+    }
+  }
+
+  private List<Tensor> seeds(List<Tensor> outputs, List<Tensor> upstream) {
+    List<Tensor> seeds = new ArrayList<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      Tensor out = outputs.get(i);
+      Tensor seed = upstream.get(i);
+      if (seed == null) {
+        if (out.size() != 1) {
+          throw new GraphException(
+              "backward of an array of shape " + out.layout()
+                  + " needs an upstream gradient of that shape; only a single element has an implied one",
+              "shape", out.layout().toString());
+        }
+        seed = arithmetic.onesLike(out);
+      } else if (!seed.layout().sameShape(out.layout())) {
+        throw new ShapeException(
+            "the upstream gradient has shape " + seed.layout() + ", the array " + out.layout(),
+            "shapes", List.of(seed.layout().toString(), out.layout().toString()));
+      }
+      foreign.add(seed.strided().storage());
+      seeds.add(seed);
+    }
+    return seeds;
+  }
+
+  private void recorded(Runnable sweep) {
+    boolean before = GradMode.set(createGraph);
+    try {
+      sweep.run();
+    } finally {
+      GradMode.set(before);
+    }
+  }
+
+  private void sweep(List<Node> order, List<Tensor> outputs, List<Tensor> seeds, boolean forget) {
+    for (int i = 0; i < outputs.size(); i++) {
+      add(slots.get(outputs.get(i).edge()), seeds.get(i));
+    }
+    for (Node n : order) {
+      Slot slot = slots.get(n);
+      if (slot.grad == null) {
+        continue;
+      }
+      for (UnaryOperator<Tensor> hook : n.hooks()) {
+        slot.grad = hooked(n, hook, slot.grad);
+        slot.owned = false;
+      }
+      for (int i = 0; i < n.arity(); i++) {
+        if (n.needs(i) && slots.get(n.edge(i)).needed) {
+          add(slots.get(n.edge(i)), n.rule().orElseThrow().vjp(n, i, slot.grad));
+        }
+      }
+      if (forget && n.rule().isPresent() && n.retaining() == null) {
+        slot.grad = null;
+      }
+      if (!retainGraph && !createGraph) {
+        n.free();
+      }
+    }
+  }
+
+  private Tensor hooked(Node n, UnaryOperator<Tensor> hook, Tensor grad) {
+    Tensor replaced = hook.apply(grad);
+    if (replaced == null) {
+      return grad;
+    }
+    if (!replaced.layout().sameShape(grad.layout()) || replaced.dtype() != grad.dtype()) {
+      throw new ShapeException(
+          "a hook on the output of " + n.name() + " returned shape " + replaced.layout() + " "
+              + replaced.dtype() + "; expected " + grad.layout() + " " + grad.dtype(),
+          "op", n.name());
+    }
+    foreign.add(replaced.strided().storage());
+    return replaced;
+  }
+
+  private void add(Slot slot, Tensor g) {
+    if (slot.grad == null) {
+      slot.grad = g;
+    } else if (slot.owned && !createGraph) {
+      arithmetic.addInto(slot.grad, g);
+    } else {
+      slot.grad = arithmetic.add(slot.grad, g);
+      slot.owned = true;
+    }
+  }
+
+  private void commit(List<Node> order) {
+    for (Node n : order) {
+      Tensor target = n.leaf() != null ? n.leaf() : n.retaining();
+      Tensor g = slots.get(n).grad;
+      if (target != null && g != null) {
+        boolean shared =
+            !foreign.add(g.strided().storage())
+                || !g.layout().isContiguous()
+                || g.size() != g.strided().storage().length();
+        recorded(
+            () -> {
+              Tensor own = shared ? arithmetic.copy(g) : g;
+              synchronized (target) {
+                target.setGrad(target.grad().map(old -> arithmetic.add(old, own)).orElse(own));
+              }
+            });
+      }
+    }
+  }
+}

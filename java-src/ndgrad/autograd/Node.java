@@ -1,0 +1,301 @@
+package ndgrad.autograd;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
+import ndgrad.DType;
+import ndgrad.GraphException;
+import ndgrad.MutationException;
+import ndgrad.kernel.Layout;
+
+/**
+ * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the values the rule saved.
+ * A leaf's node has no rule; gradients that reach it are accumulated in the leaf.
+ */
+public final class Node {
+  private static final AtomicLong CLOCK = new AtomicLong();
+
+  private final Rule rule;
+  private final Object args;
+  private final Node[] inputs;
+  private final Layout[] layouts;
+  private final DType[] dtypes;
+  private final Layout outLayout;
+  private final DType outDtype;
+  private final Tensor leaf;
+  private final long sequence;
+  private Tensor[] saved;
+  private int[] versions;
+  private boolean freed;
+  private List<UnaryOperator<Tensor>> hooks = List.of();
+  private Tensor retaining;
+
+  private Node(Tensor leaf) {
+    this.rule = null;
+    this.args = null;
+    this.inputs = new Node[0];
+    this.layouts = new Layout[0];
+    this.dtypes = new DType[0];
+    this.outLayout = leaf.layout();
+    this.outDtype = leaf.dtype();
+    this.leaf = leaf;
+    this.sequence = 0;
+    this.saved = new Tensor[0];
+    this.versions = new int[0];
+  }
+
+  /**
+   * Records an application.
+   *
+   * @param rule the op's rule
+   * @param args what the rule needs besides tensors
+   * @param ins the inputs; those that require no gradient get no edge
+   * @param out the output's shape
+   * @param dtype the output's dtype
+   */
+  public Node(Rule rule, Object args, Tensor[] ins, Layout out, DType dtype) {
+    this.rule = rule;
+    this.args = args;
+    this.leaf = null;
+    this.outLayout = out;
+    this.outDtype = dtype;
+    int n = ins.length;
+    inputs = new Node[n];
+    layouts = new Layout[n];
+    dtypes = new DType[n];
+    for (int i = 0; i < n; i++) {
+      inputs[i] = ins[i].edge();
+      layouts[i] = ins[i].layout();
+      dtypes[i] = ins[i].dtype();
+    }
+    saved = new Tensor[n + 1];
+    versions = new int[n + 1];
+    sequence = CLOCK.incrementAndGet();
+  }
+
+  static Node ofLeaf(Tensor leaf) {
+    return new Node(leaf);
+  }
+
+  /**
+   * Saves an input, or the output, for the rule.
+   *
+   * @param i the input's position; the number of inputs for the output
+   * @param value the value as the op saw or made it
+   */
+  public void save(int i, Tensor value) {
+    saved[i] = value;
+    versions[i] = value.strided().storage().version();
+  }
+
+  /**
+   * The op's rule.
+   *
+   * @return empty for a leaf's node
+   */
+  public Optional<Rule> rule() {
+    return Optional.ofNullable(rule);
+  }
+
+  /**
+   * The op's name.
+   *
+   * @return {@code "leaf"} for a leaf's node
+   */
+  public String name() {
+    return rule == null ? "leaf" : rule.name();
+  }
+
+  /**
+   * What the rule needs besides tensors.
+   *
+   * @return the arguments of the call
+   */
+  public Object args() {
+    return args;
+  }
+
+  /**
+   * The number of inputs.
+   *
+   * @return 0 for a leaf's node
+   */
+  public int arity() {
+    return inputs.length;
+  }
+
+  /**
+   * The node of an input.
+   *
+   * @param i its position
+   * @return empty when the input requires no gradient
+   */
+  public Optional<Node> input(int i) {
+    return Optional.ofNullable(inputs[i]);
+  }
+
+  Node edge(int i) {
+    return inputs[i];
+  }
+
+  Tensor leaf() {
+    return leaf;
+  }
+
+  /** Creation order: an op's node comes after those of its inputs. */
+  long sequence() {
+    return sequence;
+  }
+
+  /**
+   * Whether an input requires a gradient.
+   *
+   * @param i its position
+   * @return true when it does
+   */
+  public boolean needs(int i) {
+    return inputs[i] != null;
+  }
+
+  /**
+   * An input's layout at the time of the call, for its shape.
+   *
+   * @param i its position
+   * @return the layout
+   */
+  public Layout layout(int i) {
+    return layouts[i];
+  }
+
+  /**
+   * An input's dtype.
+   *
+   * @param i its position
+   * @return the dtype
+   */
+  public DType dtype(int i) {
+    return dtypes[i];
+  }
+
+  /**
+   * The output's layout, for its shape.
+   *
+   * @return the layout
+   */
+  public Layout outLayout() {
+    return outLayout;
+  }
+
+  /**
+   * The output's dtype.
+   *
+   * @return the dtype
+   */
+  public DType outDtype() {
+    return outDtype;
+  }
+
+  /**
+   * A saved input.
+   *
+   * @param i its position
+   * @return the value
+   * @throws MutationException when it was changed in place since
+   * @throws GraphException when the graph has been freed
+   */
+  public Tensor in(int i) {
+    return unpack(i);
+  }
+
+  /**
+   * The saved output.
+   *
+   * @return the value
+   * @throws MutationException when it was changed in place since
+   * @throws GraphException when the graph has been freed
+   */
+  public Tensor out() {
+    return unpack(inputs.length);
+  }
+
+  private Tensor unpack(int i) {
+    checkUsable();
+    Tensor t = saved[i];
+    if (t == null) {
+      throw new IllegalStateException(name() + " did not declare that it saves value " + i);
+    }
+    return t;
+  }
+
+  /** Fails when the graph was freed or a saved value has changed since it was saved. */
+  void checkUsable() {
+    if (freed) {
+      throw new GraphException(
+          "backward through " + name() + " for the second time: its saved values were freed after the first"
+              + " pass; pass retain-graph to the first backward to keep them",
+          "op", name());
+    }
+    for (int i = 0; i < saved.length; i++) {
+      if (saved[i] != null) {
+        int now = saved[i].strided().storage().version();
+        if (now != versions[i]) {
+          throw mutated(i, now);
+        }
+      }
+    }
+  }
+
+  private MutationException mutated(int i, int now) {
+    Tensor t = saved[i];
+    String by = t.strided().storage().lastMutation();
+    return new MutationException(
+        "the " + (i == inputs.length ? "output" : "input " + i) + " that " + name()
+            + " saved for its gradient (shape " + t.layout() + ", " + t.dtype()
+            + ") was changed in place by " + by + ": it was saved at version " + versions[i]
+            + " and is at version " + now + " now; use the out-of-place form, or change a copy",
+        "op", name(),
+        "shape", t.layout().toString(),
+        "dtype", t.dtype().toString(),
+        "saved-version", versions[i],
+        "version", now,
+        "mutated-by", by);
+  }
+
+  void free() {
+    if (rule != null) {
+      saved = new Tensor[0];
+      freed = true;
+    }
+  }
+
+  /**
+   * Adds a function that sees, and may replace, the gradient of this node's output.
+   *
+   * @param hook takes the gradient, returns it or another of the same shape
+   */
+  public synchronized void addHook(UnaryOperator<Tensor> hook) {
+    List<UnaryOperator<Tensor>> more = new ArrayList<>(hooks);
+    more.add(hook);
+    hooks = List.copyOf(more);
+  }
+
+  List<UnaryOperator<Tensor>> hooks() {
+    return hooks;
+  }
+
+  Tensor retaining() {
+    return retaining;
+  }
+
+  void retainInto(Tensor t) {
+    retaining = t;
+  }
+
+  /** Takes over what users attached to the node that an in-place op replaces. */
+  void inherit(Node old) {
+    retaining = old.retaining;
+    old.retaining = null;
+  }
+}

@@ -1,0 +1,22 @@
+package ndgrad.autograd;
+
+/** What the tape knows of an op: its name and how a cotangent goes back through it. */
+public interface Rule {
+
+  /**
+   * The op's public name.
+   *
+   * @return the name in kebab-case
+   */
+  String name();
+
+  /**
+   * The vector-Jacobian product with respect to one input.
+   *
+   * @param node the application that is being differentiated
+   * @param input which input; it requires a gradient
+   * @param cotangent the gradient of the output, of the output's shape and dtype
+   * @return the gradient of that input, of the input's shape and dtype
+   */
+  Tensor vjp(Node node, int input, Tensor cotangent);
+}

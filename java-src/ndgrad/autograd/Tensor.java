@@ -1,0 +1,332 @@
+package ndgrad.autograd;
+
+import java.util.Optional;
+import ndgrad.DType;
+import ndgrad.DTypeException;
+import ndgrad.GraphException;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+
+/**
+ * An array as ops see it: its elements and its place on the tape. {@code ndgrad.Array} is the public face of exactly
+ * one tensor.
+ */
+public final class Tensor {
+
+  /** The public object that stands for a tensor. */
+  public interface Face {
+    /**
+     * The tensor behind the face.
+     *
+     * @return the tensor
+     */
+    Tensor tensor();
+  }
+
+  private final Strided strided;
+  private final boolean weak;
+  private boolean requiresGrad;
+  private Node node;
+  private Node accumulator;
+  private Tensor grad;
+  private Face face;
+
+  // A view follows its root: when the root's history is rewritten by an in-place op, the view's node is made anew.
+  private Tensor root;
+  private Rule reading;
+  private int stamp;
+  private int rewrites;
+
+  private Tensor(Strided strided, boolean weak) {
+    this.strided = strided;
+    this.weak = weak;
+  }
+
+  /**
+   * An untracked tensor.
+   *
+   * @param strided its elements, shared
+   */
+  public Tensor(Strided strided) {
+    this(strided, false);
+  }
+
+  /**
+   * A host number: its dtype gives way to that of the arrays it meets (NEP 50).
+   *
+   * @param strided a 0-d array
+   * @return the tensor
+   */
+  public static Tensor weak(Strided strided) {
+    return new Tensor(strided, true);
+  }
+
+  /**
+   * The elements.
+   *
+   * @return storage and layout
+   */
+  public Strided strided() {
+    return strided;
+  }
+
+  /**
+   * Where the elements are.
+   *
+   * @return the layout
+   */
+  public Layout layout() {
+    return strided.layout();
+  }
+
+  /**
+   * The element type.
+   *
+   * @return the dtype
+   */
+  public DType dtype() {
+    return strided.storage().dtype();
+  }
+
+  /**
+   * Whether this is a host number whose dtype gives way.
+   *
+   * @return true for host numbers
+   */
+  public boolean isWeak() {
+    return weak;
+  }
+
+  /**
+   * The number of dimensions.
+   *
+   * @return the rank
+   */
+  public int ndim() {
+    return strided.layout().ndim();
+  }
+
+  /**
+   * The length of one dimension.
+   *
+   * @param axis from 0 to ndim-1
+   * @return the length
+   */
+  public int dim(int axis) {
+    return strided.layout().dim(axis);
+  }
+
+  /**
+   * The shape.
+   *
+   * @return a fresh array
+   */
+  public int[] shape() {
+    return strided.layout().shape();
+  }
+
+  /**
+   * The number of elements.
+   *
+   * @return the size
+   */
+  public long size() {
+    return strided.layout().size();
+  }
+
+  /**
+   * Whether gradients flow to or through this tensor.
+   *
+   * @return true for leaves that ask for it and for results of tracked ops
+   */
+  public boolean requiresGrad() {
+    return requiresGrad || node() != null;
+  }
+
+  /**
+   * Asks for, or gives up, a gradient in this leaf.
+   *
+   * @param required whether gradients shall be accumulated here
+   * @throws DTypeException when the dtype is not floating
+   * @throws GraphException when this is the result of a tracked op
+   */
+  public void requireGrad(boolean required) {
+    if (required && !dtype().isFloating()) {
+      throw new DTypeException(
+          "only floating arrays can require a gradient, this one is " + dtype() + "; convert it with astype",
+          "dtype", dtype().toString());
+    }
+    if (node() != null) {
+      if (!required) {
+        throw new GraphException(
+            "requires-grad can be switched off on leaves only; this is the result of " + node.name()
+                + ": use detach",
+            "op", node.name());
+      }
+      return;
+    }
+    requiresGrad = required;
+  }
+
+  /**
+   * Whether no tracked op made this tensor.
+   *
+   * @return true for leaves
+   */
+  public boolean isLeaf() {
+    return node() == null;
+  }
+
+  /**
+   * The node of the tracked op that made this tensor.
+   *
+   * @return empty for leaves
+   */
+  public Optional<Node> gradFn() {
+    return Optional.ofNullable(node());
+  }
+
+  /**
+   * Makes this the output of a node.
+   *
+   * @param made the node
+   * @return this
+   */
+  public Tensor madeBy(Node made) {
+    if (node != null && node.retaining() == this) {
+      made.inherit(node);
+    }
+    node = made;
+    requiresGrad = false;
+    return this;
+  }
+
+  /**
+   * Declares this to be a view of another tensor's storage whose history it follows.
+   *
+   * @param parent the tensor it was made from
+   * @param rule how a gradient goes from any view, given its layout as argument, to its root
+   * @return this
+   */
+  public Tensor viewOf(Tensor parent, Rule rule) {
+    root = parent.root();
+    reading = rule;
+    stamp = root.rewrites;
+    return this;
+  }
+
+  /**
+   * The tensor that owns this one's history.
+   *
+   * @return this unless it is a view
+   */
+  public Tensor root() {
+    return root == null ? this : root;
+  }
+
+  /** Notes that an in-place op has rewritten this root's history: its views make their nodes anew. */
+  public void rewritten() {
+    rewrites++;
+  }
+
+  private Node node() {
+    if (root != null && stamp != root.rewrites) {
+      stamp = root.rewrites;
+      node =
+          root.requiresGrad()
+              ? new Node(reading, layout(), new Tensor[] {root}, layout(), dtype())
+              : null;
+    }
+    return node;
+  }
+
+  /**
+   * Where a gradient of this tensor goes.
+   *
+   * @return the node that made it, a leaf's accumulating node, or null when it requires no gradient
+   */
+  Node edge() {
+    Node made = node();
+    if (made != null) {
+      return made;
+    }
+    if (!requiresGrad) {
+      return null;
+    }
+    synchronized (this) {
+      if (accumulator == null) {
+        accumulator = Node.ofLeaf(this);
+      }
+      return accumulator;
+    }
+  }
+
+  /**
+   * The place on the tape to attach hooks to.
+   *
+   * @return the node
+   * @throws GraphException when this requires no gradient
+   */
+  public Node requireEdge() {
+    Node e = edge();
+    if (e == null) {
+      throw new GraphException(
+          "this array does not require a gradient: make it with requires-grad, or from an array that has it",
+          "shape", layout().toString());
+    }
+    return e;
+  }
+
+  /**
+   * The accumulated gradient.
+   *
+   * @return empty before the first backward that reaches this leaf
+   */
+  public synchronized Optional<Tensor> grad() {
+    return Optional.ofNullable(grad);
+  }
+
+  /**
+   * Replaces the accumulated gradient.
+   *
+   * @param value the gradient, or null to forget it
+   */
+  public synchronized void setGrad(Tensor value) {
+    grad = value;
+  }
+
+  /** Asks that the gradient of this non-leaf be kept as a leaf's is. */
+  public void retainGrad() {
+    Node e = requireEdge();
+    if (e.leaf() == null) {
+      e.retainInto(this);
+    }
+  }
+
+  /**
+   * A leaf with the same elements, sharing storage and version counter, outside the graph.
+   *
+   * @return the detached tensor
+   */
+  public Tensor detach() {
+    return new Tensor(strided);
+  }
+
+  /**
+   * The public object that stands for this tensor.
+   *
+   * @return null until one was made
+   */
+  public Face face() {
+    return face;
+  }
+
+  /**
+   * Remembers the public object, so that it keeps its identity.
+   *
+   * @param made the face
+   */
+  public void setFace(Face made) {
+    face = made;
+  }
+}

@@ -1,0 +1,96 @@
+package ndgrad.op;
+
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import ndgrad.ArgumentException;
+import ndgrad.op.spec.Op;
+import ndgrad.op.spec.Structural;
+
+/** Every op, by family: found in the families' public constants, so that declaring an op lists it. */
+public final class Registry {
+  private static final List<Class<?>> FAMILIES =
+      List.of(
+          Arithmetic.class,
+          Structural.class);
+
+  private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();
+  private static final Map<Op, Field> FIELDS = new LinkedHashMap<>();
+
+  static {
+    for (Class<?> family : FAMILIES) {
+      for (Field f : family.getDeclaredFields()) {
+        if (Modifier.isPublic(f.getModifiers()) && Op.class.isAssignableFrom(f.getType())) {
+          list(f);
+        }
+      }
+    }
+  }
+
+  private Registry() {}
+
+  private static void list(Field f) {
+    try {
+      Op op = (Op) f.get(null);
+      if (op.spec().isListed()) {
+        FIELDS.put(op, f);
+        List<String> names = new ArrayList<>(op.spec().aliases());
+        names.addFirst(op.name());
+        for (String name : names) {
+          if (BY_NAME.put(name, op) != null) {
+            throw new IllegalStateException("two ops are called " + name);
+          }
+        }
+      }
+    } catch (IllegalAccessException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * Every op with a public name, family by family in the order of declaration.
+   *
+   * @return unmodifiable
+   */
+  public static List<Op> ops() {
+    return List.copyOf(FIELDS.keySet());
+  }
+
+  /**
+   * The constant that holds an op.
+   *
+   * @param op a listed op
+   * @return the field of its family's class
+   */
+  public static Field constant(Op op) {
+    return FIELDS.get(op);
+  }
+
+  /**
+   * The op of a public name.
+   *
+   * @param name in kebab-case; synonyms too
+   * @return the op
+   * @throws ArgumentException when there is none
+   */
+  public static Op find(String name) {
+    Op op = BY_NAME.get(name);
+    if (op == null) {
+      throw new ArgumentException("there is no op called " + name, "op", name);
+    }
+    return op;
+  }
+
+  /**
+   * All public names with their ops, synonyms included.
+   *
+   * @return unmodifiable
+   */
+  public static Map<String, Op> names() {
+    return Collections.unmodifiableMap(BY_NAME);
+  }
+}

@@ -1,0 +1,126 @@
+package ndgrad.op.spec;
+
+import java.util.ArrayList;
+import java.util.List;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.autograd.Tensor;
+
+/** From what callers pass to what ops take. */
+public final class Coerce {
+  private Coerce() {}
+
+  static Object to(Param.Kind kind, String name, Object value) {
+    return switch (kind) {
+      case ARRAY -> Nested.tensor(value);
+      case ARRAYS -> tensors(name, value);
+      case INT -> integer(name, value);
+      case INTS, AXES, SHAPE -> integers(name, value);
+      case FLAG -> flag(name, value);
+      case NUMBER -> number(name, value);
+      case DTYPE -> DType.of(value);
+      case WORD -> Signature.plain(value);
+      case ANY -> value;
+    };
+  }
+
+  private static Boolean flag(String name, Object value) {
+    if (value instanceof Boolean b) {
+      return b;
+    }
+    throw wrong(name, "true or false", value);
+  }
+
+  private static Object number(String name, Object value) {
+    return switch (value) {
+      case Boolean b -> b;
+      case Number n -> isIntegral(n) ? (Object) n.longValue() : (Object) n.doubleValue();
+      case Tensor.Face f when f.tensor().size() == 1 -> Nested.item(f.tensor());
+      default -> throw wrong(name, "a number", value);
+    };
+  }
+
+  /**
+   * An integer argument.
+   *
+   * @param name the parameter
+   * @param value a host integer, or an array with one integer
+   * @return the integer
+   * @throws ArgumentException for anything else
+   */
+  public static Integer integer(String name, Object value) {
+    Object v =
+        value instanceof Tensor.Face f && f.tensor().size() == 1 && f.tensor().dtype().isInteger()
+            ? Nested.item(f.tensor())
+            : value;
+    if (v instanceof Number n && isIntegral(n)) {
+      long l = n.longValue();
+      if (l == (int) l) {
+        return (int) l;
+      }
+      throw new ArgumentException(
+          name + " " + l + " is too large; dimensions, axes and counts are 32-bit integers",
+          "argument", name, "value", l);
+    }
+    throw wrong(name, "an integer", value);
+  }
+
+  private static int[] integers(String name, Object value) {
+    List<?> items =
+        switch (value) {
+          case Number n -> List.of(n);
+          case Tensor.Face f when f.tensor().ndim() <= 1 && f.tensor().dtype().isInteger() ->
+              f.tensor().ndim() == 0
+                  ? List.of(Nested.item(f.tensor()))
+                  : (List<?>) Nested.toHost(f.tensor());
+          default -> elements(name, "an integer or a list of integers", value);
+        };
+    int[] out = new int[items.size()];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = integer(name, items.get(i));
+    }
+    return out;
+  }
+
+  private static List<Tensor> tensors(String name, Object value) {
+    if (value instanceof Tensor.Face f) {
+      if (f.tensor().ndim() == 0) {
+        throw wrong(name, "a list of arrays", "a 0-d array");
+      }
+      List<Tensor> rows = new ArrayList<>();
+      for (int i = 0; i < f.tensor().dim(0); i++) {
+        rows.add(Structural.SELECT.of(f.tensor(), 0, i));
+      }
+      return rows;
+    }
+    List<Tensor> out = new ArrayList<>();
+    for (Object o : elements(name, "a list of arrays", value)) {
+      out.add(Nested.tensor(o));
+    }
+    return List.copyOf(out);
+  }
+
+  private static List<?> elements(String name, String expected, Object value) {
+    if (value.getClass().isArray() && value.getClass().getComponentType().isPrimitive()) {
+      return (List<?>) Nested.toHost(Nested.tensor(value));
+    }
+    List<?> items = Nested.items(value);
+    if (items == null) {
+      throw wrong(name, expected, value);
+    }
+    return items;
+  }
+
+  static boolean isIntegral(Number n) {
+    return n instanceof Integer || n instanceof Long || n instanceof Short || n instanceof Byte
+        || n instanceof java.math.BigInteger
+        || n.getClass().getSimpleName().equals("BigInt");
+  }
+
+  private static ArgumentException wrong(String name, String expected, Object value) {
+    return new ArgumentException(
+        name + " must be " + expected + ", got "
+            + (value == null ? "nil" : value + " (" + value.getClass().getSimpleName() + ")"),
+        "argument", name, "value", String.valueOf(value));
+  }
+}

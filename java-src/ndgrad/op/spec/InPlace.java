@@ -1,0 +1,209 @@
+package ndgrad.op.spec;
+
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.DTypeException;
+import ndgrad.GraphException;
+import ndgrad.NdException;
+import ndgrad.ShapeException;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Layout;
+
+/**
+ * Ops that write into their first array. The history of the array, or of the root it is a view of, is rewritten, so that
+ * gradients are those of the program as it ran; every view of the root follows.
+ */
+public final class InPlace {
+  private InPlace() {}
+
+  /**
+   * The in-place form of an op.
+   *
+   * @param op the op
+   * @param positional its arguments; the first array is modified
+   * @param options its options
+   * @return the first array
+   * @throws ArgumentException when the array is a read-only broadcast view
+   * @throws DTypeException when the result would have to be narrowed
+   * @throws ShapeException when the result has another shape than the array
+   * @throws GraphException when a leaf that requires a gradient would have to be differentiated through
+   */
+  public static Tensor call(Op op, List<?> positional, Map<?, ?> options) {
+    try {
+      Args args = op.spec().signature().bind(positional, options);
+      Tensor[] ins = args.tensors();
+      Tensor target = ins[0];
+      boolean tracked = guard(target, List.of(ins).subList(1, ins.length));
+      if (op instanceof Elementwise e) {
+        return elementwise(e, target, ins, tracked);
+      }
+      return replace(target, tracked, op.name(), t -> (Tensor) op.call(with(positional, t), options));
+    } catch (NdException e) {
+      throw e.during(op.name() + "!");
+    }
+  }
+
+  private static List<?> with(List<?> positional, Tensor first) {
+    List<Object> out = new java.util.ArrayList<>(positional);
+    out.set(0, first);
+    return out;
+  }
+
+  private static Tensor elementwise(Elementwise op, Tensor target, Tensor[] ins, boolean tracked) {
+    requireDtype(target, op.resultDtype(ins));
+    Layout[] layouts = java.util.Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new);
+    requireShape(target, Layout.of(Layout.broadcast(layouts)));
+    if (!tracked && op.runInto(ins)) {
+      target.strided().storage().bump(op.name() + "!");
+      return target;
+    }
+    Tensor first = tracked && op.saves(ins, 0) ? snapshot(target) : target;
+    Tensor[] operands = ins.clone();
+    for (int i = 0; i < operands.length; i++) {
+      operands[i] = operands[i] == target ? first : operands[i];
+    }
+    return replace(target, tracked, op.name(), t -> (Tensor) op.call((Object[]) operands));
+  }
+
+  /** What the array was, with its history, for rules that read it after it was overwritten. */
+  private static Tensor snapshot(Tensor target) {
+    Tensor copy = new Tensor(Structural.converted(target.strided(), target.dtype()));
+    target.gradFn().ifPresent(copy::madeBy);
+    return copy;
+  }
+
+  private static Tensor replace(
+      Tensor target, boolean tracked, String name, Function<Tensor, Tensor> compute) {
+    boolean before = GradMode.set(tracked);
+    Tensor result;
+    try {
+      result = compute.apply(target);
+    } finally {
+      GradMode.set(before);
+    }
+    requireDtype(target, result.dtype());
+    requireShape(target, result.layout());
+    write(target, result, name + "!");
+    if (tracked) {
+      if (target.root() == target && result.gradFn().isPresent()) {
+        target.madeBy(result.gradFn().get());
+        target.rewritten();
+      } else {
+        rewrite(target, result);
+      }
+    }
+    return target;
+  }
+
+  /**
+   * Overwrites every element of an array, converting the value's dtype as NumPy's assignment does.
+   *
+   * @param target the array, modified
+   * @param value broadcast to its shape
+   * @param name the op to name as the one that changed it
+   * @return the target
+   */
+  public static Tensor assign(Tensor target, Tensor value, String name) {
+    boolean tracked = guard(target, List.of(value));
+    Layout stretched = value.layout().broadcastTo(target.shape());
+    requireFits(target.dtype(), value);
+    if (!tracked) {
+      write(target, new Tensor(value.strided().with(stretched)), name);
+      return target;
+    }
+    Tensor cast = value.dtype() == target.dtype() ? value : Structural.CAST.of(value, target.dtype());
+    Tensor full = Structural.BROADCAST_TO.of(cast, target.shape());
+    write(target, full, name);
+    rewrite(target, full);
+    return target;
+  }
+
+  private static void requireFits(DType dtype, Tensor value) {
+    if (dtype == DType.INT32
+        && value.isWeak()
+        && value.strided().array() instanceof long[] a
+        && a[0] != (int) a[0]) {
+      throw new DTypeException(
+          "the number " + a[0] + " does not fit int32; convert the array to int64 first",
+          "value", a[0], "dtype", "int32");
+    }
+  }
+
+  private static void write(Tensor target, Tensor value, String name) {
+    Copies.copy(value.strided(), target.strided());
+    target.strided().storage().bump(name);
+  }
+
+  /** Makes the root's history: what it was, with the target's part replaced by the value. */
+  public static void rewrite(Tensor target, Tensor value) {
+    Tensor root = target.root();
+    root.madeBy(
+        new Node(
+            Structural.WRITE,
+            target.layout(),
+            new Tensor[] {root, value},
+            root.layout(),
+            root.dtype()));
+    root.rewritten();
+  }
+
+  /**
+   * Checks that an array may be written to.
+   *
+   * @param target the array
+   * @param others what is written into it
+   * @return whether the write must be recorded
+   */
+  public static boolean guard(Tensor target, List<Tensor> others) {
+    if (target.layout().isBroadcast()) {
+      throw new ArgumentException(
+          "cannot write into a broadcast view of shape " + target.layout()
+              + ": several of its elements are one; copy it first",
+          "shape", target.layout().toString());
+    }
+    if (!GradMode.isEnabled()) {
+      return false;
+    }
+    Tensor root = target.root();
+    boolean trackedValue = others.stream().anyMatch(Tensor::requiresGrad);
+    if (root.isLeaf() && root.requiresGrad()) {
+      if (root != target) {
+        throw new GraphException(
+            "cannot write into a view of a leaf that requires a gradient; write to the leaf itself, use no-grad,"
+                + " or setitem, which makes a new array",
+            "shape", target.layout().toString());
+      }
+      if (trackedValue) {
+        throw new GraphException(
+            "cannot write a tracked value into a leaf that requires a gradient; use the out-of-place form, or"
+                + " detach the value",
+            "shape", target.layout().toString());
+      }
+      return false;
+    }
+    return trackedValue || target.requiresGrad();
+  }
+
+  private static void requireDtype(Tensor target, DType result) {
+    if (result != target.dtype()) {
+      throw new DTypeException(
+          "the result is " + result + " and would be narrowed to the array's " + target.dtype()
+              + "; use the out-of-place form or astype",
+          "dtype", target.dtype().toString(), "result", result.toString());
+    }
+  }
+
+  private static void requireShape(Tensor target, Layout result) {
+    if (!result.sameShape(target.layout())) {
+      throw new ShapeException(
+          "the result has shape " + result + ", the array it is written into " + target.layout(),
+          "shapes", List.of(target.layout().toString(), result.toString()));
+    }
+  }
+}

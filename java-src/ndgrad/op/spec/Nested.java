@@ -1,0 +1,275 @@
+package ndgrad.op.spec;
+
+import java.lang.reflect.Array;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.DTypeException;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+
+/** Between host values (numbers, nested lists, Java arrays) and tensors. */
+public final class Nested {
+  private static final Layout SCALAR = Layout.of();
+
+  private final Object value;
+  private final int[] shape;
+  private DType dtype;
+
+  private Nested(Object value) {
+    this.value = value;
+    this.shape = firstPath(value);
+  }
+
+  /**
+   * The tensor that a host value stands for: itself for a tensor, a weak scalar for a number, a fresh array for a nested
+   * list or Java array.
+   *
+   * @param value the value
+   * @return the tensor
+   * @throws ShapeException when the nesting is ragged
+   * @throws ArgumentException when it is nothing an array could be made of
+   */
+  public static Tensor tensor(Object value) {
+    return switch (value) {
+      case Tensor t -> t;
+      case Tensor.Face f -> f.tensor();
+      case Double d -> Tensor.weak(scalar(new double[] {d}));
+      case Long l -> Tensor.weak(scalar(new long[] {l}));
+      case Boolean b -> new Tensor(scalar(new boolean[] {b}));
+      case Number n ->
+          Tensor.weak(
+              scalar(Coerce.isIntegral(n) ? new long[] {whole(n)} : new double[] {n.doubleValue()}));
+      case null, default -> new Tensor(array(value));
+    };
+  }
+
+  private static Strided scalar(Object one) {
+    return new Strided(new Storage(one), SCALAR);
+  }
+
+  /**
+   * A fresh row-major array with the elements of a host value, in the smallest dtype that holds them all: Java's
+   * {@code Integer} and {@code Float} stay 32 bits wide, Clojure's numbers are 64. Without elements it is
+   * {@code float64}.
+   *
+   * @param value a tensor, number, nested list or Java array
+   * @return the elements, never shared
+   * @throws ShapeException when the nesting is ragged
+   * @throws ArgumentException when it is nothing an array could be made of
+   */
+  public static Strided array(Object value) {
+    Nested nested = new Nested(value);
+    nested.check(value, 0);
+    Strided out = Strided.zeros(nested.dtype == null ? DType.FLOAT64 : nested.dtype, nested.shape);
+    nested.fill(value, 0, out, 0);
+    return out;
+  }
+
+  private static int[] firstPath(Object value) {
+    List<Integer> dims = new ArrayList<>();
+    Object v = value;
+    while (true) {
+      if (v instanceof Tensor.Face f) {
+        Arrays.stream(f.tensor().shape()).forEach(dims::add);
+        break;
+      }
+      if (isPrimitives(v)) {
+        dims.add(Array.getLength(v));
+        break;
+      }
+      List<?> items = items(v);
+      if (items == null) {
+        break;
+      }
+      dims.add(items.size());
+      if (items.isEmpty()) {
+        break;
+      }
+      v = items.iterator().next();
+    }
+    return dims.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  private void check(Object v, int depth) {
+    if (v instanceof Tensor.Face f) {
+      Tensor t = f.tensor();
+      if (t.requiresGrad() && v != value) {
+        throw new ArgumentException(
+            "a nested list holds an array that requires a gradient, which would be lost; join arrays with"
+                + " stack or cat, or detach them first");
+      }
+      expect(Arrays.equals(t.shape(), Arrays.copyOfRange(shape, depth, shape.length)), depth, v);
+      promote(t.dtype());
+    } else if (isPrimitives(v)) {
+      expect(depth == shape.length - 1 && Array.getLength(v) == shape[depth], depth, v);
+      promote(DType.ofArray(v));
+    } else {
+      List<?> items = items(v);
+      if (items == null) {
+        expect(depth == shape.length, depth, v);
+        promote(dtypeOf(v));
+      } else {
+        expect(depth < shape.length && items.size() == shape[depth], depth, v);
+        for (Object item : items) {
+          check(item, depth + 1);
+        }
+      }
+    }
+  }
+
+  private void expect(boolean fits, int depth, Object found) {
+    if (!fits) {
+      List<?> items = items(found);
+      throw new ShapeException(
+          "ragged nesting: at depth " + depth + " expected "
+              + (depth < shape.length ? "a list of " + shape[depth] : "a number")
+              + " as in the first element, found "
+              + (items != null
+                  ? "a list of " + items.size()
+                  : found instanceof Tensor.Face f ? "an array of shape " + f.tensor().layout() : found),
+          "depth", depth, "shape", Arrays.toString(shape));
+    }
+  }
+
+  private void promote(DType d) {
+    dtype = dtype == null ? d : DType.promote(dtype, d);
+  }
+
+  private int fill(Object v, int depth, Strided out, int at) {
+    if (v instanceof Tensor.Face f) {
+      return place(f.tensor().strided(), out, at);
+    }
+    if (isPrimitives(v)) {
+      return place(new Strided(new Storage(v), Layout.of(Array.getLength(v))), out, at);
+    }
+    List<?> items = items(v);
+    if (items == null) {
+      set(out.array(), at, v);
+      return at + 1;
+    }
+    int next = at;
+    for (Object item : items) {
+      next = fill(item, depth + 1, out, next);
+    }
+    return next;
+  }
+
+  private static int place(Strided part, Strided out, int at) {
+    int[] dims = part.layout().shape();
+    int[] steps = Layout.of(dims).strides();
+    Copies.copy(part, out.with(Layout.of(dims, steps, at)));
+    return at + part.layout().intSize();
+  }
+
+  private static void set(Object array, int at, Object v) {
+    switch (array) {
+      case double[] a -> a[at] = v instanceof Boolean b ? (b ? 1 : 0) : ((Number) v).doubleValue();
+      case float[] a -> a[at] = v instanceof Boolean b ? (b ? 1 : 0) : ((Number) v).floatValue();
+      case long[] a -> a[at] = v instanceof Boolean b ? (b ? 1 : 0) : whole((Number) v);
+      case int[] a -> a[at] = v instanceof Boolean b ? (b ? 1 : 0) : ((Number) v).intValue();
+      default -> ((boolean[]) array)[at] = (Boolean) v;
+    }
+  }
+
+  private static DType dtypeOf(Object v) {
+    return switch (v) {
+      case Boolean _ -> DType.BOOL;
+      case Float _ -> DType.FLOAT32;
+      case Integer _, Short _, Byte _ -> DType.INT32;
+      case Number n -> Coerce.isIntegral(n) ? DType.INT64 : DType.FLOAT64;
+      case null, default ->
+          throw new ArgumentException(
+              "cannot make an array of " + (v == null ? "nil" : v + " (" + v.getClass().getName() + ")")
+                  + "; expected numbers, booleans, nested lists or Java arrays of them",
+              "value", String.valueOf(v));
+    };
+  }
+
+  /** The value of an integral number; Clojure's and Java's big integers must fit. */
+  private static long whole(Number n) {
+    if (n instanceof Long || n instanceof Integer || n instanceof Short || n instanceof Byte) {
+      return n.longValue();
+    }
+    BigInteger big = new BigDecimal(n.toString()).toBigIntegerExact();
+    if (big.bitLength() > 63) {
+      throw new DTypeException("integer " + n + " does not fit int64", "value", n.toString());
+    }
+    return big.longValue();
+  }
+
+  private static boolean isPrimitives(Object v) {
+    return v != null && v.getClass().isArray() && v.getClass().getComponentType().isPrimitive();
+  }
+
+  /** The elements of anything sequential; null for a leaf. */
+  static List<?> items(Object v) {
+    return switch (v) {
+      case List<?> l -> l;
+      case Object[] a -> Arrays.asList(a);
+      case Tensor.Face _ -> null;
+      case Iterable<?> it when !(v instanceof java.util.Map<?, ?>) -> {
+        List<Object> out = new ArrayList<>();
+        it.forEach(out::add);
+        yield out;
+      }
+      case null, default -> null;
+    };
+  }
+
+  /**
+   * The only element.
+   *
+   * @param t a tensor of size 1
+   * @return a Double, Long or Boolean
+   * @throws ShapeException when the size is not 1
+   */
+  public static Object item(Tensor t) {
+    if (t.size() != 1) {
+      throw new ShapeException(
+          "item needs an array with exactly one element, this one has shape " + t.layout(),
+          "shape", t.layout().toString());
+    }
+    return element(t.strided().array(), t.layout().offset());
+  }
+
+  private static Object element(Object array, int at) {
+    return switch (array) {
+      case double[] a -> a[at];
+      case float[] a -> (double) a[at];
+      case long[] a -> a[at];
+      case int[] a -> (long) a[at];
+      default -> ((boolean[]) array)[at];
+    };
+  }
+
+  /**
+   * The elements as nested lists.
+   *
+   * @param t a tensor
+   * @return a Double, Long or Boolean for a 0-d tensor, unmodifiable lists otherwise
+   */
+  public static Object toHost(Tensor t) {
+    return toHost(t.strided().array(), t.layout(), 0, t.layout().offset());
+  }
+
+  private static Object toHost(Object array, Layout l, int axis, int at) {
+    if (axis == l.ndim()) {
+      return element(array, at);
+    }
+    List<Object> out = new ArrayList<>(l.dim(axis));
+    for (int i = 0; i < l.dim(axis); i++) {
+      out.add(toHost(array, l, axis + 1, at + i * l.stride(axis)));
+    }
+    return Collections.unmodifiableList(out);
+  }
+}

@@ -1,0 +1,150 @@
+package ndgrad.op.spec;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Strided;
+
+/** An op with a kernel of its own and a rule for each input. */
+public final class Primitive extends Op implements Rule {
+
+  /** The kernel. */
+  @FunctionalInterface
+  public interface Forward {
+    /**
+     * Computes the result.
+     *
+     * @param args the arguments
+     * @param ins the inputs
+     * @return a fresh row-major array
+     */
+    Strided apply(Args args, Strided[] ins);
+  }
+
+  /** The vector-Jacobian product of one input. */
+  @FunctionalInterface
+  public interface Vjp {
+    /**
+     * The gradient of the input.
+     *
+     * @param node saved values, shapes and dtypes of the application
+     * @param args the options of the call; arrays only through the node
+     * @param cotangent the gradient of the output
+     * @return the gradient of the input
+     */
+    Tensor apply(Node node, Args args, Tensor cotangent);
+  }
+
+  /** The vector-Jacobian product of any input. */
+  @FunctionalInterface
+  public interface VjpEach {
+    /**
+     * The gradient of an input.
+     *
+     * @param node saved values, shapes and dtypes of the application
+     * @param args the options of the call; arrays only through the node
+     * @param input which input
+     * @param cotangent the gradient of the output
+     * @return the gradient of the input
+     */
+    Tensor apply(Node node, Args args, int input, Tensor cotangent);
+  }
+
+  record Gradient(String saves, Vjp rule) {}
+
+  record EachGradient(String saves, VjpEach rule) {}
+
+  private static final int OUT = -1;
+  private static final int ALL = -2;
+
+  private final Forward forward;
+  private final Map<Integer, Gradient> gradients;
+  private final EachGradient each;
+  private final Map<Integer, int[]> saves = new HashMap<>();
+  private final int[] eachSaves;
+
+  Primitive(Spec spec, Forward forward, Map<Integer, Gradient> gradients, EachGradient each) {
+    super(spec);
+    this.forward = forward;
+    this.gradients = Map.copyOf(gradients);
+    this.each = each;
+    gradients.forEach((i, g) -> saves.put(i, positions(g.saves)));
+    this.eachSaves = each == null ? new int[0] : positions(each.saves);
+  }
+
+  /**
+   * Whether the op has a rule for some input.
+   *
+   * @return false for ops that no gradient passes
+   */
+  public boolean isDifferentiable() {
+    return each != null || !gradients.isEmpty();
+  }
+
+  @Override
+  Object apply(Args args) {
+    Tensor[] ins = args.tensors();
+    Strided[] operands = new Strided[ins.length];
+    for (int i = 0; i < ins.length; i++) {
+      operands[i] = ins[i].strided();
+    }
+    Tensor out = new Tensor(forward.apply(args, operands));
+    return isDifferentiable() && tracked(ins) ? record(args, ins, out) : out;
+  }
+
+  private Tensor record(Args args, Tensor[] ins, Tensor out) {
+    Node node = new Node(this, args.withoutTensors(), ins, out.layout(), out.dtype());
+    boolean any = false;
+    for (int i = 0; i < ins.length; i++) {
+      if (node.needs(i) && (each != null || gradients.containsKey(i))) {
+        any = true;
+        for (int saved : each != null ? eachSaves : saves.get(i)) {
+          save(node, ins, out, saved);
+        }
+      }
+    }
+    return any ? out.madeBy(node) : out;
+  }
+
+  private static void save(Node node, Tensor[] ins, Tensor out, int position) {
+    if (position == OUT) {
+      node.save(ins.length, out);
+    } else if (position == ALL) {
+      for (int i = 0; i < ins.length; i++) {
+        node.save(i, ins[i]);
+      }
+    } else {
+      node.save(position, ins[position]);
+    }
+  }
+
+  /** Positions of the named values among the inputs. */
+  private int[] positions(String names) {
+    return names.isEmpty()
+        ? new int[0]
+        : Arrays.stream(names.split(" ")).mapToInt(this::position).toArray();
+  }
+
+  private int position(String name) {
+    if (name.equals("out")) {
+      return OUT;
+    }
+    Signature signature = spec().signature();
+    int at = signature.indexOf(name);
+    if (signature.params().get(at).kind() == Param.Kind.ARRAYS) {
+      return ALL;
+    }
+    return (int) signature.params().subList(0, at).stream().filter(Param::isArray).count();
+  }
+
+  @Override
+  public Tensor vjp(Node node, int input, Tensor cotangent) {
+    Args args = (Args) node.args();
+    return each != null
+        ? each.rule.apply(node, args, input, cotangent)
+        : gradients.containsKey(input) ? gradients.get(input).rule.apply(node, args, cotangent) : null;
+  }
+}

@@ -1,0 +1,152 @@
+package ndgrad.op.spec;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import ndgrad.ArgumentException;
+
+/**
+ * The parameters of an op, read from a line such as {@code "x, axis: axes = nil, keepdims: flag = false"}. The kind is
+ * {@code array} unless named; a parameter with a default is an option.
+ */
+public final class Signature {
+  private final String text;
+  private final List<Param> params;
+  private final int required;
+
+  private Signature(String text, List<Param> params) {
+    this.text = text;
+    this.params = List.copyOf(params);
+    this.required = (int) params.stream().filter(Param::required).count();
+  }
+
+  static Signature parse(String text) {
+    List<Param> params = new ArrayList<>();
+    for (String part : text.isBlank() ? new String[0] : text.split(",")) {
+      String[] sides = part.split("=", 2);
+      String[] typed = sides[0].split(":", 2);
+      Param.Kind kind = typed.length == 1 ? Param.Kind.ARRAY : Param.kindOf(typed[1].strip());
+      Object fallback = sides.length == 1 ? null : fallback(kind, sides[1].strip());
+      params.add(new Param(typed[0].strip(), kind, sides.length == 1, fallback));
+    }
+    return new Signature(text, params);
+  }
+
+  private static Object fallback(Param.Kind kind, String text) {
+    if (text.equals("nil")) {
+      return null;
+    }
+    Object value =
+        switch (kind) {
+          case FLAG -> Boolean.valueOf(text);
+          case WORD -> text;
+          case INT, INTS, AXES, SHAPE -> Long.valueOf(text);
+          default -> text.matches("-?\\d+") ? (Object) Long.valueOf(text) : Double.valueOf(text);
+        };
+    return Coerce.to(kind, "default", value);
+  }
+
+  /**
+   * The parameters in order.
+   *
+   * @return an unmodifiable list, required ones first
+   */
+  public List<Param> params() {
+    return params;
+  }
+
+  /**
+   * How many parameters have no default.
+   *
+   * @return the count
+   */
+  public int required() {
+    return required;
+  }
+
+  int indexOf(String name) {
+    for (int i = 0; i < params.size(); i++) {
+      if (params.get(i).name().equals(name)) {
+        return i;
+      }
+    }
+    throw new IllegalStateException("no parameter " + name + " in \"" + text + "\"");
+  }
+
+  /**
+   * Matches arguments with the parameters.
+   *
+   * @param positional arguments in order; those beyond the required ones fill the options in order
+   * @param options options by name; names may be strings or keywords
+   * @return the bound arguments
+   * @throws ArgumentException naming what is missing, unknown or too much
+   */
+  public Args bind(List<?> positional, Map<?, ?> options) {
+    Object[] values = new Object[params.size()];
+    if (positional.size() < required || positional.size() > params.size()) {
+      throw new ArgumentException(
+          "takes " + required + (params.size() == required ? "" : " to " + params.size())
+              + " arguments (" + this + "), got " + positional.size(),
+          "given", positional.size(), "expected", toString());
+    }
+    for (int i = 0; i < values.length; i++) {
+      Param p = params.get(i);
+      values[i] =
+          i < positional.size() ? bindOne(p, positional.get(i)) : p.fallback();
+    }
+    for (var e : options.entrySet()) {
+      String name = plain(e.getKey());
+      int at = -1;
+      for (int i = 0; i < params.size(); i++) {
+        at = params.get(i).name().equals(name) ? i : at;
+      }
+      if (at < required) {
+        throw new ArgumentException(
+            "unknown option " + name + "; it takes " + (options().isEmpty() ? "no options" : options()),
+            "option", name, "options", options().keySet().stream().toList());
+      }
+      if (at < positional.size()) {
+        throw new ArgumentException("option " + name + " is given twice", "option", name);
+      }
+      values[at] = bindOne(params.get(at), e.getValue());
+    }
+    return new Args(this, values);
+  }
+
+  private static Object bindOne(Param p, Object given) {
+    if (given == null) {
+      if (p.required()) {
+        throw new ArgumentException("argument " + p.name() + " must not be nil", "argument", p.name());
+      }
+      return p.kind() == Param.Kind.FLAG ? p.fallback() : null;
+    }
+    return Coerce.to(p.kind(), p.name(), given);
+  }
+
+  static String plain(Object name) {
+    String s = String.valueOf(name);
+    return s.startsWith(":") ? s.substring(1) : s;
+  }
+
+  /**
+   * The options and their defaults.
+   *
+   * @return names to defaults, in order
+   */
+  public Map<String, Object> options() {
+    Map<String, Object> out = new LinkedHashMap<>();
+    for (Param p : params) {
+      if (!p.required()) {
+        out.put(p.name(), p.fallback());
+      }
+    }
+    return out;
+  }
+
+  /** The line it was read from. */
+  @Override
+  public String toString() {
+    return text;
+  }
+}

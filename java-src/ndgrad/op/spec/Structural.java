@@ -1,0 +1,238 @@
+package ndgrad.op.spec;
+
+import java.util.Arrays;
+import java.util.Optional;
+import ndgrad.DType;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+
+/**
+ * The linear ops that the families themselves are made of: copies, dtype conversion, broadcasting and its adjoint, and
+ * reading and writing a view of an array.
+ */
+public final class Structural {
+  private Structural() {}
+
+  private static final Reduction SUM = Reduction.of(Expr.in(0), Expr.Fn2.ADD);
+
+  /** A row-major copy. */
+  public static final Primitive COPY =
+      Spec.define("copy", "x")
+          .doc("A row-major copy that shares nothing with the array.")
+          .domain(-3, 3)
+          .oracle("np.array(x, order='C')")
+          .samples("#x [3 4]", "#x []", "#x [0 3]")
+          .vjp(0, "", (n, a, g) -> g)
+          .primitive((a, in) -> converted(in[0], in[0].dtype()));
+
+  /** Conversion between dtypes. */
+  public static final Primitive CAST =
+      Spec.define("astype", "x, dtype: dtype")
+          .doc(
+              "A copy in another dtype. Differentiable between floating dtypes; a conversion to integers or bool"
+                  + " carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not"
+                  + " fit the nearest end of the range; int64 to int32 wraps; everything but 0 becomes true.")
+          .domain(-3, 3)
+          .oracle("x.astype(dtype)")
+          .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
+          .fails(ndgrad.DTypeException.class, "#x [2] :complex64")
+          .vjp(0, "", (n, a, g) -> Structural.CAST.of(g, n.dtype(0)))
+          .primitive((a, in) -> converted(in[0], a.dtype("dtype").orElseThrow()));
+
+  /** Stretches dimensions by zero strides. */
+  public static final View BROADCAST_TO =
+      Spec.define("broadcast-to", "x, shape: shape")
+          .alias("expand")
+          .doc(
+              "A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in"
+                  + " front, as NumPy broadcasts.")
+          .domain(-3, 3)
+          .oracle("np.broadcast_to(x, shape)")
+          .samples("#x [3 1] [2 3 4]", "#x [] [2 2]", "#x [3] [0 3]")
+          .fails(ndgrad.ShapeException.class, "#x [3] [4]", "#x [2 3] [3]")
+          .view(
+              (a, l) -> Optional.of(l.broadcastTo(a.ints("shape"))),
+              (n, a, g) -> sumTo(g, n.layout(0), n.dtype(0)));
+
+  /** One index of an axis. */
+  public static final View SELECT =
+      Spec.define("select", "x, axis: int, index: int")
+          .param("index", "the index; negative numbers count from the end")
+          .doc("A view without one axis, at a fixed index of it.")
+          .domain(-3, 3)
+          .oracle("np.take(x, index, axis=axis)")
+          .samples("#x [3 4] 0 2", "#x [3 4] -1 -1", "#x [2 3 4] 1 0")
+          .fails(ndgrad.IndexException.class, "#x [3] 0 3")
+          .fails(ndgrad.ShapeException.class, "#x [3] 1 0")
+          .view(
+              (a, l) -> Optional.of(l.select(l.axis(a.integer("axis")), a.integer("index"))),
+              (n, a, g) -> {
+                Layout root = Layout.of(n.layout(0).shape());
+                int axis = root.axis(a.integer("axis"));
+                return Structural.STRIDED_ADD.of(g, root, root.select(axis, a.integer("index")));
+              });
+
+  /** The adjoint of broadcasting. */
+  static final Primitive SUM_TO =
+      Spec.define("sum-to", "x, shape: shape")
+          .internal()
+          .vjp(0, "", (n, a, g) -> BROADCAST_TO.of(g, n.layout(0).shape()))
+          .primitive((a, in) -> summed(in[0], a.ints("shape")));
+
+  /** Reads a view of an array that is laid out as its root; both layouts are given. */
+  static final Primitive STRIDED_READ =
+      Spec.define("view-read", "x, root: any, view: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> Structural.STRIDED_ADD.of(g, a.get("root"), a.get("view")))
+          .primitive((a, in) -> converted(laidOut(in[0], root(a)).with(view(a)), in[0].dtype()));
+
+  /** The adjoint of {@link #STRIDED_READ}: adds a view into zeros of the root's shape. */
+  static final Primitive STRIDED_ADD =
+      Spec.define("view-add", "x, root: any, view: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
+          .primitive((a, in) -> added(in[0], root(a), view(a)));
+
+  /** An array laid out as its root with a view of it replaced. */
+  static final Primitive STRIDED_WRITE =
+      Spec.define("view-write", "x, value, root: any, view: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> overwritten(g, n.layout(1), a.get("root"), a.get("view")))
+          .vjp(1, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
+          .primitive((a, in) -> written(in[0], in[1], root(a), view(a)));
+
+  /** The history of a view whose root was rewritten; the node's argument is the view's layout. */
+  static final Rule VIEW =
+      new Rule() {
+        @Override
+        public String name() {
+          return "view";
+        }
+
+        @Override
+        public Tensor vjp(Node node, int input, Tensor g) {
+          return STRIDED_ADD.of(g, node.layout(0), node.args());
+        }
+      };
+
+  /** The history of a root into a view of which a value was written; the node's argument is the view's layout. */
+  static final Rule WRITE =
+      new Rule() {
+        @Override
+        public String name() {
+          return "write";
+        }
+
+        @Override
+        public Tensor vjp(Node node, int input, Tensor g) {
+          Layout root = node.layout(0);
+          return input == 0
+              ? overwritten(g, node.layout(1), root, node.args())
+              : STRIDED_READ.of(g, root, node.args());
+        }
+      };
+
+  /**
+   * Sums what broadcasting had stretched, and converts: the gradient of an input whose shape and dtype differ from the
+   * result's.
+   *
+   * @param g the gradient of the broadcast result
+   * @param like the input's shape
+   * @param dtype the input's dtype
+   * @return the gradient of the input
+   */
+  public static Tensor sumTo(Tensor g, Layout like, DType dtype) {
+    Tensor summed = g.layout().sameShape(like) ? g : SUM_TO.of(g, like.shape());
+    return summed.dtype() == dtype ? summed : CAST.of(summed, dtype);
+  }
+
+  /**
+   * A fresh row-major copy in a dtype.
+   *
+   * @param x the elements
+   * @param dtype the dtype
+   * @return the copy
+   */
+  public static Strided converted(Strided x, DType dtype) {
+    Strided out = Strided.zeros(dtype, x.layout().shape());
+    Copies.copy(x, out);
+    return out;
+  }
+
+  /**
+   * Zeros of a shape.
+   *
+   * @param dtype the dtype
+   * @param like the shape
+   * @return the zeros
+   */
+  public static Tensor zeros(DType dtype, Layout like) {
+    return new Tensor(Strided.zeros(dtype, like.shape()));
+  }
+
+  private static Strided summed(Strided x, int[] shape) {
+    int extra = x.layout().ndim() - shape.length;
+    int[] axes = new int[x.layout().ndim()];
+    int count = 0;
+    for (int i = 0; i < axes.length; i++) {
+      if (i < extra || shape[i - extra] == 1 && x.layout().dim(i) != 1) {
+        axes[count++] = i;
+      }
+    }
+    Strided out = Strided.zeros(x.dtype(), shape);
+    Layout kept = out.layout();
+    for (int i = shape.length - 1; i >= 0; i--) {
+      if (shape[i] == 1 && x.layout().dim(i + extra) != 1) {
+        kept = kept.squeeze(i);
+      }
+    }
+    SUM.run(out.with(kept), x.dtype(), Arrays.copyOf(axes, count), x);
+    return out;
+  }
+
+  private static Tensor overwritten(Tensor g, Layout value, Object root, Object view) {
+    return STRIDED_WRITE.of(g, zeros(g.dtype(), value), root, view);
+  }
+
+  private static Layout root(Args a) {
+    return (Layout) a.get("root");
+  }
+
+  private static Layout view(Args a) {
+    return (Layout) a.get("view");
+  }
+
+  /** A copy of the elements at the places that the root's layout gives them. */
+  private static Strided laidOut(Strided x, Layout root) {
+    Strided out = new Strided(Storage.allocate(x.dtype(), root.span()), root);
+    Copies.copy(x, out);
+    return out;
+  }
+
+  private static Strided added(Strided g, Layout root, Layout view) {
+    int[] once = view.shape();
+    for (int i = 0; i < once.length; i++) {
+      once[i] = view.stride(i) == 0 ? Math.min(once[i], 1) : once[i];
+    }
+    Strided out = new Strided(Storage.allocate(g.dtype(), root.span()), root);
+    Copies.copy(summed(g, once), out.with(Layout.of(once, view.strides(), view.offset())));
+    return rowMajor(out);
+  }
+
+  private static Strided written(Strided x, Strided value, Layout root, Layout view) {
+    Strided out = laidOut(x, root);
+    Copies.copy(value, out.with(view));
+    return rowMajor(out);
+  }
+
+  private static Strided rowMajor(Strided x) {
+    return x.layout().isContiguous() && x.layout().offset() == 0 ? x : converted(x, x.dtype());
+  }
+}

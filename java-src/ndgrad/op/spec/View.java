@@ -1,0 +1,59 @@
+package ndgrad.op.spec;
+
+import java.util.Optional;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Layout;
+
+/** An op that maps a layout to a layout: its result shares storage and version counter with its input. */
+public final class View extends Op implements Rule {
+
+  /** From the layout of the array to that of the view. */
+  @FunctionalInterface
+  public interface Map {
+    /**
+     * The view's layout.
+     *
+     * @param args the arguments
+     * @param layout the array's layout
+     * @return the view's; empty when it can't be one, which makes the op copy to row-major order first
+     */
+    Optional<Layout> apply(Args args, Layout layout);
+  }
+
+  private final Map map;
+  private final Primitive.Vjp adjoint;
+
+  View(Spec spec, Map map, Primitive.Vjp adjoint) {
+    super(spec);
+    this.map = map;
+    this.adjoint = adjoint;
+  }
+
+  @Override
+  Object apply(Args args) {
+    Tensor x = args.tensors()[0];
+    Optional<Layout> layout = map.apply(args, x.layout());
+    if (layout.isEmpty()) {
+      x = Structural.COPY.of(x);
+      layout = map.apply(args, x.layout());
+    }
+    return view(x, layout.orElseThrow(), args);
+  }
+
+  private Tensor view(Tensor x, Layout layout, Args args) {
+    Tensor out = new Tensor(x.strided().with(layout));
+    boolean tracked = tracked(x);
+    if (tracked) {
+      out.madeBy(new Node(this, args.withoutTensors(), new Tensor[] {x}, layout, x.dtype()));
+    }
+    // A view made without recording from a tracked array stays outside its history, as a detached one does.
+    return tracked || !x.requiresGrad() ? out.viewOf(x, Structural.VIEW) : out;
+  }
+
+  @Override
+  public Tensor vjp(Node node, int input, Tensor cotangent) {
+    return adjoint.apply(node, (Args) node.args(), cotangent);
+  }
+}
