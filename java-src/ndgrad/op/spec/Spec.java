@@ -35,6 +35,16 @@ public final class Spec {
    */
   public record Failure(Class<? extends NdException> error, String call) {}
 
+  /** What an op gives. */
+  public enum Result {
+    /** One array. */
+    ARRAY,
+    /** A list of arrays. */
+    ARRAYS,
+    /** A truth value of the host. */
+    BOOLEAN
+  }
+
   private final String name;
   private final Signature signature;
   private final List<String> aliases = new ArrayList<>();
@@ -47,6 +57,7 @@ public final class Spec {
   private String doc = "";
   private String oracle = "";
   private String nonDifferentiable = "";
+  private Result result = Result.ARRAY;
   private boolean inPlace;
   private boolean listed = true;
 
@@ -157,6 +168,17 @@ public final class Spec {
    */
   public Spec inPlace() {
     inPlace = true;
+    return this;
+  }
+
+  /**
+   * What the op gives, where that is not one array.
+   *
+   * @param kind what it gives
+   * @return this
+   */
+  public Spec gives(Result kind) {
+    result = kind;
     return this;
   }
 
@@ -330,6 +352,15 @@ public final class Spec {
    */
   public List<Failure> failures() {
     return List.copyOf(failures);
+  }
+
+  /**
+   * What the op gives.
+   *
+   * @return one array unless declared otherwise
+   */
+  public Result gives() {
+    return result;
   }
 
   /**
