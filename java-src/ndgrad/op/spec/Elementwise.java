@@ -229,7 +229,7 @@ public final class Elementwise extends Op implements Rule {
     }
     List<Integer> used = new ArrayList<>();
     for (int i = 0; i <= arity; i++) {
-      if (Derivative.uses(partial, i)) {
+      if (partial.uses(i)) {
         used.add(i);
       }
     }
@@ -238,7 +238,7 @@ public final class Elementwise extends Op implements Rule {
       bools[i + 1] = used.get(i) < arity && loadsBool[used.get(i)];
     }
     Expr product =
-        Expr.in(0).times(Derivative.substitute(partial, i -> Expr.in(used.indexOf(i) + 1)));
+        Expr.in(0).times(partial.substitute(i -> Expr.in(used.indexOf(i) + 1)));
     Spec spec = Spec.define(name() + "-gradient", "").internal();
     return new Gradient(
         new Elementwise(spec, Typing.PROMOTE, bools, product),
