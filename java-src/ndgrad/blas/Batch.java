@@ -1,6 +1,9 @@
 package ndgrad.blas;
 
-/** Spreads a batch of products over threads: by product when there are enough of them, else inside each. */
+/**
+ * Spreads a batch of products over threads: by product when there are enough of them, else inside
+ * each.
+ */
 final class Batch {
   /** Multiplications below which a task is not worth handing to another thread. */
   private static final long TASK = 1L << 19;

@@ -1,16 +1,18 @@
 package ndgrad.blas;
 
 /**
- * Matrix products over primitive arrays: what an engine has to offer. Matrices are row-major; a matrix with {@code r}
- * rows and {@code c} columns is a start offset and a leading dimension {@code ld ≥ c}, so that element {@code (i, j)}
- * is {@code array[offset + i * ld + j]}. All counts, offsets, leading dimensions and strides are in elements.
+ * Matrix products over primitive arrays: what an engine has to offer. Matrices are row-major; a
+ * matrix with {@code r} rows and {@code c} columns is a start offset and a leading dimension {@code
+ * ld ≥ c}, so that element {@code (i, j)} is {@code array[offset + i * ld + j]}. All counts,
+ * offsets, leading dimensions and strides are in elements.
  *
- * <p>Rules that every engine keeps: {@code C = alpha·op(A)·op(B) + beta·C} where {@code op} is the identity or the
- * transpose; when {@code beta} is 0, {@code C} is written without being read (a NaN in it does not survive); when
- * {@code alpha} or {@code k} is 0, {@code A} and {@code B} are not read and {@code C = beta·C}; when {@code m} or
- * {@code n} is 0 nothing happens. Elements between the columns and the leading dimension are left alone. {@code C} must
- * not overlap {@code A} or {@code B}. An argument that doesn't fit its array is an {@link ndgrad.ArgumentException},
- * thrown before anything is written. Engines may be called by several threads at once.
+ * <p>Rules that every engine keeps: {@code C = alpha·op(A)·op(B) + beta·C} where {@code op} is the
+ * identity or the transpose; when {@code beta} is 0, {@code C} is written without being read (a NaN
+ * in it does not survive); when {@code alpha} or {@code k} is 0, {@code A} and {@code B} are not
+ * read and {@code C = beta·C}; when {@code m} or {@code n} is 0 nothing happens. Elements between
+ * the columns and the leading dimension are left alone. {@code C} must not overlap {@code A} or
+ * {@code B}. An argument that doesn't fit its array is an {@link ndgrad.ArgumentException}, thrown
+ * before anything is written. Engines may be called by several threads at once.
  */
 public interface Blas {
 
@@ -128,8 +130,8 @@ public interface Blas {
       int ldc);
 
   /**
-   * {@code count} float32 products of one shape: matrix {@code i} of {@code A} starts at {@code aOff + i * strideA},
-   * and so on. The default calls {@link #gemm} in turn.
+   * {@code count} float32 products of one shape: matrix {@code i} of {@code A} starts at {@code
+   * aOff + i * strideA}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed
    * @param transB whether the matrices of {@code B} are stored as n×k and used transposed
@@ -182,8 +184,8 @@ public interface Blas {
   }
 
   /**
-   * {@code count} float64 products of one shape: matrix {@code i} of {@code A} starts at {@code aOff + i * strideA},
-   * and so on. The default calls {@link #gemm} in turn.
+   * {@code count} float64 products of one shape: matrix {@code i} of {@code A} starts at {@code
+   * aOff + i * strideA}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed
    * @param transB whether the matrices of {@code B} are stored as n×k and used transposed

@@ -3,8 +3,8 @@ package ndgrad.blas;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The C functions of one BLAS library. Segments of {@code critical} calls may be on the heap; the garbage collector
- * waits until such a call returns. Others must be native.
+ * The C functions of one BLAS library. Segments of {@code critical} calls may be on the heap; the
+ * garbage collector waits until such a call returns. Others must be native.
  */
 interface Cblas {
   void sgemm(boolean critical, int transA, int transB, int m, int n, int k, float alpha,

@@ -16,8 +16,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The calls into one library. A method handle is fast only as a static final, so {@link Library#bind} defines this class anew,
- * hidden, for every library; the class as loaded by name is never initialised.
+ * The calls into one library. A method handle is fast only as a static final, so {@link
+ * Library#bind} defines this class anew, hidden, for every library; the class as loaded by name is
+ * never initialised.
  */
 final class CblasCalls implements Cblas {
   private static final int ROW_MAJOR = 101;

@@ -2,7 +2,10 @@ package ndgrad.blas;
 
 import ndgrad.ArgumentException;
 
-/** Argument checks that every engine shares: a native library must never see a matrix that leaves its array. */
+/**
+ * Argument checks that every engine shares: a native library must never see a matrix that leaves
+ * its array.
+ */
 final class Checks {
   private Checks() {}
 

@@ -13,14 +13,14 @@ import java.util.function.Supplier;
 import ndgrad.ArgumentException;
 
 /**
- * Which {@link Blas} engine does the work. In order: the engine of the running {@link #with}, the one set by {@link
- * #use}, the one named by the property {@code ndgrad.blas} or else the environment variable {@code NDGRAD_BLAS}; and
- * without a word from the user MKL where it is on the class path or in the process, else OpenBLAS, else Java. Nothing is
- * loaded before it is needed.
+ * Which {@link Blas} engine does the work. In order: the engine of the running {@link #with}, the
+ * one set by {@link #use}, the one named by the property {@code ndgrad.blas} or else the
+ * environment variable {@code NDGRAD_BLAS}; and without a word from the user MKL where it is on the
+ * class path or in the process, else OpenBLAS, else Java. Nothing is loaded before it is needed.
  *
- * <p>The names are {@code mkl}, {@code openblas} and {@code java}, and those that {@link #register} added. Copies of
- * native libraries are kept in the folder that the property {@code ndgrad.cache} names, by default {@code ndgrad} in the
- * user's cache folder.
+ * <p>The names are {@code mkl}, {@code openblas} and {@code java}, and those that {@link #register}
+ * added. Copies of native libraries are kept in the folder that the property {@code ndgrad.cache}
+ * names, by default {@code ndgrad} in the user's cache folder.
  */
 public final class Engines {
   private static final System.Logger LOG = System.getLogger("ndgrad.blas");
@@ -136,7 +136,8 @@ public final class Engines {
    *
    * @param name {@code mkl}, {@code openblas}, {@code java} or a registered name
    * @return the engine
-   * @throws ArgumentException when there is no such engine, or it isn't available here; the message says why
+   * @throws ArgumentException when there is no such engine, or it isn't available here; the message
+   *     says why
    */
   public static Blas get(String name) {
     Entry entry = entry(name);
@@ -179,7 +180,8 @@ public final class Engines {
    * Adds an engine that another library brings, or replaces the one of the same name.
    *
    * @param name the name to choose it by, in lower case
-   * @param maker makes the engine when it is first asked for; what it throws becomes the reason why there is none
+   * @param maker makes the engine when it is first asked for; what it throws becomes the reason why
+   *     there is none
    */
   public static void register(String name, Supplier<? extends Blas> maker) {
     Objects.requireNonNull(maker, "maker");
@@ -203,8 +205,14 @@ public final class Engines {
     workers = Objects.requireNonNull(lent, "workers");
   }
 
+  /** The threads lent at the moment. */
+  static Workers workers() {
+    return workers;
+  }
+
   /**
-   * What is known of every engine. Tries to load them all, which takes seconds when a library must be unpacked first.
+   * What is known of every engine. Tries to load them all, which takes seconds when a library must
+   * be unpacked first.
    *
    * @return one report per engine, in order of preference
    */

@@ -4,12 +4,14 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * One product {@code C = alpha·A·B + beta·C} of float matrices in plain loops. Each matrix has a stride for rows and
- * one for columns, so a transpose costs nothing to say; {@link #part} gives the product of a block of {@code C}.
+ * One product {@code C = alpha·A·B + beta·C} of float matrices in plain loops. Each matrix has a
+ * stride for rows and one for columns, so a transpose costs nothing to say; {@link #part} gives the
+ * product of a block of {@code C}.
  *
- * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link #NC} elements,
- * strips of four rows of {@code A} are packed beside each other, and the kernel adds four ranks at a time to four rows
- * of accumulators. Every array of its inner loop is indexed by the loop variable alone, which lets C2 vectorise it.
+ * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link
+ * #NC} elements, strips of four rows of {@code A} are packed beside each other, and the kernel adds
+ * four ranks at a time to four rows of accumulators. Every array of its inner loop is indexed by
+ * the loop variable alone, which lets C2 vectorise it.
  */
 record FloatGemm(
     int m,
@@ -34,6 +36,9 @@ record FloatGemm(
 
   /** Rows of a packed panel: the panel stays in the second cache. */
   private static final int KC = 256;
+
+  /** Up to this many multiplications, packing costs more than it gains. */
+  private static final int DIRECT = 125;
 
   /** A task smaller than this many multiplications is not worth handing to another thread. */
   private static final long TASK = 1L << 19;
@@ -97,11 +102,18 @@ record FloatGemm(
       scale();
       return;
     }
-    int tasks = (int) Math.min(threads, (long) m * n * k / TASK);
-    if (tasks <= 1) {
+    long cost = (long) m * n * k;
+    int tasks = (int) Math.min(threads, cost / TASK);
+    if (cost <= DIRECT) {
+      direct();
+    } else if (tasks <= 1) {
       serial();
-      return;
+    } else {
+      parallel(workers, tasks);
     }
+  }
+
+  private void parallel(Workers workers, int tasks) {
     boolean byRows = m > n;
     int extent = byRows ? m : n;
     // Blocks are multiples of four rows or of a cache line of columns.
@@ -140,6 +152,18 @@ record FloatGemm(
       (n == 1 && aCol == 1 ? this : swapped()).rowsTimesVector();
     } else {
       (n < NARROW && m > n ? swapped() : this).blocked();
+    }
+  }
+
+  private void direct() {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        float sum = 0;
+        for (int p = 0; p < k; p++) {
+          sum = MulAdd.of(a[aOff + i * aRow + p * aCol], b[bOff + p * bRow + j * bCol], sum);
+        }
+        store(cOff + i * cRow + j * cCol, alpha * sum, beta);
+      }
     }
   }
 
@@ -258,7 +282,9 @@ record FloatGemm(
     }
   }
 
-  /** Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there. */
+  /**
+   * Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there.
+   */
   private void packStrip(float[] strip, int i, int rows, int p, int kc) {
     int padded = (kc + 3) & ~3;
     if (rows < 4 || padded > kc) {
@@ -301,7 +327,8 @@ record FloatGemm(
     }
   }
 
-  private static void fourRows(float[][] acc, float[] a, int at, float[][] panel, int q, int nc) {
+  private static void fourRows(
+      float[][] acc, float[] a, int at, float[][] panel, int q, int nc) {
     float[] c0 = acc[0];
     float[] c1 = acc[1];
     float[] c2 = acc[2];

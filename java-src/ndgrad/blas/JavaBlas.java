@@ -2,7 +2,9 @@ package ndgrad.blas;
 
 import java.util.Objects;
 
-/** The engine that is always there: blocked and packed loops in Java, spread over borrowed threads. */
+/**
+ * The engine that is always there: blocked and packed loops in Java, spread over borrowed threads.
+ */
 public final class JavaBlas implements Blas {
   private final Workers workers;
   private volatile int limit = Integer.MAX_VALUE;
@@ -83,8 +85,9 @@ public final class JavaBlas implements Blas {
   }
 
   /**
-   * {@code C = alpha·op(A)·op(B) + beta·C} in int32 with wrapping arithmetic; the parameters are those of {@link
-   * Blas#gemm(boolean, boolean, int, int, int, float, float[], int, int, float[], int, int, float, float[], int, int)}.
+   * {@code C = alpha·op(A)·op(B) + beta·C} in int32 with wrapping arithmetic; the parameters are
+   * those of {@link Blas#gemm(boolean, boolean, int, int, int, float, float[], int, int, float[],
+   * int, int, float, float[], int, int)}.
    *
    * @param transA whether {@code A} is stored as k×m
    * @param transB whether {@code B} is stored as n×k
@@ -112,8 +115,9 @@ public final class JavaBlas implements Blas {
   }
 
   /**
-   * {@code C = alpha·op(A)·op(B) + beta·C} in int64 with wrapping arithmetic; the parameters are those of {@link
-   * Blas#gemm(boolean, boolean, int, int, int, float, float[], int, int, float[], int, int, float, float[], int, int)}.
+   * {@code C = alpha·op(A)·op(B) + beta·C} in int64 with wrapping arithmetic; the parameters are
+   * those of {@link Blas#gemm(boolean, boolean, int, int, int, float, float[], int, int, float[],
+   * int, int, float, float[], int, int)}.
    *
    * @param transA whether {@code A} is stored as k×m
    * @param transB whether {@code B} is stored as n×k

@@ -97,7 +97,8 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
   }
 
   /**
-   * Loads a library: the one already in this process, else the one on the class path, else the system's.
+   * Loads a library: the one already in this process, else the one on the class path, else the
+   * system's.
    *
    * @throws UnavailableException when there is none, or it can't be loaded
    */

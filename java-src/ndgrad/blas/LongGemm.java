@@ -1,16 +1,18 @@
-// Generated from FloatGemm.java by GemmSources. Do not edit.
+// Generated from FloatGemm.java by dev/SpecializeGemm.java: edit that, then run it.
 package ndgrad.blas;
 
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * One product {@code C = alpha·A·B + beta·C} of long matrices in plain loops. Each matrix has a stride for rows and
- * one for columns, so a transpose costs nothing to say; {@link #part} gives the product of a block of {@code C}.
+ * One product {@code C = alpha·A·B + beta·C} of long matrices in plain loops. Each matrix has a
+ * stride for rows and one for columns, so a transpose costs nothing to say; {@link #part} gives the
+ * product of a block of {@code C}.
  *
- * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link #NC} elements,
- * strips of four rows of {@code A} are packed beside each other, and the kernel adds four ranks at a time to four rows
- * of accumulators. Every array of its inner loop is indexed by the loop variable alone, which lets C2 vectorise it.
+ * <p>The loop nest is the usual one for caches: panels of {@code B} are packed into rows of {@link
+ * #NC} elements, strips of four rows of {@code A} are packed beside each other, and the kernel adds
+ * four ranks at a time to four rows of accumulators. Every array of its inner loop is indexed by
+ * the loop variable alone, which lets C2 vectorise it.
  */
 record LongGemm(
     int m,
@@ -35,6 +37,9 @@ record LongGemm(
 
   /** Rows of a packed panel: the panel stays in the second cache. */
   private static final int KC = 256;
+
+  /** Up to this many multiplications, packing costs more than it gains. */
+  private static final int DIRECT = 125;
 
   /** A task smaller than this many multiplications is not worth handing to another thread. */
   private static final long TASK = 1L << 19;
@@ -98,11 +103,18 @@ record LongGemm(
       scale();
       return;
     }
-    int tasks = (int) Math.min(threads, (long) m * n * k / TASK);
-    if (tasks <= 1) {
+    long cost = (long) m * n * k;
+    int tasks = (int) Math.min(threads, cost / TASK);
+    if (cost <= DIRECT) {
+      direct();
+    } else if (tasks <= 1) {
       serial();
-      return;
+    } else {
+      parallel(workers, tasks);
     }
+  }
+
+  private void parallel(Workers workers, int tasks) {
     boolean byRows = m > n;
     int extent = byRows ? m : n;
     // Blocks are multiples of four rows or of a cache line of columns.
@@ -141,6 +153,18 @@ record LongGemm(
       (n == 1 && aCol == 1 ? this : swapped()).rowsTimesVector();
     } else {
       (n < NARROW && m > n ? swapped() : this).blocked();
+    }
+  }
+
+  private void direct() {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        long sum = 0;
+        for (int p = 0; p < k; p++) {
+          sum = MulAdd.of(a[aOff + i * aRow + p * aCol], b[bOff + p * bRow + j * bCol], sum);
+        }
+        store(cOff + i * cRow + j * cCol, alpha * sum, beta);
+      }
     }
   }
 
@@ -259,7 +283,9 @@ record LongGemm(
     }
   }
 
-  /** Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there. */
+  /**
+   * Copies up to four rows of alpha·A side by side, zeros in the rows and ranks that are not there.
+   */
   private void packStrip(long[] strip, int i, int rows, int p, int kc) {
     int padded = (kc + 3) & ~3;
     if (rows < 4 || padded > kc) {
@@ -302,7 +328,8 @@ record LongGemm(
     }
   }
 
-  private static void fourRows(long[][] acc, long[] a, int at, long[][] panel, int q, int nc) {
+  private static void fourRows(
+      long[][] acc, long[] a, int at, long[][] panel, int q, int nc) {
     long[] c0 = acc[0];
     long[] c1 = acc[1];
     long[] c2 = acc[2];

@@ -1,6 +1,7 @@
 package ndgrad.blas;
 
 import java.lang.management.ManagementFactory;
+import java.lang.management.PlatformManagedObject;
 
 /** {@code a * b + c} the fast way of each type; integers wrap. */
 final class MulAdd {
@@ -25,13 +26,17 @@ final class MulAdd {
     return a * b + c;
   }
 
+  /** By reflection, because not every JVM has this bean, and a cut-down JDK may lack its module. */
   private static boolean hasFma() {
     try {
-      var vm =
-          ManagementFactory.getPlatformMXBean(
-              com.sun.management.HotSpotDiagnosticMXBean.class);
-      return vm != null && Boolean.parseBoolean(vm.getVMOption("UseFMA").getValue());
-    } catch (RuntimeException | LinkageError e) {
+      var type =
+          Class.forName("com.sun.management.HotSpotDiagnosticMXBean")
+              .asSubclass(PlatformManagedObject.class);
+      Object bean = ManagementFactory.getPlatformMXBean(type);
+      Object option = type.getMethod("getVMOption", String.class).invoke(bean, "UseFMA");
+      Object value = option.getClass().getMethod("getValue").invoke(option);
+      return Boolean.parseBoolean((String) value);
+    } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {
       return false;
     }
   }

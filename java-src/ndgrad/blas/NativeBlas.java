@@ -6,14 +6,17 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A C library behind the {@link Blas} interface. Short calls work on the Java arrays in place, during which the garbage
- * collector waits for them; longer ones work on copies outside the heap, so that no other thread is held up.
+ * A C library behind the {@link Blas} interface. Short calls work on the Java arrays in place,
+ * during which the garbage collector waits for them; longer ones work on copies outside the heap,
+ * so that no other thread is held up.
  */
 final class NativeBlas implements Blas {
   /** Up to this many multiplications the Java loops finish before a native call has begun. */
-  static final long TINY = 64;
+  static final long TINY = 8;
 
-  /** Multiplications that take a few milliseconds on a slow machine: the limit of a call in place. */
+  /**
+   * Multiplications that take a few milliseconds on a slow machine: the limit of a call in place.
+   */
   static final long SHORT = 200_000_000;
 
   /** Up to here OpenBLAS works on one thread, and a batch may use ours. */
@@ -181,7 +184,10 @@ final class NativeBlas implements Blas {
             bOff + i * strideB, ldb, beta, c, cOff + i * strideC, ldc));
   }
 
-  /** Whether the library's own batch takes this one: its strides may not step back, nor its results interleave. */
+  /**
+   * Whether the library's own batch takes this one: its strides may not step back, nor its results
+   * interleave.
+   */
   private boolean inLibrary(long cost, long limit, boolean zero, int m, int ldc, int strideA,
       int strideB, int strideC, int count) {
     return library.batches()

@@ -21,9 +21,9 @@ import java.util.zip.CRC32;
 import java.util.zip.CheckedInputStream;
 
 /**
- * The files of one library on the class path, and their copies in a folder that the system's loader can read. A copy
- * is written beside its place, forced to disk, compared with its checksum and then moved there, so that no process ever
- * sees half a file.
+ * The files of one library on the class path, and their copies in a folder that the system's loader
+ * can read. A copy is written beside its place, forced to disk, compared with its checksum and then
+ * moved there, so that no process ever sees half a file.
  */
 final class NativeFiles {
   private static final System.Logger LOG = System.getLogger("ndgrad.blas");
@@ -104,8 +104,8 @@ final class NativeFiles {
   }
 
   /**
-   * Makes the files ready and loads them. When loading fails, the copies are compared with their checksums and, if one
-   * was damaged, replaced and loaded again.
+   * Makes the files ready and loads them. When loading fails, the copies are compared with their
+   * checksums and, if one was damaged, replaced and loaded again.
    *
    * @param cache the folder that holds the copies of all libraries
    * @param load loads from a folder; throws IllegalArgumentException when the system refuses
@@ -135,7 +135,10 @@ final class NativeFiles {
     return entries.stream().allMatch(e -> hasSize(dir.resolve(e.name), e.size));
   }
 
-  /** Copies what is missing or of the wrong size, and with {@code verify} what has the wrong checksum. */
+  /**
+   * Copies what is missing or of the wrong size, and with {@code verify} what has the wrong
+   * checksum.
+   */
   Path copyTo(Path cache, boolean verify) {
     Path dir = cache.resolve(id + "-" + digest());
     if (!verify && complete(dir)) {
@@ -167,8 +170,8 @@ final class NativeFiles {
   }
 
   /**
-   * Waits for another process that is copying; closing the channel lets go. On file systems without locks we copy at
-   * the same time, which costs time only.
+   * Waits for another process that is copying; closing the channel lets go. On file systems without
+   * locks we copy at the same time, which costs time only.
    */
   private static void lock(FileChannel channel) {
     try {

@@ -4,7 +4,10 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
-/** Threads that an engine may borrow: the one thing the pure Java engine needs from its surroundings. */
+/**
+ * Threads that an engine may borrow: the one thing the pure Java engine needs from its
+ * surroundings.
+ */
 public interface Workers {
 
   /**
@@ -15,7 +18,8 @@ public interface Workers {
   int width();
 
   /**
-   * Runs {@code task} for 0 … {@code tasks - 1}, in any order, possibly at once, and returns when all are done.
+   * Runs {@code task} for 0 … {@code tasks - 1}, in any order, possibly at once, and returns when
+   * all are done.
    *
    * @param tasks how many
    * @param task what to run; its first exception is thrown on the caller's thread

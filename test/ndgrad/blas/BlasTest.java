@@ -264,7 +264,8 @@ class BlasTest {
     Blas e = engine(name);
     float[] a = new float[6];
     float[] c = {1, 1, 1, 1};
-    // n too large for B, then a leading dimension too small, an offset too far, a negative size, a batch too long.
+    // n too large for B, then a leading dimension too small, an offset too far, a negative size, a
+    // batch too long.
     assertThrows(ArgumentException.class,
         () -> e.gemm(false, false, 2, 3, 3, 1f, a, 0, 3, a, 0, 3, 0f, c, 0, 3));
     assertThrows(ArgumentException.class,

@@ -1,0 +1,187 @@
+package ndgrad.blas;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import ndgrad.ArgumentException;
+import org.junit.jupiter.api.Test;
+
+/** How an engine is chosen, and what is said when it can't be. */
+class EnginesTest {
+
+  /** Prints the name of the current engine, or the error. */
+  static final class Current {
+    public static void main(String[] args) {
+      try {
+        System.out.println("engine " + Engines.current().name());
+      } catch (ArgumentException e) {
+        System.out.println("error " + e.getMessage());
+      }
+    }
+  }
+
+  /** Runs Current with a class path of only our classes, so without the jars of the natives. */
+  private static String bare(String... options) throws IOException {
+    List<String> arguments = new ArrayList<>(List.of(options));
+    arguments.addAll(
+        List.of("-cp", home(Engines.class) + java.io.File.pathSeparator + home(Current.class),
+            Current.class.getName()));
+    return SubProcess.run(arguments.toArray(String[]::new)).output();
+  }
+
+  private static String home(Class<?> type) {
+    try {
+      return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+    } catch (java.net.URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void anUnknownNameIsAnErrorThatListsTheKnown() {
+    var e = assertThrows(ArgumentException.class, () -> Engines.use("blis"));
+    assertTrue(e.getMessage().contains("blis"), e.getMessage());
+    assertTrue(e.getMessage().contains("openblas"), e.getMessage());
+    assertEquals("blis", e.data().get("engine"));
+  }
+
+  @Test
+  void anEngineThatFailsToLoadSaysWhyAndLeavesTheChoice() {
+    Engines.register("broken", () -> {
+      throw new IllegalStateException("no licence");
+    });
+    Blas before = Engines.current();
+    var e = assertThrows(ArgumentException.class, () -> Engines.use("broken"));
+    assertTrue(e.getMessage().contains("no licence"), e.getMessage());
+    assertSame(before, Engines.current());
+    assertThrows(ArgumentException.class, () -> Engines.with("broken", () -> 1));
+  }
+
+  @Test
+  void aRegisteredEngineIsMadeOnceAndWhenAsked() {
+    AtomicInteger made = new AtomicInteger();
+    Engines.register("neighbour", () -> {
+      made.incrementAndGet();
+      return new JavaBlas(Workers.serial());
+    });
+    assertEquals(0, made.get());
+    Blas engine = Engines.get("neighbour");
+    assertSame(engine, Engines.get("neighbour"));
+    assertEquals(1, made.get());
+    assertSame(engine, Engines.with("neighbour", Engines::current));
+    assertThrows(ArgumentException.class, () -> Engines.register("mkl", () -> engine));
+    assertThrows(ArgumentException.class, () -> Engines.register("Loud", () -> engine));
+  }
+
+  @Test
+  void useHoldsUntilTheNextUse() {
+    Blas before = Engines.current();
+    try {
+      Engines.register("mine", () -> new JavaBlas(Workers.serial()));
+      Blas mine = Engines.use("mine");
+      assertSame(mine, Engines.current());
+      assertSame(mine, CompletableFuture.supplyAsync(Engines::current).join());
+    } finally {
+      Engines.use(before.name());
+    }
+    assertSame(before, Engines.current());
+  }
+
+  @Test
+  void withHoldsInsideItsBodyAndOnItsThread() {
+    Engines.register("inner", () -> new JavaBlas(Workers.serial()));
+    Blas outside = Engines.current();
+    Engines.with("java", () -> {
+      assertSame(Engines.java(), Engines.current());
+      Engines.with("inner", () -> {
+        assertSame(Engines.get("inner"), Engines.current());
+        assertSame(outside, CompletableFuture.supplyAsync(Engines::current).join());
+        return null;
+      });
+      assertSame(Engines.java(), Engines.current());
+      return null;
+    });
+    assertThrows(IllegalStateException.class, () -> Engines.with("inner", () -> {
+      throw new IllegalStateException("out");
+    }));
+    assertSame(outside, Engines.current());
+    assertNotSame(outside, Engines.get("inner"));
+  }
+
+  @Test
+  void theReportNamesEveryEngineAndTheCurrentOne() {
+    var reports = Engines.with("java", Engines::report);
+    assertEquals(
+        List.of("mkl", "openblas", "java"), reports.stream().limit(3).map(r -> r.name()).toList());
+    for (var r : reports) {
+      assertEquals(r.available(), r.reason().isEmpty(), r.toString());
+      assertEquals(r.available(), r.threads() > 0, r.toString());
+      assertEquals(r.available(), !r.version().isEmpty(), r.toString());
+      assertEquals(r.name().equals("java"), r.current(), r.toString());
+    }
+  }
+
+  @Test
+  void thePropertyChooses() throws IOException {
+    assertEquals("engine java", bare("-Dndgrad.blas=java"));
+    assertTrue(bare("-Dndgrad.blas=blis").startsWith("error there is no BLAS engine blis"));
+  }
+
+  @Test
+  void anEngineThatWasAskedForAndIsMissingIsAnError() throws IOException {
+    String output = bare("--enable-native-access=ALL-UNNAMED", "-Dndgrad.blas=openblas");
+    assumeTrue(!output.equals("engine openblas"), "this system has an OpenBLAS of its own");
+    assertTrue(output.startsWith("error the BLAS engine openblas is not available"), output);
+    assertTrue(output.contains("org.bytedeco:openblas"), output);
+  }
+
+  @Test
+  void withoutNativeAccessTheJavaEngineWorksAndTheErrorNamesTheFlag() throws IOException {
+    assertEquals("engine java", bare("--illegal-native-access=deny"));
+    String output = bare("--illegal-native-access=deny", "-Dndgrad.blas=openblas");
+    assertTrue(output.contains("--enable-native-access=ALL-UNNAMED"), output);
+  }
+
+  @Test
+  void lentWorkersRunTheJavaEngine() {
+    AtomicInteger tasks = new AtomicInteger();
+    Workers counting = new Workers() {
+      @Override
+      public int width() {
+        return 3;
+      }
+
+      @Override
+      public void run(int count, java.util.function.IntConsumer task) {
+        tasks.addAndGet(count);
+        Workers.serial().run(count, task);
+      }
+    };
+    int n = 160;
+    float[] a = new float[n * n];
+    java.util.Arrays.fill(a, 1);
+    float[] c = new float[n * n];
+    Workers before = Engines.workers();
+    Engines.setWorkers(counting);
+    try {
+      assertEquals(3, Engines.java().threads());
+      Engines.java().gemm(false, false, n, n, n, 1f, a, 0, n, a, 0, n, 0f, c, 0, n);
+    } finally {
+      Engines.setWorkers(before);
+    }
+    assertEquals(3, tasks.get());
+    for (float x : c) {
+      assertEquals(n, x);
+    }
+  }
+}
