@@ -24,6 +24,7 @@ public abstract sealed class NdException extends RuntimeException
   private static final long serialVersionUID = 1L;
 
   private final transient Map<String, Object> data = new LinkedHashMap<>();
+  /** The op that was running, as it stands before the message; empty when no op was. */
   private String prefix = "";
 
   /**

@@ -45,7 +45,8 @@
 (def ^:private layers
   "A package may use those on its right, and itself. The first group sits on the public API."
   [#{"ndgrad.nn" "ndgrad.optim" "ndgrad.data" "ndgrad.io"}
-   #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.autograd"} #{"ndgrad.kernel"} #{"ndgrad.blas"}])
+   #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.op.spec"} #{"ndgrad.autograd"} #{"ndgrad.kernel"}
+   #{"ndgrad.blas"}])
 
 (def ^:private vocabulary
   "Plain classes of `ndgrad` that every package may use, and that use only each other."
@@ -190,8 +191,16 @@
       (doseq [engine [:mkl :openblas]]
         (is (= (edn-deps (get-in deps [:aliases engine :extra-deps]))
                (lein-deps (get-in lein [:profiles engine :dependencies])))))
-      (is (= (get-in deps [:deps 'org.clojure/clojure])
-             (get-in deps [:aliases :build :replace-deps 'org.clojure/clojure]))))
+      (is (= (get-in deps [:aliases :repl :extra-deps]) (:extra-deps test-alias)))
+      (let [versions (->> (vals (:aliases deps))
+                          (mapcat #(concat (:extra-deps %) (:replace-deps %)))
+                          (concat (:deps deps))
+                          (reduce (fn [m [lib coordinate]]
+                                    (update m (str/replace (str lib) #"\$.*" "")
+                                            (fnil conj #{}) (:mvn/version coordinate)))
+                                  {}))]
+        (is (= {} (into {} (filter #(< 1 (count (val %))) versions)))
+            "one version of a library, whichever alias asks")))
     (testing "paths"
       (let [folders (fn [paths] (set (remove #(str/starts-with? % "target/") paths)))]
         (is (= (folders (:paths deps))
