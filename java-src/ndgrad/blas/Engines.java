@@ -1,13 +1,13 @@
 package ndgrad.blas;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import ndgrad.ArgumentException;
@@ -30,6 +30,7 @@ public final class Engines {
   private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
   private static volatile Blas chosen;
   private static volatile Workers workers = Workers.commonPool();
+  private static volatile OptionalInt threads = OptionalInt.empty();
 
   /** Always the workers of the moment, so that engines need not be told when they change. */
   private static final Workers CURRENT_WORKERS =
@@ -92,12 +93,21 @@ public final class Engines {
       return Optional.ofNullable(engine);
     }
 
+    /** Waits for an engine that is being made, so that none misses the new number. */
+    synchronized void setThreads(int n) {
+      if (engine != null) {
+        engine.setThreads(n);
+      }
+    }
+
     private synchronized void make() {
       if (engine != null || reason != null) {
         return;
       }
       try {
-        engine = Objects.requireNonNull(maker.get(), "engine");
+        Blas made = Objects.requireNonNull(maker.get(), "engine");
+        threads.ifPresent(made::setThreads);
+        engine = made;
       } catch (RuntimeException | LinkageError e) {
         Throwable cause = e instanceof ExceptionInInitializerError && e.getCause() != null
             ? e.getCause() : e;
@@ -205,6 +215,25 @@ public final class Engines {
     workers = Objects.requireNonNull(lent, "workers");
   }
 
+  /**
+   * Sets the number of threads that one call may use, for every engine, also those loaded later.
+   * Without this each engine has its own idea: the libraries take all cores.
+   *
+   * @param n at least 1
+   * @throws ArgumentException when n is less than 1
+   */
+  public static void setThreads(int n) {
+    Checks.threads(n);
+    List<Entry> entries;
+    synchronized (ENTRIES) {
+      threads = OptionalInt.of(n);
+      entries = List.copyOf(ENTRIES.values());
+    }
+    for (Entry e : entries) {
+      e.setThreads(n);
+    }
+  }
+
   /** The threads lent at the moment. */
   static Workers workers() {
     return workers;
@@ -219,7 +248,7 @@ public final class Engines {
   public static List<Report> report() {
     List<Entry> entries;
     synchronized (ENTRIES) {
-      entries = new ArrayList<>(ENTRIES.values());
+      entries = List.copyOf(ENTRIES.values());
     }
     Optional<Blas> now = currentOrNone();
     return entries.stream()
@@ -278,9 +307,9 @@ public final class Engines {
 
   private static Blas load(Library.Kind kind) {
     ClassLoader context = Thread.currentThread().getContextClassLoader();
-    ClassLoader own = Engines.class.getClassLoader();
-    return new NativeBlas(
-        Library.open(kind, context != null ? context : own, cache()), CURRENT_WORKERS);
+    boolean there = context != null && NativeFiles.find(kind, context).isPresent();
+    ClassLoader loader = there ? context : Engines.class.getClassLoader();
+    return new NativeBlas(Library.open(kind, loader, cache()), CURRENT_WORKERS);
   }
 
   /** The folder for copies of native libraries. */

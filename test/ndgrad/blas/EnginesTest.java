@@ -152,6 +152,24 @@ class EnginesTest {
     assertTrue(output.contains("--enable-native-access=ALL-UNNAMED"), output);
   }
 
+  /** Sets the threads before the first engine is loaded and prints what it then has. */
+  static final class EarlyThreads {
+    public static void main(String[] args) {
+      Engines.setThreads(1);
+      System.out.println(Engines.get("java").threads());
+      Engines.setThreads(2);
+      System.out.println(Engines.get("java").threads() <= 2);
+    }
+  }
+
+  @Test
+  void aNumberOfThreadsHoldsForEnginesLoadedLater() throws IOException {
+    SubProcess run =
+        SubProcess.run("-cp", System.getProperty("java.class.path"), EarlyThreads.class.getName());
+    assertEquals("1" + System.lineSeparator() + "true", run.output());
+    assertThrows(ArgumentException.class, () -> Engines.setThreads(0));
+  }
+
   @Test
   void lentWorkersRunTheJavaEngine() {
     AtomicInteger tasks = new AtomicInteger();
@@ -172,12 +190,15 @@ class EnginesTest {
     java.util.Arrays.fill(a, 1);
     float[] c = new float[n * n];
     Workers before = Engines.workers();
+    int threads = Engines.java().threads();
     Engines.setWorkers(counting);
+    Engines.java().setThreads(3);
     try {
       assertEquals(3, Engines.java().threads());
       Engines.java().gemm(false, false, n, n, n, 1f, a, 0, n, a, 0, n, 0f, c, 0, n);
     } finally {
       Engines.setWorkers(before);
+      Engines.java().setThreads(threads);
     }
     assertEquals(3, tasks.get());
     for (float x : c) {

@@ -209,6 +209,31 @@ class NativeFilesTest {
   }
 
   @Test
+  void copiesThatJavaCppMadeAreShared() throws IOException {
+    String property = "org.bytedeco.javacpp.cachedir";
+    String before = System.getProperty(property);
+    Path theirs = temp.resolve("javacpp");
+    System.setProperty(property, theirs.toString());
+    try {
+      Path folder =
+          Files.createDirectories(theirs.resolve("natives.jar").resolve(KIND.folder()));
+      Files.write(folder.resolve(KIND.file()), wanted.get(KIND.file()));
+      Path own = files().load(cache, d -> d);
+      assertTrue(own.startsWith(cache), "theirs is not complete: " + own);
+      for (var e : wanted.entrySet()) {
+        Files.write(folder.resolve(e.getKey()), e.getValue());
+      }
+      assertEquals(folder, files().load(cache, d -> d));
+    } finally {
+      if (before == null) {
+        System.clearProperty(property);
+      } else {
+        System.setProperty(property, before);
+      }
+    }
+  }
+
+  @Test
   void aClassPathWithoutLibrariesHasNone() throws IOException {
     try (var empty = new URLClassLoader(new URL[0], null)) {
       assertTrue(NativeFiles.find(KIND, empty).isEmpty());
