@@ -33,7 +33,7 @@
     (let [{:keys [exit out err]}
           (clj "(prn *command-line-args* (str ndgrad.DType/FLOAT32)
                      (.isNativeAccessEnabled (.getModule (class ndgrad.DType/FLOAT32)))
-                     (.isPresent (.findModule (ModuleLayer/boot) \"jdk.incubator.vector\")))"
+                     (.isPresent (.findModule (java.lang.ModuleLayer/boot) \"jdk.incubator.vector\")))"
                "-M" "script.clj" "a b" "*")]
       (is (zero? exit) err)
       (is (= "(\"a b\" \"*\") \"float32\" true true" (str/trim out))))))
