@@ -1,0 +1,117 @@
+package ndgrad.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import ndgrad.ArgumentException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class ThreadsTest {
+  private final int before = Threads.numThreads();
+
+  @AfterEach
+  void restore() {
+    Threads.setNumThreads(before);
+  }
+
+  @Test
+  void everyIterationRunsOnce() {
+    for (int threads : new int[] {1, 2, 5, 3, 1, 4}) {
+      Threads.setNumThreads(threads);
+      assertEquals(threads, Threads.numThreads());
+      for (int n : new int[] {0, 1, 2, 7, 100, 1001}) {
+        for (int grain : new int[] {0, 1, 10, 5000}) {
+          AtomicIntegerArray runs = new AtomicIntegerArray(n);
+          Threads.parallelFor(n, grain, (from, to) -> {
+            for (int i = from; i < to; i++) {
+              runs.incrementAndGet(i);
+            }
+          });
+          for (int i = 0; i < n; i++) {
+            assertEquals(1, runs.get(i));
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void helpersHelpAndNestedLoopsRunInline() throws InterruptedException {
+    Threads.setNumThreads(2);
+    CountDownLatch both = new CountDownLatch(2);
+    AtomicInteger inner = new AtomicInteger();
+    Set<Thread> seen = ConcurrentHashMap.newKeySet();
+    Threads.parallelFor(2, 1, (from, to) -> {
+      seen.add(Thread.currentThread());
+      both.countDown();
+      try {
+        // Neither part ends before the other has begun: two threads must be at it.
+        assertTrue(both.await(30, TimeUnit.SECONDS));
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+      Thread me = Thread.currentThread();
+      Threads.parallelFor(100, 1, (a, b) -> {
+        assertSame(me, Thread.currentThread());
+        inner.addAndGet(b - a);
+      });
+    });
+    assertEquals(2, seen.size());
+    assertEquals(200, inner.get());
+    assertTrue(seen.stream().filter(t -> t != Thread.currentThread()).allMatch(Thread::isDaemon));
+  }
+
+  @Test
+  void whatAPartThrowsReachesTheCaller() {
+    Threads.setNumThreads(3);
+    for (int round = 0; round < 50; round++) {
+      int bad = round;
+      IllegalStateException e =
+          assertThrows(
+              IllegalStateException.class,
+              () -> Threads.parallelFor(50, 1, (from, to) -> {
+                if (from <= bad && bad < to) {
+                  throw new IllegalStateException("part " + bad);
+                }
+              }));
+      assertEquals("part " + bad, e.getMessage());
+    }
+    AtomicInteger runs = new AtomicInteger();
+    Threads.parallelFor(50, 1, (from, to) -> runs.addAndGet(to - from));
+    assertEquals(50, runs.get(), "the pool goes on after a failure");
+  }
+
+  @Test
+  void manyCallersAtOnce() throws InterruptedException {
+    Threads.setNumThreads(3);
+    AtomicInteger sum = new AtomicInteger();
+    Thread[] callers = new Thread[4];
+    for (int c = 0; c < callers.length; c++) {
+      callers[c] = new Thread(() -> {
+        for (int i = 0; i < 500; i++) {
+          Threads.parallelFor(20, 1, (from, to) -> sum.addAndGet(to - from));
+        }
+      });
+      callers[c].start();
+    }
+    for (Thread caller : callers) {
+      caller.join();
+    }
+    assertEquals(4 * 500 * 20, sum.get());
+  }
+
+  @Test
+  void atLeastOneThread() {
+    assertThrows(ArgumentException.class, () -> Threads.setNumThreads(0));
+    assertEquals(before, Threads.numThreads());
+  }
+}
