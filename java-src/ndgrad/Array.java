@@ -1,0 +1,572 @@
+package ndgrad;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.Reverse;
+import ndgrad.op.spec.InPlace;
+import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Structural;
+
+/**
+ * An n-dimensional array of numbers that can take part in a computation graph.
+ *
+ * <p>An array is a window (shape, strides, offset) on a primitive Java array. Views share that array and its version
+ * counter; an op saves what its gradient needs, and {@link #backward()} fails when such a value has been changed in place
+ * since.
+ *
+ * <pre>{@code
+ * Array a = Array.of(3.0).requiresGrad(true), b = Array.of(4.0).requiresGrad(true);
+ * Array c = a.pow(2).add(b.pow(2)).sqrt();
+ * c.backward();
+ * a.grad();   // [0.6]
+ * }</pre>
+ */
+public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Face {
+  private final Tensor tensor;
+
+  private Array(Tensor tensor) {
+    this.tensor = tensor;
+  }
+
+  static Array of(Tensor t) {
+    if (t.face() instanceof Array known) {
+      return known;
+    }
+    Array made = new Array(t);
+    t.setFace(made);
+    return made;
+  }
+
+  /**
+   * A one-dimensional array of one element.
+   *
+   * @param value the element
+   * @return float64, shape [1]
+   */
+  public static Array of(double value) {
+    return of(new double[] {value});
+  }
+
+  /**
+   * A one-dimensional array of one element.
+   *
+   * @param value the element
+   * @return int64, shape [1]
+   */
+  public static Array of(long value) {
+    return of(new long[] {value});
+  }
+
+  /**
+   * A one-dimensional array of one element.
+   *
+   * @param value the element
+   * @return int32, shape [1]
+   */
+  public static Array of(int value) {
+    return of(new int[] {value});
+  }
+
+  /**
+   * A one-dimensional array of one element.
+   *
+   * @param value the element
+   * @return float32, shape [1]
+   */
+  public static Array of(float value) {
+    return of(new float[] {value});
+  }
+
+  /**
+   * A one-dimensional array.
+   *
+   * @param values the elements, copied
+   * @return float64
+   */
+  public static Array of(double... values) {
+    return of((Object) values);
+  }
+
+  /**
+   * A one-dimensional array.
+   *
+   * @param values the elements, copied
+   * @return float32
+   */
+  public static Array of(float... values) {
+    return of((Object) values);
+  }
+
+  /**
+   * A one-dimensional array.
+   *
+   * @param values the elements, copied
+   * @return int64
+   */
+  public static Array of(long... values) {
+    return of((Object) values);
+  }
+
+  /**
+   * A one-dimensional array.
+   *
+   * @param values the elements, copied
+   * @return int32
+   */
+  public static Array of(int... values) {
+    return of((Object) values);
+  }
+
+  /**
+   * A one-dimensional array.
+   *
+   * @param values the elements, copied
+   * @return bool
+   */
+  public static Array of(boolean... values) {
+    return of((Object) values);
+  }
+
+  /**
+   * An array of nested data.
+   *
+   * @param nested a number, boolean, nested list, (nested) Java array or Array, copied
+   * @return an array in the smallest dtype that holds the elements; float64 without elements
+   * @throws ShapeException when the nesting is ragged
+   */
+  public static Array of(Object nested) {
+    return of(new Tensor(Nested.array(nested)));
+  }
+
+  /**
+   * An array of nested data in a dtype.
+   *
+   * @param nested a number, boolean, nested list, (nested) Java array or Array, copied
+   * @param dtype the dtype, to which elements are converted as by {@link #astype(DType)}
+   * @return the array
+   * @throws ShapeException when the nesting is ragged
+   */
+  public static Array of(Object nested, DType dtype) {
+    return of(new Tensor(Structural.converted(Nested.array(nested), dtype)));
+  }
+
+  /**
+   * A 0-d array.
+   *
+   * @param value the element
+   * @return float64, shape []
+   */
+  public static Array scalar(double value) {
+    return wrap(new double[] {value});
+  }
+
+  /**
+   * An array over an existing primitive array, without a copy: each sees what is written into the other.
+   *
+   * @param primitives a {@code float[] double[] int[] long[]} or {@code boolean[]}
+   * @param shape the shape; none for a 0-d array over a single element
+   * @return the array, row-major
+   * @throws ShapeException when the shape's size is not the length
+   * @throws DTypeException when it is no such array
+   */
+  public static Array wrap(Object primitives, int... shape) {
+    Storage storage = new Storage(primitives);
+    Layout layout = Layout.of(shape.clone());
+    if (layout.size() != storage.length()) {
+      throw new ShapeException(
+          "wrap: an array of shape " + layout + " has " + layout.size() + " elements, the primitive array "
+              + storage.length(),
+          "op", "wrap", "shape", layout.toString(), "length", storage.length());
+    }
+    return of(new Tensor(new Strided(storage, layout)));
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public Tensor tensor() {
+    return tensor;
+  }
+
+  /**
+   * The shape.
+   *
+   * @return a fresh array
+   */
+  public int[] shape() {
+    return tensor.shape();
+  }
+
+  /**
+   * The number of dimensions.
+   *
+   * @return 0 for a scalar
+   */
+  public int ndim() {
+    return tensor.ndim();
+  }
+
+  /**
+   * The element type.
+   *
+   * @return the dtype
+   */
+  public DType dtype() {
+    return tensor.dtype();
+  }
+
+  /**
+   * The number of elements.
+   *
+   * @return the product of the dimensions
+   */
+  public long size() {
+    return tensor.size();
+  }
+
+  /**
+   * Bytes of one element.
+   *
+   * @return 1, 4 or 8
+   */
+  public int itemsize() {
+    return dtype().itemsize();
+  }
+
+  /**
+   * Bytes of all elements.
+   *
+   * @return size times itemsize, also for broadcast views
+   */
+  public long nbytes() {
+    return size() * itemsize();
+  }
+
+  /**
+   * The distance between neighbours along each axis.
+   *
+   * @return strides in bytes, as NumPy gives them
+   */
+  public long[] strides() {
+    int item = itemsize();
+    return IntStream.of(tensor.layout().strides()).mapToLong(s -> (long) s * item).toArray();
+  }
+
+  /**
+   * The position of the first element in {@link #data()}.
+   *
+   * @return the offset in elements
+   */
+  public int offset() {
+    return tensor.layout().offset();
+  }
+
+  /**
+   * The primitive array behind this array and all its views. Who writes into it directly goes past the version counter.
+   *
+   * @return a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared
+   */
+  public Object data() {
+    return tensor.strided().array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh primitive array of the array's dtype
+   */
+  public Object toArray() {
+    return Structural.converted(tensor.strided(), dtype()).array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh array, converted if need be
+   */
+  public double[] toDoubleArray() {
+    return (double[]) Structural.converted(tensor.strided(), DType.FLOAT64).array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh array, converted if need be
+   */
+  public float[] toFloatArray() {
+    return (float[]) Structural.converted(tensor.strided(), DType.FLOAT32).array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh array, converted as {@code astype} does
+   */
+  public long[] toLongArray() {
+    return (long[]) Structural.converted(tensor.strided(), DType.INT64).array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh array, converted as {@code astype} does
+   */
+  public int[] toIntArray() {
+    return (int[]) Structural.converted(tensor.strided(), DType.INT32).array();
+  }
+
+  /**
+   * The elements in row-major order.
+   *
+   * @return a fresh array, true where an element is not 0
+   */
+  public boolean[] toBooleanArray() {
+    return (boolean[]) Structural.converted(tensor.strided(), DType.BOOL).array();
+  }
+
+  /**
+   * The elements as nested lists of Double, Long or Boolean.
+   *
+   * @return unmodifiable lists; the element itself for a 0-d array
+   */
+  public Object toList() {
+    return Nested.toHost(tensor);
+  }
+
+  /**
+   * The only element as a number.
+   *
+   * @return its value; 0 or 1 for bool
+   * @throws ShapeException when the size is not 1
+   */
+  public double item() {
+    return Nested.item(tensor) instanceof Number n ? n.doubleValue() : Nested.item(tensor).equals(true) ? 1 : 0;
+  }
+
+  /**
+   * The only element as it is.
+   *
+   * @return a Double, Long or Boolean
+   * @throws ShapeException when the size is not 1
+   */
+  public Object itemValue() {
+    return Nested.item(tensor);
+  }
+
+  /**
+   * The array along its first axis: views of one dimension less.
+   *
+   * @return an iterator
+   * @throws ShapeException for a 0-d array
+   */
+  @Override
+  public Iterator<Array> iterator() {
+    if (ndim() == 0) {
+      throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", "[]");
+    }
+    return new Iterator<>() {
+      private int next;
+
+      @Override
+      public boolean hasNext() {
+        return next < tensor.dim(0);
+      }
+
+      @Override
+      public Array next() {
+        if (!hasNext()) {
+          throw new NoSuchElementException();
+        }
+        return of(Structural.SELECT.of(tensor, 0, next++));
+      }
+    };
+  }
+
+  /**
+   * Overwrites every element.
+   *
+   * @param value an Array, number or nested list, broadcast and converted
+   * @return this, modified
+   */
+  public Array assign(Object value) {
+    InPlace.assign(tensor, Nested.tensor(value), "assign");
+    return this;
+  }
+
+  /**
+   * Whether gradients flow to or through this array.
+   *
+   * @return true for leaves that ask for it and for results of ops on such
+   */
+  public boolean requiresGrad() {
+    return tensor.requiresGrad();
+  }
+
+  /**
+   * Asks for, or gives up, a gradient in this leaf.
+   *
+   * @param required whether gradients shall be accumulated here
+   * @return this, modified
+   * @throws DTypeException when the dtype is not floating
+   * @throws GraphException when it is switched off on the result of a tracked op
+   */
+  public Array requiresGrad(boolean required) {
+    tensor.requireGrad(required);
+    return this;
+  }
+
+  /**
+   * The accumulated gradient.
+   *
+   * @return the gradient, of this array's shape and dtype
+   * @throws GraphException when there is none; see {@link #hasGrad()}
+   */
+  public Array grad() {
+    return of(
+        tensor
+            .grad()
+            .orElseThrow(
+                () ->
+                    new GraphException(
+                        "this array has no gradient: no backward has reached it"
+                            + (isLeaf() ? "" : ", and it is no leaf (use retain-grad)"),
+                        "shape", tensor.layout().toString())));
+  }
+
+  /**
+   * Whether a gradient has been accumulated.
+   *
+   * @return true after a backward that reached this leaf
+   */
+  public boolean hasGrad() {
+    return tensor.grad().isPresent();
+  }
+
+  /**
+   * Forgets the accumulated gradient.
+   *
+   * @return this, modified
+   */
+  public Array zeroGrad() {
+    tensor.setGrad(null);
+    return this;
+  }
+
+  /**
+   * Replaces the accumulated gradient.
+   *
+   * @param gradient of this array's shape and dtype
+   * @return this, modified
+   * @throws ShapeException when the shape differs
+   */
+  public Array setGrad(Array gradient) {
+    if (!gradient.tensor.layout().sameShape(tensor.layout())) {
+      throw new ShapeException(
+          "the gradient has shape " + gradient.tensor.layout() + ", the array " + tensor.layout(),
+          "shapes", List.of(gradient.tensor.layout().toString(), tensor.layout().toString()));
+    }
+    tensor.setGrad(gradient.tensor);
+    return this;
+  }
+
+  /**
+   * Asks that this non-leaf keep its gradient, too.
+   *
+   * @return this, modified
+   * @throws GraphException when it requires no gradient
+   */
+  public Array retainGrad() {
+    tensor.retainGrad();
+    return this;
+  }
+
+  /**
+   * The name of the tracked op that made this array.
+   *
+   * @return empty for leaves
+   */
+  public Optional<String> gradFn() {
+    return tensor.gradFn().map(Node::name);
+  }
+
+  /**
+   * Whether no tracked op made this array.
+   *
+   * @return true for leaves
+   */
+  public boolean isLeaf() {
+    return tensor.isLeaf();
+  }
+
+  /**
+   * How many times the elements were changed in place, through this array or any that shares them.
+   *
+   * @return the version
+   */
+  public int version() {
+    return tensor.strided().storage().version();
+  }
+
+  /**
+   * The same elements outside the graph; storage and version counter are shared.
+   *
+   * @return a leaf that requires no gradient
+   */
+  public Array detach() {
+    return of(tensor.detach());
+  }
+
+  /**
+   * Accumulates the gradients of this array in the leaves it depends on, then frees the graph.
+   *
+   * @throws GraphException when there is no graph, it was freed, or this array has more than one element
+   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   */
+  public void backward() {
+    backward(null, false, false);
+  }
+
+  /**
+   * Accumulates the gradients of {@code sum(upstream * this)} in the leaves, then frees the graph.
+   *
+   * @param upstream of this array's shape
+   * @throws GraphException when there is no graph or it was freed
+   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   */
+  public void backward(Array upstream) {
+    backward(upstream, false, false);
+  }
+
+  /**
+   * Accumulates gradients in the leaves.
+   *
+   * @param upstream of this array's shape; null for 1 where there is a single element
+   * @param retainGraph whether the graph can be used again
+   * @param createGraph whether the gradients can be differentiated again
+   * @throws GraphException when there is no graph or it was freed
+   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   */
+  public void backward(Array upstream, boolean retainGraph, boolean createGraph) {
+    Reverse.backward(
+        List.of(tensor),
+        java.util.Collections.singletonList(upstream == null ? null : upstream.tensor),
+        retainGraph,
+        createGraph);
+  }
+
+  /**
+   * The elements as NumPy prints them, summarised when there are many; the dtype when it is not the default, and the
+   * place in the graph.
+   */
+  @Override
+  public String toString() {
+    return Format.array(this);
+  }
+}

@@ -1,0 +1,116 @@
+package ndgrad;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.Reverse;
+
+/**
+ * Switches recording on and off for the current thread, and computes gradients without touching leaves.
+ *
+ * <pre>{@code
+ * try (var off = Autograd.noGrad()) {
+ *   weights.subInPlace(weights.grad().mul(0.1));
+ * }
+ * }</pre>
+ */
+public final class Autograd {
+  private Autograd() {}
+
+  /** Restores the mode when it is closed, on the thread that opened it. */
+  public interface Scope extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /**
+   * Stops recording on this thread until the scope is closed.
+   *
+   * @return the scope
+   */
+  public static Scope noGrad() {
+    return mode(false);
+  }
+
+  /**
+   * Records on this thread until the scope is closed, within a {@link #noGrad()}.
+   *
+   * @return the scope
+   */
+  public static Scope enableGrad() {
+    return mode(true);
+  }
+
+  private static Scope mode(boolean enabled) {
+    boolean before = GradMode.set(enabled);
+    return () -> GradMode.set(before);
+  }
+
+  /**
+   * Whether ops on this thread are recorded.
+   *
+   * @return true by default
+   */
+  public static boolean isEnabled() {
+    return GradMode.isEnabled();
+  }
+
+  /**
+   * Accumulates the gradients of several outputs in the leaves they depend on.
+   *
+   * @param outputs what to differentiate
+   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single element
+   * @param retainGraph whether the graph can be used again
+   * @param createGraph whether the gradients can be differentiated again
+   * @throws GraphException without a graph, without an upstream gradient, or through a freed graph
+   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   */
+  public static void backward(
+      List<Array> outputs, List<Array> upstream, boolean retainGraph, boolean createGraph) {
+    Reverse.backward(tensors(outputs), cotangents(outputs, upstream), retainGraph, createGraph);
+  }
+
+  /**
+   * The gradients of outputs with respect to chosen arrays; no leaf's gradient is changed.
+   *
+   * @param outputs what to differentiate
+   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single element
+   * @param inputs with respect to what; each requires a gradient
+   * @param retainGraph whether the graph can be used again
+   * @param createGraph whether the gradients can be differentiated again
+   * @return one for each input, empty where no output depends on it
+   * @throws GraphException when an input requires no gradient
+   * @throws MutationException when a saved value was changed in place
+   */
+  public static List<Optional<Array>> gradients(
+      List<Array> outputs,
+      List<Array> upstream,
+      List<Array> inputs,
+      boolean retainGraph,
+      boolean createGraph) {
+    Tensor[] found =
+        Reverse.gradients(
+            tensors(outputs), cotangents(outputs, upstream), tensors(inputs), retainGraph, createGraph);
+    return Arrays.stream(found).map(t -> Optional.ofNullable(t).map(Array::of)).toList();
+  }
+
+  private static List<Tensor> tensors(List<Array> arrays) {
+    return arrays.stream().map(Array::tensor).toList();
+  }
+
+  private static List<Tensor> cotangents(List<Array> outputs, List<Array> upstream) {
+    if (!upstream.isEmpty() && upstream.size() != outputs.size()) {
+      throw new ArgumentException(
+          "expected one upstream gradient for each of " + outputs.size() + " outputs, got "
+              + upstream.size());
+    }
+    List<Tensor> out = new ArrayList<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      out.add(upstream.isEmpty() || upstream.get(i) == null ? null : upstream.get(i).tensor());
+    }
+    return out;
+  }
+}

@@ -1,0 +1,93 @@
+package ndgrad;
+
+import java.util.List;
+import java.util.Map;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.Registry;
+import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.InPlace;
+import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Op;
+
+/**
+ * Calls any op with host values: what the fluent methods of {@link Array} and the functions of other languages are built
+ * on.
+ */
+public final class Ops {
+  private Ops() {}
+
+  /**
+   * The op of a public name.
+   *
+   * @param name in kebab-case, synonyms too: {@code "sum"}, {@code "concatenate"}
+   * @return the op
+   * @throws ArgumentException when there is none
+   */
+  public static Op find(String name) {
+    return Registry.find(name);
+  }
+
+  /**
+   * Calls an op.
+   *
+   * @param op the op
+   * @param positional arguments in order: Arrays, numbers, nested lists, …
+   * @param options options by name; names may be strings or keywords
+   * @return an Array, a List of Arrays, or a host value
+   * @throws NdException when an argument does not fit
+   */
+  public static Object call(Op op, List<?> positional, Map<?, ?> options) {
+    return toHost(op.call(positional, options));
+  }
+
+  /**
+   * Calls the in-place form of an op.
+   *
+   * @param op the op
+   * @param positional arguments in order; the first is an Array and is modified
+   * @param options options by name
+   * @return the first argument
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array callInPlace(Op op, List<?> positional, Map<?, ?> options) {
+    if (positional.isEmpty() || !(positional.getFirst() instanceof Array target)) {
+      throw new ArgumentException(
+          op.name() + "!: the first argument must be an Array, which is modified, got "
+              + (positional.isEmpty() ? "nothing" : String.valueOf(positional.getFirst())),
+          "op", op.name() + "!");
+    }
+    InPlace.call(op, positional, options);
+    return target;
+  }
+
+  /**
+   * Calls an elementwise op of one input.
+   *
+   * @param op the op
+   * @param a an Array, number or nested list
+   * @return the result
+   */
+  public static Array apply(Elementwise op, Object a) {
+    return Array.of(op.of(Nested.tensor(a)));
+  }
+
+  /**
+   * Calls an elementwise op of two inputs.
+   *
+   * @param op the op
+   * @param a an Array, number or nested list
+   * @param b another
+   * @return the result
+   */
+  public static Array apply(Elementwise op, Object a, Object b) {
+    return Array.of(op.of(Nested.tensor(a), Nested.tensor(b)));
+  }
+
+  static Object toHost(Object result) {
+    return switch (result) {
+      case Tensor t -> Array.of(t);
+      case List<?> l -> l.stream().map(Ops::toHost).toList();
+      default -> result;
+    };
+  }
+}

@@ -1,0 +1,93 @@
+(ns ndgrad.call
+  "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
+  arguments, lists of arrays back as vectors."
+  (:import
+   (java.util List Map)
+   (ndgrad Ops)
+   (ndgrad.op.spec Elementwise Op Param Param$Kind)))
+
+(set! *warn-on-reflection* true)
+
+(defn- host
+  "A result of the core as Clojure has it."
+  [x]
+  (if (instance? List x) (mapv host x) x))
+
+(defn check-options
+  "Throws ArgumentException when `options` has a key that is not among `known`."
+  [op options known]
+  (when-let [unknown (seq (remove (set known) (keys options)))]
+    (throw (ndgrad.ArgumentException.
+            (str op ": unknown option " (first unknown) "; it takes " (pr-str known))
+            (object-array ["op" op "option" (name (first unknown))])))))
+
+(defn- options
+  "The options in `more`, the arguments behind the required ones: a map, keyword arguments, or values in order."
+  [^Op op more]
+  (cond
+    (empty? more) nil
+    (and (map? (first more)) (nil? (next more))) (first more)
+    (keyword? (first more))
+    (if (even? (count more))
+      (apply hash-map more)
+      (throw (ndgrad.ArgumentException.
+              (str (.name op) ": keyword arguments come in pairs, got " (pr-str more)) (object-array 0))))))
+
+(defn- split-args
+  "[positional options] for a call of `op`."
+  [^Op op args]
+  (let [signature (.signature (.spec op))
+        required (.required signature)
+        [front more] (split-at required args)]
+    (if-let [opts (options op more)]
+      [front opts]
+      (if (map? (last more))
+        [(concat front (butlast more)) (last more)]
+        [args {}]))))
+
+(defn- variadic?
+  "Whether the last required parameter takes the trailing arrays, as einsum's does."
+  [^Op op]
+  (let [required (filter #(.required ^Param %) (.params (.signature (.spec op))))]
+    (and (next required)
+         (= Param$Kind/ARRAYS (.kind ^Param (last required))))))
+
+(defn- collect
+  "The trailing arrays of a variadic call as one list."
+  [^Op op args]
+  (let [n (dec (.required (.signature (.spec op))))
+        [front arrays] (split-at n args)]
+    (if (and (= 1 (count arrays)) (sequential? (first arrays)))
+      args
+      (concat front [(vec arrays)]))))
+
+(defn- invoke [^Op op args]
+  (let [[^List positional ^Map opts] (split-args op args)]
+    (host (Ops/call op positional opts))))
+
+(defn function
+  "The Clojure function of an op."
+  [^Op op]
+  (let [arity (.size (.params (.signature (.spec op))))]
+    (cond
+      (and (instance? Elementwise op) (= 1 arity))
+      (fn [x] (Ops/apply ^Elementwise op x))
+
+      (and (instance? Elementwise op) (= 2 arity))
+      (fn [a b] (Ops/apply ^Elementwise op a b))
+
+      (variadic? op)
+      (fn [& args] (invoke op (collect op args)))
+
+      :else
+      (fn
+        ([] (invoke op []))
+        ([x] (host (Ops/call op [x] {})))
+        ([x & more] (invoke op (cons x more)))))))
+
+(defn in-place
+  "The Clojure function of an op's in-place form."
+  [^Op op]
+  (fn [x & more]
+    (let [[^List positional ^Map opts] (split-args op (cons x more))]
+      (Ops/callInPlace op positional opts))))
