@@ -10,6 +10,15 @@ import java.util.Arrays;
 /** The loops of {@link Rows} over {@code double[]}, and the text that those of the other dtypes are derived from. */
 final class DoubleRows extends Rows {
   @Override
+  void fill(Object a, int p, int ps, int n, Object value) {
+    double[] x = (double[]) a;
+    double v = (double) value;
+    for (int i = 0; i < n; i++) {
+      x[p + i * ps] = v;
+    }
+  }
+
+  @Override
   void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
     if (ps == 1 && qs == 1 && n > 16) {
       System.arraycopy(from, p, to, q, n);

@@ -1,74 +1,154 @@
 package ndgrad.kernel;
 
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
+import ndgrad.ShapeException;
 
-/** Reduces a scalar expression of some inputs over chosen axes. */
+/**
+ * Reductions over axes of the values of an expression, in one pass: no array of the values is made. Floating sums
+ * are blocked and the blocks added pairwise (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci.
+ * Comput. 14, 1993); the blocks depend on the shapes and strides alone, so results do not depend on the number of
+ * threads. NaN wins in MAX and MIN. Immutable and safe to share between threads.
+ */
 public final class Reduction {
-  private final Program prologue;
-  private final Program combine;
-  private final Expr.Fn2 fn;
+  /** Inputs whose dtypes and steps fit into one long beside the other two dtypes. */
+  private static final int NARROW = 10;
 
-  private Reduction(Expr prologue, Expr.Fn2 fn) {
-    this.prologue = Program.of(prologue);
-    this.combine = Program.of(Expr.of(fn, Expr.in(0), Expr.in(1)));
-    this.fn = fn;
+  private final Expr prologue;
+  private final Expr.Fn2 combine;
+  private final ConcurrentHashMap<Long, FoldKernel> kernels = new ConcurrentHashMap<>();
+
+  private Reduction(Expr prologue, Expr.Fn2 combine) {
+    this.prologue = prologue;
+    this.combine = combine;
   }
 
   /**
-   * A reduction.
+   * Prepares a reduction; kernels are compiled when it runs first.
    *
-   * @param prologue what is reduced, over the inputs
+   * @param prologue what is computed of the inputs' elements
    * @param combine ADD, MUL, MAX, MIN, AND or OR
    * @return the reduction
    */
   public static Reduction of(Expr prologue, Expr.Fn2 combine) {
+    identity(combine, DType.FLOAT64);
     return new Reduction(prologue, combine);
   }
 
   /**
-   * Runs the reduction.
+   * Reduces over axes. Of no elements the result is the identity of the combination: 0, 1, true, false, or for MAX
+   * and MIN the least and the greatest number of the dtype.
    *
-   * @param out receives the result; its shape is that of the kept axes
-   * @param load the dtype the inputs are converted to
-   * @param axes the axes that are reduced
-   * @param ins the inputs, broadcast together
+   * @param out overwritten, any layout that is no broadcast; its shape is the broadcast shape of the inputs without
+   *     the axes, its dtype is that of the accumulation
+   * @param load the dtype that inputs are converted to
+   * @param axes the axes of the broadcast shape that are reduced, from 0 to ndim-1, each once
+   * @param ins the inputs, not modified; in another storage than the output
+   * @throws ShapeException when the inputs do not broadcast or the output's shape does not fit
    */
   public void run(Strided out, DType load, int[] axes, Strided... ins) {
+    int[] shape = shape(ins);
+    boolean[] reduced = new boolean[shape.length];
+    for (int axis : axes) {
+      reduced[axis] = true;
+    }
+    check(out.layout(), shape, reduced);
+    if (out.layout().size() == 0) {
+      return;
+    }
+    FoldPlan plan = new FoldPlan(out, shape, reduced, ins);
+    if (plan.isEmpty()) {
+      fill(out);
+      return;
+    }
+    FoldKernel merge = combine(combine, out.dtype());
+    plan.run(kernel(out.dtype(), load, ins, plan), merge, identity(combine, out.dtype()));
+  }
+
+  private static int[] shape(Strided[] ins) {
+    Layout first = ins[0].layout();
+    boolean same = true;
     Layout[] layouts = new Layout[ins.length];
-    DType[] loads = new DType[ins.length];
-    for (int i = 0; i < ins.length; i++) {
-      layouts[i] = ins[i].layout();
-      loads[i] = load;
+    for (int k = 0; k < ins.length; k++) {
+      layouts[k] = ins[k].layout();
+      same &= first.sameShape(layouts[k]);
     }
-    Strided all = Strided.zeros(out.dtype(), Layout.broadcast(layouts));
-    prologue.run(new Strided[] {all}, loads, ins);
-    boolean[] reduced = new boolean[all.layout().ndim()];
-    for (int a : axes) {
-      reduced[a] = true;
-    }
-    Layout l = all.layout();
-    for (int i = reduced.length - 1; i >= 0; i--) {
-      if (reduced[i]) {
-        int n = l.dim(i);
-        Layout first = l.slice(i, 0, Math.min(n, 1), 1);
-        for (int j = 1; j < n; j++) {
-          Strided a = all.with(first);
-          combine.run(
-              new Strided[] {a}, new DType[] {out.dtype(), out.dtype()},
-              new Strided[] {a, all.with(l.slice(i, j, 1, 1))});
-        }
-        if (n == 0) {
-          fill(out);
-          return;
-        }
-        l = first.squeeze(i);
+    return same ? first.shape() : Layout.broadcast(layouts);
+  }
+
+  private static void check(Layout out, int[] shape, boolean[] reduced) {
+    int kept = 0;
+    boolean fits = true;
+    for (int axis = 0; axis < shape.length; axis++) {
+      if (!reduced[axis]) {
+        fits &= kept < out.ndim() && out.dim(kept) == shape[axis];
+        kept++;
       }
     }
-    Copies.copy(all.with(l), out);
+    if (!fits || kept != out.ndim()) {
+      throw new ShapeException(
+          "the output of a reduction of shape " + Arrays.toString(shape) + " has shape " + out
+              + ", expected the dimensions that are not reduced",
+          "shape", Arrays.toString(shape), "out", out.toString());
+    }
   }
 
   private void fill(Strided out) {
-    double identity = fn == Expr.Fn2.MUL || fn == Expr.Fn2.AND ? 1 : 0;
-    Program.of(Expr.num(identity)).run(new Strided[] {out}, new DType[0], new Strided[0]);
+    Strided one = Strided.zeros(out.dtype());
+    Rows.of(out.dtype()).fill(one.array(), 0, 1, 1, identity(combine, out.dtype()));
+    Copies.copy(one, out);
+  }
+
+  private FoldKernel kernel(DType acc, DType load, Strided[] ins, FoldPlan plan) {
+    if (ins.length > NARROW) {
+      return FoldCompiler.kernel(spec(acc, load, ins, plan));
+    }
+    long key = acc.ordinal() << 3 | load.ordinal();
+    for (int k = 0; k < ins.length; k++) {
+      key = key << 5 | ins[k].dtype().ordinal() << 2 | plan.step(k).ordinal();
+    }
+    key = key << 4 | ins.length;
+    FoldKernel known = kernels.get(key);
+    return known != null
+        ? known
+        : kernels.computeIfAbsent(key, _ -> FoldCompiler.kernel(spec(acc, load, ins, plan)));
+  }
+
+  private FoldCompiler.Spec spec(DType acc, DType load, Strided[] ins, FoldPlan plan) {
+    DType[] stored = new DType[ins.length];
+    FoldKernel.Step[] steps = new FoldKernel.Step[ins.length];
+    for (int k = 0; k < ins.length; k++) {
+      stored[k] = ins[k].dtype();
+      steps[k] = plan.step(k);
+    }
+    return new FoldCompiler.Spec(prologue, combine, acc, load, List.of(stored), List.of(steps));
+  }
+
+  /** The kernel that combines values of one array of the accumulation's dtype. */
+  static FoldKernel combine(Expr.Fn2 combine, DType acc) {
+    return FoldCompiler.kernel(
+        new FoldCompiler.Spec(
+            Expr.in(0), combine, acc, acc, List.of(acc), List.of(FoldKernel.Step.UNIT)));
+  }
+
+  /** What changes nothing when it is combined: the accumulation starts with it. */
+  static Object identity(Expr.Fn2 combine, DType dtype) {
+    double number =
+        switch (combine) {
+          case ADD, OR -> 0;
+          case MUL, AND -> 1;
+          case MAX -> Double.NEGATIVE_INFINITY;
+          case MIN -> Double.POSITIVE_INFINITY;
+          default -> throw new IllegalArgumentException(combine + " does not reduce");
+        };
+    return switch (dtype) {
+      case BOOL -> number > 0;
+      case INT32 -> (int) number; // the cast saturates
+      case INT64 -> (long) number;
+      case FLOAT32 -> (float) number;
+      case FLOAT64 -> number;
+    };
   }
 }

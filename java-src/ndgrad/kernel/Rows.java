@@ -16,6 +16,9 @@ abstract class Rows {
     return BY_DTYPE[dtype.ordinal()];
   }
 
+  /** Sets n elements to a boxed value of the dtype. */
+  abstract void fill(Object a, int p, int ps, int n, Object value);
+
   /** Copies n elements. */
   abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
 

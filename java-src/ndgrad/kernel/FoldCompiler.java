@@ -1,0 +1,376 @@
+package ndgrad.kernel;
+
+import static java.lang.constant.ConstantDescs.CD_Object;
+import static java.lang.constant.ConstantDescs.CD_int;
+import static java.lang.constant.ConstantDescs.CD_void;
+import static java.lang.constant.ConstantDescs.INIT_NAME;
+import static java.lang.constant.ConstantDescs.MTD_void;
+
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
+import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.MethodTypeDesc;
+import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import ndgrad.DType;
+
+/**
+ * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them. A sum in one
+ * accumulator waits for each addition to finish, so a row is folded into up to eight; rows are combined up to four at
+ * a time, so that the accumulating row is read and written once for four. Long expressions get fewer copies.
+ */
+final class FoldCompiler {
+  /**
+   * What a kernel is compiled for.
+   *
+   * @param prologue the expression whose values are combined
+   * @param combine how two are combined
+   * @param acc the dtype of the accumulation and its result
+   * @param load the dtype that inputs are converted to
+   * @param stored the dtype of each input's array
+   * @param steps how each input moves along the inner loop
+   */
+  record Spec(
+      Expr prologue,
+      Expr.Fn2 combine,
+      DType acc,
+      DType load,
+      List<DType> stored,
+      List<FoldKernel.Step> steps) {}
+
+  private static final ConcurrentHashMap<Spec, FoldKernel> KERNELS = new ConcurrentHashMap<>();
+  private static final ClassDesc KERNEL = FoldKernel.class.describeConstable().orElseThrow();
+  private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedFold");
+  private static final MethodTypeDesc FOLD =
+      MethodTypeDesc.of(CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int);
+  private static final MethodTypeDesc ROWS =
+      MethodTypeDesc.of(
+          CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_int, CD_Object, CD_int);
+  private static final MethodTypeDesc SCAN =
+      MethodTypeDesc.of(
+          CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int, CD_int);
+  private static final int IN = 1;
+  private static final int AT = 2;
+
+  private final Spec spec;
+  private final Dag dag;
+  private final Dag pair;
+  private final int inputs;
+  private final boolean[] used;
+  private final DType[] loads;
+  private final TypeKind accKind;
+  private final int[] array;
+  private final int[] position;
+  private final int[] stride;
+  private final int[] value;
+
+  private FoldCompiler(Spec spec) {
+    this.spec = spec;
+    this.dag = new Dag(spec.prologue);
+    this.pair = new Dag(Expr.of(spec.combine, Expr.in(0), Expr.in(1)));
+    this.inputs = spec.stored.size();
+    this.used = dag.usedInputs(inputs);
+    this.loads = new DType[inputs];
+    Arrays.fill(loads, spec.load);
+    this.accKind = ExprEmitter.kind(spec.acc);
+    this.array = new int[inputs];
+    this.position = new int[inputs];
+    this.stride = new int[inputs];
+    this.value = new int[inputs];
+  }
+
+  /** The kernel for a combination, compiled when it is asked for first. */
+  static FoldKernel kernel(Spec spec) {
+    FoldKernel known = KERNELS.get(spec);
+    return known != null ? known : KERNELS.computeIfAbsent(spec, FoldCompiler::compile);
+  }
+
+  private static FoldKernel compile(Spec spec) {
+    byte[] bytes =
+        ClassFile.of()
+            .build(
+                NAME,
+                type -> {
+                  type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
+                  type.withInterfaceSymbols(KERNEL);
+                  type.withMethodBody(
+                      INIT_NAME,
+                      MTD_void,
+                      0,
+                      code -> code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
+                  int flags = ClassFile.ACC_PUBLIC;
+                  type.withMethodBody("fold", FOLD, flags, c -> new FoldCompiler(spec).fold(c));
+                  type.withMethodBody("rows", ROWS, flags, c -> new FoldCompiler(spec).rows(c));
+                  type.withMethodBody("scan", SCAN, flags, c -> new FoldCompiler(spec).scan(c));
+                });
+    try {
+      MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
+      return (FoldKernel) hidden.lookupClass().getDeclaredConstructor().newInstance();
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("a generated kernel could not be loaded", e);
+    }
+  }
+
+  /** How many values are computed side by side. */
+  private int copies() {
+    int n = dag.size();
+    return n <= 4 ? 8 : n <= 10 ? 4 : n <= 24 ? 2 : 1;
+  }
+
+  // ---- fold(in, at, n = 3, out = 4, slot = 5)
+
+  private void fold(CodeBuilder code) {
+    int n = 3;
+    int copies = copies();
+    prepare(code);
+    loadFixed(code);
+    int[] acc = new int[copies];
+    for (int u = 0; u < copies; u++) {
+      identity(code);
+      acc[u] = store(code, accKind);
+    }
+    int i = zero(code);
+    if (copies > 1) {
+      code.iload(n).loadConstant(copies - 1).isub();
+      int last = store(code, TypeKind.INT);
+      loop(code, i, last, copies, b -> {
+        for (int u = 0; u < copies; u++) {
+          foldOne(b, i, u, acc[u]);
+        }
+      });
+    }
+    loop(code, i, n, 1, b -> foldOne(b, i, 0, acc[0]));
+    tree(code, acc);
+    out(code, 4);
+    code.iload(5).loadLocal(accKind, acc[0]).arrayStore(ExprEmitter.elementKind(spec.acc));
+    code.return_();
+  }
+
+  private void foldOne(CodeBuilder code, int i, int u, int acc) {
+    code.block(
+        b -> {
+          loadMoving(b, position, i, u);
+          int v = computed(b);
+          combine(b, acc, v);
+          for (int k = 0; k < inputs; k++) {
+            step(b, k, position[k]);
+          }
+        });
+  }
+
+  // ---- rows(in, at, rows = 3, n = 4, out = 5, slot = 6)
+
+  private void rows(CodeBuilder code) {
+    int rows = 3;
+    int group = Math.min(4, copies());
+    prepare(code);
+    int[] outer = new int[inputs];
+    for (int k = 0; k < inputs; k++) {
+      if (used[k]) {
+        outer[k] = element(code, 2 * inputs + k);
+      }
+    }
+    out(code, 5);
+    int out = store(code, TypeKind.REFERENCE);
+    int r = zero(code);
+    if (group > 1) {
+      code.iload(rows).loadConstant(group - 1).isub();
+      int last = store(code, TypeKind.INT);
+      loop(code, r, last, group, b -> rowGroup(b, group, outer, out));
+    }
+    loop(code, r, rows, 1, b -> rowGroup(b, 1, outer, out));
+    code.return_();
+  }
+
+  private void rowGroup(CodeBuilder code, int group, int[] outer, int out) {
+    int[][] at = new int[group][inputs];
+    int[][] fixed = new int[group][inputs];
+    for (int g = 0; g < group; g++) {
+      for (int k = 0; k < inputs; k++) {
+        if (used[k]) {
+          code.iload(position[k]);
+          at[g][k] = store(code, TypeKind.INT);
+          code.iload(position[k]).iload(outer[k]).iadd().istore(position[k]);
+        }
+      }
+      for (int k = 0; k < inputs; k++) {
+        if (used[k] && spec.steps.get(k) == FoldKernel.Step.ZERO) {
+          code.aload(array[k]).iload(at[g][k]);
+          fixed[g][k] = load(code, k);
+        }
+      }
+    }
+    int i = zero(code);
+    loop(code, i, 4, 1, b -> rowElement(b, at, fixed, i, out));
+  }
+
+  private void rowElement(CodeBuilder b, int[][] at, int[][] fixed, int i, int out) {
+    int[] values = new int[at.length];
+    for (int g = 0; g < at.length; g++) {
+      System.arraycopy(fixed[g], 0, value, 0, inputs);
+      loadMoving(b, at[g], i, 0);
+      values[g] = computed(b);
+    }
+    tree(b, values);
+    TypeKind element = ExprEmitter.elementKind(spec.acc);
+    b.aload(out).iload(6).iload(i).iadd().arrayLoad(element);
+    int acc = store(b, accKind);
+    combine(b, acc, values[0]);
+    b.aload(out).iload(6).iload(i).iadd().loadLocal(accKind, acc).arrayStore(element);
+    for (int[] row : at) {
+      for (int k = 0; k < inputs; k++) {
+        step(b, k, row[k]);
+      }
+    }
+  }
+
+  // ---- scan(in, at, n = 3, out = 4, slot = 5, step = 6)
+
+  private void scan(CodeBuilder code) {
+    prepare(code);
+    loadFixed(code);
+    out(code, 4);
+    int out = store(code, TypeKind.REFERENCE);
+    identity(code);
+    int acc = store(code, accKind);
+    int i = zero(code);
+    loop(
+        code,
+        i,
+        3,
+        1,
+        b -> {
+          foldOne(b, i, 0, acc);
+          b.aload(out).iload(5).loadLocal(accKind, acc);
+          b.arrayStore(ExprEmitter.elementKind(spec.acc));
+          b.iload(5).iload(6).iadd().istore(5);
+        });
+    code.return_();
+  }
+
+  // ---- pieces
+
+  /** Loads arrays, positions and strides into local variables. */
+  private void prepare(CodeBuilder code) {
+    for (int k = 0; k < inputs; k++) {
+      if (used[k]) {
+        code.aload(IN).loadConstant(k).aaload();
+        code.checkcast(spec.stored.get(k).primitive().describeConstable().orElseThrow().arrayType());
+        array[k] = store(code, TypeKind.REFERENCE);
+        position[k] = element(code, k);
+        if (spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+          stride[k] = element(code, inputs + k);
+        }
+      }
+    }
+  }
+
+  private void loadFixed(CodeBuilder code) {
+    for (int k = 0; k < inputs; k++) {
+      if (used[k] && spec.steps.get(k) == FoldKernel.Step.ZERO) {
+        code.aload(array[k]).iload(position[k]);
+        value[k] = load(code, k);
+      }
+    }
+  }
+
+  /** Loads the inputs that move: from {@code at + i + u} those of stride 1, from {@code at} the others. */
+  private void loadMoving(CodeBuilder code, int[] at, int i, int u) {
+    for (int k = 0; k < inputs; k++) {
+      if (used[k] && spec.steps.get(k) != FoldKernel.Step.ZERO) {
+        code.aload(array[k]).iload(at[k]);
+        if (spec.steps.get(k) == FoldKernel.Step.UNIT) {
+          code.iload(i).iadd();
+          if (u > 0) {
+            code.loadConstant(u).iadd();
+          }
+        }
+        value[k] = load(code, k);
+      }
+    }
+  }
+
+  private void step(CodeBuilder code, int k, int at) {
+    if (used[k] && spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+      code.iload(at).iload(stride[k]).iadd().istore(at);
+    }
+  }
+
+  private int load(CodeBuilder code, int k) {
+    code.arrayLoad(ExprEmitter.elementKind(spec.stored.get(k)));
+    ExprEmitter.convert(code, spec.stored.get(k), spec.load);
+    return store(code, ExprEmitter.kind(spec.load));
+  }
+
+  /** The prologue's value of the loaded inputs, in a local variable of the accumulation's dtype. */
+  private int computed(CodeBuilder code) {
+    DType number = ExprEmitter.number(loads, spec.acc);
+    new ExprEmitter(code, dag, loads, value, number).push(0, spec.acc);
+    return store(code, accKind);
+  }
+
+  /** acc = combine(acc, v) over local variables. */
+  private void combine(CodeBuilder code, int acc, int v) {
+    DType[] types = {spec.acc, spec.acc};
+    DType number = ExprEmitter.number(types, spec.acc);
+    new ExprEmitter(code, pair, types, new int[] {acc, v}, number).push(0, spec.acc);
+    code.storeLocal(accKind, acc);
+  }
+
+  /** Combines local variables pairwise into the first. */
+  private void tree(CodeBuilder code, int[] acc) {
+    for (int gap = 1; gap < acc.length; gap *= 2) {
+      for (int u = 0; u + gap < acc.length; u += 2 * gap) {
+        combine(code, acc[u], acc[u + gap]);
+      }
+    }
+  }
+
+  private void identity(CodeBuilder code) {
+    switch (Reduction.identity(spec.combine, spec.acc)) {
+      case Boolean b -> code.loadConstant(b ? 1 : 0);
+      case Integer x -> code.loadConstant((int) x);
+      case Long x -> code.loadConstant((long) x);
+      case Float x -> code.loadConstant((float) x);
+      case Number x -> code.loadConstant(x.doubleValue());
+      default -> throw new AssertionError(spec);
+    }
+  }
+
+  private void out(CodeBuilder code, int parameter) {
+    code.aload(parameter);
+    code.checkcast(spec.acc.primitive().describeConstable().orElseThrow().arrayType());
+  }
+
+  private int element(CodeBuilder code, int index) {
+    code.aload(AT).loadConstant(index).iaload();
+    return store(code, TypeKind.INT);
+  }
+
+  private int zero(CodeBuilder code) {
+    code.iconst_0();
+    return store(code, TypeKind.INT);
+  }
+
+  private static int store(CodeBuilder code, TypeKind kind) {
+    int slot = code.allocateLocal(kind);
+    code.storeLocal(kind, slot);
+    return slot;
+  }
+
+  /** while (i < bound) { body; i += by } */
+  private static void loop(CodeBuilder code, int i, int bound, int by, Consumer<CodeBuilder> body) {
+    code.block(
+        b -> {
+          Label top = b.newLabel();
+          b.labelBinding(top).iload(i).iload(bound).if_icmpge(b.breakLabel());
+          body.accept(b);
+          b.iinc(i, by).goto_(top);
+        });
+  }
+}
