@@ -23,7 +23,6 @@ import ndgrad.ArgumentException;
  * names, by default {@code ndgrad} in the user's cache folder.
  */
 public final class Engines {
-  private static final System.Logger LOG = System.getLogger("ndgrad.blas");
   private static final List<String> PREFERRED = List.of("mkl", "openblas", "java");
   private static final ScopedValue<Blas> SCOPED = ScopedValue.newInstance();
 
@@ -113,7 +112,6 @@ public final class Engines {
             ? e.getCause() : e;
         reason =
             cause instanceof UnavailableException ? cause.getMessage() : cause.toString();
-        LOG.log(System.Logger.Level.DEBUG, "BLAS engine " + name + " is not available", e);
       }
     }
   }

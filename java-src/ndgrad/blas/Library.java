@@ -89,6 +89,11 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
       return "org/bytedeco/" + id() + "/" + Platform.name();
     }
 
+    /** The jar to put on the class path, for people to read. */
+    String jar() {
+      return "org.bytedeco:" + id() + (this == MKL ? " (for Linux and Windows on x86-64)" : "");
+    }
+
     boolean wants(String file) {
       boolean library =
           file.endsWith(".dll") || file.endsWith(".dylib") || file.matches(".*\\.so(\\.\\d+)*");
@@ -120,9 +125,7 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
           kind, kind.file(), SymbolLookup.libraryLookup(kind.file(), Arena.global()));
     } catch (IllegalArgumentException e) {
       throw new UnavailableException(
-          "not on the class path (org.bytedeco:" + kind.id() + ", classifier "
-              + Platform.name() + (kind == Kind.MKL ? "-redist" : "")
-              + ") and no " + kind.file() + " on this system");
+          kind.jar() + " is not on the class path and " + kind.file() + " not on this system");
     }
   }
 

@@ -46,14 +46,14 @@ final class NativeBlas implements Blas {
             .function(
                 "MKL_Get_Version_String",
                 FunctionDescriptor.ofVoid(ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
-            .invoke(text, 255);
+            .invokeExact(text, 255);
       } else {
         text =
             (MemorySegment)
                 library
                     .function("openblas_get_config", FunctionDescriptor.of(ValueLayout.ADDRESS))
-                    .invoke();
-        text = text.reinterpret(256);
+                    .invokeExact();
+        text = text.reinterpret(Long.MAX_VALUE); // ends with a NUL
       }
       return text.getString(0).strip();
     } catch (Throwable e) {

@@ -26,7 +26,6 @@ import java.util.zip.CheckedInputStream;
  * moved there, so that no process ever sees half a file.
  */
 final class NativeFiles {
-  private static final System.Logger LOG = System.getLogger("ndgrad.blas");
   private static final ReentrantLock IN_PROCESS = new ReentrantLock();
 
   /** One file to copy, with the size and checksum that it must have. */
@@ -169,15 +168,12 @@ final class NativeFiles {
     }
   }
 
-  /**
-   * Waits for another process that is copying; closing the channel lets go. On file systems without
-   * locks we copy at the same time, which costs time only.
-   */
+  /** Waits for another process that is copying; closing the channel lets go. */
   private static void lock(FileChannel channel) {
     try {
       channel.lock();
     } catch (IOException e) {
-      LOG.log(System.Logger.Level.DEBUG, "no file locks here", e);
+      // A file system without locks: both copy at the same time, which is safe and costs time only.
     }
   }
 
