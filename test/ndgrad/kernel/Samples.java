@@ -53,6 +53,13 @@ final class Samples {
     return dtype.isFloating() ? r.nextInt(17) / 4.0 - 2 : r.nextInt(9) - 4;
   }
 
+  /** A boxed 7 of some dtype. */
+  static Object seven(DType dtype) {
+    Object one = dtype.newArray(1);
+    set(one, 0, 7);
+    return java.lang.reflect.Array.get(one, 0);
+  }
+
   static double get(Object data, int i) {
     return switch (data) {
       case double[] a -> a[i];

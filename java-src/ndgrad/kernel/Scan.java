@@ -1,0 +1,146 @@
+package ndgrad.kernel;
+
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import ndgrad.DType;
+import ndgrad.ShapeException;
+
+/** Running sums, products, maxima and minima along an axis; NaN stays once it has come in MAX and MIN. */
+public final class Scan {
+  private static final int GRAIN = 16_384;
+
+  /** Lines that run side by side, so that none waits for its own last result. */
+  private static final int WIDTH = 512;
+
+  /** The same when the lines are the contiguous ones: as many as the cache can follow. */
+  private static final int LINES = 16;
+
+  private static final ConcurrentHashMap<Key, Kernel> STEPS = new ConcurrentHashMap<>();
+
+  private Scan() {}
+
+  private record Key(Expr.Fn2 combine, DType out, DType in, long units) {}
+
+  /**
+   * Combines each element with all before it: out[i] = combine(out[i - 1], in[i]) along the axis.
+   *
+   * @param out overwritten; of the input's shape, any layout that is no broadcast; its dtype is computed in. It may
+   *     be the input itself
+   * @param in not modified, converted to the output's dtype when it is loaded
+   * @param axis from 0 to ndim-1
+   * @param combine ADD, MUL, MAX or MIN
+   * @param reverse true to begin at the end: out[i] = combine(out[i + 1], in[i])
+   * @throws ShapeException when the shapes differ
+   */
+  public static void run(Strided out, Strided in, int axis, Expr.Fn2 combine, boolean reverse) {
+    if (!out.layout().sameShape(in.layout())) {
+      throw new ShapeException(
+          "a scan of shape " + in.layout() + " was given an output of shape " + out.layout(),
+          "shape", in.layout().toString(), "out", out.layout().toString());
+    }
+    if (in.layout().size() == 0) {
+      return;
+    }
+    Strided source = in;
+    if (in.array() == out.array() && !in.layout().equals(out.layout())) {
+      source = Copies.copyOf(in);
+    }
+    Layout from = reverse ? source.layout().flip(axis) : source.layout();
+    Layout to = reverse ? out.layout().flip(axis) : out.layout();
+    Line line = new Line(from.dim(axis), from.stride(axis), to.stride(axis));
+    RowWalk walk =
+        new RowWalk(
+            from.slice(axis, 0, 1, 1).squeeze(axis), to.slice(axis, 0, 1, 1).squeeze(axis));
+    if (walk.n < 8 || line.n < 2) {
+      lines(out, source, combine, line, walk);
+    } else {
+      columns(out, source, combine, line, walk);
+    }
+  }
+
+  private record Line(int n, int from, int to) {}
+
+  /** One line after the other. */
+  private static void lines(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
+    FoldKernel kernel =
+        FoldCompiler.kernel(
+            new FoldCompiler.Spec(
+                Expr.in(0),
+                combine,
+                out.dtype(),
+                out.dtype(),
+                List.of(in.dtype()),
+                List.of(FoldKernel.Step.of(line.from))));
+    Threads.parallelFor(
+        walk.rows * walk.n,
+        Math.max(1, GRAIN / line.n),
+        (begin, end) -> {
+          Object[] data = {in.array()};
+          RowWalk.Cursor c = walk.at(begin / walk.n);
+          int j = begin % walk.n;
+          for (int i = begin; i < end; i++) {
+            int[] at = {c.position(0) + j * walk.step(0), line.from};
+            kernel.scan(data, at, line.n, out.array(), c.position(1) + j * walk.step(1), line.to);
+            if (++j == walk.n) {
+              j = 0;
+              c.next();
+            }
+          }
+        });
+  }
+
+  /** Several lines side by side: row i of the output is combined of its row i - 1 and the input's row i. */
+  private static void columns(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
+    boolean unit = walk.step(0) == 1 && walk.step(1) == 1;
+    int width = unit ? WIDTH : LINES;
+    Kernel kernel = step(combine, out.dtype(), in.dtype(), unit ? 7 : -1);
+    int chunks = (walk.n + width - 1) / width;
+    Rows rows = Rows.of(out.dtype());
+    Threads.parallelFor(
+        walk.rows * chunks,
+        Math.max(1, GRAIN / (line.n * Math.min(width, walk.n))),
+        (begin, end) -> {
+          Object[] data = {out.array(), out.array(), in.array()};
+          RowWalk.Cursor c = walk.at(begin / chunks);
+          for (int i = begin; i < end; i++) {
+            int j = i % chunks * width;
+            int n = Math.min(width, walk.n - j);
+            int p = c.position(0) + j * walk.step(0);
+            int q = c.position(1) + j * walk.step(1);
+            if (i % chunks == chunks - 1) {
+              c.next();
+            }
+            first(rows, in, p, walk.step(0), out, q, walk.step(1), n);
+            int[] at = {
+              q + line.to, q, p + line.from,
+              walk.step(1), walk.step(1), walk.step(0),
+              line.to, line.to, line.from
+            };
+            kernel.run(data, at, line.n - 1, n);
+          }
+        });
+  }
+
+  private static void first(
+      Rows rows, Strided in, int p, int ps, Strided out, int q, int qs, int n) {
+    if (in.dtype() == out.dtype()) {
+      rows.copy(in.array(), p, ps, out.array(), q, qs, n);
+    } else {
+      int[] shape = {n};
+      Copies.copy(
+          in.with(Layout.of(shape, new int[] {ps}, p)), out.with(Layout.of(shape, new int[] {qs}, q)));
+    }
+  }
+
+  private static Kernel step(Expr.Fn2 combine, DType out, DType in, long units) {
+    return STEPS.computeIfAbsent(
+        new Key(combine, out, in, units),
+        _ ->
+            KernelCompiler.compile(
+                new Dag(Expr.of(combine, Expr.in(0), Expr.in(1))),
+                new DType[] {out, out, in},
+                new DType[] {out, out},
+                units == -1 ? Kernel.Form.STRIDED : Kernel.Form.UNIT,
+                units));
+  }
+}
