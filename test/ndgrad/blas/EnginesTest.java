@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +16,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import ndgrad.ArgumentException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 
 /** How an engine is chosen, and what is said when it can't be. */
 class EnginesTest {
@@ -168,6 +172,32 @@ class EnginesTest {
         SubProcess.run("-cp", System.getProperty("java.class.path"), EarlyThreads.class.getName());
     assertEquals("1" + System.lineSeparator() + "true", run.output());
     assertThrows(ArgumentException.class, () -> Engines.setThreads(0));
+  }
+
+  /** Loads OpenBLAS from one folder, asks for the engine with another, and prints its path. */
+  static final class LoadedBefore {
+    public static void main(String[] args) {
+      ClassLoader loader = LoadedBefore.class.getClassLoader();
+      Library.open(Library.Kind.OPENBLAS, loader, Path.of(args[0]));
+      System.out.println(Engines.get("openblas").path());
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aLibraryAlreadyInTheProcessIsShared(@TempDir Path temp) throws IOException {
+    assumeTrue(
+        NativeFiles.find(Library.Kind.OPENBLAS, getClass().getClassLoader()).isPresent(),
+        "OpenBLAS is not on the class path");
+    Path first = temp.resolve("first");
+    Path second = temp.resolve("second");
+    SubProcess run =
+        SubProcess.run("--enable-native-access=ALL-UNNAMED", "-Dndgrad.cache=" + second,
+            "-Dorg.bytedeco.javacpp.cachedir=" + temp.resolve("none"),
+            "-cp", System.getProperty("java.class.path"), LoadedBefore.class.getName(),
+            first.toString());
+    assertTrue(Path.of(run.output()).startsWith(first), run.output());
+    assertTrue(Files.notExists(second));
   }
 
   @Test
