@@ -131,7 +131,7 @@ final class FoldCompiler {
     loadFixed(code);
     int[] acc = new int[copies];
     for (int u = 0; u < copies; u++) {
-      identity(code);
+      start(code);
       acc[u] = store(code, accKind);
     }
     int i = zero(code);
@@ -236,7 +236,7 @@ final class FoldCompiler {
     loadFixed(code);
     out(code, 4);
     int out = store(code, TypeKind.REFERENCE);
-    identity(code);
+    start(code);
     int acc = store(code, accKind);
     int i = zero(code);
     loop(
@@ -331,8 +331,8 @@ final class FoldCompiler {
     }
   }
 
-  private void identity(CodeBuilder code) {
-    switch (Reduction.identity(spec.combine, spec.acc)) {
+  private void start(CodeBuilder code) {
+    switch (Reduction.start(spec.combine, spec.acc)) {
       case Boolean b -> code.loadConstant(b ? 1 : 0);
       case Integer x -> code.loadConstant((int) x);
       case Long x -> code.loadConstant((long) x);

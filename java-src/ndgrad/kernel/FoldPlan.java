@@ -199,9 +199,9 @@ final class FoldPlan {
    *
    * @param kernel of the prologue, for this plan's steps
    * @param merge the kernel that combines rows of accumulators
-   * @param identity what accumulators start with
+   * @param start what accumulators start with
    */
-  void run(FoldKernel kernel, FoldKernel merge, Object identity) {
+  void run(FoldKernel kernel, FoldKernel merge, Object start) {
     int units = tiles * parts;
     long each = Math.max(1, size / units);
     Object partial = parts > 1 ? out.dtype().newArray(units * width) : out.array();
@@ -209,7 +209,7 @@ final class FoldPlan {
         units,
         (int) Math.max(1, GRAIN / each),
         (from, to) -> {
-          Worker worker = new Worker(kernel, merge, identity);
+          Worker worker = new Worker(kernel, merge, start);
           for (int unit = from; unit < to; unit++) {
             worker.unit(unit, partial);
           }
@@ -256,17 +256,17 @@ final class FoldPlan {
   private final class Worker {
     private final FoldKernel kernel;
     private final FoldKernel merge;
-    private final Object identity;
+    private final Object start;
     private final Rows rows = Rows.of(out.dtype());
     private final int ins = data.length;
     private final int[] tileAt = new int[ins + 1];
     private final int[] at = new int[3 * ins];
     private final Object acc;
 
-    Worker(FoldKernel kernel, FoldKernel merge, Object identity) {
+    Worker(FoldKernel kernel, FoldKernel merge, Object start) {
       this.kernel = kernel;
       this.merge = merge;
-      this.identity = identity;
+      this.start = start;
       int most = (blocks + parts - 1) / parts;
       int levels = 2 + (32 - Integer.numberOfLeadingZeros(most));
       this.acc = out.dtype().newArray(levels * width);
@@ -304,14 +304,14 @@ final class FoldPlan {
     private void block(int block, int n, Object to, int slot) {
       System.arraycopy(tileAt, 0, at, 0, ins);
       int segment = byRows ? ROWS : SEGMENT;
-      int start = segments == 1 ? 0 : block % segments * segment;
+      int begin = segments == 1 ? 0 : block % segments * segment;
       reduced.offset(segments == 1 ? block : block / segments, at, ins);
-      for (int k = 0; start > 0 && k < ins; k++) {
-        at[k] += start * outer[k];
+      for (int k = 0; begin > 0 && k < ins; k++) {
+        at[k] += begin * outer[k];
       }
-      int run = Math.min(segment, runLength - start);
+      int run = Math.min(segment, runLength - begin);
       if (byRows) {
-        rows.fill(to, slot, 1, n, identity);
+        rows.fill(to, slot, 1, n, start);
         kernel.rows(data, at, run, n, to, slot);
       } else {
         kernel.fold(data, at, run, to, slot);

@@ -64,7 +64,7 @@ public final class Reduction {
       return;
     }
     FoldKernel merge = combine(combine, out.dtype());
-    plan.run(kernel(out.dtype(), load, ins, plan), merge, identity(combine, out.dtype()));
+    plan.run(kernel(out.dtype(), load, ins, plan), merge, start(combine, out.dtype()));
   }
 
   private static int[] shape(Strided[] ins) {
@@ -133,7 +133,18 @@ public final class Reduction {
             Expr.in(0), combine, acc, acc, List.of(acc), List.of(FoldKernel.Step.UNIT)));
   }
 
-  /** What changes nothing when it is combined: the accumulation starts with it. */
+  /** What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even -0.0 as it is. */
+  static Object start(Expr.Fn2 combine, DType dtype) {
+    return combine != Expr.Fn2.ADD
+        ? identity(combine, dtype)
+        : switch (dtype) {
+          case FLOAT32 -> -0.0f;
+          case FLOAT64 -> -0.0;
+          default -> identity(combine, dtype);
+        };
+  }
+
+  /** The combination of no elements. */
   static Object identity(Expr.Fn2 combine, DType dtype) {
     double number =
         switch (combine) {

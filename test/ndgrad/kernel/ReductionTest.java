@@ -230,6 +230,16 @@ class ReductionTest {
   }
 
   @Test
+  void theSumOfNegativeZerosIsNegativeZeroAndOfNothingZero() {
+    float[] a = {-0.0f, -0.0f, -0.0f};
+    for (int n : new int[] {0, 1, 3}) {
+      Strided out = Strided.zeros(DType.FLOAT32);
+      SUM.run(out, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(n)));
+      assertEquals(n == 0 ? 0.0f : -0.0f, ((float[]) out.array())[0]);
+    }
+  }
+
+  @Test
   void anOutputOfAnotherShapeIsRefused() {
     Strided in = Strided.zeros(DType.FLOAT32, 2, 3);
     assertThrows(
