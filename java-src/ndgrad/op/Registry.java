@@ -16,6 +16,10 @@ public final class Registry {
   private static final List<Class<?>> FAMILIES =
       List.of(
           Arithmetic.class,
+          Comparison.class,
+          Functions.class,
+          Selection.class,
+          Activations.class,
           Structural.class);
 
   private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();

@@ -20,6 +20,19 @@ import ndgrad.kernel.Strided;
  * from the derivative of the expression, so there is a derivative of every order.
  */
 public final class Elementwise extends Op implements Rule {
+
+  /** A test of the inputs' values. */
+  @FunctionalInterface
+  public interface Check {
+    /**
+     * Refuses inputs by throwing; not called when the result is empty.
+     *
+     * @param compute the dtype the op computes in
+     * @param ins the inputs; not modified
+     */
+    void accept(DType compute, Tensor[] ins);
+  }
+
   private final Typing typing;
   private final boolean[] loadsBool;
   private final int arity;
@@ -121,7 +134,11 @@ public final class Elementwise extends Op implements Rule {
     return Layout.broadcast(layouts);
   }
 
-  private void execute(Strided out, DType compute, Tensor[] ins) {
+  private void execute(Strided out, DType promoted, Tensor[] ins) {
+    if (out.layout().size() > 0) {
+      spec().check().accept(promoted, ins);
+    }
+    DType compute = typing == Typing.COMPARE ? comparable(promoted, ins) : promoted;
     DType[] load = new DType[arity];
     Strided[] operands = new Strided[arity];
     for (int i = 0; i < arity; i++) {
@@ -135,11 +152,31 @@ public final class Elementwise extends Op implements Rule {
   }
 
   private static void requireFits(Strided weak) {
-    if (weak.array() instanceof long[] a && a[0] != (int) a[0]) {
+    if (!fitsInt32(weak)) {
+      long value = ((long[]) weak.array())[0];
       throw new DTypeException(
-          "the number " + a[0] + " does not fit int32; convert the array to int64 first",
-          "value", a[0], "dtype", "int32");
+          "the number " + value + " does not fit int32; convert the array to int64 first",
+          "value",
+          value,
+          "dtype",
+          "int32");
     }
+  }
+
+  private static boolean fitsInt32(Strided weak) {
+    return !(weak.array() instanceof long[] a) || a[0] == (int) a[0];
+  }
+
+  /** Comparisons with a host number too large for int32 have an answer all the same. */
+  private static DType comparable(DType promoted, Tensor[] ins) {
+    if (promoted == DType.INT32) {
+      for (Tensor t : ins) {
+        if (t.isWeak() && !fitsInt32(t.strided())) {
+          return DType.INT64;
+        }
+      }
+    }
+    return promoted;
   }
 
   /**
@@ -237,11 +274,24 @@ public final class Elementwise extends Op implements Rule {
     for (int i = 0; i < used.size(); i++) {
       bools[i + 1] = used.get(i) < arity && loadsBool[used.get(i)];
     }
-    Expr product =
-        Expr.in(0).times(partial.substitute(i -> Expr.in(used.indexOf(i) + 1)));
+    Expr product = scaled(Expr.in(0), partial.substitute(i -> Expr.in(used.indexOf(i) + 1)));
     Spec spec = Spec.define(name() + "-gradient", "").internal();
     return new Gradient(
         new Elementwise(spec, Typing.PROMOTE, bools, product),
         used.stream().mapToInt(Integer::intValue).toArray());
+  }
+
+  /**
+   * g * partial, multiplied inside choices: where the chosen partial is 0, an infinite or NaN g
+   * gives 0 too.
+   */
+  private static Expr scaled(Expr g, Expr partial) {
+    return switch (partial) {
+      case Expr.Select(Expr test, Expr yes, Expr no) ->
+          Expr.select(test, scaled(g, yes), scaled(g, no));
+      case Expr.Const(double value) when value == 0 -> partial;
+      case Expr.Const(double value) when value == 1 -> g;
+      default -> g.times(partial);
+    };
   }
 }

@@ -58,6 +58,7 @@ public final class Spec {
   private String oracle = "";
   private String nonDifferentiable = "";
   private Result result = Result.ARRAY;
+  private Elementwise.Check check = (compute, ins) -> {};
   private boolean inPlace;
   private boolean listed = true;
 
@@ -179,6 +180,17 @@ public final class Spec {
    */
   public Spec gives(Result kind) {
     result = kind;
+    return this;
+  }
+
+  /**
+   * What an elementwise op demands of its inputs' values.
+   *
+   * @param test throws for inputs it refuses, before anything is computed
+   * @return this
+   */
+  public Spec check(Elementwise.Check test) {
+    check = test;
     return this;
   }
 
@@ -361,6 +373,10 @@ public final class Spec {
    */
   public Result gives() {
     return result;
+  }
+
+  Elementwise.Check check() {
+    return check;
   }
 
   /**

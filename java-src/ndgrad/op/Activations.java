@@ -1,0 +1,339 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.num;
+import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.Expr.select;
+import static ndgrad.op.spec.Spec.define;
+
+import java.util.stream.IntStream;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Typing;
+
+/** The activation functions of neural networks. */
+public final class Activations {
+  private Activations() {}
+
+  private static final Expr A = in(0);
+  private static final Expr B = in(1);
+  private static final Expr ZERO = num(0);
+  private static final Expr ONE = num(1);
+
+  /** The output in the partial derivative of a function of one argument. */
+  private static final Expr OUT = in(1);
+
+  private static final Expr POSITIVE_PART = of(Fn2.MAX, A, ZERO);
+  private static final Expr NEGATIVE_PART = of(Fn2.MIN, A, ZERO);
+  private static final String EXTREMES = "[-1000.0 -30.0 -0.0 0.0 30.0 1000.0 ##NaN]";
+  private static final String FLOATS = " Integers and bool give float64.";
+
+  private static Spec activation(String name, String signature, String doc, String torch) {
+    return define(name, signature)
+        .doc(doc)
+        .domain(-3, 3, 0)
+        .oracle("torch." + torch.replace("#", "torch.as_tensor(np.multiply(x, 1.0))") + ".numpy()")
+        .samples("#x [2 3]", "#x []", "#x [0 3]", EXTREMES)
+        .inPlace();
+  }
+
+  /** 1 / (1 + e^-x). */
+  public static final Elementwise SIGMOID =
+      activation(
+              "sigmoid",
+              "x",
+              "The logistic function 1 / (1 + exp(-x)), without overflow." + FLOATS,
+              "sigmoid(#)")
+          .elementwise(
+              Typing.FLOATING, ONE.over(ONE.plus(exp(A.negate()))), OUT.times(ONE.minus(OUT)));
+
+  /** log(1 / (1 + e^-x)). */
+  public static final Elementwise LOG_SIGMOID =
+      activation(
+              "log-sigmoid",
+              "x",
+              "The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at"
+                  + " both ends."
+                  + FLOATS,
+              "nn.functional.logsigmoid(#)")
+          .elementwise(
+              Typing.FLOATING,
+              NEGATIVE_PART.minus(of(Fn1.LOG1P, exp(of(Fn1.ABS, A).negate()))),
+              of(Fn1.EXPM1, OUT).negate());
+
+  /** max(x, 0). */
+  public static final Elementwise RELU =
+      activation(
+              "relu",
+              "x",
+              "max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The"
+                  + " gradient at 0 is 0.",
+              "relu(#)")
+          .oracle("np.maximum(x, 0)")
+          .elementwise(Typing.COUNTING, POSITIVE_PART, select(of(Fn2.GT, OUT, ZERO), ONE, ZERO));
+
+  /** x or slope * x. */
+  public static final Elementwise LEAKY_RELU =
+      activation(
+              "leaky-relu",
+              "x, slope = 0.01",
+              "x where it is positive, slope * x elsewhere."
+                  + FLOATS
+                  + " The gradient at 0 is the slope.",
+              "nn.functional.leaky_relu(#, slope)")
+          .param("slope", "the factor of negative numbers")
+          .domain(0.01, 0.3)
+          .samples("#x [2 3] {:slope 0.2}")
+          .elementwise(
+              Typing.FLOATING,
+              POSITIVE_PART.plus(B.times(NEGATIVE_PART)),
+              select(of(Fn2.GT, A, ZERO), ONE, B),
+              NEGATIVE_PART);
+
+  /** x or alpha (e^x - 1). */
+  public static final Elementwise ELU =
+      activation(
+              "elu",
+              "x, alpha = 1",
+              "x where it is positive, alpha * (exp(x) - 1) elsewhere."
+                  + FLOATS
+                  + " The gradient at 0 is alpha.",
+              "nn.functional.elu(#, alpha)")
+          .param("alpha", "minus the limit for large negative numbers")
+          .domain(0.5, 2)
+          .samples("#x [2 3] {:alpha 0.5}")
+          .elementwise(
+              Typing.FLOATING,
+              POSITIVE_PART.plus(B.times(of(Fn1.EXPM1, NEGATIVE_PART))),
+              select(of(Fn2.GT, A, ZERO), ONE, B.times(exp(A))),
+              of(Fn1.EXPM1, NEGATIVE_PART));
+
+  /** x / (1 + e^-x). */
+  public static final Elementwise SILU =
+      activation("silu", "x", "x * sigmoid(x), without overflow." + FLOATS, "nn.functional.silu(#)")
+          .alias("swish")
+          .elementwise(Typing.FLOATING, A.over(ONE.plus(exp(A.negate()))), siluSlope());
+
+  /** s (1 + x (1 - s)); s is written with tanh, whose derivatives of any order stay finite. */
+  private static Expr siluSlope() {
+    Expr s = of(Fn1.TANH, A.times(0.5)).plus(ONE).times(0.5);
+    return s.times(ONE.plus(A.times(ONE.minus(s))));
+  }
+
+  /** log(1 + e^(beta x)) / beta. */
+  public static final Elementwise SOFTPLUS =
+      activation(
+              "softplus",
+              "x, beta = 1",
+              "log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) /"
+                  + " beta with t = beta * x: accurate everywhere, so that no threshold is needed"
+                  + " as in PyTorch."
+                  + FLOATS,
+              "nn.functional.softplus(#, beta, 100)")
+          .param("beta", "how sharp the bend at 0 is")
+          .domain(0.5, 2)
+          .samples("#x [2 3] {:beta 2.0}")
+          .elementwise(Typing.FLOATING, softplus(), softplusSlope(), softplusInBeta());
+
+  private static Expr softplus() {
+    Expr t = A.times(B);
+    Expr bend = of(Fn1.LOG1P, exp(of(Fn1.ABS, t).negate()));
+    return of(Fn2.MAX, t, ZERO).plus(bend).over(B);
+  }
+
+  /** sigmoid(beta x) = 1 - exp(-beta out). */
+  private static Expr softplusSlope() {
+    return of(Fn1.EXPM1, B.times(in(2)).negate()).negate();
+  }
+
+  private static Expr softplusInBeta() {
+    return A.times(softplusSlope()).minus(in(2)).over(B);
+  }
+
+  private static final Elementwise GELU_ERF =
+      define("gelu", "x")
+          .internal()
+          .elementwise(
+              Typing.FLOATING, A.times(0.5).times(ONE.plus(of(Fn1.ERF, A.times(Math.sqrt(0.5))))));
+
+  private static final Elementwise GELU_TANH =
+      define("gelu", "x")
+          .internal()
+          .elementwise(Typing.FLOATING, A.times(0.5).times(ONE.plus(of(Fn1.TANH, geluArgument()))));
+
+  private static Expr geluArgument() {
+    return A.plus(A.times(A).times(A).times(0.044715)).times(Math.sqrt(2 / Math.PI));
+  }
+
+  /** x Φ(x). */
+  public static final Composite GELU =
+      activation(
+              "gelu",
+              "x, approximate: word = none",
+              "x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit,"
+                  + " by erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and"
+                  + " Gimpel 2016)."
+                  + FLOATS,
+              "nn.functional.gelu(#, approximate=approximate)")
+          .param("approximate", "none for the erf form, tanh for the other")
+          .samples("#x [2 3] {:approximate :tanh}", EXTREMES + " {:approximate :tanh}")
+          .fails(ArgumentException.class, "#x [2] {:approximate :erf}")
+          .composite(Activations::gelu);
+
+  private static Tensor gelu(Args args) {
+    return switch (args.word("approximate")) {
+      case "none" -> GELU_ERF.of(args.tensor("x"));
+      case "tanh" -> GELU_TANH.of(args.tensor("x"));
+      case String other ->
+          throw new ArgumentException(
+              "approximate must be none or tanh, got " + other,
+              "argument",
+              "approximate",
+              "value",
+              other);
+    };
+  }
+
+  private static Expr exp(Expr x) {
+    return of(Fn1.EXP, x);
+  }
+
+  private static final Reduction LARGEST = Reduction.of(A, Fn2.MAX);
+  private static final Reduction SUM = Reduction.of(A, Fn2.ADD);
+  private static final Reduction SUM_EXP = Reduction.of(exp(A), Fn2.ADD);
+  private static final Program SHIFT = Program.of(A.minus(B));
+  private static final Program EXP_SHIFT = Program.of(exp(A.minus(B)));
+  private static final Program QUOTIENT = Program.of(A.over(B));
+  private static final Program SHIFT_BY_LOG = Program.of(A.minus(of(Fn1.LOG, B)));
+
+  private static Spec normalised(String name, String doc, String torch) {
+    return define(name, "x, axis: axes = -1")
+        .param("axis", "the axis, or axes, over which the exponentials sum to 1; nil for all")
+        .doc(
+            doc
+                + " Elements of -infinity have the probability 0; where all are, or one is"
+                + " +infinity, the result is NaN."
+                + FLOATS
+                + " A 0-d array is one element.")
+        .domain(-3, 3)
+        .oracle("torch." + torch + "(torch.as_tensor(np.multiply(x, 1.0)), axis[0]).numpy()")
+        .samples(
+            "#x [3 4]",
+            "#x [3 4] {:axis 0}",
+            "#x [2 3 4] {:axis 1}",
+            "#x []",
+            "#x [0 3]",
+            "#x [3 0]",
+            "#i [2 3]",
+            "[[1000.0 0.0 -1000.0] [##-Inf 0.0 1.0] [##-Inf ##-Inf 5.0]]",
+            "[[1.0 ##NaN] [##-Inf ##-Inf]]")
+        .fails(
+            ShapeException.class,
+            "#x [3] {:axis 1}",
+            "#x [3 4] {:axis -3}",
+            "#x [3 4] {:axis [0 0]}");
+  }
+
+  /** Exponentials that sum to 1. */
+  public static final Primitive SOFTMAX =
+      normalised(
+              "softmax",
+              "exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing"
+                  + " overflows.",
+              "softmax")
+          .vjp(0, "out", Activations::softmaxGradient)
+          .primitive((args, ins) -> softmax(args, ins[0]));
+
+  /** The logarithm of softmax. */
+  public static final Primitive LOG_SOFTMAX =
+      normalised(
+              "log-softmax",
+              "x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax,"
+                  + " accurate where that is near 0.",
+              "log_softmax")
+          .vjp(0, "out", Activations::logSoftmaxGradient)
+          .primitive((args, ins) -> logSoftmax(args, ins[0]));
+
+  private static Strided softmax(Args args, Strided x) {
+    int[] axes = axes(args, x.layout());
+    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
+    if (x.layout().size() > 0) {
+      EXP_SHIFT.run(out, out.dtype(), x, reduced(LARGEST, x, axes, out.dtype()));
+      QUOTIENT.run(out, out.dtype(), out, reduced(SUM, out, axes, out.dtype()));
+    }
+    return out;
+  }
+
+  private static Strided logSoftmax(Args args, Strided x) {
+    int[] axes = axes(args, x.layout());
+    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
+    if (x.layout().size() > 0) {
+      SHIFT.run(out, out.dtype(), x, reduced(LARGEST, x, axes, out.dtype()));
+      SHIFT_BY_LOG.run(out, out.dtype(), out, reduced(SUM_EXP, out, axes, out.dtype()));
+    }
+    return out;
+  }
+
+  private static Tensor softmaxGradient(Node node, Args args, Tensor g) {
+    Tensor out = node.out();
+    Tensor mean = sum(Arithmetic.MUL.of(g, out), args);
+    return Arithmetic.MUL.of(out, Arithmetic.SUB.of(g, mean));
+  }
+
+  private static Tensor logSoftmaxGradient(Node node, Args args, Tensor g) {
+    return Arithmetic.SUB.of(g, Arithmetic.MUL.of(Functions.EXP.of(node.out()), sum(g, args)));
+  }
+
+  private static Tensor sum(Tensor g, Args args) {
+    return Structural.sumTo(g, kept(g.layout(), axes(args, g.layout())), g.dtype());
+  }
+
+  private static int[] axes(Args args, Layout layout) {
+    if (!args.has("axis")) {
+      return IntStream.range(0, layout.ndim()).toArray();
+    }
+    int[] axes = args.ints("axis");
+    // As in PyTorch, a single number is normalised over an axis of length 1 that it does not have.
+    return layout.ndim() == 0 && axes.length == 1 && Layout.axis(axes[0], 1) == 0
+        ? new int[0]
+        : layout.axes(axes);
+  }
+
+  /** The layout of one element for each group that is normalised together. */
+  private static Layout kept(Layout layout, int[] axes) {
+    int[] shape = layout.shape();
+    for (int axis : axes) {
+      shape[axis] = 1;
+    }
+    return Layout.of(shape);
+  }
+
+  private static Strided reduced(Reduction reduction, Strided x, int[] axes, DType dtype) {
+    Strided out = Strided.zeros(dtype, kept(x.layout(), axes).shape());
+    Layout squeezed = out.layout();
+    for (int axis = x.layout().ndim() - 1; axis >= 0; axis--) {
+      int at = axis;
+      if (IntStream.of(axes).anyMatch(a -> a == at)) {
+        squeezed = squeezed.squeeze(axis);
+      }
+    }
+    reduction.run(out.with(squeezed), dtype, axes, x);
+    return out;
+  }
+}
