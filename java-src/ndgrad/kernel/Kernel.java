@@ -18,7 +18,13 @@ interface Kernel {
 
   /** How a kernel walks; the place where a vector form will be one more. */
   enum Form {
-    /** Inner strides are 1 or 0, fixed when the kernel is compiled: what the JIT turns into vector code. */
+    /**
+     * Inner strides are 1 or 0, fixed when the kernel is compiled, and all operands of stride 1 are always at the same
+     * position. One index for all of them is what the JIT needs to turn the loop into vector code: with an index for
+     * each it could not rule out that an output overlaps an input.
+     */
+    ALIGNED,
+    /** Inner strides are 1 or 0, fixed when the kernel is compiled; positions are independent. */
     UNIT,
     /** Inner strides are variables. */
     STRIDED

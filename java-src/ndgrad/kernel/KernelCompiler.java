@@ -69,7 +69,7 @@ final class KernelCompiler {
    * @param stored the dtype of each operand's array, outputs before inputs
    * @param load the dtype each input is converted to
    * @param form the form of the loops
-   * @param units for {@link Kernel.Form#UNIT} bit k is set when operand k has inner stride 1
+   * @param units for the forms other than strided bit k is set when operand k has inner stride 1
    * @return the kernel
    */
   static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
@@ -105,7 +105,8 @@ final class KernelCompiler {
         code.aload(DATA).loadConstant(k).aaload();
         code.checkcast(stored[k].primitive().describeConstable().orElseThrow().arrayType());
         array[k] = store(TypeKind.REFERENCE);
-        position[k] = element(k);
+        // Operand 0 is an output, hence of stride 1.
+        position[k] = follows(k) ? position[0] : element(k);
         if (form == Kernel.Form.STRIDED) {
           stride[k] = element(operands + k);
           moving[k] = code.allocateLocal(TypeKind.INT);
@@ -129,7 +130,7 @@ final class KernelCompiler {
     }
     loop(INNER, this::body);
     for (int k = 0; k < operands; k++) {
-      if (isUsed(k)) {
+      if (isUsed(k) && !(follows(k))) {
         code.iload(position[k]).aload(AT).loadConstant(2 * operands + k).iaload().iadd();
         code.istore(position[k]);
       }
@@ -205,6 +206,11 @@ final class KernelCompiler {
 
   private boolean isUnit(int k) {
     return (units >>> k & 1) != 0;
+  }
+
+  /** Whether operand k is always where operand 0 is. */
+  private boolean follows(int k) {
+    return k > 0 && form == Kernel.Form.ALIGNED && isUnit(k);
   }
 
   private void loop(int bound, IntConsumer body) {

@@ -171,6 +171,22 @@ final class Nest {
     return units;
   }
 
+  /** Whether all operands of inner stride 1 are always at the same position. */
+  boolean aligned(long units) {
+    for (int k = 1; k < operands; k++) {
+      if ((units >>> k & 1) != 0) {
+        boolean together = first[k] == first[0];
+        for (int i = 0; i < ndim; i++) {
+          together &= strides[i][k] == strides[i][0];
+        }
+        if (!together) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
   /**
    * Runs all loops, split over the threads where there is enough to do.
    *

@@ -70,14 +70,17 @@ public final class Program {
     long units = flatUnits(outs, sources, size);
     if (units != 0 && size < 2 * grain) {
       int[] at = new int[3 * operands];
+      boolean aligned = true;
       for (int k = 0; k < operands; k++) {
         at[k] = (k < outs.length ? outs[k] : sources[k - outs.length]).layout().offset();
+        aligned &= at[k] == at[0] || (units >>> k & 1) == 0;
       }
-      kernel(outs, load, sources, units).run(data, at, 1, size);
+      kernel(outs, load, sources, units, aligned).run(data, at, 1, size);
       return;
     }
     Nest nest = Nest.of(outs, sources);
-    nest.run(kernel(outs, load, sources, nest.units(outs.length)), data, grain);
+    units = nest.units(outs.length);
+    nest.run(kernel(outs, load, sources, units, nest.aligned(units)), data, grain);
   }
 
   /**
@@ -195,9 +198,11 @@ public final class Program {
     return units;
   }
 
-  private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units) {
+  private Kernel kernel(
+      Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
     // The one place where the form of a kernel is chosen.
-    Kernel.Form form = units == -1 ? Kernel.Form.STRIDED : Kernel.Form.UNIT;
+    Kernel.Form form =
+        units == -1 ? Kernel.Form.STRIDED : aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT;
     int operands = outs.length + ins.length;
     if (operands > NARROW) {
       return wideKernel(outs, load, ins, form, units);
@@ -209,7 +214,7 @@ public final class Program {
     for (int i = 0; i < ins.length; i++) {
       key = key << 6 | ins[i].dtype().ordinal() << 3 | load[i].ordinal();
     }
-    key = key << 1 | form.ordinal();
+    key = key << 2 | form.ordinal();
     Compiled recent = last;
     if (recent.key == key) {
       return recent.kernel;
