@@ -71,21 +71,38 @@ final class FluentJava {
         method(op, name, true, args, true);
       }
       if (!options.isEmpty()) {
-        shortcut(options.getFirst())
-            .ifPresent(
-                arg -> {
-                  List<Arg> more = fixed(args);
-                  more.add(arg);
-                  method(op, name, instance, more, false);
-                });
         List<Arg> more = fixed(args);
-        more.add(new Arg("Options", null));
-        method(op, name, instance, more, false);
-        if (op.spec().isInPlace() && instance) {
-          method(op, name, true, more, true);
+        withOptions(op, name, instance, more);
+        for (Param option : leading(options)) {
+          more = fixed(more);
+          more.add(new Arg(type(option, true), option));
+          method(op, name, instance, more, false);
+          if (option.kind() == Kind.NUMBER || option.kind() == Kind.INT) {
+            withOptions(op, name, instance, fixed(more));
+          }
         }
       }
     }
+  }
+
+  private void withOptions(Op op, String name, boolean instance, List<Arg> args) {
+    List<Arg> more = new ArrayList<>(args);
+    more.add(new Arg("Options", null));
+    method(op, name, instance, more, false);
+    if (op.spec().isInPlace() && instance) {
+      method(op, name, true, more, true);
+    }
+  }
+
+  /** The options that a method takes in order: the first where its type tells what is meant, numbers one by one. */
+  private static List<Param> leading(List<Param> options) {
+    List<Param> numbers = options.stream().takeWhile(p -> p.kind() == Kind.NUMBER).toList();
+    return !numbers.isEmpty()
+        ? numbers
+        : switch (options.getFirst().kind()) {
+          case INT, INTS, AXES, SHAPE, DTYPE, WORD -> List.of(options.getFirst());
+          default -> List.of();
+        };
   }
 
   /** The required arguments as arrays, and as numbers where that makes sense. */
@@ -97,7 +114,7 @@ final class FluentJava {
         || arrays == 1 && rest.getLast().name().equals("value")) {
       numbers.add("double");
     }
-    if (arrays == 1 && op instanceof Elementwise) {
+    if (arrays == 1 && (op instanceof Elementwise || rest.getLast().name().equals("value"))) {
       numbers.add("long");
     }
     for (String number : numbers) {
@@ -124,13 +141,6 @@ final class FluentJava {
       out.add(new Arg(a.type.replace("...", "[]"), a.param));
     }
     return out;
-  }
-
-  private static java.util.Optional<Arg> shortcut(Param option) {
-    return switch (option.kind()) {
-      case INT, INTS, AXES, SHAPE, DTYPE, WORD -> java.util.Optional.of(new Arg(type(option, true), option));
-      default -> java.util.Optional.empty();
-    };
   }
 
   static String type(Param p, boolean last) {

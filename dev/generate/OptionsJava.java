@@ -82,7 +82,7 @@ final class OptionsJava {
 
   private static String type(Param p) {
     return switch (p.kind()) {
-      case INT, INTS, AXES, SHAPE -> "int...";
+      case INTS, AXES, SHAPE -> "int...";
       case ARRAY, ARRAYS, NUMBER, ANY -> "Object";
       default -> FluentJava.type(p, true);
     };

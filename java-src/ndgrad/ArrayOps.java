@@ -4,7 +4,12 @@ package ndgrad;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import ndgrad.op.Activations;
 import ndgrad.op.Arithmetic;
+import ndgrad.op.Comparison;
+import ndgrad.op.Creation;
+import ndgrad.op.Functions;
+import ndgrad.op.Selection;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Op;
 
@@ -643,6 +648,4260 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array trueDivideInPlace(long b) {
     return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array neg() {
+    return Ops.apply(Arithmetic.NEG, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array negInPlace() {
+    return Ops.callInPlace(Arithmetic.NEG, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code neg}.
+   *
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array negative() {
+    return Ops.apply(Arithmetic.NEG, this);
+  }
+
+  /**
+   * Another name of {@code neg}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array negativeInPlace() {
+    return Ops.callInPlace(Arithmetic.NEG, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pow(Array b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pow(double b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pow(long b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array power(Array b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powerInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array power(double b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powerInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array power(long b) {
+    return Ops.apply(Arithmetic.POW, this, b);
+  }
+
+  /**
+   * Another name of {@code pow}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   *
+   * @param b the exponent; broadcast with the base
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array powerInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivide(Array b) {
+    return Ops.apply(Arithmetic.FLOOR_DIVIDE, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivideInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivide(double b) {
+    return Ops.apply(Arithmetic.FLOOR_DIVIDE, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivideInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivide(long b) {
+    return Ops.apply(Arithmetic.FLOOR_DIVIDE, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorDivideInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainder(Array b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainderInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainder(double b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainderInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainder(long b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array remainderInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mod(Array b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array modInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mod(double b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array modInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mod(long b) {
+    return Ops.apply(Arithmetic.REMAINDER, this, b);
+  }
+
+  /**
+   * Another name of {@code remainder}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array modInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximum(Array b) {
+    return Ops.apply(Arithmetic.MAXIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximumInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximum(double b) {
+    return Ops.apply(Arithmetic.MAXIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximumInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximum(long b) {
+    return Ops.apply(Arithmetic.MAXIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maximumInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimum(Array b) {
+    return Ops.apply(Arithmetic.MINIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimumInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimum(double b) {
+    return Ops.apply(Arithmetic.MINIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimumInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimum(long b) {
+    return Ops.apply(Arithmetic.MINIMUM, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array minimumInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypot(Array b) {
+    return Ops.apply(Arithmetic.HYPOT, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypotInPlace(Array b) {
+    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypot(double b) {
+    return Ops.apply(Arithmetic.HYPOT, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypotInPlace(double b) {
+    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypot(long b) {
+    return Ops.apply(Arithmetic.HYPOT, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array hypotInPlace(long b) {
+    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in NumPy).
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array square() {
+    return Ops.apply(Arithmetic.SQUARE, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in NumPy).
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array squareInPlace() {
+    return Ops.callInPlace(Arithmetic.SQUARE, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is 0 for
+   * everything beyond ±1; 1/0 is an infinity.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array reciprocal() {
+    return Ops.apply(Arithmetic.RECIPROCAL, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is 0 for
+   * everything beyond ±1; 1/0 is an infinity.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array reciprocalInPlace() {
+    return Ops.callInPlace(Arithmetic.RECIPROCAL, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array abs() {
+    return Ops.apply(Arithmetic.ABS, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array absInPlace() {
+    return Ops.callInPlace(Arithmetic.ABS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code abs}.
+   *
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array absolute() {
+    return Ops.apply(Arithmetic.ABS, this);
+  }
+
+  /**
+   * Another name of {@code abs}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array absoluteInPlace() {
+    return Ops.callInPlace(Arithmetic.ABS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
+   * refuses it. The gradient is 0 everywhere, also at 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sign() {
+    return Ops.apply(Arithmetic.SIGN, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
+   * refuses it. The gradient is 0 everywhere, also at 0.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array signInPlace() {
+    return Ops.callInPlace(Arithmetic.SIGN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gt(Array b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gt(double b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gt(long b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Another name of {@code gt}.
+   *
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greater(Array b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Another name of {@code gt}.
+   *
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greater(double b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Another name of {@code gt}.
+   *
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greater(long b) {
+    return Ops.apply(Comparison.GT, this, b);
+  }
+
+  /**
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lt(Array b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lt(double b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lt(long b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Another name of {@code lt}.
+   *
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array less(Array b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Another name of {@code lt}.
+   *
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array less(double b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Another name of {@code lt}.
+   *
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array less(long b) {
+    return Ops.apply(Comparison.LT, this, b);
+  }
+
+  /**
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ge(Array b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ge(double b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ge(long b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Another name of {@code ge}.
+   *
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greaterEqual(Array b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Another name of {@code ge}.
+   *
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greaterEqual(double b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Another name of {@code ge}.
+   *
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array greaterEqual(long b) {
+    return Ops.apply(Comparison.GE, this, b);
+  }
+
+  /**
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array le(Array b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array le(double b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array le(long b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Another name of {@code le}.
+   *
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lessEqual(Array b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Another name of {@code le}.
+   *
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lessEqual(double b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Another name of {@code le}.
+   *
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lessEqual(long b) {
+    return Ops.apply(Comparison.LE, this, b);
+  }
+
+  /**
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eq(Array b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eq(double b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eq(long b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Another name of {@code eq}.
+   *
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array equal(Array b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Another name of {@code eq}.
+   *
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array equal(double b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Another name of {@code eq}.
+   *
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array equal(long b) {
+    return Ops.apply(Comparison.EQ, this, b);
+  }
+
+  /**
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ne(Array b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ne(double b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ne(long b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Another name of {@code ne}.
+   *
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array notEqual(Array b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Another name of {@code ne}.
+   *
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array notEqual(double b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Another name of {@code ne}.
+   *
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array notEqual(long b) {
+    return Ops.apply(Comparison.NE, this, b);
+  }
+
+  /**
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalAnd(Array b) {
+    return Ops.apply(Comparison.LOGICAL_AND, this, b);
+  }
+
+  /**
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalAnd(double b) {
+    return Ops.apply(Comparison.LOGICAL_AND, this, b);
+  }
+
+  /**
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalAnd(long b) {
+    return Ops.apply(Comparison.LOGICAL_AND, this, b);
+  }
+
+  /**
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalOr(Array b) {
+    return Ops.apply(Comparison.LOGICAL_OR, this, b);
+  }
+
+  /**
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalOr(double b) {
+    return Ops.apply(Comparison.LOGICAL_OR, this, b);
+  }
+
+  /**
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalOr(long b) {
+    return Ops.apply(Comparison.LOGICAL_OR, this, b);
+  }
+
+  /**
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalXor(Array b) {
+    return Ops.apply(Comparison.LOGICAL_XOR, this, b);
+  }
+
+  /**
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalXor(double b) {
+    return Ops.apply(Comparison.LOGICAL_XOR, this, b);
+  }
+
+  /**
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalXor(long b) {
+    return Ops.apply(Comparison.LOGICAL_XOR, this, b);
+  }
+
+  /**
+   * Whether the element is false: 0 or false; NaN is true. Gives untracked bool.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logicalNot() {
+    return Ops.apply(Comparison.LOGICAL_NOT, this);
+  }
+
+  /**
+   * Whether the element is NaN; false for integers and bool. Gives untracked bool.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array isnan() {
+    return Ops.apply(Comparison.ISNAN, this);
+  }
+
+  /**
+   * Whether the element is an infinity of either sign; false for integers and bool. Gives untracked bool.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array isinf() {
+    return Ops.apply(Comparison.ISINF, this);
+  }
+
+  /**
+   * Whether the element is neither an infinity nor NaN; true for integers and bool. Gives untracked bool.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array isfinite() {
+    return Ops.apply(Comparison.ISFINITE, this);
+  }
+
+  /**
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array isclose(Array b) {
+    return (Array) call(Comparison.ISCLOSE, Map.of(), this, b);
+  }
+
+  /**
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   *
+   * @param b the second array; broadcast with the first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array isclose(Array b, Options options) {
+    return (Array) call(Comparison.ISCLOSE, options.asMap(), this, b);
+  }
+
+  /**
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
+   * value of the host; true for empty arrays.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final boolean allclose(Array b) {
+    return (Boolean) call(Comparison.ALLCLOSE, Map.of(), this, b);
+  }
+
+  /**
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
+   * value of the host; true for empty arrays.
+   *
+   * @param b the second array; broadcast with the first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final boolean allclose(Array b, Options options) {
+    return (Boolean) call(Comparison.ALLCLOSE, options.asMap(), this, b);
+  }
+
+  /**
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
+   * host; shapes are not broadcast.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final boolean arrayEqual(Array b) {
+    return (Boolean) call(Comparison.ARRAY_EQUAL, Map.of(), this, b);
+  }
+
+  /**
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
+   * host; shapes are not broadcast.
+   *
+   * @param b the second array; broadcast with the first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final boolean arrayEqual(Array b, Options options) {
+    return (Boolean) call(Comparison.ARRAY_EQUAL, options.asMap(), this, b);
+  }
+
+  /**
+   * The exponential e^x. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array exp() {
+    return Ops.apply(Functions.EXP, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The exponential e^x. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array expInPlace() {
+    return Ops.callInPlace(Functions.EXP, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * e^x - 1, accurate for small x too. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array expm1() {
+    return Ops.apply(Functions.EXPM1, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * e^x - 1, accurate for small x too. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array expm1InPlace() {
+    return Ops.callInPlace(Functions.EXPM1, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * 2^x. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array exp2() {
+    return Ops.apply(Functions.EXP2, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * 2^x. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array exp2InPlace() {
+    return Ops.callInPlace(Functions.EXP2, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log() {
+    return Ops.apply(Functions.LOG, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logInPlace() {
+    return Ops.callInPlace(Functions.LOG, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log1p() {
+    return Ops.apply(Functions.LOG1P, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log1pInPlace() {
+    return Ops.callInPlace(Functions.LOG1P, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log2() {
+    return Ops.apply(Functions.LOG2, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log2InPlace() {
+    return Ops.callInPlace(Functions.LOG2, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The logarithm to base 10. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log10() {
+    return Ops.apply(Functions.LOG10, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The logarithm to base 10. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array log10InPlace() {
+    return Ops.callInPlace(Functions.LOG10, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sqrt() {
+    return Ops.apply(Functions.SQRT, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sqrtInPlace() {
+    return Ops.callInPlace(Functions.SQRT, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array rsqrt() {
+    return Ops.apply(Functions.RSQRT, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array rsqrtInPlace() {
+    return Ops.callInPlace(Functions.RSQRT, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cbrt() {
+    return Ops.apply(Functions.CBRT, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cbrtInPlace() {
+    return Ops.callInPlace(Functions.CBRT, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The sine, of radians. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sin() {
+    return Ops.apply(Functions.SIN, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The sine, of radians. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sinInPlace() {
+    return Ops.callInPlace(Functions.SIN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The cosine, of radians. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cos() {
+    return Ops.apply(Functions.COS, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The cosine, of radians. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cosInPlace() {
+    return Ops.callInPlace(Functions.COS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The tangent, of radians. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tan() {
+    return Ops.apply(Functions.TAN, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The tangent, of radians. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tanInPlace() {
+    return Ops.callInPlace(Functions.TAN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array asin() {
+    return Ops.apply(Functions.ASIN, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array asinInPlace() {
+    return Ops.callInPlace(Functions.ASIN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code asin}.
+   *
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arcsin() {
+    return Ops.apply(Functions.ASIN, this);
+  }
+
+  /**
+   * Another name of {@code asin}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arcsinInPlace() {
+    return Ops.callInPlace(Functions.ASIN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array acos() {
+    return Ops.apply(Functions.ACOS, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array acosInPlace() {
+    return Ops.callInPlace(Functions.ACOS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code acos}.
+   *
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arccos() {
+    return Ops.apply(Functions.ACOS, this);
+  }
+
+  /**
+   * Another name of {@code acos}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arccosInPlace() {
+    return Ops.callInPlace(Functions.ACOS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan() {
+    return Ops.apply(Functions.ATAN, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atanInPlace() {
+    return Ops.callInPlace(Functions.ATAN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code atan}.
+   *
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan() {
+    return Ops.apply(Functions.ATAN, this);
+  }
+
+  /**
+   * Another name of {@code atan}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctanInPlace() {
+    return Ops.callInPlace(Functions.ATAN, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2(Array b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2InPlace(Array b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2(double b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2InPlace(double b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2(long b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atan2InPlace(long b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2(Array b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2InPlace(Array b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2(double b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2InPlace(double b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2(long b) {
+    return Ops.apply(Functions.ATAN2, this, b);
+  }
+
+  /**
+   * Another name of {@code atan2}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
+   *
+   * @param b the abscissa (x); broadcast with the ordinate
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctan2InPlace(long b) {
+    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The hyperbolic sine. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sinh() {
+    return Ops.apply(Functions.SINH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The hyperbolic sine. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sinhInPlace() {
+    return Ops.callInPlace(Functions.SINH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The hyperbolic cosine. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cosh() {
+    return Ops.apply(Functions.COSH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The hyperbolic cosine. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array coshInPlace() {
+    return Ops.callInPlace(Functions.COSH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The hyperbolic tangent. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tanh() {
+    return Ops.apply(Functions.TANH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The hyperbolic tangent. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tanhInPlace() {
+    return Ops.callInPlace(Functions.TANH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse hyperbolic sine. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array asinh() {
+    return Ops.apply(Functions.ASINH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic sine. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array asinhInPlace() {
+    return Ops.callInPlace(Functions.ASINH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code asinh}.
+   *
+   * The inverse hyperbolic sine. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arcsinh() {
+    return Ops.apply(Functions.ASINH, this);
+  }
+
+  /**
+   * Another name of {@code asinh}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic sine. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arcsinhInPlace() {
+    return Ops.callInPlace(Functions.ASINH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array acosh() {
+    return Ops.apply(Functions.ACOSH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array acoshInPlace() {
+    return Ops.callInPlace(Functions.ACOSH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code acosh}.
+   *
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arccosh() {
+    return Ops.apply(Functions.ACOSH, this);
+  }
+
+  /**
+   * Another name of {@code acosh}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arccoshInPlace() {
+    return Ops.callInPlace(Functions.ACOSH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atanh() {
+    return Ops.apply(Functions.ATANH, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array atanhInPlace() {
+    return Ops.callInPlace(Functions.ATANH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code atanh}.
+   *
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctanh() {
+    return Ops.apply(Functions.ATANH, this);
+  }
+
+  /**
+   * Another name of {@code atanh}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array arctanhInPlace() {
+    return Ops.callInPlace(Functions.ATANH, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool give
+   * float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array erf() {
+    return Ops.apply(Functions.ERF, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool give
+   * float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array erfInPlace() {
+    return Ops.callInPlace(Functions.ERF, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sinc() {
+    return Ops.apply(Functions.SINC, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sincInPlace() {
+    return Ops.callInPlace(Functions.SINC, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexp(Array b) {
+    return Ops.apply(Functions.LOGADDEXP, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexpInPlace(Array b) {
+    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexp(double b) {
+    return Ops.apply(Functions.LOGADDEXP, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexpInPlace(double b) {
+    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexp(long b) {
+    return Ops.apply(Functions.LOGADDEXP, this, b);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   *
+   * @param b the second array; broadcast with the first
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logaddexpInPlace(long b) {
+    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+  }
+
+  /**
+   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * everywhere.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floor() {
+    return Ops.apply(Selection.FLOOR, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * everywhere.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array floorInPlace() {
+    return Ops.callInPlace(Selection.FLOOR, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
+   * 0 everywhere.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ceil() {
+    return Ops.apply(Selection.CEIL, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
+   * 0 everywhere.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ceilInPlace() {
+    return Ops.callInPlace(Selection.CEIL, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
+   * gradient is 0 everywhere.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array trunc() {
+    return Ops.apply(Selection.TRUNC, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
+   * gradient is 0 everywhere.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array truncInPlace() {
+    return Ops.callInPlace(Selection.TRUNC, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array round() {
+    return (Array) call(Selection.ROUND, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roundInPlace() {
+    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array round(Options options) {
+    return (Array) call(Selection.ROUND, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roundInPlace(Options options) {
+    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @param decimals how many digits stay after the point; negative ones round before it
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array round(int decimals) {
+    return (Array) call(Selection.ROUND, Map.of(), this, decimals);
+  }
+
+  /**
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @param decimals how many digits stay after the point; negative ones round before it
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array round(int decimals, Options options) {
+    return (Array) call(Selection.ROUND, options.asMap(), this, decimals);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   *
+   * @param decimals how many digits stay after the point; negative ones round before it
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roundInPlace(int decimals, Options options) {
+    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this, decimals), options.asMap());
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(Array a, Array b) {
+    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(double a, double b) {
+    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip() {
+    return (Array) call(Selection.CLIP, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace() {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(Options options) {
+    return (Array) call(Selection.CLIP, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(Options options) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp() {
+    return (Array) call(Selection.CLIP, Map.of(), this);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace() {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(Options options) {
+    return (Array) call(Selection.CLIP, options.asMap(), this);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(Options options) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum() {
+    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNumInPlace() {
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Options options) {
+    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNumInPlace(Options options) {
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan) {
+    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan);
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan, Options options) {
+    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNumInPlace(Number nan, Options options) {
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan), options.asMap());
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan, Number posinf) {
+    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan, posinf);
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan, Number posinf, Options options) {
+    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan, posinf);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNumInPlace(Number nan, Number posinf, Options options) {
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf), options.asMap());
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan, Number posinf, Number neginf) {
+    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan, posinf, neginf);
+  }
+
+  /**
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNum(Number nan, Number posinf, Number neginf, Options options) {
+    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan, posinf, neginf);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
+   *
+   * @param nan what replaces NaN
+   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanToNumInPlace(Number nan, Number posinf, Number neginf, Options options) {
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), options.asMap());
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(Array b, Array weight) {
+    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(Array b, Array weight) {
+    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(double b, double weight) {
+    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(double b, double weight) {
+    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+  }
+
+  /**
+   * The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sigmoid() {
+    return Ops.apply(Activations.SIGMOID, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sigmoidInPlace() {
+    return Ops.callInPlace(Activations.SIGMOID, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends. Integers and
+   * bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logSigmoid() {
+    return Ops.apply(Activations.LOG_SIGMOID, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends. Integers and
+   * bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logSigmoidInPlace() {
+    return Ops.callInPlace(Activations.LOG_SIGMOID, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array relu() {
+    return Ops.apply(Activations.RELU, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is 0.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array reluInPlace() {
+    return Ops.callInPlace(Activations.RELU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyRelu() {
+    return (Array) call(Activations.LEAKY_RELU, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyReluInPlace() {
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyRelu(Options options) {
+    return (Array) call(Activations.LEAKY_RELU, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyReluInPlace(Options options) {
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array elu() {
+    return (Array) call(Activations.ELU, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eluInPlace() {
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array elu(Options options) {
+    return (Array) call(Activations.ELU, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eluInPlace(Options options) {
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array silu() {
+    return Ops.apply(Activations.SILU, this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array siluInPlace() {
+    return Ops.callInPlace(Activations.SILU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * Another name of {@code silu}.
+   *
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array swish() {
+    return Ops.apply(Activations.SILU, this);
+  }
+
+  /**
+   * Another name of {@code silu}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array swishInPlace() {
+    return Ops.callInPlace(Activations.SILU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplus() {
+    return (Array) call(Activations.SOFTPLUS, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplusInPlace() {
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplus(Options options) {
+    return (Array) call(Activations.SOFTPLUS, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplusInPlace(Options options) {
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gelu() {
+    return (Array) call(Activations.GELU, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array geluInPlace() {
+    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gelu(Options options) {
+    return (Array) call(Activations.GELU, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array geluInPlace(Options options) {
+    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   *
+   * @param approximate none for the erf form, tanh for the other
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array gelu(String approximate) {
+    return (Array) call(Activations.GELU, Map.of(), this, approximate);
+  }
+
+  /**
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softmax() {
+    return (Array) call(Activations.SOFTMAX, Map.of(), this);
+  }
+
+  /**
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softmax(Options options) {
+    return (Array) call(Activations.SOFTMAX, options.asMap(), this);
+  }
+
+  /**
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
+   *
+   * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softmax(int... axis) {
+    return (Array) call(Activations.SOFTMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logSoftmax() {
+    return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this);
+  }
+
+  /**
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logSoftmax(Options options) {
+    return (Array) call(Activations.LOG_SOFTMAX, options.asMap(), this);
+  }
+
+  /**
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
+   *
+   * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logSoftmax(int... axis) {
+    return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array zeros(int... shape) {
+    return (Array) call(Creation.ZEROS, Map.of(), shape);
+  }
+
+  /**
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array zeros(int[] shape, Options options) {
+    return (Array) call(Creation.ZEROS, options.asMap(), shape);
+  }
+
+  /**
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array zeros(int[] shape, DType dtype) {
+    return (Array) call(Creation.ZEROS, Map.of(), shape, dtype);
+  }
+
+  /**
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array ones(int... shape) {
+    return (Array) call(Creation.ONES, Map.of(), shape);
+  }
+
+  /**
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array ones(int[] shape, Options options) {
+    return (Array) call(Creation.ONES, options.asMap(), shape);
+  }
+
+  /**
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array ones(int[] shape, DType dtype) {
+    return (Array) call(Creation.ONES, Map.of(), shape, dtype);
+  }
+
+  /**
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array empty(int... shape) {
+    return (Array) call(Creation.EMPTY, Map.of(), shape);
+  }
+
+  /**
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array empty(int[] shape, Options options) {
+    return (Array) call(Creation.EMPTY, options.asMap(), shape);
+  }
+
+  /**
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
+   *
+   * @param shape the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array empty(int[] shape, DType dtype) {
+    return (Array) call(Creation.EMPTY, Map.of(), shape, dtype);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, Array value) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, Array value, Options options) {
+    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, Array value, DType dtype) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, double value) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, double value, Options options) {
+    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, double value, DType dtype) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, long value) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, long value, Options options) {
+    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+  }
+
+  /**
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param shape the shape
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array full(int[] shape, long value, DType dtype) {
+    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+  }
+
+  /**
+   * Zeros of the shape of an array, and of its dtype unless one is given.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array zerosLike() {
+    return (Array) call(Creation.ZEROS_LIKE, Map.of(), this);
+  }
+
+  /**
+   * Zeros of the shape of an array, and of its dtype unless one is given.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array zerosLike(Options options) {
+    return (Array) call(Creation.ZEROS_LIKE, options.asMap(), this);
+  }
+
+  /**
+   * Zeros of the shape of an array, and of its dtype unless one is given.
+   *
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array zerosLike(DType dtype) {
+    return (Array) call(Creation.ZEROS_LIKE, Map.of(), this, dtype);
+  }
+
+  /**
+   * Ones of the shape of an array, and of its dtype unless one is given.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array onesLike() {
+    return (Array) call(Creation.ONES_LIKE, Map.of(), this);
+  }
+
+  /**
+   * Ones of the shape of an array, and of its dtype unless one is given.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array onesLike(Options options) {
+    return (Array) call(Creation.ONES_LIKE, options.asMap(), this);
+  }
+
+  /**
+   * Ones of the shape of an array, and of its dtype unless one is given.
+   *
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array onesLike(DType dtype) {
+    return (Array) call(Creation.ONES_LIKE, Map.of(), this, dtype);
+  }
+
+  /**
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array emptyLike() {
+    return (Array) call(Creation.EMPTY_LIKE, Map.of(), this);
+  }
+
+  /**
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array emptyLike(Options options) {
+    return (Array) call(Creation.EMPTY_LIKE, options.asMap(), this);
+  }
+
+  /**
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
+   *
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array emptyLike(DType dtype) {
+    return (Array) call(Creation.EMPTY_LIKE, Map.of(), this, dtype);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(Array value) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(Array value, Options options) {
+    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(Array value, DType dtype) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(double value) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(double value, Options options) {
+    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(double value, DType dtype) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(long value) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(long value, Options options) {
+    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+  }
+
+  /**
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
+   *
+   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param dtype the dtype of the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fullLike(long value, DType dtype) {
+    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start) {
+    return (Array) call(Creation.ARANGE, Map.of(), start);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start, Options options) {
+    return (Array) call(Creation.ARANGE, options.asMap(), start);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param stop the end, which is left out
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start, Number stop) {
+    return (Array) call(Creation.ARANGE, Map.of(), start, stop);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param stop the end, which is left out
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start, Number stop, Options options) {
+    return (Array) call(Creation.ARANGE, options.asMap(), start, stop);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param stop the end, which is left out
+   * @param step the distance between neighbours, 1 unless given; negative ones count down
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start, Number stop, Number step) {
+    return (Array) call(Creation.ARANGE, Map.of(), start, stop, step);
+  }
+
+  /**
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
+   *
+   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param stop the end, which is left out
+   * @param step the distance between neighbours, 1 unless given; negative ones count down
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array arange(Number start, Number stop, Number step, Options options) {
+    return (Array) call(Creation.ARANGE, options.asMap(), start, stop, step);
+  }
+
+  /**
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   *
+   * @param start the first number
+   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array linspace(Number start, Number stop) {
+    return (Array) call(Creation.LINSPACE, Map.of(), start, stop);
+  }
+
+  /**
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   *
+   * @param start the first number
+   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array linspace(Number start, Number stop, Options options) {
+    return (Array) call(Creation.LINSPACE, options.asMap(), start, stop);
+  }
+
+  /**
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   *
+   * @param start the first number
+   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @param num how many numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array linspace(Number start, Number stop, int num) {
+    return (Array) call(Creation.LINSPACE, Map.of(), start, stop, num);
+  }
+
+  /**
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   *
+   * @param start the first number
+   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @param num how many numbers
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array linspace(Number start, Number stop, int num, Options options) {
+    return (Array) call(Creation.LINSPACE, options.asMap(), start, stop, num);
+  }
+
+  /**
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
+   *
+   * @param start the exponent of the first number
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array logspace(Number start, Number stop) {
+    return (Array) call(Creation.LOGSPACE, Map.of(), start, stop);
+  }
+
+  /**
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
+   *
+   * @param start the exponent of the first number
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array logspace(Number start, Number stop, Options options) {
+    return (Array) call(Creation.LOGSPACE, options.asMap(), start, stop);
+  }
+
+  /**
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
+   *
+   * @param start the exponent of the first number
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @param num how many numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array logspace(Number start, Number stop, int num) {
+    return (Array) call(Creation.LOGSPACE, Map.of(), start, stop, num);
+  }
+
+  /**
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
+   *
+   * @param start the exponent of the first number
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @param num how many numbers
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array logspace(Number start, Number stop, int num, Options options) {
+    return (Array) call(Creation.LOGSPACE, options.asMap(), start, stop, num);
+  }
+
+  /**
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array eye(int n) {
+    return (Array) call(Creation.EYE, Map.of(), n);
+  }
+
+  /**
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array eye(int n, Options options) {
+    return (Array) call(Creation.EYE, options.asMap(), n);
+  }
+
+  /**
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param m the number of columns, n unless given
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array eye(int n, int m) {
+    return (Array) call(Creation.EYE, Map.of(), n, m);
+  }
+
+  /**
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param m the number of columns, n unless given
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array eye(int n, int m, Options options) {
+    return (Array) call(Creation.EYE, options.asMap(), n, m);
+  }
+
+  /**
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array tri(int n) {
+    return (Array) call(Creation.TRI, Map.of(), n);
+  }
+
+  /**
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array tri(int n, Options options) {
+    return (Array) call(Creation.TRI, options.asMap(), n);
+  }
+
+  /**
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param m the number of columns, n unless given
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array tri(int n, int m) {
+    return (Array) call(Creation.TRI, Map.of(), n, m);
+  }
+
+  /**
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   *
+   * @param n the number of rows
+   * @param m the number of columns, n unless given
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array tri(int n, int m, Options options) {
+    return (Array) call(Creation.TRI, options.asMap(), n, m);
   }
 
   /**

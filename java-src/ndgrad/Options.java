@@ -41,4 +41,234 @@ public final class Options {
     more.put(name, value);
     return new Options(more);
   }
+
+  /**
+   * These options with {@code alpha}.
+   *
+   * @param alpha its value; each op says what it means
+   * @return new options
+   */
+  public Options alpha(Object alpha) {
+    return with("alpha", alpha);
+  }
+
+  /**
+   * These options with {@code approximate}.
+   *
+   * @param approximate its value; each op says what it means
+   * @return new options
+   */
+  public Options approximate(String approximate) {
+    return with("approximate", approximate);
+  }
+
+  /**
+   * These options with {@code atol}.
+   *
+   * @param atol its value; each op says what it means
+   * @return new options
+   */
+  public Options atol(Object atol) {
+    return with("atol", atol);
+  }
+
+  /**
+   * These options with {@code axis}.
+   *
+   * @param axis its value; each op says what it means
+   * @return new options
+   */
+  public Options axis(int... axis) {
+    return with("axis", axis);
+  }
+
+  /**
+   * These options with {@code base}.
+   *
+   * @param base its value; each op says what it means
+   * @return new options
+   */
+  public Options base(Object base) {
+    return with("base", base);
+  }
+
+  /**
+   * These options with {@code beta}.
+   *
+   * @param beta its value; each op says what it means
+   * @return new options
+   */
+  public Options beta(Object beta) {
+    return with("beta", beta);
+  }
+
+  /**
+   * These options with {@code decimals}.
+   *
+   * @param decimals its value; each op says what it means
+   * @return new options
+   */
+  public Options decimals(int decimals) {
+    return with("decimals", decimals);
+  }
+
+  /**
+   * These options with {@code dtype}.
+   *
+   * @param dtype its value; each op says what it means
+   * @return new options
+   */
+  public Options dtype(DType dtype) {
+    return with("dtype", dtype);
+  }
+
+  /**
+   * These options with {@code endpoint}.
+   *
+   * @param endpoint its value; each op says what it means
+   * @return new options
+   */
+  public Options endpoint(boolean endpoint) {
+    return with("endpoint", endpoint);
+  }
+
+  /**
+   * These options with {@code equal-nan}.
+   *
+   * @param equalNan its value; each op says what it means
+   * @return new options
+   */
+  public Options equalNan(boolean equalNan) {
+    return with("equal-nan", equalNan);
+  }
+
+  /**
+   * These options with {@code hi}.
+   *
+   * @param hi its value; each op says what it means
+   * @return new options
+   */
+  public Options hi(Object hi) {
+    return with("hi", hi);
+  }
+
+  /**
+   * These options with {@code k}.
+   *
+   * @param k its value; each op says what it means
+   * @return new options
+   */
+  public Options k(int k) {
+    return with("k", k);
+  }
+
+  /**
+   * These options with {@code lo}.
+   *
+   * @param lo its value; each op says what it means
+   * @return new options
+   */
+  public Options lo(Object lo) {
+    return with("lo", lo);
+  }
+
+  /**
+   * These options with {@code m}.
+   *
+   * @param m its value; each op says what it means
+   * @return new options
+   */
+  public Options m(int m) {
+    return with("m", m);
+  }
+
+  /**
+   * These options with {@code nan}.
+   *
+   * @param nan its value; each op says what it means
+   * @return new options
+   */
+  public Options nan(Object nan) {
+    return with("nan", nan);
+  }
+
+  /**
+   * These options with {@code neginf}.
+   *
+   * @param neginf its value; each op says what it means
+   * @return new options
+   */
+  public Options neginf(Object neginf) {
+    return with("neginf", neginf);
+  }
+
+  /**
+   * These options with {@code num}.
+   *
+   * @param num its value; each op says what it means
+   * @return new options
+   */
+  public Options num(int num) {
+    return with("num", num);
+  }
+
+  /**
+   * These options with {@code posinf}.
+   *
+   * @param posinf its value; each op says what it means
+   * @return new options
+   */
+  public Options posinf(Object posinf) {
+    return with("posinf", posinf);
+  }
+
+  /**
+   * These options with {@code requires-grad}.
+   *
+   * @param requiresGrad its value; each op says what it means
+   * @return new options
+   */
+  public Options requiresGrad(boolean requiresGrad) {
+    return with("requires-grad", requiresGrad);
+  }
+
+  /**
+   * These options with {@code rtol}.
+   *
+   * @param rtol its value; each op says what it means
+   * @return new options
+   */
+  public Options rtol(Object rtol) {
+    return with("rtol", rtol);
+  }
+
+  /**
+   * These options with {@code slope}.
+   *
+   * @param slope its value; each op says what it means
+   * @return new options
+   */
+  public Options slope(Object slope) {
+    return with("slope", slope);
+  }
+
+  /**
+   * These options with {@code step}.
+   *
+   * @param step its value; each op says what it means
+   * @return new options
+   */
+  public Options step(Object step) {
+    return with("step", step);
+  }
+
+  /**
+   * These options with {@code stop}.
+   *
+   * @param stop its value; each op says what it means
+   * @return new options
+   */
+  public Options stop(Object stop) {
+    return with("stop", stop);
+  }
 }

@@ -20,6 +20,7 @@ public final class Registry {
           Functions.class,
           Selection.class,
           Activations.class,
+          Creation.class,
           Structural.class);
 
   private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();

@@ -1,0 +1,178 @@
+package ndgrad.op;
+
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.DTypeException;
+import ndgrad.ShapeException;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+
+/** The numbers of {@code arange}, {@code linspace} and {@code logspace}, to the last bit as NumPy computes them. */
+final class Ranges {
+  private Ranges() {}
+
+  static Strided arange(Args a) {
+    Object start = a.has("stop") ? a.get("start") : (Object) 0L;
+    Object stop = a.has("stop") ? a.get("stop") : a.get("start");
+    Object step = a.has("step") ? a.get("step") : (Object) 1L;
+    boolean whole = isWhole(start) && isWhole(stop) && isWhole(step);
+    DType dtype = Creation.dtype(a, whole ? DType.INT64 : DType.FLOAT64);
+    if (dtype == DType.BOOL) {
+      throw new DTypeException("there is no range of bool; make integers and compare them", "dtype", "bool");
+    }
+    double by = real(step);
+    if (by == 0 || !Double.isFinite(by)) {
+      throw new ArgumentException("step must be a finite number other than 0, got " + step, "step", step);
+    }
+    int length =
+        length(
+            whole
+                ? wholeSteps(integer(start), integer(stop), integer(step))
+                : Math.ceil((real(stop) - real(start)) / by),
+            start, stop, step);
+    Strided out = Strided.zeros(dtype, length);
+    if (dtype.isInteger()) {
+      long first = integer(start);
+      // NumPy cuts the first two numbers to the dtype and keeps their distance.
+      long distance = whole ? integer(step) : (long) (real(start) + by) - first;
+      if (length > 0) {
+        requireFits(first, dtype);
+        requireFits(first + (length - 1) * distance, dtype);
+      }
+      integers(out.array(), first, distance);
+    } else if (out.array() instanceof float[] f) {
+      float first = (float) real(start);
+      float distance = (float) (real(start) + by) - first;
+      for (int i = 0; i < length; i++) {
+        f[i] = i == 1 ? (float) (real(start) + by) : first + i * distance;
+      }
+    } else {
+      doubles((double[]) out.array(), real(start), by);
+    }
+    return out;
+  }
+
+  private static void doubles(double[] d, double first, double by) {
+    double distance = (first + by) - first;
+    for (int i = 0; i < d.length; i++) {
+      d[i] = i == 1 ? first + by : first + i * distance;
+    }
+  }
+
+  private static void integers(Object array, long first, long distance) {
+    if (array instanceof long[] l) {
+      for (int i = 0; i < l.length; i++) {
+        l[i] = first + i * distance;
+      }
+    } else {
+      int[] n = (int[]) array;
+      for (int i = 0; i < n.length; i++) {
+        n[i] = (int) (first + i * distance);
+      }
+    }
+  }
+
+  /** How many steps lead from start up to stop; exact where doubles would round. */
+  private static double wholeSteps(long start, long stop, long step) {
+    if (step > 0 ? stop <= start : stop >= start) {
+      return 0;
+    }
+    // Subtraction may wrap; as an unsigned number the distance is right all the same.
+    long distance = step > 0 ? stop - start : start - stop;
+    long size = step > 0 ? step : -step;
+    long steps = Long.divideUnsigned(distance - 1, size) + 1;
+    return steps < 0 ? Double.MAX_VALUE : steps;
+  }
+
+  private static int length(double steps, Object start, Object stop, Object step) {
+    if (Double.isNaN(steps)) {
+      throw new ArgumentException(
+          "start and stop must be numbers with a distance, got " + start + " and " + stop,
+          "start", start, "stop", stop);
+    }
+    if (steps > Integer.MAX_VALUE - 8) {
+      throw new ShapeException(
+          "the range from " + start + " to " + stop + " by " + step + " is too long; at most "
+              + (Integer.MAX_VALUE - 8) + " elements fit in one array",
+          "start", start, "stop", stop, "step", step);
+    }
+    return (int) Math.max(0, steps);
+  }
+
+  static Strided linspace(Args a) {
+    return as(Creation.dtype(a, DType.FLOAT64), spaced(a));
+  }
+
+  static Strided logspace(Args a) {
+    double[] d = spaced(a);
+    double base = real(a.get("base"));
+    for (int i = 0; i < d.length; i++) {
+      d[i] = StrictMath.pow(base, d[i]);
+    }
+    return as(Creation.dtype(a, DType.FLOAT64), d, false);
+  }
+
+  private static double[] spaced(Args a) {
+    int num = a.integer("num");
+    if (num < 0) {
+      throw new ArgumentException("num must not be negative, got " + num, "num", num);
+    }
+    Creation.dtype(a, DType.FLOAT64);
+    double start = real(a.get("start"));
+    double stop = real(a.get("stop"));
+    boolean endpoint = a.flag("endpoint");
+    int gaps = endpoint ? num - 1 : num;
+    double width = stop - start;
+    double step = width / gaps;
+    double[] d = (double[]) Strided.zeros(DType.FLOAT64, num).array();
+    for (int i = 0; i < num; i++) {
+      // A width so small that the step vanishes is spread by a product in the other order.
+      d[i] = gaps <= 0 ? i * width + start : step == 0 ? (double) i / gaps * width + start : i * step + start;
+    }
+    if (endpoint && num > 1) {
+      d[num - 1] = stop;
+    }
+    return d;
+  }
+
+  private static Strided as(DType dtype, double[] d) {
+    return as(dtype, d, dtype.isInteger());
+  }
+
+  private static Strided as(DType dtype, double[] d, boolean floor) {
+    if (floor) {
+      for (int i = 0; i < d.length; i++) {
+        d[i] = Math.floor(d[i]);
+      }
+    }
+    Strided from = new Strided(new Storage(d), Layout.of(d.length));
+    if (dtype == DType.FLOAT64) {
+      return from;
+    }
+    Strided out = Strided.zeros(dtype, d.length);
+    Copies.copy(from, out);
+    return out;
+  }
+
+  static void requireFits(long value, DType dtype) {
+    if (dtype == DType.INT32 && value != (int) value) {
+      throw new DTypeException(
+          "the number " + value + " does not fit int32; ask for int64", "value", value, "dtype", "int32");
+    }
+  }
+
+  private static boolean isWhole(Object number) {
+    return !(number instanceof Double);
+  }
+
+  private static long integer(Object number) {
+    return number instanceof Boolean b ? (b ? 1 : 0) : ((Number) number).longValue();
+  }
+
+  private static double real(Object number) {
+    return number instanceof Boolean b ? (b ? 1 : 0) : ((Number) number).doubleValue();
+  }
+}
