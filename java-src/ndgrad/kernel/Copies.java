@@ -9,9 +9,10 @@ public final class Copies {
   private Copies() {}
 
   /**
-   * Copies all elements, converting them to the destination's dtype: floating numbers to integers as Java casts do
-   * (towards 0, NaN to 0, saturating), numbers to bool by {@code x != 0}. Where both share a storage the result is as
-   * if the source had been read before anything was written. The version counter is the caller's to bump.
+   * Copies all elements, converting them to the destination's dtype: floating numbers to integers
+   * as Java casts do (towards 0, NaN to 0, saturating), numbers to bool by {@code x != 0}. Where
+   * both share a storage the result is as if the source had been read before anything was written.
+   * The version counter is the caller's to bump.
    *
    * @param from the source, broadcast to the destination's shape; not modified
    * @param to the destination, overwritten; not a broadcast view

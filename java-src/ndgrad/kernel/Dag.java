@@ -7,8 +7,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The distinct nodes of some expressions, arguments before their users: equal subexpressions are one node. Building
- * is linear in the number of {@link Expr} objects, however often they share each other.
+ * The distinct nodes of some expressions, arguments before their users: equal subexpressions are
+ * one node. Building is linear in the number of {@link Expr} objects, however often they share each
+ * other.
  */
 final class Dag {
 

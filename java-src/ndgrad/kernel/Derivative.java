@@ -6,7 +6,8 @@ import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 
 /**
- * Partial derivatives of scalar expressions, as expressions: derivatives of any order are derivatives of derivatives.
+ * Partial derivatives of scalar expressions, as expressions: derivatives of any order are
+ * derivatives of derivatives.
  *
  * <p>At kinks, where only subgradients exist:
  *
@@ -14,13 +15,15 @@ import ndgrad.kernel.Expr.Fn2;
  *   <li>abs has the derivative sign(x), 0 at 0;
  *   <li>max and min of equal arguments have 1/2 for each;
  *   <li>floor, ceil, rint, sign, floor_div, comparisons and predicates have 0 everywhere;
- *   <li>select has the derivative of the value it selects; nothing of the other one, NaN included, gets through;
+ *   <li>select has the derivative of the value it selects; nothing of the other one, NaN included,
+ *       gets through;
  *   <li>x^y has 0 in x where y = 0, also at x = 0, and 0 in y where x = 0 and y ≥ 0;
  *   <li>hypot and atan2 have 0 at the origin;
  *   <li>sqrt and cbrt have +∞ at 0, as their limits from above.
  * </ul>
  *
- * <p>A term whose factor is the constant 0 is dropped, even where its other factor might be infinite or NaN.
+ * <p>A term whose factor is the constant 0 is dropped, even where its other factor might be
+ * infinite or NaN.
  */
 public final class Derivative {
   private static final Expr ZERO = num(0);
@@ -99,11 +102,14 @@ public final class Derivative {
       case MUL -> sum(term(y, dx), term(x, dy));
       case DIV -> sum(term(ONE.over(y), dx), term(r.over(y).negate(), dy));
       case REMAINDER -> sum(dx, term(Expr.of(Fn2.FLOOR_DIV, x, y).negate(), dy));
-      case POW -> sum(isZero(dx) ? ZERO : term(powerInBase(x, y), dx),
-          isZero(dy) ? ZERO : term(powerInExponent(r), dy));
+      case POW ->
+          sum(
+              isZero(dx) ? ZERO : term(powerInBase(x, y), dx),
+              isZero(dy) ? ZERO : term(powerInExponent(r), dy));
       case MAX -> larger(x, y, dx, dy);
       case MIN -> larger(y, x, dx, dy);
-      case HYPOT -> sum(term(atOrigin(r, ZERO, x.over(r)), dx), term(atOrigin(r, ZERO, y.over(r)), dy));
+      case HYPOT ->
+          sum(term(atOrigin(r, ZERO, x.over(r)), dx), term(atOrigin(r, ZERO, y.over(r)), dy));
       case ATAN2 -> {
         // The first argument is the ordinate.
         Expr norm = square(x).plus(square(y));
@@ -123,15 +129,15 @@ public final class Derivative {
   }
 
   private static Expr powerInExponent(Expr.Apply2 r) {
-    Expr flat =
-        Expr.of(Fn2.AND, Expr.of(Fn2.EQ, r.a(), ZERO), Expr.of(Fn2.GE, r.b(), ZERO));
+    Expr flat = Expr.of(Fn2.AND, Expr.of(Fn2.EQ, r.a(), ZERO), Expr.of(Fn2.GE, r.b(), ZERO));
     return Expr.select(flat, ZERO, r.times(Expr.of(Fn1.LOG, r.a())));
   }
 
   /**
-   * The derivative dx where x is above y, dy where it is below, their mean where they are equal. Written as a choice
-   * of derivatives, so that an infinite one of the argument that lost is not multiplied by 0. Where one argument is a
-   * constant and the other's derivative is one, as in relu, as arithmetic: it has no branches for data to mispredict.
+   * The derivative dx where x is above y, dy where it is below, their mean where they are equal.
+   * Written as a choice of derivatives, so that an infinite one of the argument that lost is not
+   * multiplied by 0. Where one argument is a constant and the other's derivative is one, as in
+   * relu, as arithmetic: it has no branches for data to mispredict.
    */
   private static Expr larger(Expr x, Expr y, Expr dx, Expr dy) {
     if ((isFinite(x) || isFinite(y)) && isFinite(dx) && isFinite(dy)) {
@@ -139,9 +145,7 @@ public final class Derivative {
       return sum(term(HALF.plus(half), dx), term(HALF.minus(half), dy));
     }
     return Expr.select(
-        Expr.of(Fn2.EQ, x, y),
-        term(HALF, sum(dx, dy)),
-        choose(Expr.of(Fn2.LT, x, y), dy, dx));
+        Expr.of(Fn2.EQ, x, y), term(HALF, sum(dx, dy)), choose(Expr.of(Fn2.LT, x, y), dy, dx));
   }
 
   private static boolean isFinite(Expr e) {

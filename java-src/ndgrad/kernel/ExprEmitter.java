@@ -16,14 +16,15 @@ import java.util.Locale;
 import ndgrad.DType;
 
 /**
- * Turns expressions into bytecode. The caller has loaded the inputs into local variables; {@link #push} leaves the
- * value of an output on the operand stack. Subexpressions that occur several times are computed once and kept in
- * local variables, so all outputs are to be pushed in straight-line code (one basic block after the other, none of
- * them skipped).
+ * Turns expressions into bytecode. The caller has loaded the inputs into local variables; {@link
+ * #push} leaves the value of an output on the operand stack. Subexpressions that occur several
+ * times are computed once and kept in local variables, so all outputs are to be pushed in
+ * straight-line code (one basic block after the other, none of them skipped).
  *
- * <p>Types: an input has its load dtype, a constant the {@code number} dtype of the whole computation; two operands
- * meet in {@link DType#promote}; functions of floating numbers take integers as {@code float64}; bools stay bools
- * under ADD, MUL, MAX, MIN and ABS and count as 0 or 1 of the {@code number} dtype elsewhere.
+ * <p>Types: an input has its load dtype, a constant the {@code number} dtype of the whole
+ * computation; two operands meet in {@link DType#promote}; functions of floating numbers take
+ * integers as {@code float64}; bools stay bools under ADD, MUL, MAX, MIN and ABS and count as 0 or
+ * 1 of the {@code number} dtype elsewhere.
  */
 final class ExprEmitter {
   private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
@@ -35,6 +36,7 @@ final class ExprEmitter {
   private final int[] inputs;
   private final DType[] types;
   private final int[] uses;
+
   /** One more than the local variable of each node that has one, else 0. */
   private final int[] kept;
 
@@ -58,8 +60,8 @@ final class ExprEmitter {
   }
 
   /**
-   * The dtype of constants: what all numeric inputs promote to; without any, that of the numeric outputs, else
-   * float64.
+   * The dtype of constants: what all numeric inputs promote to; without any, that of the numeric
+   * outputs, else float64.
    *
    * @param load the dtypes of the inputs
    * @param outs the dtypes of the outputs
@@ -124,8 +126,8 @@ final class ExprEmitter {
   }
 
   /**
-   * Converts the top of the stack: floating numbers to integers as Java casts do (towards 0, NaN to 0, saturating),
-   * numbers to bool by {@code x != 0}, bools to 0 and 1.
+   * Converts the top of the stack: floating numbers to integers as Java casts do (towards 0, NaN to
+   * 0, saturating), numbers to bool by {@code x != 0}, bools to 0 and 1.
    */
   static void convert(CodeBuilder code, DType from, DType to) {
     if (from == to) {
@@ -250,8 +252,7 @@ final class ExprEmitter {
         pushNode(args[2], type);
         int no = keep(type);
         pushNode(args[0], DType.BOOL);
-        code.ifThenElse(
-            b -> b.loadLocal(kind(type), yes), b -> b.loadLocal(kind(type), no));
+        code.ifThenElse(b -> b.loadLocal(kind(type), yes), b -> b.loadLocal(kind(type), no));
       }
       case Expr.In _, Expr.Const _ -> throw new AssertionError(node);
     }

@@ -9,8 +9,8 @@ interface Kernel {
    * Runs the nest.
    *
    * @param data the primitive array of each operand
-   * @param at for all operands the position of their first element, then their inner strides, then their outer
-   *     strides; not modified
+   * @param at for all operands the position of their first element, then their inner strides, then
+   *     their outer strides; not modified
    * @param outer iterations of the outer loop
    * @param inner iterations of the inner loop
    */
@@ -19,9 +19,10 @@ interface Kernel {
   /** How a kernel walks; the place where a vector form will be one more. */
   enum Form {
     /**
-     * Inner strides are 1 or 0, fixed when the kernel is compiled, and all operands of stride 1 are always at the same
-     * position. One index for all of them is what the JIT needs to turn the loop into vector code: with an index for
-     * each it could not rule out that an output overlaps an input.
+     * Inner strides are 1 or 0, fixed when the kernel is compiled, and all operands of stride 1 are
+     * always at the same position. One index for all of them is what the JIT needs to turn the loop
+     * into vector code: with an index for each it could not rule out that an output overlaps an
+     * input.
      */
     ALIGNED,
     /** Inner strides are 1 or 0, fixed when the kernel is compiled; positions are independent. */

@@ -17,8 +17,9 @@ import java.util.function.IntConsumer;
 import ndgrad.DType;
 
 /**
- * Writes the class of one {@link Kernel}. The loops are plain ones over local variables: arrays are cast once, inputs
- * of inner stride 0 are loaded before the inner loop, nothing is boxed or called per element but the scalar functions.
+ * Writes the class of one {@link Kernel}. The loops are plain ones over local variables: arrays are
+ * cast once, inputs of inner stride 0 are loaded before the inner loop, nothing is boxed or called
+ * per element but the scalar functions.
  */
 final class KernelCompiler {
   private static final ClassDesc KERNEL = Kernel.class.describeConstable().orElseThrow();
@@ -84,7 +85,8 @@ final class KernelCompiler {
                       INIT_NAME,
                       MTD_void,
                       0,
-                      code -> code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
+                      code ->
+                          code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
                   type.withMethodBody(
                       "run",
                       RUN,

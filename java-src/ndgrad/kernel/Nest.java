@@ -4,8 +4,9 @@ import java.util.Arrays;
 import ndgrad.ShapeException;
 
 /**
- * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow it and put in an
- * order that suits the memory. The two innermost run inside the kernel, the others here.
+ * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow
+ * it and put in an order that suits the memory. The two innermost run inside the kernel, the others
+ * here.
  */
 final class Nest {
   /** Side of the square tiles in which operands of different orientation are walked. */
@@ -126,8 +127,8 @@ final class Nest {
   }
 
   /**
-   * Where some input has its neighbours along another dimension than the output, that dimension becomes the outer
-   * loop of the kernel, and the two are walked in tiles.
+   * Where some input has its neighbours along another dimension than the output, that dimension
+   * becomes the outer loop of the kernel, and the two are walked in tiles.
    */
   private void tile(int outs) {
     int inner = ndim - 1;

@@ -6,8 +6,9 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 
 /**
- * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between threads; a kernel
- * is compiled at the first use of each combination of dtypes and layouts and kept.
+ * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between
+ * threads; a kernel is compiled at the first use of each combination of dtypes and layouts and
+ * kept.
  */
 public final class Program {
   /** Work worth handing to another thread, in the units of {@link #cost}: some 6 µs. */
@@ -46,11 +47,11 @@ public final class Program {
   }
 
   /**
-   * Runs over all elements. An output may share its storage with an input: the results are as if all inputs had been
-   * read before anything was written.
+   * Runs over all elements. An output may share its storage with an input: the results are as if
+   * all inputs had been read before anything was written.
    *
-   * @param outs the outputs, all of one shape, none of them a broadcast view; overwritten, results converted to their
-   *     dtypes as {@link Copies#copy} does
+   * @param outs the outputs, all of one shape, none of them a broadcast view; overwritten, results
+   *     converted to their dtypes as {@link Copies#copy} does
    * @param load the dtype that each input is converted to when it is loaded
    * @param ins the inputs, broadcast to the outputs' shape; not modified
    * @throws ShapeException when an input does not broadcast or the outputs differ in shape
@@ -131,15 +132,28 @@ public final class Program {
   private void check(Strided[] outs, DType[] load, Strided[] ins) {
     if (outs.length != outputs.length || ins.length < inputs || load.length != ins.length) {
       throw new IllegalArgumentException(
-          "a program of " + outputs.length + " outputs and " + inputs + " inputs was given "
-              + outs.length + " outputs, " + ins.length + " inputs and " + load.length + " dtypes");
+          "a program of "
+              + outputs.length
+              + " outputs and "
+              + inputs
+              + " inputs was given "
+              + outs.length
+              + " outputs, "
+              + ins.length
+              + " inputs and "
+              + load.length
+              + " dtypes");
     }
     Layout shape = outs[0].layout();
     for (int j = 1; j < outs.length; j++) {
       if (!outs[j].layout().sameShape(shape)) {
         throw new ShapeException(
-            "the outputs of one program must have one shape, got " + shape + " and " + outs[j].layout(),
-            "shape", shape.toString());
+            "the outputs of one program must have one shape, got "
+                + shape
+                + " and "
+                + outs[j].layout(),
+            "shape",
+            shape.toString());
       }
     }
     for (Strided in : ins) {
@@ -175,7 +189,10 @@ public final class Program {
     return result;
   }
 
-  /** Bit k is set when operand k is one run of the elements; 0 when some operand is neither that nor one element. */
+  /**
+   * Bit k is set when operand k is one run of the elements; 0 when some operand is neither that nor
+   * one element.
+   */
   private static long flatUnits(Strided[] outs, Strided[] ins, int size) {
     long units = 0;
     if (outs.length + ins.length > Kernel.MAX_UNIT_OPERANDS) {
@@ -198,8 +215,7 @@ public final class Program {
     return units;
   }
 
-  private Kernel kernel(
-      Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
+  private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
     // The one place where the form of a kernel is chosen.
     Kernel.Form form =
         units == -1 ? Kernel.Form.STRIDED : aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT;
@@ -219,8 +235,7 @@ public final class Program {
     if (recent.key == key) {
       return recent.kernel;
     }
-    Kernel kernel =
-        kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
+    Kernel kernel = kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
     last = new Compiled(key, kernel);
     return kernel;
   }
@@ -231,7 +246,8 @@ public final class Program {
     return kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
   }
 
-  private Kernel compile(Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
+  private Kernel compile(
+      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
     return KernelCompiler.compile(dag, stored(outs, ins), load.clone(), form, units);
   }
 

@@ -1,8 +1,8 @@
 package ndgrad.kernel;
 
 /**
- * The scalar functions that {@link Math} lacks or defines otherwise. Generated kernels call them. Functions of one
- * {@code double} serve {@code float32} too, whose results are rounded once.
+ * The scalar functions that {@link Math} lacks or defines otherwise. Generated kernels call them.
+ * Functions of one {@code double} serve {@code float32} too, whose results are rounded once.
  */
 final class ScalarMath {
   private static final double LN2 = Math.log(2);
@@ -32,9 +32,9 @@ final class ScalarMath {
   }
 
   /**
-   * NumPy's floor_divide: the quotient that goes with {@link #remainder(double, double)}, which is computed exactly,
-   * so that x is never a rounding error away from {@code y * floorDiv + remainder}. x / 0 is x / 0, a quotient of 0
-   * has the sign of x / y.
+   * NumPy's floor_divide: the quotient that goes with {@link #remainder(double, double)}, which is
+   * computed exactly, so that x is never a rounding error away from {@code y * floorDiv +
+   * remainder}. x / 0 is x / 0, a quotient of 0 has the sign of x / y.
    */
   static double floorDiv(double x, double y) {
     if (y == 0) {
@@ -51,7 +51,9 @@ final class ScalarMath {
     return Math.rint(quotient);
   }
 
-  /** {@link #floorDiv(double, double)} in single precision; the exact steps are the same in both. */
+  /**
+   * {@link #floorDiv(double, double)} in single precision; the exact steps are the same in both.
+   */
   static float floorDiv(float x, float y) {
     if (y == 0) {
       return x / y;
@@ -99,7 +101,10 @@ final class ScalarMath {
     return result;
   }
 
-  /** x to the power y by squaring, wrapping; the low half of the long power is the wrapped int power. */
+  /**
+   * x to the power y by squaring, wrapping; the low half of the long power is the wrapped int
+   * power.
+   */
   static int pow(int x, int y) {
     return (int) pow((long) x, (long) y);
   }
@@ -142,7 +147,10 @@ final class ScalarMath {
     return Math.pow(2, x);
   }
 
-  /** Base-2 logarithm, exact for powers of two: the exponent is split off, so that log sees a number about 1. */
+  /**
+   * Base-2 logarithm, exact for powers of two: the exponent is split off, so that log sees a number
+   * about 1.
+   */
   static double log2(double x) {
     if (!(x > 0) || x == Double.POSITIVE_INFINITY) {
       return Math.log(x);
@@ -155,11 +163,13 @@ final class ScalarMath {
     return m > 1.414 ? e + 1 + Math.log(m / 2) * LOG2_E : e + Math.log(m) * LOG2_E;
   }
 
-  /** Inverse hyperbolic sine; log1p keeps the digits of small x, and x² is left out where it would overflow. */
+  /**
+   * Inverse hyperbolic sine; log1p keeps the digits of small x, and x² is left out where it would
+   * overflow.
+   */
   static double asinh(double x) {
     double a = Math.abs(x);
-    double r =
-        a > TWO_28 ? Math.log(a) + LN2 : Math.log1p(a + a * a / (1 + Math.sqrt(a * a + 1)));
+    double r = a > TWO_28 ? Math.log(a) + LN2 : Math.log1p(a + a * a / (1 + Math.sqrt(a * a + 1)));
     return Math.copySign(r, x);
   }
 
@@ -181,12 +191,19 @@ final class ScalarMath {
 
   private static final double ERF_1 = 0.845062911510467529297;
   private static final double[] ERF_SMALL_P = {
-    1.28379167095512558561e-01, -3.25042107247001499370e-01, -2.84817495755985104766e-02,
-    -5.77027029648944159157e-03, -2.37630166566501626084e-05
+    1.28379167095512558561e-01,
+    -3.25042107247001499370e-01,
+    -2.84817495755985104766e-02,
+    -5.77027029648944159157e-03,
+    -2.37630166566501626084e-05
   };
   private static final double[] ERF_SMALL_Q = {
-    1, 3.97917223959155352819e-01, 6.50222499887672944485e-02, 5.08130628187576562776e-03,
-    1.32494738004321644526e-04, -3.96022827877536812320e-06
+    1,
+    3.97917223959155352819e-01,
+    6.50222499887672944485e-02,
+    5.08130628187576562776e-03,
+    1.32494738004321644526e-04,
+    -3.96022827877536812320e-06
   };
   private static final double[] ERF_MIDDLE_P = {
     -2.36211856075265944077e-03, 4.14856118683748331666e-01, -3.72207876035701323847e-01,
@@ -194,8 +211,13 @@ final class ScalarMath {
     -2.16637559486879084300e-03
   };
   private static final double[] ERF_MIDDLE_Q = {
-    1, 1.06420880400844228286e-01, 5.40397917702171048937e-01, 7.18286544141962662868e-02,
-    1.26171219808761642112e-01, 1.36370839120290507362e-02, 1.19844998467991074170e-02
+    1,
+    1.06420880400844228286e-01,
+    5.40397917702171048937e-01,
+    7.18286544141962662868e-02,
+    1.26171219808761642112e-01,
+    1.36370839120290507362e-02,
+    1.19844998467991074170e-02
   };
   private static final double[] ERFC_LOW_P = {
     -9.86494403484714822705e-03, -6.93858572707181764372e-01, -1.05586262253232909814e+01,
@@ -203,9 +225,15 @@ final class ScalarMath {
     -8.12874355063065934246e+01, -9.81432934416914548592e+00
   };
   private static final double[] ERFC_LOW_Q = {
-    1, 1.96512716674392571292e+01, 1.37657754143519042600e+02, 4.34565877475229228821e+02,
-    6.45387271733267880336e+02, 4.29008140027567833386e+02, 1.08635005541779435134e+02,
-    6.57024977031928170135e+00, -6.04244152148580987438e-02
+    1,
+    1.96512716674392571292e+01,
+    1.37657754143519042600e+02,
+    4.34565877475229228821e+02,
+    6.45387271733267880336e+02,
+    4.29008140027567833386e+02,
+    1.08635005541779435134e+02,
+    6.57024977031928170135e+00,
+    -6.04244152148580987438e-02
   };
   private static final double[] ERFC_HIGH_P = {
     -9.86494292470009928597e-03, -7.99283237680523006574e-01, -1.77579549177547519889e+01,
@@ -213,15 +241,20 @@ final class ScalarMath {
     -4.83519191608651397019e+02
   };
   private static final double[] ERFC_HIGH_Q = {
-    1, 3.03380607434824582924e+01, 3.25792512996573918826e+02, 1.53672958608443695994e+03,
-    3.19985821950859553908e+03, 2.55305040643316442583e+03, 4.74528541206955367215e+02,
+    1,
+    3.03380607434824582924e+01,
+    3.25792512996573918826e+02,
+    1.53672958608443695994e+03,
+    3.19985821950859553908e+03,
+    2.55305040643316442583e+03,
+    4.74528541206955367215e+02,
     -2.24409524465858183362e+01
   };
 
   /**
-   * The error function to about one unit in the last place, by the rational approximations on four intervals that
-   * Sun Microsystems published with fdlibm's s_erf (1993): x + x R(x²) below 0.84375, a polynomial about 1 below
-   * 1.25, and 1 - exp(-x²) R(1/x²) / x above.
+   * The error function to about one unit in the last place, by the rational approximations on four
+   * intervals that Sun Microsystems published with fdlibm's s_erf (1993): x + x R(x²) below
+   * 0.84375, a polynomial about 1 below 1.25, and 1 - exp(-x²) R(1/x²) / x above.
    */
   static double erf(double x) {
     double a = Math.abs(x);

@@ -4,10 +4,11 @@ import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 
 /**
- * Rewrites expressions into shorter ones of the same value, for every dtype they may be computed in. Two liberties:
- * the sign of a zero may change ({@code x + 0} is x), and constants are folded in double precision. NaN is kept:
- * {@code x * 0} is not 0 here; only {@link Derivative} drops terms, those whose derivative is the constant 0. Nodes
- * that occur several times are rewritten once, so the work is linear in their number.
+ * Rewrites expressions into shorter ones of the same value, for every dtype they may be computed
+ * in. Two liberties: the sign of a zero may change ({@code x + 0} is x), and constants are folded
+ * in double precision. NaN is kept: {@code x * 0} is not 0 here; only {@link Derivative} drops
+ * terms, those whose derivative is the constant 0. Nodes that occur several times are rewritten
+ * once, so the work is linear in their number.
  */
 final class Simplify {
   /** Folding stops here, so that integers wrap at run time as they would have without it. */
@@ -185,8 +186,8 @@ final class Simplify {
   }
 
   /**
-   * Whether an expression gives a bool whatever its inputs are. Such a one must stay the operand of the arithmetic
-   * that makes a number of it: 1 * (x < y) adds up, x < y is or-ed.
+   * Whether an expression gives a bool whatever its inputs are. Such a one must stay the operand of
+   * the arithmetic that makes a number of it: 1 * (x < y) adds up, x < y is or-ed.
    */
   private static boolean isBool(Expr e) {
     return switch (e) {

@@ -7,10 +7,10 @@ import java.util.concurrent.locks.LockSupport;
 import ndgrad.ArgumentException;
 
 /**
- * The threads that large loops are split over: a small pool of daemon threads that help whoever calls
- * {@link #parallelFor}. A helper looks for new work for some microseconds before it sleeps, so that ops that follow
- * each other closely find it awake. One loop is split at a time; a loop inside another, or one that comes while the
- * pool is busy, runs in its caller alone.
+ * The threads that large loops are split over: a small pool of daemon threads that help whoever
+ * calls {@link #parallelFor}. A helper looks for new work for some microseconds before it sleeps,
+ * so that ops that follow each other closely find it awake. One loop is split at a time; a loop
+ * inside another, or one that comes while the pool is busy, runs in its caller alone.
  */
 public final class Threads {
   private static final int SPINS = 2_000;
@@ -41,8 +41,8 @@ public final class Threads {
   }
 
   /**
-   * The number of threads that share a large loop, the caller among them. At first the system property
-   * {@code ndgrad.threads}, without it the number of available processors.
+   * The number of threads that share a large loop, the caller among them. At first the system
+   * property {@code ndgrad.threads}, without it the number of available processors.
    *
    * @return at least 1
    */
@@ -58,17 +58,20 @@ public final class Threads {
    */
   public static void setNumThreads(int n) {
     if (n < 1) {
-      throw new ArgumentException("the number of threads must be at least 1, got " + n, "threads", n);
+      throw new ArgumentException(
+          "the number of threads must be at least 1, got " + n, "threads", n);
     }
     threads = n;
   }
 
   /**
-   * Runs the iterations 0 to n-1, in parallel if there are at least two grains of them. Returns when all are done.
+   * Runs the iterations 0 to n-1, in parallel if there are at least two grains of them. Returns
+   * when all are done.
    *
    * @param n number of iterations
    * @param grain the number of iterations below which a part is not worth a thread
-   * @param body runs a part; parts may run at the same time and in any order, and need not have the same size
+   * @param body runs a part; parts may run at the same time and in any order, and need not have the
+   *     same size
    * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
    */
   public static void parallelFor(int n, int grain, Range body) {
@@ -80,8 +83,10 @@ public final class Threads {
       return;
     }
     try {
-      // Some more parts than threads, so that a helper that is late or slow does not hold up the rest.
-      Job job = new Job(n, Math.min(n / Math.max(1, grain), 4 * parts), body, Thread.currentThread());
+      // Some more parts than threads, so that a helper that is late or slow does not hold up the
+      // rest.
+      Job job =
+          new Job(n, Math.min(n / Math.max(1, grain), 4 * parts), body, Thread.currentThread());
       start(job, parts - 1);
       job.work();
       job.await();
@@ -124,6 +129,7 @@ public final class Threads {
     private final int n;
     private final int parts;
     private final Thread caller;
+
     /** Dropped when all is done, for a sleeping helper may hold its last job for long. */
     private Range body;
 

@@ -42,7 +42,8 @@ class CopiesTest {
         int at = to.layout().position(Samples.unravel(i, shape));
         expected[at] = Array.get(to.array(), at);
       }
-      assertArrayEquals(expected, boxed(to.with(Layout.of(before.length))), "nothing else is written");
+      assertArrayEquals(
+          expected, boxed(to.with(Layout.of(before.length))), "nothing else is written");
     }
   }
 
@@ -55,7 +56,8 @@ class CopiesTest {
         new int[] {2, -2, 0, Integer.MAX_VALUE, Integer.MIN_VALUE, 0}, (int[]) ints.array());
     Strided bools = Strided.zeros(DType.BOOL, 6);
     Copies.copy(from, bools);
-    assertArrayEquals(new boolean[] {true, true, true, true, true, false}, (boolean[]) bools.array());
+    assertArrayEquals(
+        new boolean[] {true, true, true, true, true, false}, (boolean[]) bools.array());
     Strided longs = wrap(new long[] {(1L << 53) + 1, Long.MIN_VALUE});
     assertArrayEquals((long[]) longs.array(), (long[]) Copies.copyOf(longs).array());
   }
@@ -103,7 +105,8 @@ class CopiesTest {
     Copies.copy(wrap(new int[] {1, 2, 3}), to);
     assertArrayEquals(new float[] {1, 2, 3, 1, 2, 3}, (float[]) to.array());
     assertThrows(ShapeException.class, () -> Copies.copy(wrap(new int[] {1, 2}), to));
-    assertThrows(ShapeException.class, () -> Copies.copy(Strided.zeros(DType.FLOAT32, 1, 2, 3), to));
+    assertThrows(
+        ShapeException.class, () -> Copies.copy(Strided.zeros(DType.FLOAT32, 1, 2, 3), to));
     assertEquals(3f, ((float[]) to.array())[5]);
   }
 

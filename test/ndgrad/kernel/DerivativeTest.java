@@ -167,8 +167,7 @@ class DerivativeTest {
 
   @Test
   void derivativesOfHigherOrderStaySmall() {
-    Expr gelu =
-        X.times(0.5).times(Expr.num(1).plus(Expr.of(Fn1.ERF, X.times(Math.sqrt(0.5)))));
+    Expr gelu = X.times(0.5).times(Expr.num(1).plus(Expr.of(Fn1.ERF, X.times(Math.sqrt(0.5)))));
     Expr e = gelu;
     for (int order = 1; order <= 6; order++) {
       e = Derivative.of(e, 0);
@@ -183,6 +182,7 @@ class DerivativeTest {
     for (int i = 0; i < 200; i++) {
       tower = Expr.of(Fn1.SIN, tower).times(tower);
     }
-    assertTrue(new Dag(Derivative.of(tower, 0)).size() < 2000, "shared subexpressions are one node");
+    assertTrue(
+        new Dag(Derivative.of(tower, 0)).size() < 2000, "shared subexpressions are one node");
   }
 }

@@ -17,7 +17,8 @@ class ExprTest {
   @Test
   void printsAsAPersonWouldWrite() {
     assertEquals("x0 * exp(-x1)", X.times(Expr.of(Fn1.EXP, Y.negate())).toString());
-    assertEquals("(x0 + x1) * (x0 - (x1 - 2))", X.plus(Y).times(X.minus(Y.minus(Expr.num(2)))).toString());
+    assertEquals(
+        "(x0 + x1) * (x0 - (x1 - 2))", X.plus(Y).times(X.minus(Y.minus(Expr.num(2)))).toString());
     assertEquals("x0 / (x1 / x0) / x1", X.over(Y.over(X)).over(Y).toString());
     assertEquals("-(x0 + 1)", X.plus(Expr.num(1)).negate().toString());
     assertEquals("(-0.5) * x0", Expr.num(-0.5).times(X).toString());

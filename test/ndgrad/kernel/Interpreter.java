@@ -4,7 +4,10 @@ import java.math.BigInteger;
 import java.util.List;
 import ndgrad.DType;
 
-/** Evaluates an expression for one element, slowly and by the book: what {@link Program} is compared with. */
+/**
+ * Evaluates an expression for one element, slowly and by the book: what {@link Program} is compared
+ * with.
+ */
 final class Interpreter {
   private final DType[] load;
   private final DType number;

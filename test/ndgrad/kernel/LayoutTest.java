@@ -33,7 +33,9 @@ class LayoutTest {
     return Samples.array(r, DType.BOOL, Samples.shape(r, minDims, 5)).layout();
   }
 
-  /** Expects element {@code index} of the view to be element {@code origin(index)} of the source. */
+  /**
+   * Expects element {@code index} of the view to be element {@code origin(index)} of the source.
+   */
   private static void expect(Layout source, Layout view, UnaryOperator<int[]> origin) {
     for (int i = 0; i < view.size(); i++) {
       int[] index = Samples.unravel(i, view.shape());
@@ -85,12 +87,16 @@ class LayoutTest {
         assertArrayEquals(target, view.get().shape());
         assertArrayEquals(places, places(view.get()));
       }
-      assertEquals(isAffine(places, target), view.isPresent(), l + " to " + Arrays.toString(target));
+      assertEquals(
+          isAffine(places, target), view.isPresent(), l + " to " + Arrays.toString(target));
     }
     assertTrue(views > 1000);
   }
 
-  /** Whether some strides show the places in this shape: the strides are those between the first neighbours. */
+  /**
+   * Whether some strides show the places in this shape: the strides are those between the first
+   * neighbours.
+   */
   private static boolean isAffine(int[] places, int[] shape) {
     if (places.length == 0) {
       return true;
@@ -134,13 +140,16 @@ class LayoutTest {
       java.util.Collections.shuffle(Arrays.asList(order), r);
       int[] axes = Arrays.stream(order).mapToInt(i -> i).toArray();
       int[] signed = Arrays.stream(axes).map(i -> r.nextBoolean() ? i : i - n).toArray();
-      expect(l, l.permute(signed), index -> {
-        int[] origin = new int[n];
-        for (int i = 0; i < n; i++) {
-          origin[axes[i]] = index[i];
-        }
-        return origin;
-      });
+      expect(
+          l,
+          l.permute(signed),
+          index -> {
+            int[] origin = new int[n];
+            for (int i = 0; i < n; i++) {
+              origin[axes[i]] = index[i];
+            }
+            return origin;
+          });
       int d = l.dim(axis);
       expect(l, l.flip(axis), at(axis, (i, _) -> d - 1 - i));
       assertEquals(l.size(), l.flip(axis).size());
@@ -206,13 +215,16 @@ class LayoutTest {
       }
       Layout view = l.broadcastTo(target.clone());
       assertArrayEquals(target, view.shape());
-      expect(l, view, index -> {
-        int[] origin = Arrays.copyOfRange(index, extra, index.length);
-        for (int i = 0; i < origin.length; i++) {
-          origin[i] = l.dim(i) == 1 ? 0 : origin[i];
-        }
-        return origin;
-      });
+      expect(
+          l,
+          view,
+          index -> {
+            int[] origin = Arrays.copyOfRange(index, extra, index.length);
+            for (int i = 0; i < origin.length; i++) {
+              origin[i] = l.dim(i) == 1 ? 0 : origin[i];
+            }
+            return origin;
+          });
       assertArrayEquals(target, Layout.broadcast(l, Layout.of(target)));
       assertArrayEquals(target, Layout.broadcast(Layout.of(target), l, Layout.of()));
     }
@@ -244,15 +256,18 @@ class LayoutTest {
       int last = diagonal.ndim() - 1;
       assertEquals(l.ndim() - 1, diagonal.ndim());
       assertEquals(expected, diagonal.dim(last));
-      expect(l, diagonal, index -> {
-        int i = index[last];
-        int[] rest = Arrays.copyOf(index, last);
-        int row = k < 0 ? i - k : i;
-        int column = k < 0 ? i : i + k;
-        return a < b
-            ? insert(insert(rest, a, row), b, column)
-            : insert(insert(rest, b, column), a, row);
-      });
+      expect(
+          l,
+          diagonal,
+          index -> {
+            int i = index[last];
+            int[] rest = Arrays.copyOf(index, last);
+            int row = k < 0 ? i - k : i;
+            int column = k < 0 ? i : i + k;
+            return a < b
+                ? insert(insert(rest, a, row), b, column)
+                : insert(insert(rest, b, column), a, row);
+          });
     }
   }
 

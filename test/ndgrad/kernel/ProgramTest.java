@@ -77,7 +77,9 @@ class ProgramTest {
 
   /** An input's shape that broadcasts to another. */
   private static int[] narrower(Random r, int[] shape) {
-    int[] own = Arrays.copyOfRange(shape, r.nextInt(4) == 0 ? r.nextInt(shape.length + 1) : 0, shape.length);
+    int[] own =
+        Arrays.copyOfRange(
+            shape, r.nextInt(4) == 0 ? r.nextInt(shape.length + 1) : 0, shape.length);
     for (int i = 0; i < own.length; i++) {
       own[i] = r.nextInt(5) == 0 ? 1 : own[i];
     }
@@ -118,7 +120,11 @@ class ProgramTest {
       DType[] load = {dtype, dtype};
       for (DType to : DTYPES) {
         for (Expr.Fn1 fn : Expr.Fn1.values()) {
-          check(new Expr[] {Expr.of(fn, Expr.in(0))}, new Strided[] {Strided.zeros(to, 40)}, load, ins);
+          check(
+              new Expr[] {Expr.of(fn, Expr.in(0))},
+              new Strided[] {Strided.zeros(to, 40)},
+              load,
+              ins);
         }
         for (Expr.Fn2 fn : Expr.Fn2.values()) {
           check(
@@ -197,7 +203,10 @@ class ProgramTest {
             new Strided[] {out.with(out.layout().permute(2, 1, 0))},
             load,
             new Strided[] {a, b, c, d});
-        check(new Expr[] {sum}, new Strided[] {Strided.zeros(DType.FLOAT64, 2, 300, 500)}, load,
+        check(
+            new Expr[] {sum},
+            new Strided[] {Strided.zeros(DType.FLOAT64, 2, 300, 500)},
+            load,
             new Strided[] {a, b, c, d});
         check(
             new Expr[] {Expr.in(0).times(3)},
@@ -218,7 +227,9 @@ class ProgramTest {
       DType[] load = new DType[inputs];
       Expr sum = Expr.num(0.5);
       for (int i = 0; i < inputs; i++) {
-        ins[i] = Samples.array(r, DTYPES[i % DTYPES.length], i % 3 == 0 ? new int[] {5} : new int[] {4, 5});
+        ins[i] =
+            Samples.array(
+                r, DTYPES[i % DTYPES.length], i % 3 == 0 ? new int[] {5} : new int[] {4, 5});
         load[i] = DType.FLOAT64;
         sum = sum.plus(Expr.in(i).times(i + 1));
       }
@@ -264,7 +275,8 @@ class ProgramTest {
     Program two = Program.of(Expr.in(0), Expr.in(0));
     assertThrows(
         ShapeException.class,
-        () -> two.run(new Strided[] {out, four}, load, new Strided[] {Strided.zeros(DType.FLOAT64)}));
+        () ->
+            two.run(new Strided[] {out, four}, load, new Strided[] {Strided.zeros(DType.FLOAT64)}));
     assertThrows(IllegalArgumentException.class, () -> p.run(out, DType.FLOAT64, out));
     assertArrayEquals(new double[] {1, 2, 3}, (double[]) out.array());
   }

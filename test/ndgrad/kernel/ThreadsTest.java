@@ -31,11 +31,14 @@ class ThreadsTest {
       for (int n : new int[] {0, 1, 2, 7, 100, 1001}) {
         for (int grain : new int[] {0, 1, 10, 5000}) {
           AtomicIntegerArray runs = new AtomicIntegerArray(n);
-          Threads.parallelFor(n, grain, (from, to) -> {
-            for (int i = from; i < to; i++) {
-              runs.incrementAndGet(i);
-            }
-          });
+          Threads.parallelFor(
+              n,
+              grain,
+              (from, to) -> {
+                for (int i = from; i < to; i++) {
+                  runs.incrementAndGet(i);
+                }
+              });
           for (int i = 0; i < n; i++) {
             assertEquals(1, runs.get(i));
           }
@@ -50,21 +53,27 @@ class ThreadsTest {
     CountDownLatch both = new CountDownLatch(2);
     AtomicInteger inner = new AtomicInteger();
     Set<Thread> seen = ConcurrentHashMap.newKeySet();
-    Threads.parallelFor(2, 1, (from, to) -> {
-      seen.add(Thread.currentThread());
-      both.countDown();
-      try {
-        // Neither part ends before the other has begun: two threads must be at it.
-        assertTrue(both.await(30, TimeUnit.SECONDS));
-      } catch (InterruptedException e) {
-        throw new IllegalStateException(e);
-      }
-      Thread me = Thread.currentThread();
-      Threads.parallelFor(100, 1, (a, b) -> {
-        assertSame(me, Thread.currentThread());
-        inner.addAndGet(b - a);
-      });
-    });
+    Threads.parallelFor(
+        2,
+        1,
+        (from, to) -> {
+          seen.add(Thread.currentThread());
+          both.countDown();
+          try {
+            // Neither part ends before the other has begun: two threads must be at it.
+            assertTrue(both.await(30, TimeUnit.SECONDS));
+          } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+          Thread me = Thread.currentThread();
+          Threads.parallelFor(
+              100,
+              1,
+              (a, b) -> {
+                assertSame(me, Thread.currentThread());
+                inner.addAndGet(b - a);
+              });
+        });
     assertEquals(2, seen.size());
     assertEquals(200, inner.get());
     assertTrue(seen.stream().filter(t -> t != Thread.currentThread()).allMatch(Thread::isDaemon));
@@ -78,11 +87,15 @@ class ThreadsTest {
       IllegalStateException e =
           assertThrows(
               IllegalStateException.class,
-              () -> Threads.parallelFor(50, 1, (from, to) -> {
-                if (from <= bad && bad < to) {
-                  throw new IllegalStateException("part " + bad);
-                }
-              }));
+              () ->
+                  Threads.parallelFor(
+                      50,
+                      1,
+                      (from, to) -> {
+                        if (from <= bad && bad < to) {
+                          throw new IllegalStateException("part " + bad);
+                        }
+                      }));
       assertEquals("part " + bad, e.getMessage());
     }
     AtomicInteger runs = new AtomicInteger();
@@ -96,11 +109,13 @@ class ThreadsTest {
     AtomicInteger sum = new AtomicInteger();
     Thread[] callers = new Thread[4];
     for (int c = 0; c < callers.length; c++) {
-      callers[c] = new Thread(() -> {
-        for (int i = 0; i < 500; i++) {
-          Threads.parallelFor(20, 1, (from, to) -> sum.addAndGet(to - from));
-        }
-      });
+      callers[c] =
+          new Thread(
+              () -> {
+                for (int i = 0; i < 500; i++) {
+                  Threads.parallelFor(20, 1, (from, to) -> sum.addAndGet(to - from));
+                }
+              });
       callers[c].start();
     }
     for (Thread caller : callers) {
