@@ -68,24 +68,24 @@ public final class Elementwise extends Op implements Rule {
   }
 
   /**
-   * Applies the op to one array.
+   * Applies the op to one array; further ones have their defaults.
    *
    * @param a the input
    * @return the result
    */
   public Tensor of(Tensor a) {
-    return run(a);
+    return arity == 1 ? run(a) : (Tensor) call(a);
   }
 
   /**
-   * Applies the op to two arrays.
+   * Applies the op to two arrays; further ones have their defaults.
    *
    * @param a the first input
    * @param b the second input
    * @return the result
    */
   public Tensor of(Tensor a, Tensor b) {
-    return run(a, b);
+    return arity == 2 ? run(a, b) : (Tensor) call(a, b);
   }
 
   /**

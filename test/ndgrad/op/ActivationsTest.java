@@ -1,0 +1,108 @@
+package ndgrad.op;
+
+import static ndgrad.op.Slopes.tracked;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Op;
+import org.junit.jupiter.api.Test;
+
+class ActivationsTest {
+  private static final double INF = Double.POSITIVE_INFINITY;
+
+  /** The ops with their derivatives at large negative and positive arguments. */
+  private static final Map<Op, double[]> SATURATED =
+      Map.of(
+          Activations.SIGMOID, new double[] {0, 0},
+          Activations.LOG_SIGMOID, new double[] {1, 0},
+          Activations.RELU, new double[] {0, 1},
+          Activations.LEAKY_RELU, new double[] {0.01, 1},
+          Activations.ELU, new double[] {0, 1},
+          Activations.SILU, new double[] {0, 1},
+          Activations.GELU, new double[] {0, 1},
+          Activations.SOFTPLUS, new double[] {0, 1},
+          Functions.TANH, new double[] {0, 0});
+
+  @Test
+  void gradientsOfAllOrdersStayFiniteFarOut() {
+    SATURATED.forEach(
+        (op, expected) -> {
+          assertArrayEquals(expected, Slopes.of(op, 0, tracked(-1000, 1000)), 1e-300, op.name());
+          assertArrayEquals(new double[2], Slopes.second(op, -1000, 1000), 1e-300, op.name());
+        });
+    assertArrayEquals(
+        new double[] {0, 1},
+        Slopes.of(Activations.GELU, 0, Map.of("approximate", "tanh"), tracked(-1000, 1000)),
+        1e-300);
+  }
+
+  @Test
+  void subgradientsAtZero() {
+    assertArrayEquals(new double[] {0}, Slopes.of(Activations.RELU, 0, tracked(0)));
+    assertArrayEquals(new double[] {0.01}, Slopes.of(Activations.LEAKY_RELU, 0, tracked(0)));
+    assertArrayEquals(new double[] {1}, Slopes.of(Activations.ELU, 0, tracked(0)));
+  }
+
+  @Test
+  void smoothActivationsCurveAtZero() {
+    assertArrayEquals(new double[] {0}, Slopes.second(Activations.SIGMOID, 0), 1e-15);
+    assertArrayEquals(new double[] {0.25}, Slopes.second(Activations.SOFTPLUS, 0), 1e-15);
+    assertArrayEquals(new double[] {-0.25}, Slopes.second(Activations.LOG_SIGMOID, 0), 1e-15);
+    assertArrayEquals(new double[] {0.5}, Slopes.second(Activations.SILU, 0), 1e-15);
+    assertArrayEquals(
+        new double[] {2 / Math.sqrt(2 * Math.PI)}, Slopes.second(Activations.GELU, 0), 1e-15);
+  }
+
+  @Test
+  void tailsKeepTheirDigits() {
+    double tail = Math.exp(-40);
+    double[] softplus = Slopes.doubles(Activations.SOFTPLUS.of(tracked(-40)));
+    assertEquals(tail, softplus[0], 1e-14 * tail);
+    assertEquals(tail, Slopes.of(Activations.SOFTPLUS, 0, tracked(-40))[0], 1e-14 * tail);
+    double[] logSigmoid = Slopes.doubles(Activations.LOG_SIGMOID.of(tracked(40)));
+    assertEquals(-tail, logSigmoid[0], 1e-14 * tail);
+    assertEquals(tail, Slopes.of(Activations.LOG_SIGMOID, 0, tracked(40))[0], 1e-14 * tail);
+  }
+
+  @Test
+  void softplusPassesAGradientToBeta() {
+    Tensor beta = tracked(0.7);
+    double b = 0.7;
+    double x = 1.3;
+    double out = Math.log1p(Math.exp(b * x)) / b;
+    double expected = (x / (1 + Math.exp(-b * x)) - out) / b;
+    assertEquals(expected, Slopes.of(Activations.SOFTPLUS, 1, x, beta)[0], 1e-13);
+  }
+
+  @Test
+  void softmaxTakesInfinitelyUnlikelyElements() {
+    Tensor x = tracked(-INF, 0, 1000, 1000);
+    assertArrayEquals(
+        new double[] {0, 0, 0.5, 0.5}, Slopes.doubles(Activations.SOFTMAX.of(x)), 1e-15);
+    Tensor y = Arithmetic.MUL.of(Activations.SOFTMAX.of(x), new double[] {1, 2, 3, 4});
+    assertArrayEquals(
+        new double[] {0, 0, -0.25, 0.25}, Slopes.doubles(Slopes.gradient(y, x)), 1e-15);
+    Tensor logs = Activations.LOG_SOFTMAX.of(x);
+    assertArrayEquals(
+        new double[] {-INF, -1000 - Math.log(2), -Math.log(2), -Math.log(2)},
+        Slopes.doubles(logs),
+        1e-12);
+    assertArrayEquals(new double[] {1, 1, -1, -1}, Slopes.doubles(Slopes.gradient(logs, x)), 1e-12);
+  }
+
+  @Test
+  void softmaxGoesOverAnyAxes() {
+    double[][] rows = {{1, 2}, {3, 4}};
+    Tensor all =
+        (Tensor) Activations.SOFTMAX.call(List.of((Object) rows), Map.of("axis", List.of(0, 1)));
+    Tensor flat = Activations.SOFTMAX.of(new double[] {1, 2, 3, 4});
+    assertArrayEquals(Slopes.doubles(flat), Slopes.doubles(all), 1e-15);
+    assertEquals(1.0, Nested.item(Activations.SOFTMAX.of(7)));
+    assertTrue(Activations.SOFTMAX.of(7).layout().ndim() == 0);
+  }
+}
