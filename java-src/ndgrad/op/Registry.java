@@ -20,6 +20,11 @@ public final class Registry {
           Functions.class,
           Selection.class,
           Activations.class,
+          Shapes.class,
+          Joining.class,
+          Rearranging.class,
+          Indexing.class,
+          Lookup.class,
           Creation.class,
           Structural.class);
 

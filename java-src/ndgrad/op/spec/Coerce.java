@@ -65,7 +65,18 @@ public final class Coerce {
     throw wrong(name, "an integer", value);
   }
 
-  private static int[] integers(String name, Object value) {
+  /**
+   * Integer arguments.
+   *
+   * @param name the parameter
+   * @param value a host integer, a list or Java array of them, or an integer array of at most one dimension
+   * @return the integers, a fresh array
+   * @throws ArgumentException for anything else
+   */
+  public static int[] integers(String name, Object value) {
+    if (value instanceof int[] given) {
+      return given.clone();
+    }
     List<?> items =
         switch (value) {
           case Number n -> List.of(n);
@@ -111,7 +122,13 @@ public final class Coerce {
     return items;
   }
 
-  static boolean isIntegral(Number n) {
+  /**
+   * Whether a number is a whole one by its type.
+   *
+   * @param n a number
+   * @return true for Java's and Clojure's integer types
+   */
+  public static boolean isIntegral(Number n) {
     return n instanceof Integer || n instanceof Long || n instanceof Short || n instanceof Byte
         || n instanceof java.math.BigInteger
         || n.getClass().getSimpleName().equals("BigInt");

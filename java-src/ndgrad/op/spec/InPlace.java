@@ -124,7 +124,14 @@ public final class InPlace {
     return target;
   }
 
-  private static void requireFits(DType dtype, Tensor value) {
+  /**
+   * Checks that a host integer can be written into an array.
+   *
+   * @param dtype the array's dtype
+   * @param value what is written
+   * @throws DTypeException when it is a host integer too large for the dtype
+   */
+  public static void requireFits(DType dtype, Tensor value) {
     if (dtype == DType.INT32
         && value.isWeak()
         && value.strided().array() instanceof long[] a

@@ -87,21 +87,21 @@ public final class Structural {
           .primitive((a, in) -> summed(in[0], a.ints("shape")));
 
   /** Reads a view of an array that is laid out as its root; both layouts are given. */
-  static final Primitive STRIDED_READ =
+  public static final Primitive STRIDED_READ =
       Spec.define("view-read", "x, root: any, view: any")
           .internal()
           .vjp(0, "", (n, a, g) -> Structural.STRIDED_ADD.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> converted(laidOut(in[0], root(a)).with(view(a)), in[0].dtype()));
 
   /** The adjoint of {@link #STRIDED_READ}: adds a view into zeros of the root's shape. */
-  static final Primitive STRIDED_ADD =
+  public static final Primitive STRIDED_ADD =
       Spec.define("view-add", "x, root: any, view: any")
           .internal()
           .vjp(0, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> added(in[0], root(a), view(a)));
 
   /** An array laid out as its root with a view of it replaced. */
-  static final Primitive STRIDED_WRITE =
+  public static final Primitive STRIDED_WRITE =
       Spec.define("view-write", "x, value, root: any, view: any")
           .internal()
           .vjp(0, "", (n, a, g) -> overwritten(g, n.layout(1), a.get("root"), a.get("view")))

@@ -1,0 +1,373 @@
+package ndgrad.op;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalLong;
+import ndgrad.DType;
+import ndgrad.Index;
+import ndgrad.IndexException;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Gather;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Structural;
+
+/**
+ * What an index expression selects of an array of some shape, by NumPy's rules. Every check is made here, so that a plan
+ * can be carried out on any array of that shape, however it is laid out. Immutable; index arrays are read once.
+ *
+ * <p>The axes that integers, slices and new axes leave form a view. Index arrays and masks are broadcast to one shape;
+ * its axes replace theirs, or come first when something stands between them.
+ */
+final class IndexPlan {
+
+  /** One axis of the view: {@code count} positions of an axis of the array; axis -1 is a new one. */
+  private record Cut(int axis, int start, int count, int step) {}
+
+  /** An index array or mask: row-major positions in the block of neighbouring axes that it covers. */
+  private record Chosen(int axis, int axes, int[] flat, Layout shape) {}
+
+  private final int[] shape;
+  private final int[] fixed;
+  private final List<Cut> cuts;
+  private final List<Chosen> chosen;
+  private final int[] chosenShape;
+  private final int place;
+  private final boolean scalarArray;
+  private final int[] result;
+
+  private IndexPlan(Reader r, int[] shape) {
+    this.shape = shape;
+    this.fixed = r.fixed;
+    this.cuts = List.copyOf(r.cuts);
+    this.scalarArray = r.scalarArray;
+    this.place = r.apart ? 0 : Math.max(r.place, 0);
+    this.chosenShape = broadcast(r.chosen);
+    List<Chosen> stretched = new ArrayList<>();
+    for (Chosen c : r.chosen) {
+      stretched.add(stretch(c, chosenShape));
+    }
+    this.chosen = stretched;
+    int[] out = new int[cuts.size() + chosenShape.length];
+    for (int i = 0; i < cuts.size(); i++) {
+      out[i < place ? i : i + chosenShape.length] = cuts.get(i).count;
+    }
+    System.arraycopy(chosenShape, 0, out, place, chosenShape.length);
+    this.result = out;
+  }
+
+  /**
+   * Reads an expression.
+   *
+   * @param layout the array's shape
+   * @param items the expression
+   * @return the plan
+   * @throws IndexException when there are too many items, one is out of range, or arrays do not fit
+   */
+  static IndexPlan of(Layout layout, List<Index> items) {
+    Reader r = new Reader(layout);
+    r.read(items);
+    return new IndexPlan(r, layout.shape());
+  }
+
+  /** Whether the selection is a view. */
+  boolean isView() {
+    return chosen.isEmpty();
+  }
+
+  /** Whether it is made by a 0-d integer array, which makes it a copy. */
+  boolean isScalarArray() {
+    return scalarArray;
+  }
+
+  /** The shape of the array it was made for. */
+  int[] arrayShape() {
+    return shape.clone();
+  }
+
+  /** The shape of the selection. */
+  int[] shape() {
+    return result.clone();
+  }
+
+  /** The selection as a view; only where it is one. */
+  Layout view(Layout l) {
+    return cuts(l, 0, cuts.size(), true);
+  }
+
+  /** Where in the storage the rows of the selection begin, in the order of its leading axes. */
+  int[] positions(Layout l) {
+    Layout outer = cuts(l, 0, place, true);
+    int n = chosen.getFirst().flat.length;
+    int[] inside = new int[n];
+    for (Chosen c : chosen) {
+      int[] offsets = offsets(l, c);
+      for (int i = 0; i < n; i++) {
+        inside[i] += offsets[i];
+      }
+    }
+    int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - fixedOffset(l);
+    if (outer.ndim() == 0) {
+      for (int i = 0; i < n; i++) {
+        inside[i] += base;
+      }
+      return inside;
+    }
+    Layout rows = Layout.of(outer.shape(), outer.strides(), 0);
+    int count = rows.intSize();
+    int[] all = new int[Layout.of(count, n).intSize()];
+    int k = 0;
+    for (int row : Gather.positions(rows, upTo(count))) {
+      for (int i = 0; i < n; i++) {
+        all[k++] = base + row + inside[i];
+      }
+    }
+    return all;
+  }
+
+  /** What lies at each of the {@link #positions}: shape and strides, offset 0. */
+  Layout inner(Layout l) {
+    Layout c = cuts(l, place, cuts.size(), false);
+    return Layout.of(c.shape(), c.strides(), 0);
+  }
+
+  private static int[] upTo(int n) {
+    int[] out = new int[n];
+    Arrays.setAll(out, i -> i);
+    return out;
+  }
+
+  private static int[] offsets(Layout l, Chosen c) {
+    if (c.axes == 0) {
+      return new int[c.flat.length];
+    }
+    int[] d = Arrays.copyOfRange(l.shape(), c.axis, c.axis + c.axes);
+    int[] s = Arrays.copyOfRange(l.strides(), c.axis, c.axis + c.axes);
+    return Gather.positions(Layout.of(d, s, 0), c.flat);
+  }
+
+  /** The layout of some of the cuts, at the array's offset plus their starts plus the fixed axes' positions. */
+  private Layout cuts(Layout l, int from, int to, boolean start) {
+    int[] d = new int[to - from];
+    int[] s = new int[to - from];
+    int offset = start ? fixedOffset(l) : 0;
+    boolean empty = false;
+    for (int i = from; i < to; i++) {
+      Cut c = cuts.get(i);
+      d[i - from] = c.count;
+      empty |= c.count == 0;
+      if (c.axis >= 0) {
+        s[i - from] = l.stride(c.axis) * c.step;
+        offset += start && c.count > 0 ? l.stride(c.axis) * c.start : 0;
+      }
+    }
+    return Layout.of(d, s, empty && isView() ? l.offset() : offset);
+  }
+
+  private int fixedOffset(Layout l) {
+    int p = l.offset();
+    for (int i = 0; i < fixed.length; i++) {
+      p += fixed[i] * l.stride(i);
+    }
+    return p;
+  }
+
+  private static int[] broadcast(List<Chosen> chosen) {
+    try {
+      return Layout.broadcast(chosen.stream().map(Chosen::shape).toArray(Layout[]::new));
+    } catch (ShapeException e) {
+      List<String> shapes = chosen.stream().map(c -> c.shape.toString()).toList();
+      throw new IndexException(
+          "index arrays of shapes " + String.join(" and ", shapes) + " do not broadcast together; a mask counts"
+              + " as one list of as many positions as it has true elements",
+          "shapes", shapes);
+    }
+  }
+
+  private static Chosen stretch(Chosen c, int[] to) {
+    if (Arrays.equals(c.shape.shape(), to)) {
+      return c;
+    }
+    Strided wide = Strided.zeros(DType.INT32, to);
+    Copies.copy(new Strided(new Storage(c.flat), c.shape.broadcastTo(to)), wide);
+    return new Chosen(c.axis, c.axes, (int[]) wide.array(), wide.layout());
+  }
+
+  /** Goes through the items and fills in cuts, fixed positions and chosen ones. */
+  private static final class Reader {
+    private final Layout layout;
+    private final int[] fixed;
+    private final List<Cut> cuts = new ArrayList<>();
+    private final List<Chosen> chosen = new ArrayList<>();
+    private boolean arrays;
+    private boolean scalarArray;
+    private boolean ended;
+    private boolean apart;
+    private int place = -1;
+    private int axis;
+
+    Reader(Layout layout) {
+      this.layout = layout;
+      this.fixed = new int[layout.ndim()];
+    }
+
+    void read(List<Index> items) {
+      int used = 0;
+      boolean ellipsis = false;
+      // Arrays are read first: whether there is one decides what an integer means.
+      Tensor[] tensors = new Tensor[items.size()];
+      for (int i = 0; i < tensors.length; i++) {
+        switch (items.get(i)) {
+          case Index.Positions p -> {
+            tensors[i] = IndexItems.tensor(p.array(), false);
+            arrays |= tensors[i].ndim() > 0;
+            scalarArray |= tensors[i].ndim() == 0;
+            used++;
+          }
+          case Index.Mask m -> {
+            tensors[i] = IndexItems.tensor(m.array(), true);
+            arrays = true;
+            used += tensors[i].ndim();
+          }
+          case Index.Ellipsis _ -> {
+            if (ellipsis) {
+              throw new IndexException("an index can have only one ellipsis");
+            }
+            ellipsis = true;
+          }
+          case Index.NewAxis _ -> {}
+          default -> used++;
+        }
+      }
+      if (used > layout.ndim()) {
+        throw new IndexException(
+            "too many indexes: the array of shape " + layout + " has " + layout.ndim() + " dimensions, "
+                + used + " were indexed",
+            "shape", layout.toString(), "indexed", used);
+      }
+      for (int i = 0; i < tensors.length; i++) {
+        take(items.get(i), tensors[i], layout.ndim() - used);
+      }
+      while (axis < layout.ndim()) {
+        whole();
+      }
+    }
+
+    private void take(Index item, Tensor tensor, int left) {
+      switch (item) {
+        case Index.At(long index) -> position(index);
+        case Index.Positions _ when tensor.ndim() == 0 -> 
+            position((Long) Nested.item(tensor));
+        case Index.Positions _ -> positions(tensor);
+        case Index.Mask _ -> mask(tensor);
+        case Index.All _ -> {
+          whole();
+          between();
+        }
+        case Index.Slice s -> {
+          cuts.add(cut(s, axis, layout.dim(axis)));
+          axis++;
+          between();
+        }
+        case Index.NewAxis _ -> {
+          cuts.add(new Cut(-1, 0, 1, 0));
+          between();
+        }
+        case Index.Ellipsis _ -> {
+          for (int i = 0; i < left; i++) {
+            whole();
+          }
+          between();
+        }
+      }
+    }
+
+    private void whole() {
+      cuts.add(new Cut(axis, 0, layout.dim(axis), 1));
+      axis++;
+    }
+
+    private void between() {
+      ended = place >= 0;
+    }
+
+    private void choose(int axes, int[] flat, Layout shape) {
+      chosen.add(new Chosen(axis, axes, flat, shape));
+      axis += axes;
+      apart |= ended;
+      place = place < 0 ? cuts.size() : place;
+    }
+
+    private void position(long index) {
+      int at = inRange(index, axis, layout);
+      if (arrays) {
+        choose(1, new int[] {at}, Layout.of());
+      } else {
+        fixed[axis++] = at;
+      }
+    }
+
+    private void positions(Tensor t) {
+      long[] given = (long[]) Structural.converted(t.strided(), DType.INT64).array();
+      int length = layout.dim(axis);
+      int[] flat = new int[given.length];
+      for (int i = 0; i < flat.length; i++) {
+        long p = given[i];
+        flat[i] = p >= 0 && p < length ? (int) p : inRange(p, axis, layout);
+      }
+      choose(1, flat, Layout.of(t.shape()));
+    }
+
+    private void mask(Tensor t) {
+      for (int i = 0; i < t.ndim(); i++) {
+        if (t.dim(i) != layout.dim(axis + i)) {
+          throw new IndexException(
+              "a mask of shape " + t.layout() + " does not fit axes " + axis + " to "
+                  + (axis + t.ndim() - 1) + " of an array of shape " + layout,
+              "mask", t.layout().toString(), "shape", layout.toString(), "axis", axis);
+        }
+      }
+      int[] flat = Gather.nonzero(t.strided());
+      choose(t.ndim(), flat, Layout.of(flat.length));
+    }
+  }
+
+  private static int inRange(long index, int axis, Layout layout) {
+    int d = layout.dim(axis);
+    if (index < -d || index >= d) {
+      throw new IndexException(
+          "index " + index + " is out of range for axis " + axis + " of length " + d
+              + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
+          "index", index, "axis", axis, "shape", layout.toString());
+    }
+    return (int) (index < 0 ? index + d : index);
+  }
+
+  /** Python's rule for slices: ends are cut to the length, negative ones count from the end. */
+  private static Cut cut(Index.Slice s, int axis, int length) {
+    long step = s.step();
+    long low = step < 0 ? -1 : 0;
+    long high = step < 0 ? length - 1 : length;
+    long start = end(s.start(), step < 0 ? high : low, low, high, length);
+    long stop = end(s.stop(), step < 0 ? low : high, low, high, length);
+    long span = step < 0 ? start - stop : stop - start;
+    long stride = step == Long.MIN_VALUE ? Long.MAX_VALUE : Math.abs(step);
+    int count = span <= 0 ? 0 : (int) ((span - 1) / stride + 1);
+    // NumPy keeps the step of a single position in the strides, though it is never taken; an empty cut has none.
+    int taken = count == 0 ? 1 : Math.clamp(step, Integer.MIN_VALUE, Integer.MAX_VALUE);
+    return new Cut(axis, (int) start, count, taken);
+  }
+
+  private static long end(OptionalLong given, long open, long low, long high, int length) {
+    if (given.isEmpty()) {
+      return open;
+    }
+    long v = given.getAsLong();
+    return Math.clamp(v < 0 ? v + length : v, low, high);
+  }
+}

@@ -1,0 +1,324 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.op.spec.Spec.define;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.IndexException;
+import ndgrad.NdException;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Gather;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.InPlace;
+import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.View;
+
+/** Reading and writing by index, exactly NumPy's. */
+public final class Indexing {
+  private Indexing() {}
+
+  private static final String ITEMS =
+      "integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values";
+
+  /** A selection that is a view. */
+  private static final View VIEW =
+      define("get", "x, plan: any")
+          .internal()
+          .view(
+              (a, l) -> Optional.of(plan(a).view(l)),
+              (n, a, g) -> {
+                Layout root = Layout.of(n.layout(0).shape());
+                return Structural.STRIDED_ADD.of(g, root, plan(a).view(root));
+              });
+
+  /** A selection by arrays. */
+  private static final Primitive GATHER =
+      define("get", "x, plan: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> Indexing.SCATTER_ADD.of(g, plan(a)))
+          .primitive((a, in) -> gathered(in[0], plan(a)));
+
+  /** The adjoint of {@link #GATHER}. */
+  static final Primitive SCATTER_ADD =
+      define("get-add", "x, plan: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> GATHER.of(g, plan(a)))
+          .primitive((a, in) -> added(in[0], plan(a)));
+
+  /** A copy in which a selection by arrays is replaced. */
+  private static final Primitive PUT =
+      define("setitem", "x, value, plan: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> cleared(g, plan(a)))
+          .vjp(1, "", (n, a, g) -> Indexing.GATHER_LAST.of(g, plan(a)))
+          .primitive((a, in) -> replaced(in[0], in[1], plan(a)));
+
+  /** The adjoint of writing into zeros: where a position is written twice only the last one gets its gradient. */
+  private static final Primitive GATHER_LAST =
+      define("setitem-gradient", "x, plan: any")
+          .internal()
+          .vjp(
+              0, "",
+              (n, a, g) -> PUT.of(Structural.zeros(g.dtype(), n.layout(0)), g, plan(a)))
+          .primitive((a, in) -> gatheredLast(in[0], plan(a)));
+
+  /** A selection. */
+  public static final Composite GET =
+      define("get", "x, items: any")
+          .param("items", ITEMS)
+          .doc(
+              "The selected elements, as NumPy's x[...]. Integers, slices, :newaxis and :ellipsis give a view that"
+                  + " shares storage and version counter, a full integer index a 0-d one; integer arrays and masks"
+                  + " give a copy. Several arrays are broadcast together; their axes replace theirs, or come first"
+                  + " when a slice stands between them, and integers beside arrays count as arrays. A mask counts as"
+                  + " the positions of its true elements; gradients of repeated positions add up.")
+          .domain(-3, 3)
+          .oracle("x[items]")
+          .samples(
+              "#x [3 4] [0]", "#x [3 4] [-1 2]", "#x [3 4] [:all :newaxis #slice [1 nil 2]]",
+              "#x [3 4] [:ellipsis 0]", "#x [5] [#slice [nil nil -2]]", "#x [3 4] [[0 2 0]]",
+              "#x [3 4] [[0 2] [1 1]]", "#x [2 3 4] [[0 1] :all [3 0]]", "#x [2 3 4] [:all [2 0] 1]",
+              "#x [2 3 4] [:all [[0 2] [1 1]] #slice [1 3 nil]]", "#x [3] [[true false true]]",
+              "#x [2 2] [[[true false] [true true]]]", "#x [2 3] [:all [true false true]]", "#x [] []",
+              "#x [3] [[]]", "#x [0 3] [:all 1]", "#x [] [true]", "#x [2] [false :ellipsis]")
+          .fails(
+              IndexException.class, "#x [3] [3]", "#x [3] [-4]", "#x [3] [0 0]", "#x [3] [[0 3]]",
+              "#x [3] [[true false]]", "#x [3 4] [[0 1] [0 1 2]]", "#x [3] [:ellipsis :ellipsis]",
+              "#x [3] [1.5]", "#x [3] [[0.5]]", "#x [3] [:some]")
+          .composite(a -> get(a.tensor("x"), a.get("items")));
+
+  /** A copy with a selection replaced. */
+  public static final Composite SETITEM =
+      define("setitem", "x, items: any, value")
+          .param("items", ITEMS)
+          .param("value", "what the selection becomes; broadcast to its shape and converted to the array's dtype")
+          .doc(
+              "A copy of the array in which a selection has another value. The gradient of x is zero where it was"
+                  + " overwritten, that of value is what arrives there; where a position is selected twice the last"
+                  + " one counts. The value is converted as NumPy's assignment does.")
+          .domain(-3, 3)
+          .oracle("[y := x.copy(), y.__setitem__(items, value)][0]")
+          .samples(
+              "#x [3 4] [0] #x [4]", "#x [3 4] [:all #slice [nil nil 2]] #x [2]", "#x [3 4] [[0 2 0]] #x [3 4]",
+              "#x [3 4] [[0 2] [1 1]] 5.0", "#x [2 3 4] [:all [2 0] 1] #x [2 1]",
+              "#x [3] [[true false true]] #x [2]", "#x [] [] 2.0", "#x [0 3] [:all 1] 1.0")
+          .fails(IndexException.class, "#x [3] [3] 1.0", "#x [3] [[0 5]] 1.0")
+          .fails(ShapeException.class, "#x [3] [#slice [0 2 1]] #x [3]", "#x [3] [[0 1]] #x [3]")
+          .composite(a -> setitem(a.tensor("x"), a.get("items"), a.tensor("value")));
+
+  /** How an in-place write by arrays goes back; the node's argument says where it wrote. */
+  private static final Rule WRITE =
+      new Rule() {
+        @Override
+        public String name() {
+          return "set!";
+        }
+
+        @Override
+        public Tensor vjp(Node node, int input, Tensor g) {
+          Written w = (Written) node.args();
+          Layout root = node.layout(0);
+          Tensor seen = w.layout.equals(root) ? g : Structural.STRIDED_READ.of(g, root, w.layout);
+          if (input == 1) {
+            return GATHER_LAST.of(seen, w.plan);
+          }
+          Tensor cleared = cleared(seen, w.plan);
+          return w.layout.equals(root) ? cleared : Structural.STRIDED_WRITE.of(g, cleared, root, w.layout);
+        }
+      };
+
+  /** A selection by arrays that was written, of an array laid out so. */
+  private record Written(Layout layout, IndexPlan plan) {}
+
+  /**
+   * Selects elements.
+   *
+   * @param x the array
+   * @param items an index, or a list of them
+   * @return a view or a copy, as {@link #GET} says
+   * @throws IndexException when something is no index, out of range or too much
+   */
+  public static Tensor get(Tensor x, Object items) {
+    IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+    if (!plan.isView()) {
+      return GATHER.of(x, plan);
+    }
+    Tensor view = VIEW.of(x, plan);
+    return plan.isScalarArray() ? Structural.COPY.of(view) : view;
+  }
+
+  /**
+   * Writes into a selection of an array, in place: the value is broadcast and converted as NumPy's assignment does,
+   * and read before anything is written. The version goes up by one. Gradients are those of the program as it ran;
+   * where a position is written twice the last value counts.
+   *
+   * @param x the array, modified
+   * @param items an index, or a list of them
+   * @param value an array, number or nested list
+   * @return x
+   * @throws IndexException when something is no index, out of range or too much
+   * @throws ShapeException when the value does not broadcast to the selection
+   * @throws ArgumentException when x is a read-only broadcast view
+   */
+  public static Tensor set(Tensor x, Object items, Object value) {
+    try {
+      IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+      Tensor given = Nested.tensor(value);
+      given = given.requiresGrad() && !x.dtype().isFloating() ? given.detach() : given;
+      boolean tracked = InPlace.guard(x, List.of(given));
+      InPlace.requireFits(x.dtype(), given);
+      Tensor v = unpadded(given, plan.shape().length);
+      v.layout().broadcastTo(plan.shape());
+      if (plan.isView()) {
+        Tensor target = tracked ? VIEW.of(x, plan) : new Tensor(x.strided().with(plan.view(x.layout())));
+        InPlace.assign(target, v, "set!");
+        return x;
+      }
+      Tensor full = tracked ? fitted(v, x.dtype(), plan.shape()) : v;
+      put(x, plan, full);
+      if (tracked) {
+        Tensor root = x.root();
+        Tensor[] ins = {root, full};
+        root.madeBy(new Node(WRITE, new Written(x.layout(), plan), ins, root.layout(), root.dtype()));
+        root.rewritten();
+      }
+      return x;
+    } catch (NdException e) {
+      throw e.during("set!");
+    }
+  }
+
+  private static void put(Tensor x, IndexPlan plan, Tensor value) {
+    Strided v = value.strided();
+    if (v.storage() == x.strided().storage() || v.dtype() != x.dtype()) {
+      v = Structural.converted(v, x.dtype());
+    }
+    put(x.strided(), plan, v);
+    x.strided().storage().bump("set!");
+  }
+
+  private static void put(Strided into, IndexPlan plan, Strided value) {
+    int[] positions = plan.positions(into.layout());
+    Layout inner = plan.inner(into.layout());
+    Gather.put(into, positions, inner, rows(value, plan, positions.length, inner));
+  }
+
+  /** The value with the selection's leading axes merged into one that runs over the positions. */
+  private static Strided rows(Strided value, IndexPlan plan, int count, Layout inner) {
+    int[] shape = new int[inner.ndim() + 1];
+    shape[0] = count;
+    System.arraycopy(inner.shape(), 0, shape, 1, inner.ndim());
+    Layout wide = value.layout().broadcastTo(plan.shape());
+    Optional<Layout> merged = wide.reshape(shape);
+    if (merged.isPresent()) {
+      return value.with(merged.get());
+    }
+    Strided copy = Structural.converted(value.with(wide), value.dtype());
+    return copy.with(copy.layout().reshape(shape).orElseThrow());
+  }
+
+  private static IndexPlan plan(Args a) {
+    return (IndexPlan) a.get("plan");
+  }
+
+  private static Strided gathered(Strided x, IndexPlan plan) {
+    Strided out = Strided.zeros(x.dtype(), plan.shape());
+    if (out.layout().size() > 0) {
+      Gather.gather(out, x, plan.positions(x.layout()), plan.inner(x.layout()));
+    }
+    return out;
+  }
+
+  private static Strided added(Strided g, IndexPlan plan) {
+    Strided out = Strided.zeros(g.dtype(), plan.arrayShape());
+    int[] positions = plan.positions(out.layout());
+    Layout inner = plan.inner(out.layout());
+    Gather.add(out, positions, inner, rows(g, plan, positions.length, inner));
+    return out;
+  }
+
+  private static Strided replaced(Strided x, Strided value, IndexPlan plan) {
+    Strided out = Structural.converted(x, x.dtype());
+    put(out, plan, value);
+    return out;
+  }
+
+  private static Strided gatheredLast(Strided x, IndexPlan plan) {
+    // Each position is marked with the number of the last row written there; the other rows get nothing.
+    Strided owner = Strided.zeros(DType.INT32, plan.arrayShape());
+    int[] marks = (int[]) owner.array();
+    int[] positions = plan.positions(owner.layout());
+    for (int i = 0; i < positions.length; i++) {
+      marks[positions[i]] = i;
+    }
+    Strided out = gathered(x, plan);
+    int row = plan.inner(owner.layout()).intSize();
+    for (int i = 0; i < positions.length; i++) {
+      if (marks[positions[i]] != i) {
+        zero(out.array(), i * row, (i + 1) * row);
+      }
+    }
+    return out;
+  }
+
+  /** Sets a range of a primitive array to zero. */
+  static void zero(Object array, int from, int to) {
+    switch (array) {
+      case double[] a -> Arrays.fill(a, from, to, 0);
+      case float[] a -> Arrays.fill(a, from, to, 0);
+      case long[] a -> Arrays.fill(a, from, to, 0);
+      case int[] a -> Arrays.fill(a, from, to, 0);
+      default -> Arrays.fill((boolean[]) array, from, to, false);
+    }
+  }
+
+  private static Tensor cleared(Tensor g, IndexPlan plan) {
+    return PUT.of(g, new Tensor(Strided.zeros(g.dtype())), plan);
+  }
+
+  private static Tensor setitem(Tensor x, Object items, Tensor value) {
+    IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+    Tensor full = fitted(unpadded(value, plan.shape().length), x.dtype(), plan.shape());
+    if (plan.isView()) {
+      Layout root = Layout.of(x.shape());
+      return Structural.STRIDED_WRITE.of(x, full, root, plan.view(root));
+    }
+    return PUT.of(x, full, plan);
+  }
+
+  /** Without leading axes of length 1 that the target has no room for, as NumPy's assignment drops them. */
+  private static Tensor unpadded(Tensor value, int ndim) {
+    Tensor v = value;
+    while (v.ndim() > ndim && v.dim(0) == 1) {
+      v = Structural.SELECT.of(v, 0, 0);
+    }
+    return v;
+  }
+
+  /** The value in a dtype and broadcast to a shape, by recorded ops. */
+  static Tensor fitted(Tensor value, DType dtype, int[] shape) {
+    InPlace.requireFits(dtype, value);
+    return Structural.BROADCAST_TO.of(cast(value, dtype), shape);
+  }
+
+  /** The value in a dtype; no gradient passes a conversion to integers. */
+  static Tensor cast(Tensor value, DType dtype) {
+    if (value.dtype() == dtype && !value.isWeak()) {
+      return value;
+    }
+    return Structural.CAST.of(dtype.isFloating() ? value : value.detach(), dtype);
+  }
+}

@@ -1,0 +1,314 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.select;
+import static ndgrad.op.spec.Spec.define;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.Index;
+import ndgrad.IndexException;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Gather;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Typing;
+
+/** Elements looked up by positions and masks, and what follows from them. */
+public final class Lookup {
+  private Lookup() {}
+
+  /** Elements along an axis. */
+  public static final Composite TAKE =
+      define("take", "x, indices, axis: int = nil")
+          .param("indices", "the positions, integers of any shape, negative ones count from the end")
+          .param("axis", "the axis to take along; nil for the flattened array")
+          .doc("A copy of the elements at some positions of an axis, whose place the indices' shape takes.")
+          .domain(-3, 3)
+          .oracle("np.take(x, indices, axis=axis)")
+          .samples(
+              "#x [3 4] [0 2 2] {:axis 0}", "#x [3 4] [[0 1] [3 -1]] {:axis 1}", "#x [3 4] [0 5]",
+              "#x [3 4] 1 {:axis -1}")
+          .fails(IndexException.class, "#x [3] [3]", "#x [3] [0.5]")
+          .fails(ShapeException.class, "#x [3] [0] {:axis 1}")
+          .composite(a -> take(a.tensor("x"), a.tensor("indices"), (Integer) a.get("axis")));
+
+  /** One element along an axis for each of the others. */
+  public static final Composite TAKE_ALONG_AXIS =
+      define("take-along-axis", "x, indices, axis: int = -1")
+          .param("indices", "integers, as many dimensions as x, broadcast with it on the other axes")
+          .doc(
+              "For every place of the other axes the elements at the indices given there, as NumPy's"
+                  + " take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a class for each row.")
+          .domain(-3, 3)
+          .oracle("np.take_along_axis(x, np.asarray(indices), axis)")
+          .samples("#x [2 3] [[0] [2]]", "#x [2 3] [[1 0 1]] {:axis 0}", "#x [3] [2 2 0 1]")
+          .fails(IndexException.class, "#x [2 3] [[3] [0]]", "#x [2 3] [[0.5] [0]]")
+          .fails(ShapeException.class, "#x [2 3] [0]", "#x [2 3] [[0] [1]] {:axis 2}")
+          .composite(a -> alongAxis(a.tensor("x"), a.tensor("indices"), a.integer("axis")));
+
+  /** Where elements are not zero. */
+  public static final Composite NONZERO =
+      define("nonzero", "x")
+          .doc(
+              "Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A 0-d"
+                  + " array is an error, as in NumPy 2.")
+          .domain(-3, 3)
+          .oracle("list(np.nonzero(x))")
+          .gives(Spec.Result.ARRAYS)
+          .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#x [2 2]")
+          .fails(ShapeException.class, "#b []")
+          .nonDifferentiable("positions are integers")
+          .composite(a -> nonzero(a.tensor("x")));
+
+  /** Where elements are not zero, as rows. */
+  public static final Composite ARGWHERE =
+      define("argwhere", "x")
+          .doc("Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an element.")
+          .domain(-3, 3)
+          .oracle("np.argwhere(x)")
+          .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#b []")
+          .nonDifferentiable("positions are integers")
+          .composite(a -> argwhere(a.tensor("x")));
+
+  private static final Elementwise CHOOSE =
+      define("masked-fill", "mask, value, x")
+          .internal()
+          .elementwise(Typing.SELECT, select(in(0), in(1), in(2)));
+
+  /** A value where a mask is true. */
+  public static final Composite MASKED_FILL =
+      define("masked-fill", "x, mask, value")
+          .param("mask", "truth values, broadcast with x")
+          .param("value", "what the chosen elements become; broadcast with x")
+          .doc(
+              "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The"
+                  + " gradient of x is zero where the mask is true.")
+          .domain(-3, 3)
+          .oracle("np.where(mask, value, x)")
+          .samples("#x [3 4] #b [3 4] 0.0", "#x [3 4] #b [4] -1e9", "#x [3 4] #b [3 1] #x []", "#x [] true 2.0")
+          .fails(ShapeException.class, "#x [3] #b [2] 0.0")
+          .fails(ArgumentException.class, "#x [3] [0 1 1] 0.0")
+          .inPlace()
+          .composite(a -> CHOOSE.of(mask(a.tensor("mask")), a.tensor("value"), a.tensor("x")));
+
+  /** The elements where a mask is true. */
+  public static final Composite MASKED_SELECT =
+      define("masked-select", "x, mask")
+          .param("mask", "truth values, broadcast with x")
+          .doc("A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.")
+          .domain(-3, 3)
+          .oracle("np.broadcast_arrays(x, mask)[0][np.broadcast_arrays(x, mask)[1]]")
+          .samples("#x [3 4] #b [3 4]", "#x [3 1] #b [4]")
+          .fails(ShapeException.class, "#x [3] #b [2]")
+          .fails(ArgumentException.class, "#x [3] [0 1 1]")
+          .composite(
+              a -> {
+                Tensor x = a.tensor("x");
+                Tensor mask = mask(a.tensor("mask"));
+                int[] shape = Layout.broadcast(x.layout(), mask.layout());
+                return Indexing.get(
+                    Structural.BROADCAST_TO.of(x, shape),
+                    Index.mask(Structural.BROADCAST_TO.of(mask, shape)));
+              });
+
+  /** Rows of a table. */
+  public static final Composite EMBEDDING =
+      define("embedding", "weight, indices")
+          .param("weight", "the table, a row (or array) an entry")
+          .param("indices", "which rows, integers of any shape; negative ones count from the end")
+          .doc(
+              "The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a row is"
+                  + " the sum over its uses.")
+          .domain(-3, 3)
+          .oracle("weight[np.asarray(indices)]")
+          .samples("#x [5 3] [0 4 0]", "#x [5 3] [[1 2] [3 1]]", "#x [5] [1 1]", "#x [5 3] 2")
+          .fails(IndexException.class, "#x [5 3] [5]", "#x [5 3] [0.5]")
+          .fails(ShapeException.class, "#x [] [0]")
+          .composite(a -> take(a.tensor("weight"), a.tensor("indices"), 0));
+
+  /** Classes as indicator vectors. */
+  public static final Composite ONE_HOT =
+      define("one-hot", "indices, num-classes: int = nil")
+          .param("indices", "the classes, integers from 0, of any shape")
+          .param("num-classes", "how many classes there are; nil for the largest index plus one")
+          .doc(
+              "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it"
+                  + " with astype where floats are needed.")
+          .domain(0, 5)
+          .oracle("np.eye(num_classes or np.max(indices) + 1, dtype=np.int64)[np.asarray(indices)]")
+          .samples("[0 2 1]", "[[0 2] [1 1]] {:num-classes 4}", "1 {:num-classes 3}")
+          .fails(IndexException.class, "[0 3] {:num-classes 3}", "[-1 0]", "[0.5]")
+          .fails(ArgumentException.class, "[]", "[0] {:num-classes 0}")
+          .nonDifferentiable("the indices are integers")
+          .composite(a -> oneHot(a.tensor("indices"), (Integer) a.get("num-classes")));
+
+  /** One value everywhere. */
+  public static final Composite FILL =
+      define("fill", "x, value")
+          .param("value", "what every element becomes; broadcast to the shape of x")
+          .doc(
+              "An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment"
+                  + " does. No gradient flows to x.")
+          .domain(-3, 3)
+          .oracle("np.full_like(x, value)")
+          .samples("#x [3 4] 2.5", "#x [] 1", "#i [3] 7", "#x [2 3] #x []", "#x [0 2] 1.0")
+          .fails(ShapeException.class, "#x [3] #x [2]")
+          .inPlace()
+          .composite(
+              a -> {
+                Tensor x = a.tensor("x");
+                Tensor value = Indexing.fitted(a.tensor("value"), x.dtype(), x.shape());
+                return Structural.COPY.of(value);
+              });
+
+  /** Values added at positions of an axis. */
+  public static final Composite INDEX_ADD =
+      define("index-add", "x, axis: int, indices, values")
+          .param("indices", "positions along the axis, a 1-d list of integers")
+          .param("values", "what is added: the shape of x with as many positions on the axis as there are indices")
+          .doc(
+              "A copy in which values are added at some positions of an axis; where one occurs several times, its"
+                  + " values add up. PyTorch's index_add.")
+          .domain(-3, 3)
+          .oracle("torch.index_add(x, axis, torch.as_tensor(indices), values)")
+          .samples("#x [3 4] 0 [0 2 0] #x [3 4]", "#x [3 4] -1 [1 1] #x [3 2]", "#x [3] 0 [] #x [0]")
+          .fails(IndexException.class, "#x [3] 0 [3] #x [1]")
+          .fails(ShapeException.class, "#x [3] 1 [0] #x [1]", "#x [3] 0 [0 1] #x [3]")
+          .composite(a -> indexAdd(a));
+
+  private static Tensor mask(Tensor mask) {
+    if (mask.dtype() != DType.BOOL) {
+      throw new ArgumentException(
+          "mask must be bool, this one is " + mask.dtype() + "; compare it, or convert it with astype",
+          "argument", "mask", "dtype", mask.dtype().toString());
+    }
+    return mask;
+  }
+
+  /** Index arrays must be integers; an empty one may be of any dtype, since an empty list has none. */
+  private static Tensor integers(Tensor indices) {
+    if (indices.dtype().isInteger()) {
+      return indices;
+    }
+    if (indices.size() == 0) {
+      return Indexing.cast(indices.detach(), DType.INT64);
+    }
+    throw new IndexException(
+        "indices must be integers, these are " + indices.dtype() + "; convert them with astype",
+        "dtype", indices.dtype().toString());
+  }
+
+  private static Tensor take(Tensor x, Tensor indices, Integer axis) {
+    Tensor from = axis == null ? Shapes.RESHAPE.of(x, -1) : x;
+    int at = axis == null ? 0 : x.layout().axis(axis);
+    if (axis != null && x.ndim() == 0) {
+      throw new ShapeException("needs an array of at least 1 dimension, this one is 0-d");
+    }
+    List<Index> items = new ArrayList<>(Collections.nCopies(at, Index.all()));
+    items.add(Index.positions(integers(indices)));
+    return Indexing.get(from, items);
+  }
+
+  private static Tensor alongAxis(Tensor x, Tensor indices, int axis) {
+    int at = x.layout().axis(axis);
+    if (indices.ndim() != x.ndim()) {
+      throw new ShapeException(
+          "indices of shape " + indices.layout() + " must have as many dimensions as the array of shape "
+              + x.layout(),
+          "shapes", List.of(x.layout().toString(), indices.layout().toString()));
+    }
+    List<Index> items = new ArrayList<>();
+    for (int i = 0; i < x.ndim(); i++) {
+      int[] shape = new int[x.ndim()];
+      Arrays.fill(shape, 1);
+      shape[i] = x.dim(i);
+      int[] numbers = new int[i == at ? 0 : x.dim(i)];
+      Arrays.setAll(numbers, k -> k);
+      items.add(
+          Index.positions(
+              i == at
+                  ? integers(indices)
+                  : new Tensor(new Strided(new Storage(numbers), Layout.of(shape)))));
+    }
+    return Indexing.get(x, items);
+  }
+
+  private static List<Tensor> nonzero(Tensor x) {
+    if (x.ndim() == 0) {
+      throw new ShapeException("needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first");
+    }
+    List<Tensor> out = new ArrayList<>();
+    for (long[] axis : Gather.unravel(Gather.nonzero(x.strided()), x.shape())) {
+      out.add(new Tensor(new Strided(new Storage(axis), Layout.of(axis.length))));
+    }
+    return List.copyOf(out);
+  }
+
+  private static Tensor argwhere(Tensor x) {
+    int[] flat = Gather.nonzero(x.strided());
+    long[][] axes = Gather.unravel(flat, x.shape());
+    Strided out = Strided.zeros(DType.INT64, flat.length, axes.length);
+    long[] rows = (long[]) out.array();
+    for (int i = 0; i < flat.length; i++) {
+      for (int axis = 0; axis < axes.length; axis++) {
+        rows[i * axes.length + axis] = axes[axis][i];
+      }
+    }
+    return new Tensor(out);
+  }
+
+  private static Tensor oneHot(Tensor indices, Integer classes) {
+    Tensor t = integers(indices);
+    long[] at = (long[]) Structural.converted(t.strided(), DType.INT64).array();
+    if (classes == null && at.length == 0) {
+      throw new ArgumentException("needs num-classes when there are no indices", "argument", "num-classes");
+    }
+    long n = classes != null ? classes : Arrays.stream(at).max().getAsLong() + 1;
+    if (classes != null && classes < 1) {
+      throw new ArgumentException("num-classes must be positive, got " + classes, "argument", "num-classes");
+    }
+    for (long i : at) {
+      if (i < 0 || i >= n) {
+        throw new IndexException(
+            "class " + i + " is out of range; expected 0 to " + (n - 1), "index", i, "num-classes", n);
+      }
+    }
+    int[] shape = Arrays.copyOf(t.shape(), t.ndim() + 1);
+    shape[t.ndim()] = (int) Math.min(n, Integer.MAX_VALUE);
+    Strided out = Strided.zeros(DType.INT64, shape);
+    long[] ones = (long[]) out.array();
+    for (int i = 0; i < at.length; i++) {
+      ones[(int) (i * n + at[i])] = 1;
+    }
+    return new Tensor(out);
+  }
+
+  private static Tensor indexAdd(Args a) {
+    Tensor x = a.tensor("x");
+    Tensor values = a.tensor("values");
+    int axis = x.layout().axis(a.integer("axis"));
+    Tensor indices = integers(a.tensor("indices"));
+    List<Index> items = new ArrayList<>(Collections.nCopies(axis, Index.all()));
+    items.add(Index.positions(indices));
+    IndexPlan plan = IndexPlan.of(x.layout(), items);
+    if (indices.ndim() != 1 || !Arrays.equals(plan.shape(), values.shape())) {
+      throw new ShapeException(
+          "values of shape " + values.layout() + " do not fit " + indices.size() + " positions of axis " + axis
+              + " of an array of shape " + x.layout(),
+          "shapes", List.of(x.layout().toString(), values.layout().toString()));
+    }
+    return Arithmetic.ADD.of(x, Indexing.SCATTER_ADD.of(Indexing.cast(values, x.dtype()), plan));
+  }
+}
