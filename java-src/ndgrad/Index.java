@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * One item of an index expression, as between the brackets of NumPy's {@code x[…]}. Integers, slices, {@link All},
- * {@link NewAxis} and {@link Ellipsis} select a view; {@link Positions} and {@link Mask} a copy.
+ * One item of an index expression, as between the brackets of NumPy's {@code x[…]}. Integers,
+ * slices, {@link All}, {@link NewAxis} and {@link Ellipsis} select a view; {@link Positions} and
+ * {@link Mask} a copy.
  */
 public sealed interface Index {
 
@@ -56,7 +57,8 @@ public sealed interface Index {
   /**
    * The true places of one or several axes.
    *
-   * @param array a bool array whose shape is that of the axes it covers: an Array, a Java array or a nested list
+   * @param array a bool array whose shape is that of the axes it covers: an Array, a Java array or
+   *     a nested list
    */
   record Mask(Object array) implements Index {}
 
@@ -112,8 +114,7 @@ public sealed interface Index {
       return OptionalLong.empty();
     }
     if (n.doubleValue() != n.longValue()) {
-      throw new IndexException(
-          "slices are made of whole numbers, got " + n, "value", n.toString());
+      throw new IndexException("slices are made of whole numbers, got " + n, "value", n.toString());
     }
     return OptionalLong.of(n.longValue());
   }
@@ -176,8 +177,9 @@ public sealed interface Index {
   }
 
   /**
-   * Reads an expression in NumPy's notation: integers, slices, {@code ...}, {@code newaxis} (or {@code None}) and lists
-   * of integers in brackets, separated by commas, such as {@code "1:3, ..., -1, newaxis, ::2, [0, 2]"}.
+   * Reads an expression in NumPy's notation: integers, slices, {@code ...}, {@code newaxis} (or
+   * {@code None}) and lists of integers in brackets, separated by commas, such as {@code "1:3, ...,
+   * -1, newaxis, ::2, [0, 2]"}.
    *
    * @param text the expression
    * @return its items
@@ -245,8 +247,13 @@ public sealed interface Index {
 
   private static IndexException notAnIndex(String item, String text) {
     return new IndexException(
-        "\"" + item + "\" in \"" + text + "\" is no index; expected an integer, start:stop:step, ..., newaxis,"
+        "\""
+            + item
+            + "\" in \""
+            + text
+            + "\" is no index; expected an integer, start:stop:step, ..., newaxis,"
             + " or a list of integers in brackets",
-        "index", item);
+        "index",
+        item);
   }
 }

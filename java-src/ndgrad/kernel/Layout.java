@@ -345,7 +345,7 @@ public final class Layout {
     int[] s = strides.clone();
     d[axis] = count;
     s[axis] = strides[axis] * step;
-    return of(d, s, count == 0 ? offset : offset + start * strides[axis]);
+    return of(d, s, count == 0 || size == 0 ? offset : offset + start * strides[axis]);
   }
 
   /**
@@ -453,7 +453,7 @@ public final class Layout {
     int rows = shape[axis1];
     int cols = shape[axis2];
     int n = Math.max(0, k >= 0 ? Math.min(rows, cols - k) : Math.min(rows + k, cols));
-    int start = n == 0 ? 0 : k >= 0 ? k * strides[axis2] : -k * strides[axis1];
+    int start = n == 0 || size == 0 ? 0 : k >= 0 ? k * strides[axis2] : -k * strides[axis1];
     int step = strides[axis1] + strides[axis2];
     int high = Math.max(axis1, axis2);
     int low = Math.min(axis1, axis2);

@@ -44,7 +44,8 @@ final class IndexItems {
       case Number n -> out.add(Index.at(whole(n)));
       case String s -> out.addAll(Index.parse(s));
       case null ->
-          throw new IndexException("nil is no index; expected :newaxis for a new axis, :all for a whole one");
+          throw new IndexException(
+              "nil is no index; expected :newaxis for a new axis, :all for a whole one");
       default -> out.add(other(item));
     }
   }
@@ -73,10 +74,14 @@ final class IndexItems {
       t = new Tensor(Nested.array(item));
     } catch (ArgumentException e) {
       throw new IndexException(
-          word + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis, integers or a mask",
-          "index", word);
+          word
+              + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis, integers or"
+              + " a mask",
+          "index",
+          word);
     } catch (ShapeException e) {
-      throw new IndexException("the list " + word + " is no index: " + e.getMessage(), "index", word);
+      throw new IndexException(
+          "the list " + word + " is no index: " + e.getMessage(), "index", word);
     }
     // An empty list has no numbers to tell its dtype by; it selects nothing, as in NumPy.
     boolean none = t.size() == 0 && !item.getClass().isArray();
@@ -91,8 +96,11 @@ final class IndexItems {
       return Index.positions(array);
     }
     throw new IndexException(
-        "arrays used as indexes must be integer or bool, this one is " + dtype + "; convert it with astype",
-        "dtype", dtype.toString());
+        "arrays used as indexes must be integer or bool, this one is "
+            + dtype
+            + "; convert it with astype",
+        "dtype",
+        dtype.toString());
   }
 
   /**
@@ -111,8 +119,11 @@ final class IndexItems {
     }
     if (!fits) {
       throw new IndexException(
-          (mask ? "a mask must be bool" : "positions must be integers") + ", this array is " + t.dtype(),
-          "dtype", t.dtype().toString());
+          (mask ? "a mask must be bool" : "positions must be integers")
+              + ", this array is "
+              + t.dtype(),
+          "dtype",
+          t.dtype().toString());
     }
     return t;
   }

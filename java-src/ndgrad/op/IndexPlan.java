@@ -18,18 +18,24 @@ import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Structural;
 
 /**
- * What an index expression selects of an array of some shape, by NumPy's rules. Every check is made here, so that a plan
- * can be carried out on any array of that shape, however it is laid out. Immutable; index arrays are read once.
+ * What an index expression selects of an array of some shape, by NumPy's rules. Every check is made
+ * here, so that a plan can be carried out on any array of that shape, however it is laid out.
+ * Immutable; index arrays are read once.
  *
- * <p>The axes that integers, slices and new axes leave form a view. Index arrays and masks are broadcast to one shape;
- * its axes replace theirs, or come first when something stands between them.
+ * <p>The axes that integers, slices and new axes leave form a view. Index arrays and masks are
+ * broadcast to one shape; its axes replace theirs, or come first when something stands between
+ * them.
  */
 final class IndexPlan {
 
-  /** One axis of the view: {@code count} positions of an axis of the array; axis -1 is a new one. */
+  /**
+   * One axis of the view: {@code count} positions of an axis of the array; axis -1 is a new one.
+   */
   private record Cut(int axis, int start, int count, int step) {}
 
-  /** An index array or mask: row-major positions in the block of neighbouring axes that it covers. */
+  /**
+   * An index array or mask: row-major positions in the block of neighbouring axes that it covers.
+   */
   private record Chosen(int axis, int axes, int[] flat, Layout shape) {}
 
   private final int[] shape;
@@ -151,7 +157,10 @@ final class IndexPlan {
     return Gather.positions(Layout.of(d, s, 0), c.flat);
   }
 
-  /** The layout of some of the cuts, at the array's offset plus their starts plus the fixed axes' positions. */
+  /**
+   * The layout of some of the cuts, at the array's offset plus their starts plus the fixed axes'
+   * positions.
+   */
   private Layout cuts(Layout l, int from, int to, boolean start) {
     int[] d = new int[to - from];
     int[] s = new int[to - from];
@@ -183,9 +192,12 @@ final class IndexPlan {
     } catch (ShapeException e) {
       List<String> shapes = chosen.stream().map(c -> c.shape.toString()).toList();
       throw new IndexException(
-          "index arrays of shapes " + String.join(" and ", shapes) + " do not broadcast together; a mask counts"
+          "index arrays of shapes "
+              + String.join(" and ", shapes)
+              + " do not broadcast together; a mask counts"
               + " as one list of as many positions as it has true elements",
-          "shapes", shapes);
+          "shapes",
+          shapes);
     }
   }
 
@@ -246,9 +258,17 @@ final class IndexPlan {
       }
       if (used > layout.ndim()) {
         throw new IndexException(
-            "too many indexes: the array of shape " + layout + " has " + layout.ndim() + " dimensions, "
-                + used + " were indexed",
-            "shape", layout.toString(), "indexed", used);
+            "too many indexes: the array of shape "
+                + layout
+                + " has "
+                + layout.ndim()
+                + " dimensions, "
+                + used
+                + " were indexed",
+            "shape",
+            layout.toString(),
+            "indexed",
+            used);
       }
       for (int i = 0; i < tensors.length; i++) {
         take(items.get(i), tensors[i], layout.ndim() - used);
@@ -261,8 +281,7 @@ final class IndexPlan {
     private void take(Index item, Tensor tensor, int left) {
       switch (item) {
         case Index.At(long index) -> position(index);
-        case Index.Positions _ when tensor.ndim() == 0 -> 
-            position((Long) Nested.item(tensor));
+        case Index.Positions _ when tensor.ndim() == 0 -> position((Long) Nested.item(tensor));
         case Index.Positions _ -> positions(tensor);
         case Index.Mask _ -> mask(tensor);
         case Index.All _ -> {
@@ -327,9 +346,20 @@ final class IndexPlan {
       for (int i = 0; i < t.ndim(); i++) {
         if (t.dim(i) != layout.dim(axis + i)) {
           throw new IndexException(
-              "a mask of shape " + t.layout() + " does not fit axes " + axis + " to "
-                  + (axis + t.ndim() - 1) + " of an array of shape " + layout,
-              "mask", t.layout().toString(), "shape", layout.toString(), "axis", axis);
+              "a mask of shape "
+                  + t.layout()
+                  + " does not fit axes "
+                  + axis
+                  + " to "
+                  + (axis + t.ndim() - 1)
+                  + " of an array of shape "
+                  + layout,
+              "mask",
+              t.layout().toString(),
+              "shape",
+              layout.toString(),
+              "axis",
+              axis);
         }
       }
       int[] flat = Gather.nonzero(t.strided());
@@ -341,9 +371,19 @@ final class IndexPlan {
     int d = layout.dim(axis);
     if (index < -d || index >= d) {
       throw new IndexException(
-          "index " + index + " is out of range for axis " + axis + " of length " + d
+          "index "
+              + index
+              + " is out of range for axis "
+              + axis
+              + " of length "
+              + d
               + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
-          "index", index, "axis", axis, "shape", layout.toString());
+          "index",
+          index,
+          "axis",
+          axis,
+          "shape",
+          layout.toString());
     }
     return (int) (index < 0 ? index + d : index);
   }
@@ -358,7 +398,8 @@ final class IndexPlan {
     long span = step < 0 ? start - stop : stop - start;
     long stride = step == Long.MIN_VALUE ? Long.MAX_VALUE : Math.abs(step);
     int count = span <= 0 ? 0 : (int) ((span - 1) / stride + 1);
-    // NumPy keeps the step of a single position in the strides, though it is never taken; an empty cut has none.
+    // NumPy keeps the step of a single position in the strides, though it is never taken; an empty
+    // cut has none.
     int taken = count == 0 ? 1 : Math.clamp(step, Integer.MIN_VALUE, Integer.MAX_VALUE);
     return new Cut(axis, (int) start, count, taken);
   }

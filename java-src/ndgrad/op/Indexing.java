@@ -22,7 +22,6 @@ import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Spec;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;
 
@@ -31,7 +30,8 @@ public final class Indexing {
   private Indexing() {}
 
   private static final String ITEMS =
-      "integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values";
+      "integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of"
+          + " truth values";
 
   /** A selection that is a view. */
   private static final View VIEW =
@@ -52,11 +52,22 @@ public final class Indexing {
           .primitive((a, in) -> gathered(in[0], plan(a)));
 
   /** The adjoint of {@link #GATHER}. */
-  static final Primitive SCATTER_ADD =
+  private static final Primitive SCATTER_ADD =
       define("get-add", "x, plan: any")
           .internal()
           .vjp(0, "", (n, a, g) -> GATHER.of(g, plan(a)))
-          .primitive((a, in) -> added(in[0], plan(a)));
+          .primitive(
+              (a, in) ->
+                  addedTo(Strided.zeros(in[0].dtype(), plan(a).arrayShape()), in[0], plan(a)));
+
+  /** A copy to which values are added at a selection by arrays. */
+  static final Primitive ADD_AT =
+      define("index-add", "x, values, plan: any")
+          .internal()
+          .vjp(0, "", (n, a, g) -> g)
+          .vjp(1, "", (n, a, g) -> GATHER.of(g, plan(a)))
+          .primitive(
+              (a, in) -> addedTo(Structural.converted(in[0], in[0].dtype()), in[1], plan(a)));
 
   /** A copy in which a selection by arrays is replaced. */
   private static final Primitive PUT =
@@ -66,13 +77,14 @@ public final class Indexing {
           .vjp(1, "", (n, a, g) -> Indexing.GATHER_LAST.of(g, plan(a)))
           .primitive((a, in) -> replaced(in[0], in[1], plan(a)));
 
-  /** The adjoint of writing into zeros: where a position is written twice only the last one gets its gradient. */
+  /**
+   * The adjoint of writing into zeros: where a position is written twice only the last one gets its
+   * gradient.
+   */
   private static final Primitive GATHER_LAST =
       define("setitem-gradient", "x, plan: any")
           .internal()
-          .vjp(
-              0, "",
-              (n, a, g) -> PUT.of(Structural.zeros(g.dtype(), n.layout(0)), g, plan(a)))
+          .vjp(0, "", (n, a, g) -> PUT.of(Structural.zeros(g.dtype(), n.layout(0)), g, plan(a)))
           .primitive((a, in) -> gatheredLast(in[0], plan(a)));
 
   /** A selection. */
@@ -80,41 +92,71 @@ public final class Indexing {
       define("get", "x, items: any")
           .param("items", ITEMS)
           .doc(
-              "The selected elements, as NumPy's x[...]. Integers, slices, :newaxis and :ellipsis give a view that"
-                  + " shares storage and version counter, a full integer index a 0-d one; integer arrays and masks"
-                  + " give a copy. Several arrays are broadcast together; their axes replace theirs, or come first"
-                  + " when a slice stands between them, and integers beside arrays count as arrays. A mask counts as"
+              "The selected elements, as NumPy's x[...]. Integers, slices, :newaxis and :ellipsis"
+                  + " give a view that shares storage and version counter, a full integer index a"
+                  + " 0-d one; integer arrays and masks give a copy. Several arrays are broadcast"
+                  + " together; their axes replace theirs, or come first when a slice stands"
+                  + " between them, and integers beside arrays count as arrays. A mask counts as"
                   + " the positions of its true elements; gradients of repeated positions add up.")
           .domain(-3, 3)
           .oracle("x[items]")
           .samples(
-              "#x [3 4] [0]", "#x [3 4] [-1 2]", "#x [3 4] [:all :newaxis #slice [1 nil 2]]",
-              "#x [3 4] [:ellipsis 0]", "#x [5] [#slice [nil nil -2]]", "#x [3 4] [[0 2 0]]",
-              "#x [3 4] [[0 2] [1 1]]", "#x [2 3 4] [[0 1] :all [3 0]]", "#x [2 3 4] [:all [2 0] 1]",
-              "#x [2 3 4] [:all [[0 2] [1 1]] #slice [1 3 nil]]", "#x [3] [[true false true]]",
-              "#x [2 2] [[[true false] [true true]]]", "#x [2 3] [:all [true false true]]", "#x [] []",
-              "#x [3] [[]]", "#x [0 3] [:all 1]", "#x [] [true]", "#x [2] [false :ellipsis]")
+              "#x [3 4] [0]",
+              "#x [3 4] [-1 2]",
+              "#x [3 4] [:all :newaxis #slice [1 nil 2]]",
+              "#x [3 4] [:ellipsis 0]",
+              "#x [5] [#slice [nil nil -2]]",
+              "#x [3 4] [[0 2 0]]",
+              "#x [3 4] [[0 2] [1 1]]",
+              "#x [2 3 4] [[0 1] :all [3 0]]",
+              "#x [2 3 4] [:all [2 0] 1]",
+              "#x [2 3 4] [:all [[0 2] [1 1]] #slice [1 3 nil]]",
+              "#x [3] [[true false true]]",
+              "#x [2 2] [[[true false] [true true]]]",
+              "#x [2 3] [:all [true false true]]",
+              "#x [] []",
+              "#x [3] [[]]",
+              "#x [0 3] [:all 1]",
+              "#x [] [true]",
+              "#x [2] [false :ellipsis]")
           .fails(
-              IndexException.class, "#x [3] [3]", "#x [3] [-4]", "#x [3] [0 0]", "#x [3] [[0 3]]",
-              "#x [3] [[true false]]", "#x [3 4] [[0 1] [0 1 2]]", "#x [3] [:ellipsis :ellipsis]",
-              "#x [3] [1.5]", "#x [3] [[0.5]]", "#x [3] [:some]")
+              IndexException.class,
+              "#x [3] [3]",
+              "#x [3] [-4]",
+              "#x [3] [0 0]",
+              "#x [3] [[0 3]]",
+              "#x [3] [[true false]]",
+              "#x [3 4] [[0 1] [0 1 2]]",
+              "#x [3] [:ellipsis :ellipsis]",
+              "#x [3] [1.5]",
+              "#x [3] [[0.5]]",
+              "#x [3] [:some]")
           .composite(a -> get(a.tensor("x"), a.get("items")));
 
   /** A copy with a selection replaced. */
   public static final Composite SETITEM =
       define("setitem", "x, items: any, value")
           .param("items", ITEMS)
-          .param("value", "what the selection becomes; broadcast to its shape and converted to the array's dtype")
+          .param(
+              "value",
+              "what the selection becomes; broadcast to its shape and converted to the array's"
+                  + " dtype")
           .doc(
-              "A copy of the array in which a selection has another value. The gradient of x is zero where it was"
-                  + " overwritten, that of value is what arrives there; where a position is selected twice the last"
-                  + " one counts. The value is converted as NumPy's assignment does.")
+              "A copy of the array in which a selection has another value. The gradient of x is"
+                  + " zero where it was overwritten, that of value is what arrives there; where a"
+                  + " position is selected twice the last one counts. The value is converted as"
+                  + " NumPy's assignment does.")
           .domain(-3, 3)
           .oracle("[y := x.copy(), y.__setitem__(items, value)][0]")
           .samples(
-              "#x [3 4] [0] #x [4]", "#x [3 4] [:all #slice [nil nil 2]] #x [2]", "#x [3 4] [[0 2 0]] #x [3 4]",
-              "#x [3 4] [[0 2] [1 1]] 5.0", "#x [2 3 4] [:all [2 0] 1] #x [2 1]",
-              "#x [3] [[true false true]] #x [2]", "#x [] [] 2.0", "#x [0 3] [:all 1] 1.0")
+              "#x [3 4] [0] #x [4]",
+              "#x [3 4] [:all #slice [nil nil 2]] #x [2]",
+              "#x [3 4] [[0 2 0]] #x [3 4]",
+              "#x [3 4] [[0 2] [1 1]] 5.0",
+              "#x [2 3 4] [:all [2 0] 1] #x [2 1]",
+              "#x [3] [[true false true]] #x [2]",
+              "#x [] [] 2.0",
+              "#x [0 3] [:all 1] 1.0")
           .fails(IndexException.class, "#x [3] [3] 1.0", "#x [3] [[0 5]] 1.0")
           .fails(ShapeException.class, "#x [3] [#slice [0 2 1]] #x [3]", "#x [3] [[0 1]] #x [3]")
           .composite(a -> setitem(a.tensor("x"), a.get("items"), a.tensor("value")));
@@ -136,7 +178,9 @@ public final class Indexing {
             return GATHER_LAST.of(seen, w.plan);
           }
           Tensor cleared = cleared(seen, w.plan);
-          return w.layout.equals(root) ? cleared : Structural.STRIDED_WRITE.of(g, cleared, root, w.layout);
+          return w.layout.equals(root)
+              ? cleared
+              : Structural.STRIDED_WRITE.of(g, cleared, root, w.layout);
         }
       };
 
@@ -161,9 +205,9 @@ public final class Indexing {
   }
 
   /**
-   * Writes into a selection of an array, in place: the value is broadcast and converted as NumPy's assignment does,
-   * and read before anything is written. The version goes up by one. Gradients are those of the program as it ran;
-   * where a position is written twice the last value counts.
+   * Writes into a selection of an array, in place: the value is broadcast and converted as NumPy's
+   * assignment does, and read before anything is written. The version goes up by one. Gradients are
+   * those of the program as it ran; where a position is written twice the last value counts.
    *
    * @param x the array, modified
    * @param items an index, or a list of them
@@ -183,7 +227,8 @@ public final class Indexing {
       Tensor v = unpadded(given, plan.shape().length);
       v.layout().broadcastTo(plan.shape());
       if (plan.isView()) {
-        Tensor target = tracked ? VIEW.of(x, plan) : new Tensor(x.strided().with(plan.view(x.layout())));
+        Tensor target =
+            tracked ? VIEW.of(x, plan) : new Tensor(x.strided().with(plan.view(x.layout())));
         InPlace.assign(target, v, "set!");
         return x;
       }
@@ -192,7 +237,8 @@ public final class Indexing {
       if (tracked) {
         Tensor root = x.root();
         Tensor[] ins = {root, full};
-        root.madeBy(new Node(WRITE, new Written(x.layout(), plan), ins, root.layout(), root.dtype()));
+        root.madeBy(
+            new Node(WRITE, new Written(x.layout(), plan), ins, root.layout(), root.dtype()));
         root.rewritten();
       }
       return x;
@@ -242,11 +288,10 @@ public final class Indexing {
     return out;
   }
 
-  private static Strided added(Strided g, IndexPlan plan) {
-    Strided out = Strided.zeros(g.dtype(), plan.arrayShape());
+  private static Strided addedTo(Strided out, Strided values, IndexPlan plan) {
     int[] positions = plan.positions(out.layout());
     Layout inner = plan.inner(out.layout());
-    Gather.add(out, positions, inner, rows(g, plan, positions.length, inner));
+    Gather.add(out, positions, inner, rows(values, plan, positions.length, inner));
     return out;
   }
 
@@ -257,7 +302,8 @@ public final class Indexing {
   }
 
   private static Strided gatheredLast(Strided x, IndexPlan plan) {
-    // Each position is marked with the number of the last row written there; the other rows get nothing.
+    // Each position is marked with the number of the last row written there; the other rows get
+    // nothing.
     Strided owner = Strided.zeros(DType.INT32, plan.arrayShape());
     int[] marks = (int[]) owner.array();
     int[] positions = plan.positions(owner.layout());
@@ -299,7 +345,10 @@ public final class Indexing {
     return PUT.of(x, full, plan);
   }
 
-  /** Without leading axes of length 1 that the target has no room for, as NumPy's assignment drops them. */
+  /**
+   * Without leading axes of length 1 that the target has no room for, as NumPy's assignment drops
+   * them.
+   */
   private static Tensor unpadded(Tensor value, int ndim) {
     Tensor v = value;
     while (v.ndim() > ndim && v.dim(0) == 1) {

@@ -24,15 +24,17 @@ public final class Joining {
   private static final Primitive CAT_AXIS =
       define("cat", "xs: arrays, axis: int")
           .internal()
-          .vjpEach("", (n, a, input, g) -> {
-            int axis = a.integer("axis");
-            int start = 0;
-            for (int i = 0; i < input; i++) {
-              start += n.layout(i).dim(axis);
-            }
-            Tensor part = Shapes.NARROW.of(g, axis, start, n.layout(input).dim(axis));
-            return Indexing.cast(part, n.dtype(input));
-          })
+          .vjpEach(
+              "",
+              (n, a, input, g) -> {
+                int axis = a.integer("axis");
+                int start = 0;
+                for (int i = 0; i < input; i++) {
+                  start += n.layout(i).dim(axis);
+                }
+                Tensor part = Shapes.NARROW.of(g, axis, start, n.layout(input).dim(axis));
+                return Indexing.cast(part, n.dtype(input));
+              })
           .primitive((a, in) -> cat(in, a.integer("axis")));
 
   /** Arrays along an axis. */
@@ -40,14 +42,22 @@ public final class Joining {
       define("cat", "xs: arrays, axis: int = 0")
           .alias("concatenate", "concat")
           .param("axis", "the axis to join along; nil joins the flattened arrays")
-          .doc("The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.")
+          .doc(
+              "The arrays one after the other along an existing axis; the other axes agree. Dtypes"
+                  + " are promoted.")
           .domain(-3, 3)
           .oracle("np.concatenate(xs, axis=axis)")
           .samples(
-              "[#x [2 3] #x [1 3]]", "[#x [2 3] #x [2 1] #x [2 0]] {:axis 1}", "[#x [2 3]] {:axis -1}",
-              "[#x [2 3] #x [4]] {:axis nil}", "[#x [3] #i [2]]")
+              "[#x [2 3] #x [1 3]]",
+              "[#x [2 3] #x [2 1] #x [2 0]] {:axis 1}",
+              "[#x [2 3]] {:axis -1}",
+              "[#x [2 3] #x [4]] {:axis nil}",
+              "[#x [3] #i [2]]")
           .fails(
-              ShapeException.class, "[#x [2 3] #x [2 2]]", "[#x [2] #x [2 1]]", "[#x [] #x []]",
+              ShapeException.class,
+              "[#x [2 3] #x [2 2]]",
+              "[#x [2] #x [2 1]]",
+              "[#x [] #x []]",
               "[#x [2] #x [2]] {:axis 1}")
           .fails(ArgumentException.class, "[]", "1.0")
           .composite(a -> cat(a.tensors("xs"), (Integer) a.get("axis")));
@@ -60,7 +70,10 @@ public final class Joining {
           .domain(-3, 3)
           .oracle("np.stack(xs, axis=axis)")
           .samples(
-              "[#x [2 3] #x [2 3]]", "[#x [2 3] #x [2 3]] {:axis -1}", "[#x [3]] {:axis 1}", "[#x [] #x []]",
+              "[#x [2 3] #x [2 3]]",
+              "[#x [2 3] #x [2 3]] {:axis -1}",
+              "[#x [3]] {:axis 1}",
+              "[#x [] #x []]",
               "[#x [0] #x [0]]")
           .fails(ShapeException.class, "[#x [2] #x [3]]", "[#x [2] #x [2]] {:axis 2}")
           .fails(ArgumentException.class, "[]")
@@ -75,10 +88,11 @@ public final class Joining {
           .samples("[#x [2] #x [3]]", "[#x [2 1] #x [2 3]]", "[#x [] #x [2]]")
           .fails(ShapeException.class, "[#x [2 1] #x [3 1]]")
           .fails(ArgumentException.class, "[]")
-          .composite(a -> {
-            List<Tensor> xs = a.tensors("xs").stream().map(t -> atLeast(t, 1)).toList();
-            return cat(xs, xs.isEmpty() || xs.getFirst().ndim() == 1 ? 0 : 1);
-          });
+          .composite(
+              a -> {
+                List<Tensor> xs = a.tensors("xs").stream().map(t -> atLeast(t, 1)).toList();
+                return cat(xs, xs.isEmpty() || xs.getFirst().ndim() == 1 ? 0 : 1);
+              });
 
   /** Arrays below each other. */
   public static final Composite VSTACK =
@@ -94,41 +108,56 @@ public final class Joining {
   /** Pieces of given lengths. */
   public static final Composite SPLIT =
       define("split", "x, sizes: any, axis: int = 0")
-          .param("sizes", "the length of every piece (the last may be shorter), or a list of all lengths")
-          .doc("Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.")
+          .param(
+              "sizes",
+              "the length of every piece (the last may be shorter), or a list of all lengths")
+          .doc(
+              "Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not"
+                  + " NumPy's.")
           .domain(-3, 3)
           .oracle("list(torch.split(x, sizes, axis))")
           .gives(Spec.Result.ARRAYS)
-          .samples("#x [5 2] 2", "#x [5 2] [1 4]", "#x [2 5] [2 0 3] {:axis 1}", "#x [4] 4", "#x [0 2] 1")
-          .fails(ShapeException.class, "#x [5] [1 3]", "#x [5] 2 {:axis 1}", "#x [5] [6 -1]", "#x [] 1")
+          .samples(
+              "#x [5 2] 2",
+              "#x [5 2] [1 4]",
+              "#x [2 5] [2 0 3] {:axis 1}",
+              "#x [4] 4",
+              "#x [0 2] 1")
+          .fails(
+              ShapeException.class,
+              "#x [5] [1 3]",
+              "#x [5] 2 {:axis 1}",
+              "#x [5] [6 -1]",
+              "#x [] 1")
           .fails(ArgumentException.class, "#x [5] 0", "#x [5] -1")
-          .composite(a -> {
-            Tensor x = a.tensor("x");
-            int axis = x.layout().axis(a.integer("axis"));
-            return pieces(x, lengths(a.get("sizes"), x, axis), axis);
-          });
+          .composite(
+              a -> {
+                Tensor x = a.tensor("x");
+                int axis = x.layout().axis(a.integer("axis"));
+                return pieces(x, lengths(a.get("sizes"), x, axis), axis);
+              });
 
   /** Nearly equal pieces. */
   public static final Composite CHUNK =
       define("chunk", "x, n: int, axis: int = 0")
           .param("n", "how many pieces at most")
           .doc(
-              "Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there"
-                  + " may be fewer than n.")
+              "Views of at most n pieces of an axis, all of the same length but the last, as"
+                  + " PyTorch's chunk; there may be fewer than n.")
           .domain(-3, 3)
           .oracle("list(torch.chunk(x, n, axis))")
           .gives(Spec.Result.ARRAYS)
           .samples("#x [5 2] 2", "#x [2 6] 3 {:axis 1}", "#x [2] 4", "#x [5] 4")
           .fails(ShapeException.class, "#x [5] 2 {:axis 1}", "#x [] 1")
           .fails(ArgumentException.class, "#x [5] 0")
-          .composite(a -> {
-            Tensor x = a.tensor("x");
-            int axis = x.layout().axis(a.integer("axis"));
-            int n = positive("n", a.integer("n"));
-            int length = (int) (((long) x.dim(axis) + n - 1) / n);
-            return pieces(
-                x, length == 0 ? new int[n] : lengths((long) length, x, axis), axis);
-          });
+          .composite(
+              a -> {
+                Tensor x = a.tensor("x");
+                int axis = x.layout().axis(a.integer("axis"));
+                int n = positive("n", a.integer("n"));
+                int length = (int) (((long) x.dim(axis) + n - 1) / n);
+                return pieces(x, length == 0 ? new int[n] : lengths((long) length, x, axis), axis);
+              });
 
   private static Tensor atLeast(Tensor t, int ndim) {
     Tensor out = t;
@@ -160,7 +189,8 @@ public final class Joining {
         fits = i == at || x.dim(i) == first.dim(i);
       }
       if (!fits) {
-        throw mismatch(xs, "do not fit together along axis " + at + "; all other dimensions must agree");
+        throw mismatch(
+            xs, "do not fit together along axis " + at + "; all other dimensions must agree");
       }
     }
     return CAT_AXIS.of(xs, at);
@@ -168,7 +198,8 @@ public final class Joining {
 
   private static ShapeException mismatch(List<Tensor> xs, String what) {
     List<String> shapes = xs.stream().map(x -> x.layout().toString()).distinct().toList();
-    return new ShapeException("arrays of shapes " + String.join(" and ", shapes) + " " + what, "shapes", shapes);
+    return new ShapeException(
+        "arrays of shapes " + String.join(" and ", shapes) + " " + what, "shapes", shapes);
   }
 
   private static Strided cat(Strided[] xs, int axis) {
@@ -207,7 +238,8 @@ public final class Joining {
 
   private static int positive(String name, int n) {
     if (n < 1) {
-      throw new ArgumentException(name + " must be positive, got " + n, "argument", name, "value", n);
+      throw new ArgumentException(
+          name + " must be positive, got " + n, "argument", name, "value", n);
     }
     return n;
   }
@@ -228,9 +260,18 @@ public final class Joining {
     }
     if (sum != dim) {
       throw new ShapeException(
-          "sizes " + Arrays.toString(out) + " must not be negative and add up to the length of axis " + axis
-              + ", " + dim,
-          "sizes", Arrays.toString(out), "axis", axis, "shape", x.layout().toString());
+          "sizes "
+              + Arrays.toString(out)
+              + " must not be negative and add up to the length of axis "
+              + axis
+              + ", "
+              + dim,
+          "sizes",
+          Arrays.toString(out),
+          "axis",
+          axis,
+          "shape",
+          x.layout().toString());
     }
     return out;
   }

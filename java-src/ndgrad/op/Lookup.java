@@ -32,13 +32,18 @@ public final class Lookup {
   /** Elements along an axis. */
   public static final Composite TAKE =
       define("take", "x, indices, axis: int = nil")
-          .param("indices", "the positions, integers of any shape, negative ones count from the end")
+          .param(
+              "indices", "the positions, integers of any shape, negative ones count from the end")
           .param("axis", "the axis to take along; nil for the flattened array")
-          .doc("A copy of the elements at some positions of an axis, whose place the indices' shape takes.")
+          .doc(
+              "A copy of the elements at some positions of an axis, whose place the indices' shape"
+                  + " takes.")
           .domain(-3, 3)
           .oracle("np.take(x, indices, axis=axis)")
           .samples(
-              "#x [3 4] [0 2 2] {:axis 0}", "#x [3 4] [[0 1] [3 -1]] {:axis 1}", "#x [3 4] [0 5]",
+              "#x [3 4] [0 2 2] {:axis 0}",
+              "#x [3 4] [[0 1] [3 -1]] {:axis 1}",
+              "#x [3 4] [0 5]",
               "#x [3 4] 1 {:axis -1}")
           .fails(IndexException.class, "#x [3] [3]", "#x [3] [0.5]")
           .fails(ShapeException.class, "#x [3] [0] {:axis 1}")
@@ -47,10 +52,12 @@ public final class Lookup {
   /** One element along an axis for each of the others. */
   public static final Composite TAKE_ALONG_AXIS =
       define("take-along-axis", "x, indices, axis: int = -1")
-          .param("indices", "integers, as many dimensions as x, broadcast with it on the other axes")
+          .param(
+              "indices", "integers, as many dimensions as x, broadcast with it on the other axes")
           .doc(
-              "For every place of the other axes the elements at the indices given there, as NumPy's"
-                  + " take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a class for each row.")
+              "For every place of the other axes the elements at the indices given there, as"
+                  + " NumPy's take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a"
+                  + " class for each row.")
           .domain(-3, 3)
           .oracle("np.take_along_axis(x, np.asarray(indices), axis)")
           .samples("#x [2 3] [[0] [2]]", "#x [2 3] [[1 0 1]] {:axis 0}", "#x [3] [2 2 0 1]")
@@ -62,8 +69,8 @@ public final class Lookup {
   public static final Composite NONZERO =
       define("nonzero", "x")
           .doc(
-              "Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A 0-d"
-                  + " array is an error, as in NumPy 2.")
+              "Where elements are not 0 (or true), in row-major order: one int64 array of positions"
+                  + " an axis. A 0-d array is an error, as in NumPy 2.")
           .domain(-3, 3)
           .oracle("list(np.nonzero(x))")
           .gives(Spec.Result.ARRAYS)
@@ -75,7 +82,9 @@ public final class Lookup {
   /** Where elements are not zero, as rows. */
   public static final Composite ARGWHERE =
       define("argwhere", "x")
-          .doc("Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an element.")
+          .doc(
+              "Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an"
+                  + " element.")
           .domain(-3, 3)
           .oracle("np.argwhere(x)")
           .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#b []")
@@ -93,11 +102,15 @@ public final class Lookup {
           .param("mask", "truth values, broadcast with x")
           .param("value", "what the chosen elements become; broadcast with x")
           .doc(
-              "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The"
-                  + " gradient of x is zero where the mask is true.")
+              "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers"
+                  + " give way. The gradient of x is zero where the mask is true.")
           .domain(-3, 3)
           .oracle("np.where(mask, value, x)")
-          .samples("#x [3 4] #b [3 4] 0.0", "#x [3 4] #b [4] -1e9", "#x [3 4] #b [3 1] #x []", "#x [] true 2.0")
+          .samples(
+              "#x [3 4] #b [3 4] 0.0",
+              "#x [3 4] #b [4] -10.0",
+              "#x [3 4] #b [3 1] #x []",
+              "#x [] true 2.0")
           .fails(ShapeException.class, "#x [3] #b [2] 0.0")
           .fails(ArgumentException.class, "#x [3] [0 1 1] 0.0")
           .inPlace()
@@ -107,7 +120,9 @@ public final class Lookup {
   public static final Composite MASKED_SELECT =
       define("masked-select", "x, mask")
           .param("mask", "truth values, broadcast with x")
-          .doc("A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.")
+          .doc(
+              "A 1-d copy of the elements where the mask is true, in row-major order; both are"
+                  + " broadcast.")
           .domain(-3, 3)
           .oracle("np.broadcast_arrays(x, mask)[0][np.broadcast_arrays(x, mask)[1]]")
           .samples("#x [3 4] #b [3 4]", "#x [3 1] #b [4]")
@@ -129,8 +144,8 @@ public final class Lookup {
           .param("weight", "the table, a row (or array) an entry")
           .param("indices", "which rows, integers of any shape; negative ones count from the end")
           .doc(
-              "The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a row is"
-                  + " the sum over its uses.")
+              "The rows of a table at the indices: the indices' shape followed by a row's. The"
+                  + " gradient of a row is the sum over its uses.")
           .domain(-3, 3)
           .oracle("weight[np.asarray(indices)]")
           .samples("#x [5 3] [0 4 0]", "#x [5 3] [[1 2] [3 1]]", "#x [5] [1 1]", "#x [5 3] 2")
@@ -144,8 +159,8 @@ public final class Lookup {
           .param("indices", "the classes, integers from 0, of any shape")
           .param("num-classes", "how many classes there are; nil for the largest index plus one")
           .doc(
-              "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it"
-                  + " with astype where floats are needed.")
+              "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as"
+                  + " PyTorch's; convert it with astype where floats are needed.")
           .domain(0, 5)
           .oracle("np.eye(num_classes or np.max(indices) + 1, dtype=np.int64)[np.asarray(indices)]")
           .samples("[0 2 1]", "[[0 2] [1 1]] {:num-classes 4}", "1 {:num-classes 3}")
@@ -159,8 +174,8 @@ public final class Lookup {
       define("fill", "x, value")
           .param("value", "what every element becomes; broadcast to the shape of x")
           .doc(
-              "An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment"
-                  + " does. No gradient flows to x.")
+              "An array of the shape and dtype of x with one value everywhere, converted as NumPy's"
+                  + " assignment does. No gradient flows to x.")
           .domain(-3, 3)
           .oracle("np.full_like(x, value)")
           .samples("#x [3 4] 2.5", "#x [] 1", "#i [3] 7", "#x [2 3] #x []", "#x [0 2] 1.0")
@@ -177,13 +192,17 @@ public final class Lookup {
   public static final Composite INDEX_ADD =
       define("index-add", "x, axis: int, indices, values")
           .param("indices", "positions along the axis, a 1-d list of integers")
-          .param("values", "what is added: the shape of x with as many positions on the axis as there are indices")
+          .param(
+              "values",
+              "what is added: the shape of x with as many positions on the axis as there are"
+                  + " indices")
           .doc(
-              "A copy in which values are added at some positions of an axis; where one occurs several times, its"
-                  + " values add up. PyTorch's index_add.")
+              "A copy in which values are added at some positions of an axis; where one occurs"
+                  + " several times, its values add up. PyTorch's index_add.")
           .domain(-3, 3)
           .oracle("torch.index_add(x, axis, torch.as_tensor(indices), values)")
-          .samples("#x [3 4] 0 [0 2 0] #x [3 4]", "#x [3 4] -1 [1 1] #x [3 2]", "#x [3] 0 [] #x [0]")
+          .samples(
+              "#x [3 4] 0 [0 2 0] #x [3 4]", "#x [3 4] -1 [1 1] #x [3 2]", "#x [3] 0 [] #x [0]")
           .fails(IndexException.class, "#x [3] 0 [3] #x [1]")
           .fails(ShapeException.class, "#x [3] 1 [0] #x [1]", "#x [3] 0 [0 1] #x [3]")
           .composite(a -> indexAdd(a));
@@ -191,13 +210,20 @@ public final class Lookup {
   private static Tensor mask(Tensor mask) {
     if (mask.dtype() != DType.BOOL) {
       throw new ArgumentException(
-          "mask must be bool, this one is " + mask.dtype() + "; compare it, or convert it with astype",
-          "argument", "mask", "dtype", mask.dtype().toString());
+          "mask must be bool, this one is "
+              + mask.dtype()
+              + "; compare it, or convert it with astype",
+          "argument",
+          "mask",
+          "dtype",
+          mask.dtype().toString());
     }
     return mask;
   }
 
-  /** Index arrays must be integers; an empty one may be of any dtype, since an empty list has none. */
+  /**
+   * Index arrays must be integers; an empty one may be of any dtype, since an empty list has none.
+   */
   private static Tensor integers(Tensor indices) {
     if (indices.dtype().isInteger()) {
       return indices;
@@ -207,7 +233,8 @@ public final class Lookup {
     }
     throw new IndexException(
         "indices must be integers, these are " + indices.dtype() + "; convert them with astype",
-        "dtype", indices.dtype().toString());
+        "dtype",
+        indices.dtype().toString());
   }
 
   private static Tensor take(Tensor x, Tensor indices, Integer axis) {
@@ -225,9 +252,12 @@ public final class Lookup {
     int at = x.layout().axis(axis);
     if (indices.ndim() != x.ndim()) {
       throw new ShapeException(
-          "indices of shape " + indices.layout() + " must have as many dimensions as the array of shape "
+          "indices of shape "
+              + indices.layout()
+              + " must have as many dimensions as the array of shape "
               + x.layout(),
-          "shapes", List.of(x.layout().toString(), indices.layout().toString()));
+          "shapes",
+          List.of(x.layout().toString(), indices.layout().toString()));
     }
     List<Index> items = new ArrayList<>();
     for (int i = 0; i < x.ndim(); i++) {
@@ -247,7 +277,8 @@ public final class Lookup {
 
   private static List<Tensor> nonzero(Tensor x) {
     if (x.ndim() == 0) {
-      throw new ShapeException("needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first");
+      throw new ShapeException(
+          "needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first");
     }
     List<Tensor> out = new ArrayList<>();
     for (long[] axis : Gather.unravel(Gather.nonzero(x.strided()), x.shape())) {
@@ -273,16 +304,22 @@ public final class Lookup {
     Tensor t = integers(indices);
     long[] at = (long[]) Structural.converted(t.strided(), DType.INT64).array();
     if (classes == null && at.length == 0) {
-      throw new ArgumentException("needs num-classes when there are no indices", "argument", "num-classes");
+      throw new ArgumentException(
+          "needs num-classes when there are no indices", "argument", "num-classes");
     }
     long n = classes != null ? classes : Arrays.stream(at).max().getAsLong() + 1;
     if (classes != null && classes < 1) {
-      throw new ArgumentException("num-classes must be positive, got " + classes, "argument", "num-classes");
+      throw new ArgumentException(
+          "num-classes must be positive, got " + classes, "argument", "num-classes");
     }
     for (long i : at) {
       if (i < 0 || i >= n) {
         throw new IndexException(
-            "class " + i + " is out of range; expected 0 to " + (n - 1), "index", i, "num-classes", n);
+            "class " + i + " is out of range; expected 0 to " + (n - 1),
+            "index",
+            i,
+            "num-classes",
+            n);
       }
     }
     int[] shape = Arrays.copyOf(t.shape(), t.ndim() + 1);
@@ -305,10 +342,17 @@ public final class Lookup {
     IndexPlan plan = IndexPlan.of(x.layout(), items);
     if (indices.ndim() != 1 || !Arrays.equals(plan.shape(), values.shape())) {
       throw new ShapeException(
-          "values of shape " + values.layout() + " do not fit " + indices.size() + " positions of axis " + axis
-              + " of an array of shape " + x.layout(),
-          "shapes", List.of(x.layout().toString(), values.layout().toString()));
+          "values of shape "
+              + values.layout()
+              + " do not fit "
+              + indices.size()
+              + " positions of axis "
+              + axis
+              + " of an array of shape "
+              + x.layout(),
+          "shapes",
+          List.of(x.layout().toString(), values.layout().toString()));
     }
-    return Arithmetic.ADD.of(x, Indexing.SCATTER_ADD.of(Indexing.cast(values, x.dtype()), plan));
+    return Indexing.ADD_AT.of(x, Indexing.cast(values, x.dtype()), plan);
   }
 }

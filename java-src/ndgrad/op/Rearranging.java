@@ -34,11 +34,18 @@ public final class Rearranging {
       define("tile", "x, reps: ints")
           .param("reps", "how often along each axis, aligned with the last ones")
           .doc(
-              "A copy that holds the whole array several times along its axes. Where there are more repetitions than"
-                  + " axes the array gets axes in front, where there are fewer the first axes are repeated once.")
+              "A copy that holds the whole array several times along its axes. Where there are more"
+                  + " repetitions than axes the array gets axes in front, where there are fewer the"
+                  + " first axes are repeated once.")
           .domain(-3, 3)
           .oracle("np.tile(x, reps)")
-          .samples("#x [2 3] 2", "#x [2 3] [2 1]", "#x [3] [2 1 2]", "#x [] [2]", "#x [2 3] [0 1]", "#x [1 3] [4 1]")
+          .samples(
+              "#x [2 3] 2",
+              "#x [2 3] [2 1]",
+              "#x [3] [2 1 2]",
+              "#x [] [2]",
+              "#x [2 3] [0 1]",
+              "#x [1 3] [4 1]")
           .fails(ArgumentException.class, "#x [2] -1")
           .composite(a -> tile(a.tensor("x"), a.ints("reps")));
 
@@ -47,10 +54,17 @@ public final class Rearranging {
       define("repeat", "x, repeats: ints, axis: int = nil")
           .param("repeats", "how often: one count for all, or one for each position")
           .param("axis", "the axis; nil for the flattened array")
-          .doc("A copy with every element, or position of an axis, several times in a row: NumPy's repeat.")
+          .doc(
+              "A copy with every element, or position of an axis, several times in a row: NumPy's"
+                  + " repeat.")
           .domain(-3, 3)
           .oracle("np.repeat(x, repeats, axis=axis)")
-          .samples("#x [2 3] 2", "#x [2 3] 2 {:axis 0}", "#x [2 3] [1 0 2] {:axis 1}", "#x [] 3", "#x [3] 0")
+          .samples(
+              "#x [2 3] 2",
+              "#x [2 3] 2 {:axis 0}",
+              "#x [2 3] [1 0 2] {:axis 1}",
+              "#x [] 3",
+              "#x [3] 0")
           .fails(ShapeException.class, "#x [2 3] [1 2] {:axis 1}", "#x [2] 2 {:axis 1}")
           .fails(ArgumentException.class, "#x [2] -1")
           .composite(Rearranging::repeat);
@@ -60,16 +74,24 @@ public final class Rearranging {
       define("roll", "x, shift: ints, axis: axes = nil")
           .param("shift", "by how many places; one for all axes, or one an axis")
           .param("axis", "the axes; nil for the flattened array")
-          .doc("A copy with the elements moved along axes; those pushed over the end come in at the other.")
+          .doc(
+              "A copy with the elements moved along axes; those pushed over the end come in at the"
+                  + " other.")
           .domain(-3, 3)
           .oracle("np.roll(x, shift, axis=axis)")
           .samples(
-              "#x [2 3] 1", "#x [2 3] -1 {:axis 1}", "#x [3 4] [1 -2] {:axis [0 1]}", "#x [3 4] 2 {:axis [0 1]}",
-              "#x [3] 7", "#x [] 1", "#x [0 2] 1 {:axis 0}")
+              "#x [2 3] 1",
+              "#x [2 3] -1 {:axis 1}",
+              "#x [3 4] [1 -2] {:axis [0 1]}",
+              "#x [3 4] 2 {:axis [0 1]}",
+              "#x [3] 7",
+              "#x [] 1",
+              "#x [0 2] 1 {:axis 0}")
           .fails(ShapeException.class, "#x [2] 1 {:axis 1}")
           .fails(ArgumentException.class, "#x [2 3] [1 2] {:axis [0 1 0]}")
           .vjp(
-              0, "",
+              0,
+              "",
               (n, a, g) ->
                   Rearranging.ROLL.of(
                       g, Arrays.stream(a.ints("shift")).map(s -> -s).toArray(), a.get("axis")))
@@ -78,33 +100,50 @@ public final class Rearranging {
   private static final Primitive PAD_CONSTANT =
       define("pad", "x, before: ints, after: ints, value: any")
           .internal()
-          .vjp(0, "", (n, a, g) -> {
-            int[] before = a.ints("before");
-            Tensor inside = g;
-            for (int axis = 0; axis < before.length; axis++) {
-              inside = Shapes.NARROW.of(inside, axis, before[axis], n.layout(0).dim(axis));
-            }
-            return inside;
-          })
-          .primitive((a, in) -> padded(in[0], a.ints("before"), a.ints("after"), (Tensor) a.get("value")));
+          .vjp(
+              0,
+              "",
+              (n, a, g) -> {
+                int[] before = a.ints("before");
+                Tensor inside = g;
+                for (int axis = 0; axis < before.length; axis++) {
+                  inside = Shapes.NARROW.of(inside, axis, before[axis], n.layout(0).dim(axis));
+                }
+                return inside;
+              })
+          .primitive(
+              (a, in) -> padded(in[0], a.ints("before"), a.ints("after"), (Tensor) a.get("value")));
 
   /** A margin around. */
   public static final Composite PAD =
       define("pad", "x, widths: any, value: number = 0, mode: word = constant")
-          .param("widths", "how much before and after each axis: [[before after] ...], broadcast to [ndim 2]")
+          .param(
+              "widths",
+              "how much before and after each axis: [[before after] ...], broadcast to [ndim 2]")
           .param("value", "what the margin holds in mode :constant")
           .param(
-              "mode", ":constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors with it,"
-                  + " :wrap goes round")
+              "mode",
+              ":constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors with"
+                  + " it, :wrap goes round")
           .doc(
-              "A copy with a margin. In the modes that repeat elements their gradients add up. The value is"
-                  + " converted to the array's dtype.")
+              "A copy with a margin. In the modes that repeat elements their gradients add up. The"
+                  + " value is converted to the array's dtype.")
           .domain(-3, 3)
-          .oracle("np.pad(x, widths, mode, **({'constant_values': value} if mode == 'constant' else {}))")
+          .oracle(
+              "np.pad(x, widths, mode, **({'constant_values': value} if mode == 'constant' else"
+                  + " {}))")
           .samples(
-              "#x [2 3] 1", "#x [2 3] [[1 0] [0 2]]", "#x [2 3] [[1 2]] {:value 5}", "#x [2 3] [1 2]",
-              "#x [2 3] [[1] [2]]", "#x [3] 2 {:mode :edge}", "#x [3] [[4 5]] {:mode :reflect}",
-              "#x [2 3] [[1 1] [2 4]] {:mode :wrap}", "#x [3] 4 {:mode :symmetric}", "#x [] []", "#x [0] 2",
+              "#x [2 3] 1",
+              "#x [2 3] [[1 0] [0 2]]",
+              "#x [2 3] [[1 2]] {:value 5}",
+              "#x [2 3] [1 2]",
+              "#x [2 3] [[1] [2]]",
+              "#x [3] 2 {:mode :edge}",
+              "#x [3] [[4 5]] {:mode :reflect}",
+              "#x [2 3] [[1 1] [2 4]] {:mode :wrap}",
+              "#x [3] 4 {:mode :symmetric}",
+              "#x [] 1",
+              "#x [0] 2",
               "#x [1] 2 {:mode :reflect}")
           .fails(ArgumentException.class, "#x [2] -1", "#x [2] 1 {:mode :mirror}", "#x [2] 1.5")
           .fails(ShapeException.class, "#x [2] [[1 1] [1 1]]", "#x [0] 1 {:mode :edge}")
@@ -113,10 +152,13 @@ public final class Rearranging {
   /** The upper triangle. */
   public static final Primitive TRIU =
       define("triu", "x, k: int = 0")
-          .doc("A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike NumPy's.")
+          .doc(
+              "A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike"
+                  + " NumPy's.")
           .domain(-3, 3)
           .oracle("np.triu(x, k)")
-          .samples("#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k 9}", "#x [0 3]")
+          .samples(
+              "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k 9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
           .vjp(0, "", (n, a, g) -> Rearranging.TRIU.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), true));
@@ -124,10 +166,13 @@ public final class Rearranging {
   /** The lower triangle. */
   public static final Primitive TRIL =
       define("tril", "x, k: int = 0")
-          .doc("A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike NumPy's.")
+          .doc(
+              "A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike"
+                  + " NumPy's.")
           .domain(-3, 3)
           .oracle("np.tril(x, k)")
-          .samples("#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k -9}", "#x [0 3]")
+          .samples(
+              "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k -9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
           .vjp(0, "", (n, a, g) -> Rearranging.TRIL.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), false));
@@ -136,25 +181,32 @@ public final class Rearranging {
   public static final Composite DIAG =
       define("diag", "x, k: int = 0")
           .doc(
-              "Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal;"
-                  + " diagonal gives a view.")
+              "Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its"
+                  + " diagonal; diagonal gives a view.")
           .domain(-3, 3)
           .oracle("np.diag(x, k)")
-          .samples("#x [3]", "#x [2] {:k 1}", "#x [2] {:k -2}", "#x [3 4]", "#x [3 4] {:k 1}", "#x [0]")
+          .samples(
+              "#x [3]", "#x [2] {:k 1}", "#x [2] {:k -2}", "#x [3 4]", "#x [3 4] {:k 1}", "#x [0]")
           .fails(ShapeException.class, "#x []", "#x [2 2 2]")
           .composite(a -> diag(a.tensor("x"), a.integer("k")));
 
   /** Grids of coordinates. */
   public static final Composite MESHGRID =
       define("meshgrid", "xs: arrays, indexing: word = xy")
-          .param("indexing", ":xy, where the first array runs along axis 1, or :ij, where it runs along axis 0")
+          .param(
+              "indexing",
+              ":xy, where the first array runs along axis 1, or :ij, where it runs along axis 0")
           .doc("One array for each of the given 1-d ones, all of the shape of the grid they span.")
           .domain(-3, 3)
           .oracle("list(np.meshgrid(*xs, indexing=indexing))")
           .gives(Spec.Result.ARRAYS)
           .samples(
-              "[#x [2] #x [3]]", "[#x [2] #x [3]] {:indexing :ij}", "[#x [2] #x [3] #x [2]]", "[#x [3]]",
-              "[#x [] #x [2]]", "[]")
+              "[#x [2] #x [3]]",
+              "[#x [2] #x [3]] {:indexing :ij}",
+              "[#x [2] #x [3] #x [2]]",
+              "[#x [3]]",
+              "[#x [] #x [2]]",
+              "[]")
           .fails(ArgumentException.class, "[#x [2] #x [3]] {:indexing :yx}")
           .fails(ShapeException.class, "[#x [2 2]]")
           .composite(a -> meshgrid(a.tensors("xs"), a.word("indexing")));
@@ -163,7 +215,11 @@ public final class Rearranging {
     for (int n : counts) {
       if (n < 0) {
         throw new ArgumentException(
-            name + " must not be negative, got " + Arrays.toString(counts), "argument", name, "value", n);
+            name + " must not be negative, got " + Arrays.toString(counts),
+            "argument",
+            name,
+            "value",
+            n);
       }
     }
   }
@@ -206,9 +262,16 @@ public final class Rearranging {
     }
     if (repeats.length != x.dim(axis)) {
       throw new ShapeException(
-          repeats.length + " counts do not fit axis " + axis + " of length " + x.dim(axis)
+          repeats.length
+              + " counts do not fit axis "
+              + axis
+              + " of length "
+              + x.dim(axis)
               + "; give one, or one for each position",
-          "axis", axis, "shape", x.layout().toString());
+          "axis",
+          axis,
+          "shape",
+          x.layout().toString());
     }
     int[] positions = new int[Math.toIntExact(Arrays.stream(repeats).asLongStream().sum())];
     int k = 0;
@@ -238,14 +301,18 @@ public final class Rearranging {
     }
     if (shift.length != axes.length && shift.length != 1 && axes.length != 1) {
       throw new ArgumentException(
-          shift.length + " shifts do not fit " + axes.length + " axes", "shift", Arrays.toString(shift),
-          "axis", Arrays.toString(axes));
+          shift.length + " shifts do not fit " + axes.length + " axes",
+          "shift",
+          Arrays.toString(shift),
+          "axis",
+          Arrays.toString(axes));
     }
     int[] by = new int[x.layout().ndim()];
     for (int i = 0; i < Math.max(shift.length, axes.length); i++) {
       int axis = x.layout().axis(axes[axes.length == 1 ? 0 : i]);
       int dim = Math.max(1, x.layout().dim(axis));
-      by[axis] = Math.floorMod(by[axis] + Math.floorMod(shift[shift.length == 1 ? 0 : i], dim), dim);
+      by[axis] =
+          Math.floorMod(by[axis] + Math.floorMod(shift[shift.length == 1 ? 0 : i], dim), dim);
     }
     Strided out = Strided.zeros(x.dtype(), x.layout().shape());
     roll(x, out, by, 0);
@@ -285,13 +352,23 @@ public final class Rearranging {
     if (!List.of("edge", "reflect", "symmetric", "wrap").contains(mode)) {
       throw new ArgumentException(
           "unknown mode " + mode + "; expected constant, edge, reflect, symmetric or wrap",
-          "argument", "mode", "value", mode);
+          "argument",
+          "mode",
+          "value",
+          mode);
     }
     for (int axis = 0; axis < ndim; axis++) {
       if (x.dim(axis) == 0 && widths[0][axis] + widths[1][axis] > 0) {
         throw new ShapeException(
-            "mode " + mode + " has nothing to repeat on axis " + axis + " of length 0; use constant",
-            "axis", axis, "shape", x.layout().toString());
+            "mode "
+                + mode
+                + " has nothing to repeat on axis "
+                + axis
+                + " of length 0; use constant",
+            "axis",
+            axis,
+            "shape",
+            x.layout().toString());
       }
     }
     Tensor out = x;
@@ -336,8 +413,15 @@ public final class Rearranging {
       wide = none ? Layout.of(0, 2) : w.layout().broadcastTo(ndim, 2);
     } catch (NdException e) {
       throw new ShapeException(
-          "widths of shape " + w.layout() + " do not broadcast to [before after] for each of " + ndim + " axes",
-          "widths", w.layout().toString(), "ndim", ndim);
+          "widths of shape "
+              + w.layout()
+              + " do not broadcast to [before after] for each of "
+              + ndim
+              + " axes",
+          "widths",
+          w.layout().toString(),
+          "ndim",
+          ndim);
     }
     long[] flat = (long[]) Structural.converted(w.with(wide), DType.INT64).array();
     int[][] out = new int[2][ndim];
@@ -369,8 +453,15 @@ public final class Rearranging {
     boolean whole = value.dtype().isInteger() || value.dtype() == DType.BOOL;
     if (!dtype.isFloating() && !whole) {
       throw new DTypeException(
-          "the value " + Nested.item(value) + " would be cut to " + dtype + "; convert the array first",
-          "value", Nested.item(value), "dtype", dtype.toString());
+          "the value "
+              + Nested.item(value)
+              + " would be cut to "
+              + dtype
+              + "; convert the array first",
+          "value",
+          Nested.item(value),
+          "dtype",
+          dtype.toString());
     }
     InPlace.requireFits(dtype, value);
   }
@@ -380,7 +471,8 @@ public final class Rearranging {
     if (ndim < 2) {
       throw new ShapeException(
           "needs an array of at least 2 dimensions, this one has shape " + x.layout(),
-          "shape", x.layout().toString());
+          "shape",
+          x.layout().toString());
     }
     Strided out = Structural.converted(x, x.dtype());
     int rows = x.layout().dim(ndim - 2);
@@ -399,7 +491,10 @@ public final class Rearranging {
       return Structural.COPY.of(Shapes.DIAGONAL.of(x, k));
     }
     if (x.ndim() != 1) {
-      throw new ShapeException("needs a 1-d or 2-d array, this one has shape " + x.layout(), "shape", x.layout().toString());
+      throw new ShapeException(
+          "needs a 1-d or 2-d array, this one has shape " + x.layout(),
+          "shape",
+          x.layout().toString());
     }
     int n = Math.addExact(x.dim(0), Math.abs(k));
     Layout root = Layout.of(n, n);
@@ -409,7 +504,11 @@ public final class Rearranging {
   private static List<Tensor> meshgrid(List<Tensor> xs, String indexing) {
     if (!indexing.equals("xy") && !indexing.equals("ij")) {
       throw new ArgumentException(
-          "unknown indexing " + indexing + "; expected xy or ij", "argument", "indexing", "value", indexing);
+          "unknown indexing " + indexing + "; expected xy or ij",
+          "argument",
+          "indexing",
+          "value",
+          indexing);
     }
     int n = xs.size();
     int[] shape = new int[n];
@@ -417,7 +516,8 @@ public final class Rearranging {
       if (xs.get(i).ndim() > 1) {
         throw new ShapeException(
             "needs arrays of one dimension, number " + i + " has shape " + xs.get(i).layout(),
-            "shape", xs.get(i).layout().toString());
+            "shape",
+            xs.get(i).layout().toString());
       }
       shape[place(i, n, indexing)] = (int) xs.get(i).size();
     }

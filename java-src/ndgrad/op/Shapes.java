@@ -13,7 +13,9 @@ import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;
 
-/** Other shapes of the same elements: views that share storage and version counter with their array. */
+/**
+ * Other shapes of the same elements: views that share storage and version counter with their array.
+ */
 public final class Shapes {
   private Shapes() {}
 
@@ -23,15 +25,25 @@ public final class Shapes {
           .alias("view")
           .param("shape", "the new shape; one dimension may be -1, it follows from the others")
           .doc(
-              "The same elements in row-major order under another shape. A view where the strides allow it,"
-                  + " otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.")
+              "The same elements in row-major order under another shape. A view where the strides"
+                  + " allow it, otherwise a copy. view is a synonym and copies in the same cases,"
+                  + " unlike PyTorch's.")
           .domain(-3, 3)
           .oracle("np.reshape(x, shape)")
           .samples(
-              "#x [2 3] [3 2]", "#x [2 3] [-1]", "#x [2 3 4] [4 -1 2]", "#x [] [1 1]", "#x [1] []",
-              "#x [0 3] [3 0]", "#x [4] [2 1 2]")
+              "#x [2 3] [3 2]",
+              "#x [2 3] [-1]",
+              "#x [2 3 4] [4 -1 2]",
+              "#x [] [1 1]",
+              "#x [1] []",
+              "#x [0 3] [3 0]",
+              "#x [4] [2 1 2]")
           .fails(
-              ShapeException.class, "#x [2 3] [4]", "#x [2 3] [-1 4]", "#x [2 3] [-1 -1]", "#x [2 3] [-2 3]",
+              ShapeException.class,
+              "#x [2 3] [4]",
+              "#x [2 3] [-1 4]",
+              "#x [2 3] [-1 -1]",
+              "#x [2 3] [-2 3]",
               "#x [0 3] [0 -1]")
           .view((a, l) -> l.reshape(resolve(a.ints("shape"), l)), (n, a, g) -> back(n, g));
 
@@ -42,12 +54,19 @@ public final class Shapes {
           .param("start", "the first axis to merge")
           .param("end", "the last axis to merge")
           .doc(
-              "The axes from start to end merged into one, in row-major order; by default all of them. A view where"
-                  + " the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].")
+              "The axes from start to end merged into one, in row-major order; by default all of"
+                  + " them. A view where the strides allow it, otherwise a copy. A 0-d array"
+                  + " becomes one of shape [1].")
           .domain(-3, 3)
           .oracle(
-              "x.reshape(x.shape[:start % max(x.ndim, 1)] + (-1,) + (x.shape[end % x.ndim + 1:] if x.ndim else ()))")
-          .samples("#x [2 3 4]", "#x [2 3 4] {:start 1}", "#x [2 3 4] {:end 1}", "#x []", "#x [2 3] {:start 1}")
+              "x.reshape(x.shape[:start % max(x.ndim, 1)] + (-1,) + (x.shape[end % x.ndim + 1:] if"
+                  + " x.ndim else ()))")
+          .samples(
+              "#x [2 3 4]",
+              "#x [2 3 4] {:start 1}",
+              "#x [2 3 4] {:end 1}",
+              "#x []",
+              "#x [2 3] {:start 1}")
           .fails(ShapeException.class, "#x [2 3] {:start 2}", "#x [2 3] {:start 1 :end 0}")
           .view((a, l) -> l.reshape(flat(a, l)), (n, a, g) -> back(n, g));
 
@@ -59,7 +78,13 @@ public final class Shapes {
           .doc("A view with the axes in another order; by default reversed.")
           .domain(-3, 3)
           .oracle("np.transpose(x, axes)")
-          .samples("#x [2 3]", "#x [2 3 4] [1 0 2]", "#x [2 3 4] [-1 0 1]", "#x [3]", "#x []", "#x [0 2]")
+          .samples(
+              "#x [2 3]",
+              "#x [2 3 4] [1 0 2]",
+              "#x [2 3 4] [-1 0 1]",
+              "#x [3]",
+              "#x []",
+              "#x [0 2]")
           .fails(ShapeException.class, "#x [2 3] [0]", "#x [2 3] [0 0]", "#x [2 3] [0 2]")
           .view(
               (a, l) -> Optional.of(l.permute(order(a.ints("axes"), l.ndim()))),
@@ -75,7 +100,8 @@ public final class Shapes {
           .samples("#x [2 3] 0 1", "#x [2 3 4] 0 -1", "#x [3] 0 0")
           .fails(ShapeException.class, "#x [2 3] 0 2", "#x [] 0 0")
           .view(
-              (a, l) -> Optional.of(swapped(l, l.axis(a.integer("axis1")), l.axis(a.integer("axis2")))),
+              (a, l) ->
+                  Optional.of(swapped(l, l.axis(a.integer("axis1")), l.axis(a.integer("axis2")))),
               (n, a, g) -> Shapes.SWAPAXES.of(g, a.integer("axis1"), a.integer("axis2")));
 
   /** Axes moved elsewhere. */
@@ -97,18 +123,26 @@ public final class Shapes {
   public static final View SQUEEZE =
       define("squeeze", "x, axis: axes = nil")
           .param("axis", "which axes to leave out, each of length 1; nil for all of length 1")
-          .doc("A view without axes of length 1. An axis of another length is an error, as in NumPy.")
+          .doc(
+              "A view without axes of length 1. An axis of another length is an error, as in"
+                  + " NumPy.")
           .domain(-3, 3)
           .oracle("np.squeeze(x, axis=axis)")
-          .samples("#x [1 3 1]", "#x [1 3 1] {:axis 0}", "#x [1 3 1] {:axis [0 -1]}", "#x []", "#x [1]")
-          .fails(ShapeException.class, "#x [1 3] {:axis 1}", "#x [1 3] {:axis 2}", "#x [1 1] {:axis [0 0]}")
+          .samples(
+              "#x [1 3 1]", "#x [1 3 1] {:axis 0}", "#x [1 3 1] {:axis [0 -1]}", "#x []", "#x [1]")
+          .fails(
+              ShapeException.class,
+              "#x [1 3] {:axis 1}",
+              "#x [1 3] {:axis 2}",
+              "#x [1 1] {:axis [0 0]}")
           .view((a, l) -> Optional.of(squeezed(l, a.ints("axis"))), (n, a, g) -> back(n, g));
 
   /** Axes of length 1 put in. */
   public static final View UNSQUEEZE =
       define("unsqueeze", "x, axis: axes")
           .alias("expand-dims")
-          .param("axis", "where the new axes are in the result; negative numbers count from its end")
+          .param(
+              "axis", "where the new axes are in the result; negative numbers count from its end")
           .doc("A view with axes of length 1 put in.")
           .domain(-3, 3)
           .oracle("np.expand_dims(x, axis)")
@@ -120,10 +154,13 @@ public final class Shapes {
   public static final View FLIP =
       define("flip", "x, axis: axes = nil")
           .param("axis", "which axes to reverse; nil for all")
-          .doc("A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.")
+          .doc(
+              "A view with the elements along some axes in reverse. NumPy's flip; PyTorch's"
+                  + " copies.")
           .domain(-3, 3)
           .oracle("np.flip(x, axis=axis)")
-          .samples("#x [2 3]", "#x [2 3] {:axis 0}", "#x [2 3 4] {:axis [0 -1]}", "#x []", "#x [0 2]")
+          .samples(
+              "#x [2 3]", "#x [2 3] {:axis 0}", "#x [2 3 4] {:axis [0 -1]}", "#x []", "#x [0 2]")
           .fails(ShapeException.class, "#x [2 3] {:axis 2}", "#x [2 3] {:axis [0 -2]}")
           .view(
               (a, l) -> Optional.of(flipped(l, a.ints("axis"))),
@@ -133,13 +170,17 @@ public final class Shapes {
   public static final View DIAGONAL =
       define("diagonal", "x, offset: int = 0, axis1: int = 0, axis2: int = 1")
           .doc(
-              "A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be"
-                  + " written to, unlike NumPy's.")
+              "A view of the diagonals of the planes that two axes span; the diagonal becomes the"
+                  + " last axis. It can be written to, unlike NumPy's.")
           .domain(-3, 3)
           .oracle("np.diagonal(x, offset, axis1, axis2)")
           .samples(
-              "#x [3 3]", "#x [3 4] {:offset 1}", "#x [3 4] {:offset -2}", "#x [2 3 4] {:axis1 0 :axis2 2}",
-              "#x [2 3] {:offset 5}", "#x [2 3 4] {:axis1 -1 :axis2 -2}")
+              "#x [3 3]",
+              "#x [3 4] {:offset 1}",
+              "#x [3 4] {:offset -2}",
+              "#x [2 3 4] {:axis1 0 :axis2 2}",
+              "#x [2 3] {:offset 5}",
+              "#x [2 3 4] {:axis1 -1 :axis2 -2}")
           .fails(ShapeException.class, "#x [3]", "#x [3 3] {:axis1 1}", "#x [3 3] {:axis2 2}")
           .view(
               (a, l) -> Optional.of(diagonal(a, l)),
@@ -153,9 +194,12 @@ public final class Shapes {
       define("narrow", "x, axis: int, start: int, length: int")
           .param("start", "the first position; negative numbers count from the end")
           .param("length", "how many positions")
-          .doc("A view of a range of one axis, as PyTorch's narrow. The range must lie within the axis.")
+          .doc(
+              "A view of a range of one axis, as PyTorch's narrow. The range must lie within the"
+                  + " axis.")
           .domain(-3, 3)
-          .oracle("np.take(x, range(start % x.shape[axis], start % x.shape[axis] + length), axis=axis)")
+          .oracle(
+              "np.take(x, range(start % x.shape[axis], start % x.shape[axis] + length), axis=axis)")
           .samples("#x [4 3] 0 1 2", "#x [4 3] -1 0 3", "#x [4 3] 0 -2 1", "#x [4 3] 1 1 0")
           .fails(IndexException.class, "#x [4] 0 2 3", "#x [4] 0 5 0", "#x [4] 0 0 -1")
           .fails(ShapeException.class, "#x [4] 1 0 1")
@@ -178,7 +222,11 @@ public final class Shapes {
         open = i;
       } else if (target[i] < 0) {
         throw cannot(
-            target, l, target[i] == -1 ? "; only one dimension can be -1" : "; dimensions must not be negative");
+            target,
+            l,
+            target[i] == -1
+                ? "; only one dimension can be -1"
+                : "; dimensions must not be negative");
       } else {
         known = Math.min(known, 1L << 31) * target[i];
       }
@@ -186,7 +234,9 @@ public final class Shapes {
     if (open >= 0) {
       if (known == 0 || l.size() % known != 0) {
         throw cannot(
-            target, l, known == 0
+            target,
+            l,
+            known == 0
                 ? "; no length of the -1 dimension follows from a size of 0"
                 : ", which is not a multiple of " + known);
       }
@@ -199,9 +249,20 @@ public final class Shapes {
 
   private static ShapeException cannot(int[] target, Layout l, String why) {
     return new ShapeException(
-        "cannot reshape an array of shape " + l + " to " + Arrays.toString(target) + ": it has " + l.size()
-            + " elements" + why,
-        "shape", l.toString(), "target", Arrays.toString(target), "size", l.size());
+        "cannot reshape an array of shape "
+            + l
+            + " to "
+            + Arrays.toString(target)
+            + ": it has "
+            + l.size()
+            + " elements"
+            + why,
+        "shape",
+        l.toString(),
+        "target",
+        Arrays.toString(target),
+        "size",
+        l.size());
   }
 
   private static int[] flat(Args a, Layout l) {
@@ -212,7 +273,11 @@ public final class Shapes {
     int end = l.axis(a.integer("end"));
     if (end < start) {
       throw new ShapeException(
-          "the first axis to merge, " + start + ", comes after the last, " + end, "start", start, "end", end);
+          "the first axis to merge, " + start + ", comes after the last, " + end,
+          "start",
+          start,
+          "end",
+          end);
     }
     int[] shape = l.shape();
     int[] out = Arrays.copyOf(shape, shape.length - (end - start));
@@ -253,8 +318,14 @@ public final class Shapes {
     int[] destination = l.axes(a.ints("destination"));
     if (source.length != destination.length) {
       throw new ShapeException(
-          source.length + " axes cannot be moved to " + destination.length + " places; give one place an axis",
-          "source", Arrays.toString(source), "destination", Arrays.toString(destination));
+          source.length
+              + " axes cannot be moved to "
+              + destination.length
+              + " places; give one place an axis",
+          "source",
+          Arrays.toString(source),
+          "destination",
+          Arrays.toString(destination));
     }
     int[] order = new int[l.ndim()];
     Arrays.fill(order, -1);
@@ -285,8 +356,17 @@ public final class Shapes {
       for (int axis : l.axes(axes)) {
         if (l.dim(axis) != 1) {
           throw new ShapeException(
-              "cannot leave out axis " + axis + " of shape " + l + ": its length is " + l.dim(axis) + ", not 1",
-              "axis", axis, "shape", l.toString());
+              "cannot leave out axis "
+                  + axis
+                  + " of shape "
+                  + l
+                  + ": its length is "
+                  + l.dim(axis)
+                  + ", not 1",
+              "axis",
+              axis,
+              "shape",
+              l.toString());
         }
         drop[axis] = true;
       }
@@ -304,7 +384,8 @@ public final class Shapes {
     for (int given : axes) {
       int axis = Layout.axis(given, ndim);
       if (made[axis]) {
-        throw new ShapeException("axis " + given + " is named twice in " + Arrays.toString(axes), "axis", given);
+        throw new ShapeException(
+            "axis " + given + " is named twice in " + Arrays.toString(axes), "axis", given);
       }
       made[axis] = true;
     }
@@ -328,7 +409,9 @@ public final class Shapes {
   private static Layout diagonal(Args a, Layout l) {
     if (l.ndim() < 2) {
       throw new ShapeException(
-          "needs an array of at least 2 dimensions, this one has shape " + l, "shape", l.toString());
+          "needs an array of at least 2 dimensions, this one has shape " + l,
+          "shape",
+          l.toString());
     }
     int[] axes = l.axes(a.integer("axis1"), a.integer("axis2"));
     return l.diagonal(a.integer("offset"), axes[0], axes[1]);
@@ -342,8 +425,22 @@ public final class Shapes {
     int from = start < 0 ? start + dim : start;
     if (from < 0 || from > dim || length < 0 || length > dim - from) {
       throw new IndexException(
-          "a range of " + length + " from " + start + " does not lie within axis " + axis + " of length " + dim,
-          "start", start, "length", length, "axis", axis, "shape", l.toString());
+          "a range of "
+              + length
+              + " from "
+              + start
+              + " does not lie within axis "
+              + axis
+              + " of length "
+              + dim,
+          "start",
+          start,
+          "length",
+          length,
+          "axis",
+          axis,
+          "shape",
+          l.toString());
     }
     return l.slice(axis, from, length, 1);
   }
