@@ -1,7 +1,5 @@
 package ndgrad.autograd;
 
-import java.util.concurrent.atomic.AtomicInteger;
-
 /**
  * What a tensor stands for inside a functional transform. Every run of a transform has a level of its own, higher than
  * those around it; an op takes care of the highest level among its inputs and leaves the others to the ops it calls in
@@ -9,15 +7,21 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public sealed interface Lift {
 
-  /** The source of levels. */
-  AtomicInteger LEVELS = new AtomicInteger();
+  /**
+   * A level for a run of a transform.
+   *
+   * @return higher than every level given before
+   */
+  static long newLevel() {
+    return Levels.next();
+  }
 
   /**
    * The level of the transform.
    *
    * @return above 0
    */
-  int level();
+  long level();
 
   /**
    * A value and its directional derivative.
@@ -26,7 +30,7 @@ public sealed interface Lift {
    * @param primal the value
    * @param tangent the derivative, of the primal's shape and dtype
    */
-  record Dual(int level, Tensor primal, Tensor tangent) implements Lift {}
+  record Dual(long level, Tensor primal, Tensor tangent) implements Lift {}
 
   /**
    * One value an example.
@@ -34,5 +38,5 @@ public sealed interface Lift {
    * @param level the level of the transform
    * @param physical all of them, along the first axis
    */
-  record Batched(int level, Tensor physical) implements Lift {}
+  record Batched(long level, Tensor physical) implements Lift {}
 }

@@ -92,7 +92,7 @@ public final class Tensor {
    *
    * @return 0 for an ordinary tensor, else the level of its transform
    */
-  public int level() {
+  public long level() {
     return lift == null ? 0 : lift.level();
   }
 
