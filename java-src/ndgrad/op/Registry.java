@@ -20,6 +20,8 @@ public final class Registry {
           Functions.class,
           Selection.class,
           Activations.class,
+          Reductions.class,
+          Scans.class,
           Shapes.class,
           Joining.class,
           Rearranging.class,

@@ -1,0 +1,161 @@
+package ndgrad.op;
+
+import java.util.Arrays;
+import java.util.Optional;
+import ndgrad.DType;
+import ndgrad.ShapeException;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.View;
+
+/**
+ * The axes that a reduction removes from a shape, and what all reductions do with them: the shape
+ * of the result, and bringing a result back to the shape of the input.
+ *
+ * @param shape the shape that is reduced
+ * @param reduced which of its axes are
+ * @param keepdims whether they stay with length 1
+ */
+record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
+
+  /** Brings the result of a reduction to the shape of its input: a read-only view. */
+  private static final View SPREAD =
+      Spec.define("spread", "x, shape: shape, axis: axes = nil, keepdims: flag = false")
+          .internal()
+          .view(
+              (a, l) -> Optional.of(of(a, Layout.of(a.ints("shape"))).spread(l)),
+              (n, a, g) -> Reductions.SUM.of(g, a.get("axis"), a.flag("keepdims")));
+
+  /**
+   * The axes of a call.
+   *
+   * @param axes as the caller gave them; null for all. A 0-d array takes axis 0 or -1, as NumPy's
+   *     and PyTorch's do
+   */
+  static Axes of(Layout x, int[] axes, boolean keepdims) {
+    boolean[] reduced = new boolean[x.ndim()];
+    if (axes == null) {
+      Arrays.fill(reduced, true);
+    } else if (x.ndim() > 0 || axes.length != 1 || axes[0] != 0 && axes[0] != -1) {
+      for (int axis : x.axes(axes)) {
+        reduced[axis] = true;
+      }
+    }
+    return new Axes(x.shape(), reduced, keepdims);
+  }
+
+  /** The axes of a call of an op with options {@code axis} and {@code keepdims}. */
+  static Axes of(Args a, Layout x) {
+    return of(x, a.ints("axis"), a.flag("keepdims"));
+  }
+
+  /** The same axes, staying with length 1. */
+  Axes keeping() {
+    return new Axes(shape, reduced, true);
+  }
+
+  /** How many elements make one of the result. */
+  long count() {
+    long n = 1;
+    for (int i = 0; i < shape.length; i++) {
+      n *= reduced[i] ? shape[i] : 1;
+    }
+    return n;
+  }
+
+  /** The axes as ascending numbers. */
+  int[] list() {
+    return pick(true, false);
+  }
+
+  /** The shape of the result when the axes are removed. */
+  private int[] removed() {
+    return pick(false, true);
+  }
+
+  /** The axes that are, or are not, reduced: their lengths or their numbers. */
+  private int[] pick(boolean which, boolean lengths) {
+    int[] out = new int[shape.length];
+    int n = 0;
+    for (int i = 0; i < shape.length; i++) {
+      if (reduced[i] == which) {
+        out[n++] = lengths ? shape[i] : i;
+      }
+    }
+    return Arrays.copyOf(out, n);
+  }
+
+  /** The shape of the result. */
+  int[] result() {
+    if (!keepdims) {
+      return removed();
+    }
+    int[] kept = shape.clone();
+    for (int i = 0; i < kept.length; i++) {
+      kept[i] = reduced[i] ? 1 : kept[i];
+    }
+    return kept;
+  }
+
+  /**
+   * Runs a reduction of this shape.
+   *
+   * @param kernel the reduction
+   * @param dtype the dtype of the accumulation and its result
+   * @param load the dtype in which the inputs are read
+   * @param ins the inputs, whose broadcast shape is this one
+   * @return a fresh array
+   */
+  Strided run(Reduction kernel, DType dtype, DType load, Strided... ins) {
+    Strided out = Strided.zeros(dtype, removed());
+    kernel.run(out, load, list(), ins);
+    return keepdims ? out.with(Layout.of(result())) : out;
+  }
+
+  /** Refuses a reduction over nothing of what has no value for nothing. */
+  void requireElements(String what) {
+    if (count() == 0) {
+      throw new ShapeException(
+          "an array of shape "
+              + Layout.of(shape)
+              + " has no elements along the reduced axes, and "
+              + what
+              + " of no elements is not defined",
+          "shape",
+          Layout.of(shape).toString());
+    }
+  }
+
+  /** The layout under which a result of the reduction has the shape of its input. */
+  private Layout spread(Layout out) {
+    Layout l = out;
+    for (int i = 0; i < shape.length; i++) {
+      l = reduced[i] && !keepdims ? l.unsqueeze(i) : l;
+    }
+    return l.broadcastTo(shape);
+  }
+
+  /**
+   * A result of a reduction, or a gradient of it, at the shape of the input.
+   *
+   * @param t of the shape of the output
+   * @param n the reduction's node
+   * @param a its arguments
+   */
+  static Tensor spread(Tensor t, Node n, Args a) {
+    return t.layout().sameShape(n.layout(0))
+        ? t
+        : SPREAD.of(t, n.layout(0).shape(), a.get("axis"), a.flag("keepdims"));
+  }
+
+  /** A tensor in a dtype. */
+  static Tensor cast(Tensor t, DType dtype) {
+    return t.dtype() == dtype ? t : Structural.CAST.of(t, dtype);
+  }
+}

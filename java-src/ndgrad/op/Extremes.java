@@ -1,0 +1,118 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.num;
+import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.Expr.select;
+import static ndgrad.op.spec.Spec.define;
+
+import ndgrad.DType;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.ArgReduction;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Typing;
+
+/** What max, min, prod and logsumexp compute, and their gradients. */
+final class Extremes {
+  private Extremes() {}
+
+  /** x is the extreme m; where that is NaN, x is one of those that made it so. */
+  private static final Expr TIE = of(Fn2.OR, of(Fn2.EQ, in(0), in(1)), of(Fn1.ISNAN, in(0)));
+
+  private static final Reduction TIES = Reduction.of(select(TIE, num(1), num(0)), Fn2.ADD);
+  private static final Reduction ORDINARY =
+      Reduction.of(of(Fn2.AND, of(Fn1.ISFINITE, in(0)), of(Fn2.NE, in(0), num(0))), Fn2.AND);
+  private static final Program FINITE = Program.of(select(of(Fn1.ISFINITE, in(0)), in(0), num(0)));
+  private static final Reduction EXPONENTIALS =
+      Reduction.of(of(Fn1.EXP, in(0).minus(in(1))), Fn2.ADD);
+  private static final Program LOG_PLUS = Program.of(of(Fn1.LOG, in(0)).plus(in(1)));
+
+  /** g where x ties with the extreme. */
+  private static final Elementwise WHERE_TIE =
+      define("where-tie", "x, m, g")
+          .internal()
+          .elementwise(Typing.PROMOTE, select(TIE, in(2), num(0)));
+
+  /** g exp(x - total): the gradient of a logsumexp; elements of -∞ have no share. */
+  static final Elementwise EXP_SHARE =
+      define("exp-share", "g, x, total")
+          .internal()
+          .elementwise(
+              Typing.PROMOTE,
+              select(
+                  of(Fn2.EQ, in(1), num(Double.NEGATIVE_INFINITY)),
+                  num(0),
+                  in(0).times(of(Fn1.EXP, in(1).minus(in(2))))));
+
+  static Strided extreme(Axes axes, Reduction kernel, String what, Strided x) {
+    axes.requireElements(what);
+    return axes.run(kernel, x.dtype(), x.dtype(), x);
+  }
+
+  /** argmax and argmin. */
+  static Strided place(Args a, String what, boolean largest, Strided given) {
+    boolean flat = !a.has("axis") || given.layout().ndim() == 0;
+    int[] axis = a.has("axis") ? new int[] {a.integer("axis")} : null;
+    Axes axes = Axes.of(given.layout(), axis, a.flag("keepdims"));
+    axes.requireElements(what);
+    Strided x = flat ? Lanes.flat(given) : given;
+    int along = flat ? 0 : axes.list()[0];
+    Strided out = Strided.zeros(DType.INT64, axes.result());
+    Layout removed = a.flag("keepdims") && !flat ? out.layout().squeeze(along) : out.layout();
+    ArgReduction.run(out.with(flat ? Layout.of() : removed), x, along, largest);
+    return out;
+  }
+
+  /**
+   * max and min: an even share for each of those that tie. The choice of elements is a constant.
+   */
+  static Tensor extremeGradient(Node n, Args a, Tensor g) {
+    Tensor x = n.in(0).detach();
+    Tensor m = Axes.spread(n.out().detach(), n, a);
+    DType dtype = g.dtype();
+    Strided ties = Axes.of(a, n.layout(0)).run(TIES, dtype, dtype, x.strided(), m.strided());
+    return WHERE_TIE.of(x, m, Axes.spread(Arithmetic.DIV.of(g, new Tensor(ties)), n, a));
+  }
+
+  /**
+   * prod: the product of the others, which is out / x where nothing is 0, infinite or out of range,
+   * and else is made of the products of what comes before and what comes after.
+   */
+  static Tensor productGradient(Node n, Args a, Tensor g) {
+    Tensor x = Axes.cast(n.in(0), g.dtype());
+    Tensor out = n.out();
+    Strided ordinary = Strided.zeros(DType.BOOL);
+    Axes all = Axes.of(out.layout(), null, false);
+    ORDINARY.run(ordinary, g.dtype(), all.list(), out.strided());
+    Tensor gradient;
+    if (((boolean[]) ordinary.array())[0]) {
+      gradient = Arithmetic.DIV.of(Axes.spread(Arithmetic.MUL.of(g, out), n, a), x);
+    } else {
+      gradient = Axes.spread(g, n, a);
+      Tensor rest = x;
+      for (int axis : Axes.of(a, n.layout(0)).list()) {
+        gradient = Arithmetic.MUL.of(gradient, Scans.productOfOthers(rest, axis));
+        rest = Reductions.PROD.of(rest, axis, true);
+      }
+    }
+    return Axes.cast(gradient, n.dtype(0));
+  }
+
+  static Strided logSumExp(Axes axes, Reduction largest, Strided x) {
+    DType dtype = x.dtype().toFloating();
+    Strided shift = axes.keeping().run(largest, dtype, dtype, x);
+    FINITE.run(shift, dtype, shift);
+    Strided out = axes.run(EXPONENTIALS, dtype, dtype, x, shift);
+    LOG_PLUS.run(out, dtype, out, shift.with(out.layout()));
+    return out;
+  }
+}

@@ -1,0 +1,110 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.num;
+import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.Expr.select;
+import static ndgrad.op.spec.Spec.define;
+
+import ndgrad.DType;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Typing;
+
+/** What mean, var and std compute, and their gradients. */
+final class Moments {
+  private Moments() {}
+
+  private static final Reduction SUMS = Reduction.of(in(0), Fn2.ADD);
+  private static final Expr DISTANCE = in(0).minus(in(1));
+  private static final Reduction SQUARES = Reduction.of(DISTANCE.times(DISTANCE), Fn2.ADD);
+  private static final Reduction PRESENT =
+      Reduction.of(select(of(Fn1.ISNAN, in(0)), num(0), num(1)), Fn2.ADD);
+  private static final Program QUOTIENT = Program.of(in(0).over(in(1)));
+  private static final Program ROOT_OF_QUOTIENT = Program.of(of(Fn1.SQRT, in(0).over(in(1))));
+
+  private static final Layout SCALAR = Layout.of();
+
+  /** g where x is a number, 0 where it is NaN. */
+  static final Elementwise WHERE_NUMBER =
+      define("where-number", "g, x")
+          .internal()
+          .elementwise(Typing.PROMOTE, select(of(Fn1.ISNAN, in(1)), num(0), in(0)));
+
+  /** g (x - mean). */
+  private static final Elementwise TIMES_DISTANCE =
+      define("times-distance", "g, x, mean")
+          .internal()
+          .elementwise(Typing.PROMOTE, in(0).times(in(1).minus(in(2))));
+
+  /** g / std, and 0 where std is 0. */
+  private static final Elementwise OVER_DEVIATION =
+      define("over-deviation", "g, std")
+          .internal()
+          .elementwise(
+              Typing.PROMOTE, select(of(Fn2.EQ, in(1), num(0)), num(0), in(0).over(in(1))));
+
+  static Strided mean(Axes axes, DType dtype, Strided x) {
+    return divided(axes.run(SUMS, dtype, dtype, x), axes.count(), QUOTIENT);
+  }
+
+  static Strided variance(Axes axes, double ddof, Strided x) {
+    return divided(squares(axes, x), divisor(axes, ddof), QUOTIENT);
+  }
+
+  static Strided deviation(Axes axes, double ddof, Strided x) {
+    return divided(squares(axes, x), divisor(axes, ddof), ROOT_OF_QUOTIENT);
+  }
+
+  private static Strided squares(Axes axes, Strided x) {
+    DType dtype = x.dtype().toFloating();
+    return axes.run(SQUARES, dtype, dtype, x, mean(axes.keeping(), dtype, x));
+  }
+
+  private static double divisor(Axes axes, double ddof) {
+    return Math.max(axes.count() - ddof, 0);
+  }
+
+  /** Divides an array by a number, in place. */
+  private static Strided divided(Strided x, double by, Program quotient) {
+    DType compute = x.dtype().toFloating();
+    quotient.run(x, compute, x, new Strided(new Storage(new double[] {by}), SCALAR));
+    return x;
+  }
+
+  /** var: g 2(x - mean) / divisor. */
+  static Tensor varianceGradient(Node n, Args a, Tensor g) {
+    double divisor = divisor(Axes.of(a, n.layout(0)), a.number("ddof"));
+    return fromMean(n, a, Arithmetic.MUL.of(g, 2 / divisor));
+  }
+
+  /** std: g (x - mean) / (divisor std). */
+  static Tensor deviationGradient(Node n, Args a, Tensor g) {
+    double divisor = divisor(Axes.of(a, n.layout(0)), a.number("ddof"));
+    return fromMean(n, a, OVER_DEVIATION.of(Arithmetic.DIV.of(g, divisor), n.out()));
+  }
+
+  private static Tensor fromMean(Node n, Args a, Tensor g) {
+    Tensor x = n.in(0);
+    Tensor mean = Reductions.MEAN.of(x, a.get("axis"), true);
+    return TIMES_DISTANCE.of(Axes.spread(g, n, a), x, mean);
+  }
+
+  static Tensor meanOfNumbers(Args a) {
+    Tensor x = a.tensor("x");
+    DType dtype = x.dtype().toFloating();
+    Strided count = Axes.of(a, x.layout()).run(PRESENT, dtype, dtype, x.strided());
+    Tensor sum = Reductions.NANSUM.of(Axes.cast(x, dtype), a.get("axis"), a.flag("keepdims"));
+    return Arithmetic.DIV.of(sum, new Tensor(count));
+  }
+}
