@@ -32,7 +32,7 @@ public final class Gather {
         GRAIN / Math.max(1, size),
         (begin, end) -> {
           if (size == 1) {
-            rows.gather(from, positions, begin, end, inner.offset(), to, q + begin);
+            rows.gather(from, positions, begin, end, inner.offset(), to, q);
             return;
           }
           int k = q + begin * size;
@@ -125,13 +125,13 @@ public final class Gather {
     for (int row = 0; row < walk.rows; row++, c.next()) {
       count += rows.countNonzero(mask.array(), c.position(0), walk.step(0), walk.n);
     }
-    int[] found = new int[count];
+    int[] found = new int[count + 1]; // every element is written, some are overwritten
     c = walk.at(0);
     int k = 0;
     for (int row = 0; row < walk.rows; row++, c.next()) {
       k = rows.nonzero(mask.array(), c.position(0), walk.step(0), walk.n, row * walk.n, found, k);
     }
-    return found;
+    return Arrays.copyOf(found, count);
   }
 
   /**

@@ -88,9 +88,8 @@ final class LongRows extends Rows {
     long[] x = (long[]) a;
     int k = count;
     for (int i = 0; i < n; i++) {
-      if (isTrue(x[p + i * ps])) {
-        found[k++] = first + i;
-      }
+      found[k] = first + i;
+      k += isTrue(x[p + i * ps]) ? 1 : 0;
     }
     return k;
   }
@@ -187,15 +186,13 @@ final class LongRows extends Rows {
     for (int i = 0; i < n; i++) {
       long value = key(y[v + i * vs], false);
       int low = 0;
-      int high = m;
-      while (low < high) {
-        int mid = (low + high) >>> 1;
-        long other = key(x[p + mid * ps], false);
-        if (other < value || right && other == value) {
-          low = mid + 1;
-        } else {
-          high = mid;
-        }
+      int length = m;
+      while (length > 0) {
+        int half = length >>> 1;
+        long other = key(x[p + (low + half) * ps], false);
+        boolean up = other < value | right & other == value;
+        low = up ? low + half + 1 : low;
+        length = up ? length - half - 1 : half;
       }
       out[q + i * qs] = low;
     }

@@ -34,7 +34,10 @@ abstract class Rows {
   /** to[at[i] + shift] += from[p + i*ps] for i in [start, end). */
   abstract void scatterAdd(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
 
-  /** Writes first + i for every element i that is not 0 to found[count…]; returns the new count. */
+  /**
+   * Writes first + i for every element i that is not 0 to found[count…]; returns the new count. One place more than
+   * that is written.
+   */
   abstract int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count);
 
   /** How many elements are not 0. */

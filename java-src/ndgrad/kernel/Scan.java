@@ -10,7 +10,10 @@ public final class Scan {
   private static final int GRAIN = 16_384;
 
   /** Lines that run side by side, so that none waits for its own last result. */
-  private static final int WIDTH = 512;
+  private static final int WIDTH = 4096;
+
+  /** Columns that are worth a thread. */
+  private static final int NARROW = 256;
 
   /** The same when the lines are the contiguous ones: as many as the cache can follow. */
   private static final int LINES = 16;
@@ -92,7 +95,8 @@ public final class Scan {
   /** Several lines side by side: row i of the output is combined of its row i - 1 and the input's row i. */
   private static void columns(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
     boolean unit = walk.step(0) == 1 && walk.step(1) == 1;
-    int width = unit ? WIDTH : LINES;
+    int share = Math.ceilDiv(walk.n, Threads.numThreads());
+    int width = unit ? Math.clamp(share, NARROW, WIDTH) : LINES;
     Kernel kernel = step(combine, out.dtype(), in.dtype(), unit ? 7 : -1);
     int chunks = (walk.n + width - 1) / width;
     Rows rows = Rows.of(out.dtype());

@@ -90,6 +90,29 @@ class GatherTest {
   }
 
   @Test
+  void largeGathersAreSplitOverThreads() {
+    float[] a = new float[100_003];
+    Arrays.setAll(new int[a.length], i -> (int) (a[i] = i));
+    int[] at = random.ints(a.length, 0, a.length - 8).toArray();
+    for (int width : new int[] {1, 8}) {
+      Strided out = new Strided(Storage.allocate(DType.FLOAT32, 5 + width * at.length),
+          Layout.of(new int[] {at.length, width}, new int[] {width, 1}, 5));
+      int before = Threads.numThreads();
+      Threads.setNumThreads(3);
+      try {
+        Gather.gather(out, new Strided(new Storage(a), Layout.of(a.length)), at, Layout.of(width));
+      } finally {
+        Threads.setNumThreads(before);
+      }
+      for (int i = 0; i < at.length; i++) {
+        for (int j = 0; j < width; j++) {
+          assertEquals(at[i] + j, Samples.get(out, i, j));
+        }
+      }
+    }
+  }
+
+  @Test
   void repeatedPositionsAddUp() {
     Strided dest = new Strided(new Storage(new float[3]), Layout.of(3));
     Strided ones = new Strided(new Storage(new float[] {1}), Layout.of(1).broadcastTo(4));
