@@ -175,6 +175,9 @@ final class ScalarMath {
 
   /** Inverse hyperbolic cosine, NaN below 1; in terms of x - 1, which is exact near 1. */
   static double acosh(double x) {
+    if (x < 1) {
+      return Double.NaN;
+    }
     if (x > TWO_28) {
       return Math.log(x) + LN2;
     }

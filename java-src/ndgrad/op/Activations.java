@@ -130,9 +130,14 @@ public final class Activations {
           .alias("swish")
           .elementwise(Typing.FLOATING, A.over(ONE.plus(exp(A.negate()))), siluSlope());
 
-  /** s (1 + x (1 - s)); s is written with tanh, whose derivatives of any order stay finite. */
+  /**
+   * s (1 + x (1 - s)) with s = sigmoid(x), written on either side of 0 so that neither it nor its
+   * derivatives overflow. The sides meet in all derivatives.
+   */
   private static Expr siluSlope() {
-    Expr s = of(Fn1.TANH, A.times(0.5)).plus(ONE).times(0.5);
+    Expr below = exp(A).over(ONE.plus(exp(A)));
+    Expr above = ONE.over(ONE.plus(exp(A.negate())));
+    Expr s = select(of(Fn2.LT, A, ZERO), below, above);
     return s.times(ONE.plus(A.times(ONE.minus(s))));
   }
 

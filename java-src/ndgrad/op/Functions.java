@@ -183,7 +183,7 @@ public final class Functions {
   public static final Elementwise TANH =
       unary("tanh", "The hyperbolic tangent.", -2, 2)
           .samples("[-1000.0 0.0 1000.0 ##NaN]")
-          .elementwise(Typing.FLOATING, of(Fn1.TANH, A), ONE.minus(OUT.times(OUT)));
+          .elementwise(Typing.FLOATING, of(Fn1.TANH, A), ONE.minus(OUT).times(ONE.plus(OUT)));
 
   /** Inverse hyperbolic sine. */
   public static final Elementwise ASINH =

@@ -70,6 +70,15 @@ class ActivationsTest {
   }
 
   @Test
+  void siluKeepsItsSlopeFarBelowZero() {
+    double slope = Math.exp(-60) * (1 - 60);
+    double[] found = Slopes.of(Activations.SILU, 0, tracked(-60));
+    assertArrayEquals(new double[] {slope}, found, 1e-14 * -slope);
+    double curve = Math.exp(-60) * (2 - 60);
+    assertArrayEquals(new double[] {curve}, Slopes.second(Activations.SILU, -60), 1e-12 * -curve);
+  }
+
+  @Test
   void softplusPassesAGradientToBeta() {
     Tensor beta = tracked(0.7);
     double b = 0.7;

@@ -3,6 +3,7 @@ package ndgrad.op;
 import static ndgrad.op.Slopes.tracked;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ndgrad.autograd.Tensor;
 import ndgrad.op.spec.Nested;
@@ -18,6 +19,20 @@ class FunctionsTest {
     assertArrayEquals(new double[] {INF}, Slopes.of(Functions.LOG, 0, tracked(0)));
     assertArrayEquals(new double[] {0}, Slopes.of(Functions.ATAN2, 0, tracked(0), 0.0));
     assertArrayEquals(new double[] {0}, Slopes.of(Functions.ATAN2, 1, 0.0, tracked(0)));
+  }
+
+  @Test
+  void acoshIsUndefinedBelowOne() {
+    double[] x = {0.99, -1, -1e12, -1e300, -INF};
+    for (double y : Slopes.doubles(Functions.ACOSH.of(tracked(x)))) {
+      assertTrue(Double.isNaN(y));
+    }
+  }
+
+  @Test
+  void tanhKeepsTheDigitsOfSmallSlopes() {
+    double slope = 1 / Math.pow(Math.cosh(9.7), 2);
+    assertEquals(slope, Slopes.of(Functions.TANH, 0, tracked(9.7))[0], 1e-8 * slope);
   }
 
   @Test

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
 import org.junit.jupiter.api.Test;
 
@@ -57,6 +58,24 @@ class SelectionTest {
     Tensor y = (Tensor) Selection.CLIP.call(java.util.Arrays.asList(x, null, null), Map.of());
     assertNotSame(x.strided().storage(), y.strided().storage());
     assertArrayEquals(new double[] {1, 1}, Slopes.doubles(Slopes.gradient(y, x)));
+  }
+
+  @Test
+  void inPlaceOnTheTapeKeepsWhatItsGradientReads() {
+    Tensor x = tracked(-2, 0, 2);
+    Tensor y = Arithmetic.MUL.of(x, 3.0);
+    InPlace.call(Selection.CLIP, List.of(y, -1.0, 7.0), Map.of());
+    assertArrayEquals(new double[] {-1, 0, 6}, Slopes.doubles(y));
+    assertArrayEquals(new double[] {0, 3, 3}, Slopes.doubles(Slopes.gradient(y, x)));
+  }
+
+  @Test
+  void clipInPlaceTakesTheArrayItselfAsABound() {
+    Tensor x = tracked(-2, 2);
+    Tensor y = Arithmetic.MUL.of(x, 3.0);
+    InPlace.call(Selection.CLIP, List.of(y, 0.0, y), Map.of());
+    assertArrayEquals(new double[] {-6, 6}, Slopes.doubles(y));
+    assertArrayEquals(new double[] {3, 3}, Slopes.doubles(Slopes.gradient(y, x)));
   }
 
   @Test

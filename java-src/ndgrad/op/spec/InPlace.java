@@ -43,7 +43,9 @@ public final class InPlace {
       if (op instanceof Elementwise e) {
         return elementwise(e, target, ins, tracked);
       }
-      return replace(target, tracked, op.name(), t -> (Tensor) op.call(with(positional, t), options));
+      Tensor first = tracked ? snapshot(target) : target;
+      return replace(
+          target, tracked, op.name(), t -> (Tensor) op.call(with(positional, first), options));
     } catch (NdException e) {
       throw e.during(op.name() + "!");
     }
@@ -51,7 +53,7 @@ public final class InPlace {
 
   private static List<?> with(List<?> positional, Tensor first) {
     List<Object> out = new java.util.ArrayList<>(positional);
-    out.set(0, first);
+    out.replaceAll(arg -> arg == positional.getFirst() ? first : arg);
     return out;
   }
 
