@@ -25,6 +25,7 @@ public final class Tensor {
 
   private final Strided strided;
   private final boolean weak;
+  private final Lift lift;
   private boolean requiresGrad;
   private Node node;
   private Node accumulator;
@@ -37,9 +38,10 @@ public final class Tensor {
   private int stamp;
   private int rewrites;
 
-  private Tensor(Strided strided, boolean weak) {
+  private Tensor(Strided strided, boolean weak, Lift lift) {
     this.strided = strided;
     this.weak = weak;
+    this.lift = lift;
   }
 
   /**
@@ -48,7 +50,7 @@ public final class Tensor {
    * @param strided its elements, shared
    */
   public Tensor(Strided strided) {
-    this(strided, false);
+    this(strided, false, null);
   }
 
   /**
@@ -58,7 +60,49 @@ public final class Tensor {
    * @return the tensor
    */
   public static Tensor weak(Strided strided) {
-    return new Tensor(strided, true);
+    return new Tensor(strided, true, null);
+  }
+
+  /**
+   * A value inside a functional transform.
+   *
+   * @param lift what it stands for
+   * @return a tensor of the shape and dtype that the transformed function sees
+   */
+  public static Tensor lifted(Lift lift) {
+    Strided seen =
+        switch (lift) {
+          case Lift.Dual d -> d.primal().strided;
+          case Lift.Batched b -> b.physical().strided.with(b.physical().layout().first());
+        };
+    return new Tensor(seen, false, lift);
+  }
+
+  /**
+   * What this stands for inside a functional transform.
+   *
+   * @return empty for an ordinary tensor
+   */
+  public Optional<Lift> lift() {
+    return Optional.ofNullable(lift);
+  }
+
+  /**
+   * How deep inside functional transforms this lives.
+   *
+   * @return 0 for an ordinary tensor, else the level of its transform
+   */
+  public long level() {
+    return lift == null ? 0 : lift.level();
+  }
+
+  /**
+   * The same value as a leaf of its own: what a transform differentiates with respect to.
+   *
+   * @return a leaf that requires no gradient yet; storage, version counter and lift are shared
+   */
+  public Tensor alias() {
+    return new Tensor(strided, false, lift);
   }
 
   /**
@@ -309,7 +353,11 @@ public final class Tensor {
    * @return the detached tensor
    */
   public Tensor detach() {
-    return new Tensor(strided);
+    return switch (lift) {
+      case null -> new Tensor(strided);
+      case Lift.Dual d -> d.primal().detach();
+      case Lift.Batched b -> lifted(new Lift.Batched(b.level(), b.physical().detach()));
+    };
   }
 
   /**

@@ -369,6 +369,15 @@ public final class Layout {
   }
 
   /**
+   * The layout of the first element along the first axis, whether or not there is one.
+   *
+   * @return a layout of one dimension less
+   */
+  public Layout first() {
+    return of(without(shape, 0), without(strides, 0), offset);
+  }
+
+  /**
    * A view without one axis of length 1.
    *
    * @param axis from 0 to ndim-1, of length 1

@@ -2,6 +2,8 @@ package ndgrad.op.spec;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import ndgrad.DType;
 import ndgrad.DTypeException;
@@ -19,7 +21,7 @@ import ndgrad.kernel.Strided;
  * An op that applies a scalar expression to every element of its broadcast inputs. Its gradient is another one, made
  * from the derivative of the expression, so there is a derivative of every order.
  */
-public final class Elementwise extends Op implements Rule {
+public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
   /** A test of the inputs' values. */
   @FunctionalInterface
@@ -39,10 +41,13 @@ public final class Elementwise extends Op implements Rule {
   private final Expr expr;
   private final Expr[] partials;
   private final Program program;
-  private final AtomicReferenceArray<Gradient> gradients;
+  private final AtomicReferenceArray<Derived> gradients;
+  private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
-  /** The op {@code cotangent * partial} and where its operands come from: input numbers, n for the output. */
-  private record Gradient(Elementwise op, int[] operands) {}
+  /**
+   * An op of given directions and of operands: input numbers, n for the output. Null stands for the direction itself.
+   */
+  private record Derived(Elementwise op, int[] operands) {}
 
   Elementwise(Spec spec, Typing typing, Expr expr, Expr... partials) {
     this(spec, typing, bools(spec, typing), expr, partials);
@@ -113,14 +118,64 @@ public final class Elementwise extends Op implements Rule {
 
   private Tensor run(Tensor... ins) {
     try {
-      DType compute = typing.compute(loadsBool, ins);
-      Strided out = Strided.zeros(typing.givesBool() ? DType.BOOL : compute, shape(ins));
-      execute(out, compute, ins);
-      Tensor result = new Tensor(out);
-      return out.dtype().isFloating() && isDifferentiable() && tracked(ins) ? record(ins, result) : result;
+      long level = Lifting.level(ins);
+      Tensor result = level == 0 ? compute(ins) : Lifting.apply(this, null, ins, level);
+      return result.dtype().isFloating() && isDifferentiable() && tracked(ins) ? record(ins, result) : result;
     } catch (NdException e) {
       throw e.during(name());
     }
+  }
+
+  private Tensor compute(Tensor... ins) {
+    DType compute = typing.compute(loadsBool, ins);
+    Strided out = Strided.zeros(typing.givesBool() ? DType.BOOL : compute, shape(ins));
+    execute(out, compute, ins);
+    return new Tensor(out);
+  }
+
+  @Override
+  public Tensor run(Args args, Tensor[] ins) {
+    return run(ins);
+  }
+
+  @Override
+  public Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    List<Integer> moving = new ArrayList<>();
+    List<Tensor> operands = new ArrayList<>();
+    for (int i = 0; i < arity; i++) {
+      if (tangents[i] != null && !loadsBool[i]) {
+        moving.add(i);
+        operands.add(tangents[i]);
+      }
+    }
+    Derived derived = tangents(moving);
+    for (int operand : derived.operands) {
+      operands.add(operand == arity ? out : primals[operand]);
+    }
+    Tensor tangent = derived.op.run(operands.toArray(Tensor[]::new));
+    return Structural.stretched(tangent, out);
+  }
+
+  private Derived tangents(List<Integer> moving) {
+    return tangents.computeIfAbsent(moving, this::derive);
+  }
+
+  @Override
+  public boolean passes() {
+    return isDifferentiable();
+  }
+
+  @Override
+  public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
+    int rank = 0;
+    for (int i = 0; i < arity; i++) {
+      rank = Math.max(rank, physical[i].ndim() - (batched[i] ? 1 : 0));
+    }
+    Tensor[] aligned = new Tensor[arity];
+    for (int i = 0; i < arity; i++) {
+      aligned[i] = batched[i] ? Structural.alignedBatch(physical[i], rank) : physical[i];
+    }
+    return run(aligned);
   }
 
   private static int[] shape(Tensor[] ins) {
@@ -235,7 +290,7 @@ public final class Elementwise extends Op implements Rule {
 
   @Override
   public Tensor vjp(Node node, int input, Tensor cotangent) {
-    Gradient gradient = gradient(input);
+    Derived gradient = gradient(input);
     Tensor g = cotangent;
     if (gradient.op != null) {
       Tensor[] ins = new Tensor[gradient.operands.length + 1];
@@ -249,35 +304,47 @@ public final class Elementwise extends Op implements Rule {
     return Structural.sumTo(g, node.layout(input), node.dtype(input));
   }
 
-  private Gradient gradient(int input) {
-    Gradient made = gradients.get(input);
+  private Derived gradient(int input) {
+    Derived made = gradients.get(input);
     if (made == null) {
-      made = makeGradient(input);
+      made =
+          partial(input) instanceof Expr.Const(double value) && value == 1
+              ? new Derived(null, new int[0])
+              : derive(List.of(input));
       gradients.set(input, made);
     }
     return made;
   }
 
-  private Gradient makeGradient(int input) {
-    Expr partial =
-        input < partials.length && partials[input] != null ? partials[input] : Derivative.of(expr, input);
-    if (partial instanceof Expr.Const(double value) && value == 1) {
-      return new Gradient(null, new int[0]);
-    }
+  private Expr partial(int input) {
+    return input < partials.length && partials[input] != null
+        ? partials[input]
+        : Derivative.of(expr, input);
+  }
+
+  /** The sum of direction times partial over some inputs. */
+  private Derived derive(List<Integer> inputs) {
+    int directions = inputs.size();
     List<Integer> used = new ArrayList<>();
     for (int i = 0; i <= arity; i++) {
-      if (partial.uses(i)) {
+      int operand = i;
+      if (inputs.stream().anyMatch(input -> partial(input).uses(operand))) {
         used.add(i);
       }
     }
-    boolean[] bools = new boolean[used.size() + 1];
+    boolean[] bools = new boolean[directions + used.size()];
     for (int i = 0; i < used.size(); i++) {
-      bools[i + 1] = used.get(i) < arity && loadsBool[used.get(i)];
+      bools[directions + i] = used.get(i) < arity && loadsBool[used.get(i)];
     }
-    Expr product = scaled(Expr.in(0), partial.substitute(i -> Expr.in(used.indexOf(i) + 1)));
+    Expr sum = null;
+    for (int d = 0; d < directions; d++) {
+      Expr partial = partial(inputs.get(d)).substitute(i -> Expr.in(directions + used.indexOf(i)));
+      Expr term = scaled(Expr.in(d), partial);
+      sum = sum == null ? term : sum.plus(term);
+    }
     Spec spec = Spec.define(name() + "-gradient", "").internal();
-    return new Gradient(
-        new Elementwise(spec, Typing.PROMOTE, bools, product),
+    return new Derived(
+        new Elementwise(spec, Typing.PROMOTE, bools, sum),
         used.stream().mapToInt(Integer::intValue).toArray());
   }
 

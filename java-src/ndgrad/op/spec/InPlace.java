@@ -170,6 +170,11 @@ public final class InPlace {
    * @return whether the write must be recorded
    */
   public static boolean guard(Tensor target, List<Tensor> others) {
+    if (target.level() > 0 || others.stream().anyMatch(t -> t.level() > 0)) {
+      throw new GraphException(
+          "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",
+          "shape", target.layout().toString());
+    }
     if (target.layout().isBroadcast()) {
       throw new ArgumentException(
           "cannot write into a broadcast view of shape " + target.layout()

@@ -9,7 +9,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Strided;
 
 /** An op with a kernel of its own and a rule for each input. */
-public final class Primitive extends Op implements Rule {
+public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   /** The kernel. */
   @FunctionalInterface
@@ -86,27 +86,65 @@ public final class Primitive extends Op implements Rule {
 
   @Override
   Object apply(Args args) {
-    Tensor[] ins = args.tensors();
+    return run(args, args.tensors());
+  }
+
+  @Override
+  public Tensor run(Args args, Tensor[] ins) {
+    long level = Lifting.level(ins);
+    Tensor out = level == 0 ? compute(args, ins) : Lifting.apply(this, args, ins, level);
+    if (isDifferentiable() && tracked(ins)) {
+      boolean[] needed = new boolean[ins.length];
+      boolean any = false;
+      for (int i = 0; i < ins.length; i++) {
+        needed[i] = hasRule(i) && ins[i].requiresGrad();
+        any |= needed[i];
+      }
+      return any ? out.madeBy(node(args, ins, out, needed)) : out;
+    }
+    return out;
+  }
+
+  private Tensor compute(Args args, Tensor[] ins) {
     Strided[] operands = new Strided[ins.length];
     for (int i = 0; i < ins.length; i++) {
       operands[i] = ins[i].strided();
     }
-    Tensor out = new Tensor(forward.apply(args, operands));
-    return isDifferentiable() && out.dtype().isFloating() && tracked(ins) ? record(args, ins, out) : out;
+    return new Tensor(forward.apply(args, operands));
   }
 
-  private Tensor record(Args args, Tensor[] ins, Tensor out) {
+  private boolean hasRule(int input) {
+    return each != null || gradients.containsKey(input);
+  }
+
+  /** The application on the tape, with what the rules of the needed inputs read. */
+  private Node node(Args args, Tensor[] ins, Tensor out, boolean[] needed) {
     Node node = new Node(this, args.withoutTensors(), ins, out.layout(), out.dtype());
-    boolean any = false;
     for (int i = 0; i < ins.length; i++) {
-      if (node.needs(i) && (each != null || gradients.containsKey(i))) {
-        any = true;
+      if (needed[i]) {
         for (int saved : each != null ? eachSaves : saves.get(i)) {
           save(node, ins, out, saved);
         }
       }
     }
-    return any ? out.madeBy(node) : out;
+    return node;
+  }
+
+  @Override
+  public Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    return spec().isLinear()
+        ? run(args, Lifting.directions(primals, tangents))
+        : Lifting.transposedVjp(this, tangents, needed -> node(args, primals, out, needed), out);
+  }
+
+  @Override
+  public boolean passes() {
+    return isDifferentiable();
+  }
+
+  @Override
+  public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
+    return Lifting.eachExample(this, args, physical, batched, size);
   }
 
   private static void save(Node node, Tensor[] ins, Tensor out, int position) {
@@ -143,8 +181,11 @@ public final class Primitive extends Op implements Rule {
   @Override
   public Tensor vjp(Node node, int input, Tensor cotangent) {
     Args args = (Args) node.args();
+    if (!hasRule(input)) {
+      return null;
+    }
     return each != null
         ? each.rule.apply(node, args, input, cotangent)
-        : gradients.containsKey(input) ? gradients.get(input).rule.apply(node, args, cotangent) : null;
+        : gradients.get(input).rule.apply(node, args, cotangent);
   }
 }

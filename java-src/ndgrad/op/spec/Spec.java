@@ -60,6 +60,7 @@ public final class Spec {
   private Result result = Result.ARRAY;
   private Elementwise.Check check = (compute, ins) -> {};
   private boolean inPlace;
+  private boolean linear;
   private boolean listed = true;
 
   private Spec(String name, String signature) {
@@ -212,6 +213,16 @@ public final class Spec {
    */
   public Spec internal() {
     listed = false;
+    return this;
+  }
+
+  /**
+   * Declares that the op is linear in its floating inputs together: its tangent is the op of the tangents.
+   *
+   * @return this
+   */
+  public Spec linear() {
+    linear = true;
     return this;
   }
 
@@ -395,6 +406,15 @@ public final class Spec {
    */
   public boolean isInPlace() {
     return inPlace;
+  }
+
+  /**
+   * Whether the op is linear in its floating inputs together.
+   *
+   * @return true when declared so
+   */
+  public boolean isLinear() {
+    return linear;
   }
 
   /**

@@ -29,6 +29,7 @@ public final class Structural {
           .domain(-3, 3)
           .oracle("np.array(x, order='C')")
           .samples("#x [3 4]", "#x []", "#x [0 3]")
+          .linear()
           .vjp(0, "", (n, a, g) -> g)
           .primitive((a, in) -> converted(in[0], in[0].dtype()));
 
@@ -43,6 +44,7 @@ public final class Structural {
           .oracle("x.astype(dtype)")
           .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
           .fails(ndgrad.DTypeException.class, "#x [2] :complex64")
+          .linear()
           .vjp(0, "", (n, a, g) -> Structural.CAST.of(g, n.dtype(0)))
           .primitive((a, in) -> converted(in[0], a.dtype("dtype").orElseThrow()));
 
@@ -83,6 +85,7 @@ public final class Structural {
   static final Primitive SUM_TO =
       Spec.define("sum-to", "x, shape: shape")
           .internal()
+          .linear()
           .vjp(0, "", (n, a, g) -> BROADCAST_TO.of(g, n.layout(0).shape()))
           .primitive((a, in) -> summed(in[0], a.ints("shape")));
 
@@ -90,6 +93,7 @@ public final class Structural {
   public static final Primitive STRIDED_READ =
       Spec.define("view-read", "x, root: any, view: any")
           .internal()
+          .linear()
           .vjp(0, "", (n, a, g) -> Structural.STRIDED_ADD.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> converted(laidOut(in[0], root(a)).with(view(a)), in[0].dtype()));
 
@@ -97,6 +101,7 @@ public final class Structural {
   public static final Primitive STRIDED_ADD =
       Spec.define("view-add", "x, root: any, view: any")
           .internal()
+          .linear()
           .vjp(0, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> added(in[0], root(a), view(a)));
 
@@ -104,6 +109,7 @@ public final class Structural {
   public static final Primitive STRIDED_WRITE =
       Spec.define("view-write", "x, value, root: any, view: any")
           .internal()
+          .linear()
           .vjp(0, "", (n, a, g) -> overwritten(g, n.layout(1), a.get("root"), a.get("view")))
           .vjp(1, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> written(in[0], in[1], root(a), view(a)));
@@ -138,6 +144,44 @@ public final class Structural {
               : STRIDED_READ.of(g, root, node.args());
         }
       };
+
+  /** Arrays of one shape along a new first axis. */
+  static final Primitive STACK =
+      Spec.define("stack-first", "xs: arrays")
+          .internal()
+          .linear()
+          .vjpEach("", (n, a, i, g) -> SELECT.of(g, 0, i))
+          .primitive((a, in) -> stacked(in));
+
+  /**
+   * A tangent of the result's shape and dtype.
+   *
+   * @param tangent of a shape that broadcasts to the result's
+   * @param out the result
+   * @return the tangent
+   */
+  static Tensor stretched(Tensor tangent, Tensor out) {
+    Tensor full =
+        tangent.layout().sameShape(out.layout()) ? tangent : BROADCAST_TO.of(tangent, out.shape());
+    return full.dtype() == out.dtype() ? full : CAST.of(full, out.dtype());
+  }
+
+  /** A batch whose examples have the given rank, so that it broadcasts with arrays of that rank. */
+  static Tensor alignedBatch(Tensor physical, int rank) {
+    Tensor x = physical;
+    while (x.ndim() - 1 < rank) {
+      x = INSERT_AXIS.of(x, 1);
+    }
+    return x;
+  }
+
+  /** A new axis of length 1. */
+  static final View INSERT_AXIS =
+      Spec.define("insert-axis", "x, axis: int")
+          .internal()
+          .view(
+              (a, l) -> Optional.of(l.unsqueeze(a.integer("axis"))),
+              (n, a, g) -> SELECT.of(g, a.integer("axis"), 0));
 
   /**
    * Sums what broadcasting had stretched, and converts: the gradient of an input whose shape and dtype differ from the
@@ -194,6 +238,17 @@ public final class Structural {
       }
     }
     SUM.run(out.with(kept), x.dtype(), Arrays.copyOf(axes, count), x);
+    return out;
+  }
+
+  private static Strided stacked(Strided[] xs) {
+    int[] shape = new int[xs[0].layout().ndim() + 1];
+    shape[0] = xs.length;
+    System.arraycopy(xs[0].layout().shape(), 0, shape, 1, shape.length - 1);
+    Strided out = Strided.zeros(xs[0].dtype(), shape);
+    for (int i = 0; i < xs.length; i++) {
+      Copies.copy(xs[i], out.with(out.layout().select(0, i)));
+    }
     return out;
   }
 

@@ -7,7 +7,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
 
 /** An op that maps a layout to a layout: its result shares storage and version counter with its input. */
-public final class View extends Op implements Rule {
+public final class View extends Op implements Rule, Lifting.Liftable {
 
   /** From the layout of the array to that of the view. */
   @FunctionalInterface
@@ -33,13 +33,39 @@ public final class View extends Op implements Rule {
 
   @Override
   Object apply(Args args) {
-    Tensor x = args.tensors()[0];
+    return run(args, args.tensors());
+  }
+
+  @Override
+  public Tensor run(Args args, Tensor[] ins) {
+    Tensor x = ins[0];
+    if (x.level() > 0) {
+      Tensor out = Lifting.apply(this, args, ins, x.level());
+      return tracked(x)
+          ? out.madeBy(new Node(this, args.withoutTensors(), ins, out.layout(), out.dtype()))
+          : out;
+    }
     Optional<Layout> layout = map.apply(args, x.layout());
     if (layout.isEmpty()) {
       x = Structural.COPY.of(x);
       layout = map.apply(args, x.layout());
     }
     return view(x, layout.orElseThrow(), args);
+  }
+
+  @Override
+  public Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    return run(args, tangents);
+  }
+
+  @Override
+  public boolean passes() {
+    return true;
+  }
+
+  @Override
+  public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
+    return Lifting.eachExample(this, args, physical, batched, size);
   }
 
   private Tensor view(Tensor x, Layout layout, Args args) {

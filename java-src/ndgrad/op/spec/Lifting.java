@@ -1,0 +1,135 @@
+package ndgrad.op.spec;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import ndgrad.autograd.Backward;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Lift;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+
+/**
+ * Ops inside functional transforms: on duals an op computes its value and its tangent, on batches it computes all
+ * examples at once. One level is peeled off here; what is left goes through the same ops again.
+ */
+final class Lifting {
+  private Lifting() {}
+
+  /** What an op must offer to take part in transforms. */
+  sealed interface Liftable permits Elementwise, Primitive, View {
+    /** Applies the op; the inputs may be lifted and tracked. */
+    Tensor run(Args args, Tensor[] ins);
+
+    /** The tangent of the result; null tangents stand for zero, not all are null. */
+    Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents);
+
+    /** The results of all examples along the first axis; some inputs have one example for all. */
+    Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size);
+
+    /** Whether tangents pass. */
+    boolean passes();
+  }
+
+  static long level(Tensor[] ins) {
+    long level = 0;
+    for (Tensor t : ins) {
+      level = Math.max(level, t.level());
+    }
+    return level;
+  }
+
+  static Tensor apply(Liftable op, Args args, Tensor[] ins, long level) {
+    Tensor[] inner = ins.clone();
+    Tensor[] tangents = new Tensor[ins.length];
+    boolean[] batched = new boolean[ins.length];
+    int size = -1;
+    for (int i = 0; i < ins.length; i++) {
+      if (ins[i].level() == level) {
+        switch (ins[i].lift().orElseThrow()) {
+          case Lift.Dual d -> {
+            inner[i] = d.primal();
+            tangents[i] = d.primal().dtype().isFloating() ? d.tangent() : null;
+          }
+          case Lift.Batched b -> {
+            inner[i] = b.physical();
+            batched[i] = true;
+            size = b.physical().dim(0);
+          }
+        }
+      }
+    }
+    if (size >= 0) {
+      return Tensor.lifted(new Lift.Batched(level, op.batch(args, inner, batched, size)));
+    }
+    Tensor out = op.run(args, inner);
+    boolean moves = Arrays.stream(tangents).anyMatch(t -> t != null);
+    return moves && op.passes() && out.dtype().isFloating()
+        ? Tensor.lifted(new Lift.Dual(level, out, op.jvp(args, inner, out, tangents)))
+        : out;
+  }
+
+  /** What a linear op is applied to for its tangent: tangents, zeros where there is none, indexes as they are. */
+  static Tensor[] directions(Tensor[] primals, Tensor[] tangents) {
+    Tensor[] out = new Tensor[primals.length];
+    for (int i = 0; i < out.length; i++) {
+      out[i] =
+          tangents[i] != null
+              ? tangents[i]
+              : primals[i].dtype().isFloating()
+                  ? Structural.zeros(primals[i].dtype(), primals[i].layout())
+                  : primals[i];
+    }
+    return out;
+  }
+
+  /**
+   * The tangent of an op from its vector-Jacobian product u ↦ Jᵀu, which is linear in u: the gradient of its inner
+   * product with the tangents is Jt.
+   */
+  static <O extends Liftable & Rule> Tensor transposedVjp(
+      O op, Tensor[] tangents, Function<boolean[], Node> apply, Tensor out) {
+    boolean[] needed = new boolean[tangents.length];
+    for (int i = 0; i < needed.length; i++) {
+      needed[i] = tangents[i] != null;
+    }
+    boolean before = GradMode.set(true);
+    try {
+      Node applied = apply.apply(needed);
+      Tensor u = Structural.zeros(out.dtype(), out.layout());
+      u.requireGrad(true);
+      List<Tensor> pulled = new ArrayList<>();
+      List<Tensor> moving = new ArrayList<>();
+      for (int i = 0; i < needed.length; i++) {
+        Tensor back = needed[i] ? op.vjp(applied, i, u) : null;
+        if (back != null && back.requiresGrad()) {
+          pulled.add(back);
+          moving.add(tangents[i]);
+        }
+      }
+      return pulled.isEmpty()
+          ? Structural.zeros(out.dtype(), out.layout())
+          : Backward.gradients(pulled, moving, List.of(u), true, true, Sums.INSTANCE)[0];
+    } finally {
+      GradMode.set(before);
+    }
+  }
+
+  /** One example after the other, stacked. */
+  static Tensor eachExample(
+      Liftable op, Args args, Tensor[] physical, boolean[] batched, int size) {
+    List<Tensor> results = new ArrayList<>();
+    for (int b = 0; b < size; b++) {
+      Tensor[] ins = physical.clone();
+      for (int i = 0; i < ins.length; i++) {
+        if (batched[i]) {
+          ins[i] = Structural.SELECT.of(ins[i], 0, b);
+        }
+      }
+      results.add(op.run(args, ins));
+    }
+    return Structural.STACK.of(results);
+  }
+}

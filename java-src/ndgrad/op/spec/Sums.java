@@ -1,0 +1,42 @@
+package ndgrad.op.spec;
+
+import java.util.List;
+import java.util.Map;
+import ndgrad.autograd.Backward;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Strided;
+
+/** The arithmetic that reverse mode needs to add gradients up. */
+public final class Sums implements Backward.Arithmetic {
+  /** The only instance. */
+  public static final Sums INSTANCE = new Sums();
+
+  private static final Elementwise PLUS =
+      Spec.define("accumulate", "a, b")
+          .internal()
+          .elementwise(Typing.PROMOTE, Expr.in(0).plus(Expr.in(1)));
+
+  private Sums() {}
+
+  @Override
+  public Tensor add(Tensor a, Tensor b) {
+    return PLUS.of(a, b);
+  }
+
+  @Override
+  public void addInto(Tensor a, Tensor b) {
+    InPlace.call(PLUS, List.of(a, b), Map.of());
+  }
+
+  @Override
+  public Tensor copy(Tensor a) {
+    return Structural.COPY.of(a);
+  }
+
+  @Override
+  public Tensor onesLike(Tensor like) {
+    Tensor ones = new Tensor(Strided.zeros(like.dtype(), like.shape()));
+    return InPlace.assign(ones, Nested.tensor(1L), "ones");
+  }
+}
