@@ -70,7 +70,8 @@ final class FluentJava {
       if (op.spec().isInPlace() && instance) {
         method(op, name, true, args, true);
       }
-      if (!options.isEmpty()) {
+      // Behind Array... there is no place for options; the List form takes them.
+      if (!options.isEmpty() && (args.isEmpty() || !args.getLast().type.equals("Array..."))) {
         List<Arg> more = fixed(args);
         withOptions(op, name, instance, more);
         for (Param option : leading(options)) {

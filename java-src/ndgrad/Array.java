@@ -1,7 +1,9 @@
 package ndgrad;
 
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.stream.IntStream;
@@ -10,6 +12,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
+import ndgrad.op.Indexing;
 import ndgrad.op.Reverse;
 import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
@@ -361,6 +364,15 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
+   * All axes in reverse order, as NumPy's {@code T}.
+   *
+   * @return a view
+   */
+  public Array t() {
+    return transpose();
+  }
+
+  /**
    * The array along its first axis: views of one dimension less.
    *
    * @return an iterator
@@ -387,6 +399,37 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
         return of(Structural.SELECT.of(tensor, 0, next++));
       }
     };
+  }
+
+  /**
+   * Indexing as NumPy's {@code x[…]}: {@code x.get(0)}, {@code x.get(Index.slice(1, 3), -1)}, {@code x.get("1:3, ...")},
+   * {@code x.get(mask)}.
+   *
+   * @param index integers, {@link Index} items, integer or bool Arrays, lists; or one string in NumPy's notation
+   * @return a view for integers, slices, new axes and ellipsis; a copy where an array or list indexes
+   * @throws IndexException when an index is out of range or there are too many
+   */
+  public Array get(Object... index) {
+    return (Array) Ops.call(Indexing.GET, List.of(this, key(index)), Map.of());
+  }
+
+  /**
+   * Writes into the indexed elements, as NumPy's {@code x[…] = v}.
+   *
+   * @param value an Array, number or nested list, broadcast and converted
+   * @param index as for {@link #get}
+   * @return this, modified
+   * @throws IndexException when an index is out of range; nothing has been written then
+   * @throws ShapeException when the value does not broadcast; nothing has been written then
+   * @throws GraphException when it would have to be differentiated through a leaf that requires a gradient
+   */
+  public Array set(Object value, Object... index) {
+    Indexing.set(tensor, key(index), value);
+    return this;
+  }
+
+  private static Object key(Object[] index) {
+    return index.length == 1 && index[0] instanceof String s ? Index.parse(s) : Arrays.asList(index);
   }
 
   /**

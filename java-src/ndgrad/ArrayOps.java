@@ -9,7 +9,12 @@ import ndgrad.op.Arithmetic;
 import ndgrad.op.Comparison;
 import ndgrad.op.Creation;
 import ndgrad.op.Functions;
+import ndgrad.op.Indexing;
+import ndgrad.op.Joining;
+import ndgrad.op.Lookup;
+import ndgrad.op.Rearranging;
 import ndgrad.op.Selection;
+import ndgrad.op.Shapes;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Op;
 
@@ -4108,6 +4113,1490 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array logSoftmax(int... axis) {
     return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
+   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   *
+   * @param shape the new shape; one dimension may be -1, it follows from the others
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array reshape(int... shape) {
+    return (Array) call(Shapes.RESHAPE, Map.of(), this, shape);
+  }
+
+  /**
+   * Another name of {@code reshape}.
+   *
+   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
+   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   *
+   * @param shape the new shape; one dimension may be -1, it follows from the others
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array view(int... shape) {
+    return (Array) call(Shapes.RESHAPE, Map.of(), this, shape);
+  }
+
+  /**
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flatten() {
+    return (Array) call(Shapes.FLATTEN, Map.of(), this);
+  }
+
+  /**
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flatten(Options options) {
+    return (Array) call(Shapes.FLATTEN, options.asMap(), this);
+  }
+
+  /**
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param start the first axis to merge
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flatten(int start) {
+    return (Array) call(Shapes.FLATTEN, Map.of(), this, start);
+  }
+
+  /**
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param start the first axis to merge
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flatten(int start, Options options) {
+    return (Array) call(Shapes.FLATTEN, options.asMap(), this, start);
+  }
+
+  /**
+   * Another name of {@code flatten}.
+   *
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ravel() {
+    return (Array) call(Shapes.FLATTEN, Map.of(), this);
+  }
+
+  /**
+   * Another name of {@code flatten}.
+   *
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ravel(Options options) {
+    return (Array) call(Shapes.FLATTEN, options.asMap(), this);
+  }
+
+  /**
+   * Another name of {@code flatten}.
+   *
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param start the first axis to merge
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ravel(int start) {
+    return (Array) call(Shapes.FLATTEN, Map.of(), this, start);
+  }
+
+  /**
+   * Another name of {@code flatten}.
+   *
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   *
+   * @param start the first axis to merge
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ravel(int start, Options options) {
+    return (Array) call(Shapes.FLATTEN, options.asMap(), this, start);
+  }
+
+  /**
+   * A view with the axes in another order; by default reversed.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array transpose() {
+    return (Array) call(Shapes.TRANSPOSE, Map.of(), this);
+  }
+
+  /**
+   * A view with the axes in another order; by default reversed.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array transpose(Options options) {
+    return (Array) call(Shapes.TRANSPOSE, options.asMap(), this);
+  }
+
+  /**
+   * A view with the axes in another order; by default reversed.
+   *
+   * @param axes which axis comes where, a permutation; nil for the reverse order
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array transpose(int... axes) {
+    return (Array) call(Shapes.TRANSPOSE, Map.of(), this, axes);
+  }
+
+  /**
+   * Another name of {@code transpose}.
+   *
+   * A view with the axes in another order; by default reversed.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array permute() {
+    return (Array) call(Shapes.TRANSPOSE, Map.of(), this);
+  }
+
+  /**
+   * Another name of {@code transpose}.
+   *
+   * A view with the axes in another order; by default reversed.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array permute(Options options) {
+    return (Array) call(Shapes.TRANSPOSE, options.asMap(), this);
+  }
+
+  /**
+   * Another name of {@code transpose}.
+   *
+   * A view with the axes in another order; by default reversed.
+   *
+   * @param axes which axis comes where, a permutation; nil for the reverse order
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array permute(int... axes) {
+    return (Array) call(Shapes.TRANSPOSE, Map.of(), this, axes);
+  }
+
+  /**
+   * A view with two axes in each other's place.
+   *
+   * @param axis1 the first axis
+   * @param axis2 the second axis
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array swapaxes(int axis1, int axis2) {
+    return (Array) call(Shapes.SWAPAXES, Map.of(), this, axis1, axis2);
+  }
+
+  /**
+   * Another name of {@code swapaxes}.
+   *
+   * A view with two axes in each other's place.
+   *
+   * @param axis1 the first axis
+   * @param axis2 the second axis
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array swapdims(int axis1, int axis2) {
+    return (Array) call(Shapes.SWAPAXES, Map.of(), this, axis1, axis2);
+  }
+
+  /**
+   * A view with some axes moved to other places; the others keep their order.
+   *
+   * @param source the axes to move
+   * @param destination where each of them goes
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array moveaxis(int[] source, int... destination) {
+    return (Array) call(Shapes.MOVEAXIS, Map.of(), this, source, destination);
+  }
+
+  /**
+   * Another name of {@code moveaxis}.
+   *
+   * A view with some axes moved to other places; the others keep their order.
+   *
+   * @param source the axes to move
+   * @param destination where each of them goes
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array movedim(int[] source, int... destination) {
+    return (Array) call(Shapes.MOVEAXIS, Map.of(), this, source, destination);
+  }
+
+  /**
+   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array squeeze() {
+    return (Array) call(Shapes.SQUEEZE, Map.of(), this);
+  }
+
+  /**
+   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array squeeze(Options options) {
+    return (Array) call(Shapes.SQUEEZE, options.asMap(), this);
+  }
+
+  /**
+   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   *
+   * @param axis which axes to leave out, each of length 1; nil for all of length 1
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array squeeze(int... axis) {
+    return (Array) call(Shapes.SQUEEZE, Map.of(), this, axis);
+  }
+
+  /**
+   * A view with axes of length 1 put in.
+   *
+   * @param axis where the new axes are in the result; negative numbers count from its end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array unsqueeze(int... axis) {
+    return (Array) call(Shapes.UNSQUEEZE, Map.of(), this, axis);
+  }
+
+  /**
+   * Another name of {@code unsqueeze}.
+   *
+   * A view with axes of length 1 put in.
+   *
+   * @param axis where the new axes are in the result; negative numbers count from its end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array expandDims(int... axis) {
+    return (Array) call(Shapes.UNSQUEEZE, Map.of(), this, axis);
+  }
+
+  /**
+   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flip() {
+    return (Array) call(Shapes.FLIP, Map.of(), this);
+  }
+
+  /**
+   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flip(Options options) {
+    return (Array) call(Shapes.FLIP, options.asMap(), this);
+  }
+
+  /**
+   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   *
+   * @param axis which axes to reverse; nil for all
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array flip(int... axis) {
+    return (Array) call(Shapes.FLIP, Map.of(), this, axis);
+  }
+
+  /**
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diagonal() {
+    return (Array) call(Shapes.DIAGONAL, Map.of(), this);
+  }
+
+  /**
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diagonal(Options options) {
+    return (Array) call(Shapes.DIAGONAL, options.asMap(), this);
+  }
+
+  /**
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
+   *
+   * @param offset which diagonal: 0 the main one, positive above, negative below
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diagonal(int offset) {
+    return (Array) call(Shapes.DIAGONAL, Map.of(), this, offset);
+  }
+
+  /**
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
+   *
+   * @param offset which diagonal: 0 the main one, positive above, negative below
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diagonal(int offset, Options options) {
+    return (Array) call(Shapes.DIAGONAL, options.asMap(), this, offset);
+  }
+
+  /**
+   * A view of a range of one axis, as PyTorch's narrow. The range must lie within the axis.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @param start the first position; negative numbers count from the end
+   * @param length how many positions
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array narrow(int axis, int start, int length) {
+    return (Array) call(Shapes.NARROW, Map.of(), this, axis, start, length);
+  }
+
+  /**
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array cat(List<Array> xs) {
+    return (Array) call(Joining.CAT, Map.of(), xs);
+  }
+
+  /**
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array cat(List<Array> xs, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs);
+  }
+
+  /**
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array cat(List<Array> xs, int axis) {
+    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+  }
+
+  /**
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array cat(List<Array> xs, int axis, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+  }
+
+  /**
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array cat(Array... xs) {
+    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concatenate(List<Array> xs) {
+    return (Array) call(Joining.CAT, Map.of(), xs);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concatenate(List<Array> xs, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concatenate(List<Array> xs, int axis) {
+    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concatenate(List<Array> xs, int axis, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concatenate(Array... xs) {
+    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concat(List<Array> xs) {
+    return (Array) call(Joining.CAT, Map.of(), xs);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concat(List<Array> xs, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concat(List<Array> xs, int axis) {
+    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concat(List<Array> xs, int axis, Options options) {
+    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+  }
+
+  /**
+   * Another name of {@code cat}.
+   *
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array concat(Array... xs) {
+    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array stack(List<Array> xs) {
+    return (Array) call(Joining.STACK, Map.of(), xs);
+  }
+
+  /**
+   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array stack(List<Array> xs, Options options) {
+    return (Array) call(Joining.STACK, options.asMap(), xs);
+  }
+
+  /**
+   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis where the new axis is in the result
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array stack(List<Array> xs, int axis) {
+    return (Array) call(Joining.STACK, Map.of(), xs, axis);
+  }
+
+  /**
+   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @param axis where the new axis is in the result
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array stack(List<Array> xs, int axis, Options options) {
+    return (Array) call(Joining.STACK, options.asMap(), xs, axis);
+  }
+
+  /**
+   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array stack(Array... xs) {
+    return (Array) call(Joining.STACK, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array hstack(List<Array> xs) {
+    return (Array) call(Joining.HSTACK, Map.of(), xs);
+  }
+
+  /**
+   * The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array hstack(Array... xs) {
+    return (Array) call(Joining.HSTACK, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * The arrays below each other: along axis 0, 1-d arrays as rows.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array vstack(List<Array> xs) {
+    return (Array) call(Joining.VSTACK, Map.of(), xs);
+  }
+
+  /**
+   * The arrays below each other: along axis 0, 1-d arrays as rows.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array vstack(Array... xs) {
+    return (Array) call(Joining.VSTACK, Map.of(), Arrays.asList(xs));
+  }
+
+  /**
+   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   *
+   * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> split(Object sizes) {
+    return list(call(Joining.SPLIT, Map.of(), this, sizes));
+  }
+
+  /**
+   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   *
+   * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> split(Object sizes, Options options) {
+    return list(call(Joining.SPLIT, options.asMap(), this, sizes));
+  }
+
+  /**
+   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   *
+   * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> split(Object sizes, int axis) {
+    return list(call(Joining.SPLIT, Map.of(), this, sizes, axis));
+  }
+
+  /**
+   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   *
+   * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> split(Object sizes, int axis, Options options) {
+    return list(call(Joining.SPLIT, options.asMap(), this, sizes, axis));
+  }
+
+  /**
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
+   *
+   * @param n how many pieces at most
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> chunk(int n) {
+    return list(call(Joining.CHUNK, Map.of(), this, n));
+  }
+
+  /**
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
+   *
+   * @param n how many pieces at most
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> chunk(int n, Options options) {
+    return list(call(Joining.CHUNK, options.asMap(), this, n));
+  }
+
+  /**
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
+   *
+   * @param n how many pieces at most
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> chunk(int n, int axis) {
+    return list(call(Joining.CHUNK, Map.of(), this, n, axis));
+  }
+
+  /**
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
+   *
+   * @param n how many pieces at most
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> chunk(int n, int axis, Options options) {
+    return list(call(Joining.CHUNK, options.asMap(), this, n, axis));
+  }
+
+  /**
+   * A copy that holds the whole array several times along its axes. Where there are more repetitions than axes
+   * the array gets axes in front, where there are fewer the first axes are repeated once.
+   *
+   * @param reps how often along each axis, aligned with the last ones
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tile(int... reps) {
+    return (Array) call(Rearranging.TILE, Map.of(), this, reps);
+  }
+
+  /**
+   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   *
+   * @param repeats how often: one count for all, or one for each position
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array repeat(int... repeats) {
+    return (Array) call(Rearranging.REPEAT, Map.of(), this, repeats);
+  }
+
+  /**
+   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   *
+   * @param repeats how often: one count for all, or one for each position
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array repeat(int[] repeats, Options options) {
+    return (Array) call(Rearranging.REPEAT, options.asMap(), this, repeats);
+  }
+
+  /**
+   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   *
+   * @param repeats how often: one count for all, or one for each position
+   * @param axis the axis; nil for the flattened array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array repeat(int[] repeats, int axis) {
+    return (Array) call(Rearranging.REPEAT, Map.of(), this, repeats, axis);
+  }
+
+  /**
+   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   *
+   * @param repeats how often: one count for all, or one for each position
+   * @param axis the axis; nil for the flattened array
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array repeat(int[] repeats, int axis, Options options) {
+    return (Array) call(Rearranging.REPEAT, options.asMap(), this, repeats, axis);
+  }
+
+  /**
+   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   *
+   * @param shift by how many places; one for all axes, or one an axis
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roll(int... shift) {
+    return (Array) call(Rearranging.ROLL, Map.of(), this, shift);
+  }
+
+  /**
+   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   *
+   * @param shift by how many places; one for all axes, or one an axis
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roll(int[] shift, Options options) {
+    return (Array) call(Rearranging.ROLL, options.asMap(), this, shift);
+  }
+
+  /**
+   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   *
+   * @param shift by how many places; one for all axes, or one an axis
+   * @param axis the axes; nil for the flattened array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array roll(int[] shift, int... axis) {
+    return (Array) call(Rearranging.ROLL, Map.of(), this, shift, axis);
+  }
+
+  /**
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
+   *
+   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pad(Object widths) {
+    return (Array) call(Rearranging.PAD, Map.of(), this, widths);
+  }
+
+  /**
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
+   *
+   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pad(Object widths, Options options) {
+    return (Array) call(Rearranging.PAD, options.asMap(), this, widths);
+  }
+
+  /**
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
+   *
+   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param value what the margin holds in mode :constant
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pad(Object widths, Number value) {
+    return (Array) call(Rearranging.PAD, Map.of(), this, widths, value);
+  }
+
+  /**
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
+   *
+   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param value what the margin holds in mode :constant
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array pad(Object widths, Number value, Options options) {
+    return (Array) call(Rearranging.PAD, options.asMap(), this, widths, value);
+  }
+
+  /**
+   * A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array triu() {
+    return (Array) call(Rearranging.TRIU, Map.of(), this);
+  }
+
+  /**
+   * A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array triu(Options options) {
+    return (Array) call(Rearranging.TRIU, options.asMap(), this);
+  }
+
+  /**
+   * A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array triu(int k) {
+    return (Array) call(Rearranging.TRIU, Map.of(), this, k);
+  }
+
+  /**
+   * A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array triu(int k, Options options) {
+    return (Array) call(Rearranging.TRIU, options.asMap(), this, k);
+  }
+
+  /**
+   * A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tril() {
+    return (Array) call(Rearranging.TRIL, Map.of(), this);
+  }
+
+  /**
+   * A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tril(Options options) {
+    return (Array) call(Rearranging.TRIL, options.asMap(), this);
+  }
+
+  /**
+   * A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tril(int k) {
+    return (Array) call(Rearranging.TRIL, Map.of(), this, k);
+  }
+
+  /**
+   * A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike NumPy's.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tril(int k, Options options) {
+    return (Array) call(Rearranging.TRIL, options.asMap(), this, k);
+  }
+
+  /**
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diag() {
+    return (Array) call(Rearranging.DIAG, Map.of(), this);
+  }
+
+  /**
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diag(Options options) {
+    return (Array) call(Rearranging.DIAG, options.asMap(), this);
+  }
+
+  /**
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diag(int k) {
+    return (Array) call(Rearranging.DIAG, Map.of(), this, k);
+  }
+
+  /**
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
+   *
+   * @param k which diagonal: 0 the main one, positive above, negative below
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diag(int k, Options options) {
+    return (Array) call(Rearranging.DIAG, options.asMap(), this, k);
+  }
+
+  /**
+   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static List<Array> meshgrid(List<Array> xs) {
+    return list(call(Rearranging.MESHGRID, Map.of(), xs));
+  }
+
+  /**
+   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   *
+   * @param xs the arrays
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static List<Array> meshgrid(List<Array> xs, Options options) {
+    return list(call(Rearranging.MESHGRID, options.asMap(), xs));
+  }
+
+  /**
+   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   *
+   * @param xs the arrays
+   * @param indexing :xy, where the first array runs along axis 1, or :ij, where it runs along axis 0
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static List<Array> meshgrid(List<Array> xs, String indexing) {
+    return list(call(Rearranging.MESHGRID, Map.of(), xs, indexing));
+  }
+
+  /**
+   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   *
+   * @param xs the arrays
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static List<Array> meshgrid(Array... xs) {
+    return list(call(Rearranging.MESHGRID, Map.of(), Arrays.asList(xs)));
+  }
+
+  /**
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
+   *
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array setitem(Object items, Array value) {
+    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+  }
+
+  /**
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
+   *
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array setitem(Object items, double value) {
+    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+  }
+
+  /**
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
+   *
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array setitem(Object items, long value) {
+    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+  }
+
+  /**
+   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   *
+   * @param indices the positions, integers of any shape, negative ones count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array take(Array indices) {
+    return (Array) call(Lookup.TAKE, Map.of(), this, indices);
+  }
+
+  /**
+   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   *
+   * @param indices the positions, integers of any shape, negative ones count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array take(Array indices, Options options) {
+    return (Array) call(Lookup.TAKE, options.asMap(), this, indices);
+  }
+
+  /**
+   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   *
+   * @param indices the positions, integers of any shape, negative ones count from the end
+   * @param axis the axis to take along; nil for the flattened array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array take(Array indices, int axis) {
+    return (Array) call(Lookup.TAKE, Map.of(), this, indices, axis);
+  }
+
+  /**
+   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   *
+   * @param indices the positions, integers of any shape, negative ones count from the end
+   * @param axis the axis to take along; nil for the flattened array
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array take(Array indices, int axis, Options options) {
+    return (Array) call(Lookup.TAKE, options.asMap(), this, indices, axis);
+  }
+
+  /**
+   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
+   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
+   *
+   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices) {
+    return (Array) call(Lookup.TAKE_ALONG_AXIS, Map.of(), this, indices);
+  }
+
+  /**
+   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
+   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
+   *
+   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, Options options) {
+    return (Array) call(Lookup.TAKE_ALONG_AXIS, options.asMap(), this, indices);
+  }
+
+  /**
+   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
+   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
+   *
+   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, int axis) {
+    return (Array) call(Lookup.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
+  }
+
+  /**
+   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
+   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
+   *
+   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, int axis, Options options) {
+    return (Array) call(Lookup.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
+  }
+
+  /**
+   * Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A 0-d array is
+   * an error, as in NumPy 2.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> nonzero() {
+    return list(call(Lookup.NONZERO, Map.of(), this));
+  }
+
+  /**
+   * Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an element.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argwhere() {
+    return (Array) call(Lookup.ARGWHERE, Map.of(), this);
+  }
+
+  /**
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFill(Array mask, Array value) {
+    return (Array) call(Lookup.MASKED_FILL, Map.of(), this, mask, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFillInPlace(Array mask, Array value) {
+    return Ops.callInPlace(Lookup.MASKED_FILL, Arrays.asList(this, mask, value), Map.of());
+  }
+
+  /**
+   * A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.
+   *
+   * @param mask truth values, broadcast with x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedSelect(Array mask) {
+    return (Array) call(Lookup.MASKED_SELECT, Map.of(), this, mask);
+  }
+
+  /**
+   * The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a row is the sum
+   * over its uses.
+   *
+   * @param indices which rows, integers of any shape; negative ones count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array embedding(Array indices) {
+    return (Array) call(Lookup.EMBEDDING, Map.of(), this, indices);
+  }
+
+  /**
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array oneHot() {
+    return (Array) call(Lookup.ONE_HOT, Map.of(), this);
+  }
+
+  /**
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array oneHot(Options options) {
+    return (Array) call(Lookup.ONE_HOT, options.asMap(), this);
+  }
+
+  /**
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
+   *
+   * @param numClasses how many classes there are; nil for the largest index plus one
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array oneHot(int numClasses) {
+    return (Array) call(Lookup.ONE_HOT, Map.of(), this, numClasses);
+  }
+
+  /**
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
+   *
+   * @param numClasses how many classes there are; nil for the largest index plus one
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array oneHot(int numClasses, Options options) {
+    return (Array) call(Lookup.ONE_HOT, options.asMap(), this, numClasses);
+  }
+
+  /**
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fill(Array value) {
+    return (Array) call(Lookup.FILL, Map.of(), this, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fillInPlace(Array value) {
+    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+  }
+
+  /**
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fill(double value) {
+    return (Array) call(Lookup.FILL, Map.of(), this, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fillInPlace(double value) {
+    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+  }
+
+  /**
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fill(long value) {
+    return (Array) call(Lookup.FILL, Map.of(), this, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
+   *
+   * @param value what every element becomes; broadcast to the shape of x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array fillInPlace(long value) {
+    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+  }
+
+  /**
+   * A copy in which values are added at some positions of an axis; where one occurs several times, its values
+   * add up. PyTorch's index_add.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @param indices positions along the axis, a 1-d list of integers
+   * @param values what is added: the shape of x with as many positions on the axis as there are indices
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array indexAdd(int axis, Array indices, Array values) {
+    return (Array) call(Lookup.INDEX_ADD, Map.of(), this, axis, indices, values);
   }
 
   /**

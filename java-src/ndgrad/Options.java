@@ -73,6 +73,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code axes}.
+   *
+   * @param axes its value; each op says what it means
+   * @return new options
+   */
+  public Options axes(int... axes) {
+    return with("axes", axes);
+  }
+
+  /**
    * These options with {@code axis}.
    *
    * @param axis its value; each op says what it means
@@ -80,6 +90,36 @@ public final class Options {
    */
   public Options axis(int... axis) {
     return with("axis", axis);
+  }
+
+  /**
+   * These options with {@code axis}.
+   *
+   * @param axis its value; each op says what it means
+   * @return new options
+   */
+  public Options axis(int axis) {
+    return with("axis", axis);
+  }
+
+  /**
+   * These options with {@code axis1}.
+   *
+   * @param axis1 its value; each op says what it means
+   * @return new options
+   */
+  public Options axis1(int axis1) {
+    return with("axis1", axis1);
+  }
+
+  /**
+   * These options with {@code axis2}.
+   *
+   * @param axis2 its value; each op says what it means
+   * @return new options
+   */
+  public Options axis2(int axis2) {
+    return with("axis2", axis2);
   }
 
   /**
@@ -123,6 +163,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code end}.
+   *
+   * @param end its value; each op says what it means
+   * @return new options
+   */
+  public Options end(int end) {
+    return with("end", end);
+  }
+
+  /**
    * These options with {@code endpoint}.
    *
    * @param endpoint its value; each op says what it means
@@ -150,6 +200,16 @@ public final class Options {
    */
   public Options hi(Object hi) {
     return with("hi", hi);
+  }
+
+  /**
+   * These options with {@code indexing}.
+   *
+   * @param indexing its value; each op says what it means
+   * @return new options
+   */
+  public Options indexing(String indexing) {
+    return with("indexing", indexing);
   }
 
   /**
@@ -183,6 +243,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code mode}.
+   *
+   * @param mode its value; each op says what it means
+   * @return new options
+   */
+  public Options mode(String mode) {
+    return with("mode", mode);
+  }
+
+  /**
    * These options with {@code nan}.
    *
    * @param nan its value; each op says what it means
@@ -210,6 +280,26 @@ public final class Options {
    */
   public Options num(int num) {
     return with("num", num);
+  }
+
+  /**
+   * These options with {@code num-classes}.
+   *
+   * @param numClasses its value; each op says what it means
+   * @return new options
+   */
+  public Options numClasses(int numClasses) {
+    return with("num-classes", numClasses);
+  }
+
+  /**
+   * These options with {@code offset}.
+   *
+   * @param offset its value; each op says what it means
+   * @return new options
+   */
+  public Options offset(int offset) {
+    return with("offset", offset);
   }
 
   /**
@@ -253,6 +343,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code start}.
+   *
+   * @param start its value; each op says what it means
+   * @return new options
+   */
+  public Options start(int start) {
+    return with("start", start);
+  }
+
+  /**
    * These options with {@code step}.
    *
    * @param step its value; each op says what it means
@@ -270,5 +370,15 @@ public final class Options {
    */
   public Options stop(Object stop) {
     return with("stop", stop);
+  }
+
+  /**
+   * These options with {@code value}.
+   *
+   * @param value its value; each op says what it means
+   * @return new options
+   */
+  public Options value(Object value) {
+    return with("value", value);
   }
 }

@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Creation Functions Selection)
+ '(ndgrad.op Activations Arithmetic Comparison Creation Functions Indexing Joining Lookup Rearranging Selection Shapes)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -21,9 +21,13 @@
    erf erf! sinc sinc! logaddexp logaddexp! floor floor! ceil ceil! trunc trunc! round round!
    where clip clip! clamp clamp! nan-to-num nan-to-num! lerp lerp! sigmoid sigmoid!
    log-sigmoid log-sigmoid! relu relu! leaky-relu leaky-relu! elu elu! silu silu! swish
-   swish! softplus softplus! gelu gelu! softmax log-softmax zeros ones empty full zeros-like
-   ones-like empty-like full-like arange linspace logspace eye tri copy astype broadcast-to
-   expand select])
+   swish! softplus softplus! gelu gelu! softmax log-softmax reshape view flatten ravel
+   transpose permute swapaxes swapdims moveaxis movedim squeeze unsqueeze expand-dims flip
+   diagonal narrow cat concatenate concat stack hstack vstack split chunk tile repeat roll
+   pad triu tril diag meshgrid setitem take take-along-axis nonzero argwhere masked-fill
+   masked-fill! masked-select embedding one-hot fill fill! index-add zeros ones empty full
+   zeros-like ones-like empty-like full-like arange linspace logspace eye tri copy astype
+   broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -1605,6 +1609,429 @@
   Example: (nd/log-softmax (nd/ones [3 4]))"}
   log-softmax
   (call/function Activations/LOG_SOFTMAX))
+
+(def ^{:arglists '([x shape])
+       :doc "The same elements in row-major order under another shape. A view where the strides allow
+  it, otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+    x - the array
+    shape - the new shape; one dimension may be -1, it follows from the others
+  Example: (nd/reshape (nd/ones [2 3]) [3 2])"}
+  reshape
+  (call/function Shapes/RESHAPE))
+
+(def ^{:arglists '([x shape])
+       :doc "Another name of `reshape`.
+  The same elements in row-major order under another shape. A view where the strides allow
+  it, otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+    x - the array
+    shape - the new shape; one dimension may be -1, it follows from the others
+  Example: (nd/view (nd/ones [2 3]) [3 2])"}
+  view
+  (call/function Shapes/RESHAPE))
+
+(def ^{:arglists '([x] [x {:keys [start end]}])
+       :doc "The axes from start to end merged into one, in row-major order; by default all of them. A
+  view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+    x - the array
+    :start - the first axis to merge; default 0
+    :end - the last axis to merge; default -1
+  Example: (nd/flatten (nd/ones [2 3 4]))"}
+  flatten
+  (call/function Shapes/FLATTEN))
+
+(def ^{:arglists '([x] [x {:keys [start end]}])
+       :doc "Another name of `flatten`.
+  The axes from start to end merged into one, in row-major order; by default all of them. A
+  view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+    x - the array
+    :start - the first axis to merge; default 0
+    :end - the last axis to merge; default -1
+  Example: (nd/ravel (nd/ones [2 3 4]))"}
+  ravel
+  (call/function Shapes/FLATTEN))
+
+(def ^{:arglists '([x] [x {:keys [axes]}])
+       :doc "A view with the axes in another order; by default reversed.
+    x - the array
+    :axes - which axis comes where, a permutation; nil for the reverse order; default nil
+  Example: (nd/transpose (nd/ones [2 3]))"}
+  transpose
+  (call/function Shapes/TRANSPOSE))
+
+(def ^{:arglists '([x] [x {:keys [axes]}])
+       :doc "Another name of `transpose`.
+  A view with the axes in another order; by default reversed.
+    x - the array
+    :axes - which axis comes where, a permutation; nil for the reverse order; default nil
+  Example: (nd/permute (nd/ones [2 3]))"}
+  permute
+  (call/function Shapes/TRANSPOSE))
+
+(def ^{:arglists '([x axis1 axis2])
+       :doc "A view with two axes in each other's place.
+    x - the array
+    axis1 - the first axis
+    axis2 - the second axis
+  Example: (nd/swapaxes (nd/ones [2 3]) 0 1)"}
+  swapaxes
+  (call/function Shapes/SWAPAXES))
+
+(def ^{:arglists '([x axis1 axis2])
+       :doc "Another name of `swapaxes`.
+  A view with two axes in each other's place.
+    x - the array
+    axis1 - the first axis
+    axis2 - the second axis
+  Example: (nd/swapdims (nd/ones [2 3]) 0 1)"}
+  swapdims
+  (call/function Shapes/SWAPAXES))
+
+(def ^{:arglists '([x source destination])
+       :doc "A view with some axes moved to other places; the others keep their order.
+    x - the array
+    source - the axes to move
+    destination - where each of them goes
+  Example: (nd/moveaxis (nd/ones [2 3 4]) 0 -1)"}
+  moveaxis
+  (call/function Shapes/MOVEAXIS))
+
+(def ^{:arglists '([x source destination])
+       :doc "Another name of `moveaxis`.
+  A view with some axes moved to other places; the others keep their order.
+    x - the array
+    source - the axes to move
+    destination - where each of them goes
+  Example: (nd/movedim (nd/ones [2 3 4]) 0 -1)"}
+  movedim
+  (call/function Shapes/MOVEAXIS))
+
+(def ^{:arglists '([x] [x {:keys [axis]}])
+       :doc "A view without axes of length 1. An axis of another length is an error, as in NumPy.
+    x - the array
+    :axis - which axes to leave out, each of length 1; nil for all of length 1; default nil
+  Example: (nd/squeeze (nd/ones [1 3 1]))"}
+  squeeze
+  (call/function Shapes/SQUEEZE))
+
+(def ^{:arglists '([x axis])
+       :doc "A view with axes of length 1 put in.
+    x - the array
+    axis - where the new axes are in the result; negative numbers count from its end
+  Example: (nd/unsqueeze (nd/ones [2 3]) 0)"}
+  unsqueeze
+  (call/function Shapes/UNSQUEEZE))
+
+(def ^{:arglists '([x axis])
+       :doc "Another name of `unsqueeze`.
+  A view with axes of length 1 put in.
+    x - the array
+    axis - where the new axes are in the result; negative numbers count from its end
+  Example: (nd/expand-dims (nd/ones [2 3]) 0)"}
+  expand-dims
+  (call/function Shapes/UNSQUEEZE))
+
+(def ^{:arglists '([x] [x {:keys [axis]}])
+       :doc "A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+    x - the array
+    :axis - which axes to reverse; nil for all; default nil
+  Example: (nd/flip (nd/ones [2 3]))"}
+  flip
+  (call/function Shapes/FLIP))
+
+(def ^{:arglists '([x] [x {:keys [offset axis1 axis2]}])
+       :doc "A view of the diagonals of the planes that two axes span; the diagonal becomes the last
+  axis. It can be written to, unlike NumPy's.
+    x - the array
+    :offset - which diagonal: 0 the main one, positive above, negative below; default 0
+    :axis1 - the first axis; default 0
+    :axis2 - the second axis; default 1
+  Example: (nd/diagonal (nd/ones [3 3]))"}
+  diagonal
+  (call/function Shapes/DIAGONAL))
+
+(def ^{:arglists '([x axis start length])
+       :doc "A view of a range of one axis, as PyTorch's narrow. The range must lie within the axis.
+    x - the array
+    axis - the axis, or axes; negative numbers count from the end
+    start - the first position; negative numbers count from the end
+    length - how many positions
+  Example: (nd/narrow (nd/ones [4 3]) 0 1 2)"}
+  narrow
+  (call/function Shapes/NARROW))
+
+(def ^{:arglists '([xs] [xs {:keys [axis]}])
+       :doc "The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+  promoted.
+    xs - the arrays
+    :axis - the axis to join along; nil joins the flattened arrays; default 0
+  Example: (nd/cat [(nd/ones [2 3]) (nd/ones [1 3])])"}
+  cat
+  (call/function Joining/CAT))
+
+(def ^{:arglists '([xs] [xs {:keys [axis]}])
+       :doc "Another name of `cat`.
+  The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+  promoted.
+    xs - the arrays
+    :axis - the axis to join along; nil joins the flattened arrays; default 0
+  Example: (nd/concatenate [(nd/ones [2 3]) (nd/ones [1 3])])"}
+  concatenate
+  (call/function Joining/CAT))
+
+(def ^{:arglists '([xs] [xs {:keys [axis]}])
+       :doc "Another name of `cat`.
+  The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+  promoted.
+    xs - the arrays
+    :axis - the axis to join along; nil joins the flattened arrays; default 0
+  Example: (nd/concat [(nd/ones [2 3]) (nd/ones [1 3])])"}
+  concat
+  (call/function Joining/CAT))
+
+(def ^{:arglists '([xs] [xs {:keys [axis]}])
+       :doc "The arrays, all of one shape, along a new axis. Dtypes are promoted.
+    xs - the arrays
+    :axis - where the new axis is in the result; default 0
+  Example: (nd/stack [(nd/ones [2 3]) (nd/ones [2 3])])"}
+  stack
+  (call/function Joining/STACK))
+
+(def ^{:arglists '([xs])
+       :doc "The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+    xs - the arrays
+  Example: (nd/hstack [(nd/ones [2]) (nd/ones [3])])"}
+  hstack
+  (call/function Joining/HSTACK))
+
+(def ^{:arglists '([xs])
+       :doc "The arrays below each other: along axis 0, 1-d arrays as rows.
+    xs - the arrays
+  Example: (nd/vstack [(nd/ones [3]) (nd/ones [3])])"}
+  vstack
+  (call/function Joining/VSTACK))
+
+(def ^{:arglists '([x sizes] [x sizes {:keys [axis]}])
+       :doc "Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+    x - the array
+    sizes - the length of every piece (the last may be shorter), or a list of all lengths
+    :axis - the axis, or axes; negative numbers count from the end; default 0
+  Example: (nd/split (nd/ones [5 2]) 2)"}
+  split
+  (call/function Joining/SPLIT))
+
+(def ^{:arglists '([x n] [x n {:keys [axis]}])
+       :doc "Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's
+  chunk; there may be fewer than n.
+    x - the array
+    n - how many pieces at most
+    :axis - the axis, or axes; negative numbers count from the end; default 0
+  Example: (nd/chunk (nd/ones [5 2]) 2)"}
+  chunk
+  (call/function Joining/CHUNK))
+
+(def ^{:arglists '([x reps])
+       :doc "A copy that holds the whole array several times along its axes. Where there are more
+  repetitions than axes the array gets axes in front, where there are fewer the first axes
+  are repeated once.
+    x - the array
+    reps - how often along each axis, aligned with the last ones
+  Example: (nd/tile (nd/ones [2 3]) 2)"}
+  tile
+  (call/function Rearranging/TILE))
+
+(def ^{:arglists '([x repeats] [x repeats {:keys [axis]}])
+       :doc "A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+    x - the array
+    repeats - how often: one count for all, or one for each position
+    :axis - the axis; nil for the flattened array; default nil
+  Example: (nd/repeat (nd/ones [2 3]) 2)"}
+  repeat
+  (call/function Rearranging/REPEAT))
+
+(def ^{:arglists '([x shift] [x shift {:keys [axis]}])
+       :doc "A copy with the elements moved along axes; those pushed over the end come in at the other.
+    x - the array
+    shift - by how many places; one for all axes, or one an axis
+    :axis - the axes; nil for the flattened array; default nil
+  Example: (nd/roll (nd/ones [2 3]) 1)"}
+  roll
+  (call/function Rearranging/ROLL))
+
+(def ^{:arglists '([x widths] [x widths {:keys [value mode]}])
+       :doc "A copy with a margin. In the modes that repeat elements their gradients add up. The value
+  is converted to the array's dtype.
+    x - the array
+    widths - how much before and after each axis: [[before after] ...], broadcast to [ndim
+    2]
+    :value - what the margin holds in mode :constant; default 0
+    :mode - :constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors
+    with it, :wrap goes round; default :constant
+  Example: (nd/pad (nd/ones [2 3]) 1)"}
+  pad
+  (call/function Rearranging/PAD))
+
+(def ^{:arglists '([x] [x {:keys [k]}])
+       :doc "A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike
+  NumPy's.
+    x - the array
+    :k - which diagonal: 0 the main one, positive above, negative below; default 0
+  Example: (nd/triu (nd/ones [3 3]))"}
+  triu
+  (call/function Rearranging/TRIU))
+
+(def ^{:arglists '([x] [x {:keys [k]}])
+       :doc "A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike
+  NumPy's.
+    x - the array
+    :k - which diagonal: 0 the main one, positive above, negative below; default 0
+  Example: (nd/tril (nd/ones [3 3]))"}
+  tril
+  (call/function Rearranging/TRIL))
+
+(def ^{:arglists '([x] [x {:keys [k]}])
+       :doc "Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its
+  diagonal; diagonal gives a view.
+    x - the array
+    :k - which diagonal: 0 the main one, positive above, negative below; default 0
+  Example: (nd/diag (nd/ones [3]))"}
+  diag
+  (call/function Rearranging/DIAG))
+
+(def ^{:arglists '([xs] [xs {:keys [indexing]}])
+       :doc "One array for each of the given 1-d ones, all of the shape of the grid they span.
+    xs - the arrays
+    :indexing - :xy, where the first array runs along axis 1, or :ij, where it runs along
+    axis 0; default :xy
+  Example: (nd/meshgrid [(nd/ones [2]) (nd/ones [3])])"}
+  meshgrid
+  (call/function Rearranging/MESHGRID))
+
+(def ^{:arglists '([x items value])
+       :doc "A copy of the array in which a selection has another value. The gradient of x is zero
+  where it was overwritten, that of value is what arrives there; where a position is
+  selected twice the last one counts. The value is converted as NumPy's assignment does.
+    x - the array
+    items - integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists
+    or arrays of truth values
+    value - what the selection becomes; broadcast to its shape and converted to the array's
+    dtype
+  Example: (nd/setitem (nd/ones [3 4]) [0] (nd/ones [4]))"}
+  setitem
+  (call/function Indexing/SETITEM))
+
+(def ^{:arglists '([x indices] [x indices {:keys [axis]}])
+       :doc "A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+    x - the array
+    indices - the positions, integers of any shape, negative ones count from the end
+    :axis - the axis to take along; nil for the flattened array; default nil
+  Example: (nd/take (nd/ones [3 4]) [0 2 2] {:axis 0})"}
+  take
+  (call/function Lookup/TAKE))
+
+(def ^{:arglists '([x indices] [x indices {:keys [axis]}])
+       :doc "For every place of the other axes the elements at the indices given there, as NumPy's
+  take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
+    x - the array
+    indices - integers, as many dimensions as x, broadcast with it on the other axes
+    :axis - the axis, or axes; negative numbers count from the end; default -1
+  Example: (nd/take-along-axis (nd/ones [2 3]) [[0] [2]])"}
+  take-along-axis
+  (call/function Lookup/TAKE_ALONG_AXIS))
+
+(def ^{:arglists '([x])
+       :doc "Where elements are not 0 (or true), in row-major order: one int64 array of positions an
+  axis. A 0-d array is an error, as in NumPy 2.
+    x - the array
+  Example: (nd/nonzero (nd/ones [3 4] {:dtype :bool}))"}
+  nonzero
+  (call/function Lookup/NONZERO))
+
+(def ^{:arglists '([x])
+       :doc "Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an
+  element.
+    x - the array
+  Example: (nd/argwhere (nd/ones [3 4] {:dtype :bool}))"}
+  argwhere
+  (call/function Lookup/ARGWHERE))
+
+(def ^{:arglists '([x mask value])
+       :doc "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way.
+  The gradient of x is zero where the mask is true.
+    x - the array
+    mask - truth values, broadcast with x
+    value - what the chosen elements become; broadcast with x
+  Example: (nd/masked-fill (nd/ones [3 4]) (nd/ones [3 4] {:dtype :bool}) 0.0)"}
+  masked-fill
+  (call/function Lookup/MASKED_FILL))
+
+(def ^{:arglists '([x mask value])
+       :doc "Writes the result of `masked-fill` into its first array, which is modified and returned;
+  its version goes up by one.
+  The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way.
+  The gradient of x is zero where the mask is true.
+    x - the array
+    mask - truth values, broadcast with x
+    value - what the chosen elements become; broadcast with x"}
+  masked-fill!
+  (call/in-place Lookup/MASKED_FILL))
+
+(def ^{:arglists '([x mask])
+       :doc "A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.
+    x - the array
+    mask - truth values, broadcast with x
+  Example: (nd/masked-select (nd/ones [3 4]) (nd/ones [3 4] {:dtype :bool}))"}
+  masked-select
+  (call/function Lookup/MASKED_SELECT))
+
+(def ^{:arglists '([weight indices])
+       :doc "The rows of a table at the indices: the indices' shape followed by a row's. The gradient
+  of a row is the sum over its uses.
+    weight - the table, a row (or array) an entry
+    indices - which rows, integers of any shape; negative ones count from the end
+  Example: (nd/embedding (nd/ones [5 3]) [0 4 0])"}
+  embedding
+  (call/function Lookup/EMBEDDING))
+
+(def ^{:arglists '([indices] [indices {:keys [num-classes]}])
+       :doc "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as
+  PyTorch's; convert it with astype where floats are needed.
+    indices - the classes, integers from 0, of any shape
+    :num-classes - how many classes there are; nil for the largest index plus one; default
+    nil
+  Example: (nd/one-hot [0 2 1])"}
+  one-hot
+  (call/function Lookup/ONE_HOT))
+
+(def ^{:arglists '([x value])
+       :doc "An array of the shape and dtype of x with one value everywhere, converted as NumPy's
+  assignment does. No gradient flows to x.
+    x - the array
+    value - what every element becomes; broadcast to the shape of x
+  Example: (nd/fill (nd/ones [3 4]) 2.5)"}
+  fill
+  (call/function Lookup/FILL))
+
+(def ^{:arglists '([x value])
+       :doc "Writes the result of `fill` into its first array, which is modified and returned; its
+  version goes up by one.
+  An array of the shape and dtype of x with one value everywhere, converted as NumPy's
+  assignment does. No gradient flows to x.
+    x - the array
+    value - what every element becomes; broadcast to the shape of x"}
+  fill!
+  (call/in-place Lookup/FILL))
+
+(def ^{:arglists '([x axis indices values])
+       :doc "A copy in which values are added at some positions of an axis; where one occurs several
+  times, its values add up. PyTorch's index_add.
+    x - the array
+    axis - the axis, or axes; negative numbers count from the end
+    indices - positions along the axis, a 1-d list of integers
+    values - what is added: the shape of x with as many positions on the axis as there are
+    indices
+  Example: (nd/index-add (nd/ones [3 4]) 0 [0 2 0] (nd/ones [3 4]))"}
+  index-add
+  (call/function Lookup/INDEX_ADD))
 
 (def ^{:arglists '([shape] [shape {:keys [dtype requires-grad]}])
        :doc "A new array of zeros, float64 unless a dtype is given. A negative dimension, or more

@@ -1,0 +1,363 @@
+(ns ndgrad.core
+  "N-dimensional arrays with automatic differentiation.
+
+  Wherever an array is expected, an Array, a number or nested vectors will do. What an op cannot do without is
+  positional; options go into a trailing map or keyword arguments: (nd/sum x {:axis 0}) is (nd/sum x :axis 0).
+  Every op is described in doc/reference.md and by its docstring.
+
+  creation     array wrap zeros ones full empty arange linspace eye, zeros-like ones-like full-like
+  properties   shape ndim dtype size nbytes itemsize strides offset T data array?
+  to the host  item tolist ->array, and seq along the first axis
+  indexing     get set! setitem slice; :all :newaxis :ellipsis as indexes
+  arithmetic   + - * / pow matmul neg …, comparisons > < >= <= == !=, in place with !: add! mul! …
+  ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum …
+  autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
+               no-grad enable-grad
+  functional   grad value-and-grad vjp
+  the library  doctor set-num-threads! num-threads error-data
+
+  (require '[ndgrad.core :as nd])
+  (def x (nd/array [1.0 2.0 3.0] {:requires-grad true}))
+  (nd/backward! (nd/sum (nd/* x x)))
+  (nd/grad-of x)"
+  (:refer-clojure :exclude [+ - * / < <= > >= == get])
+  (:require
+   [ndgrad.call :as call]
+   [ndgrad.transform :as transform])
+  (:import
+   (java.io Writer)
+   (java.util List Map)
+   (ndgrad Array Autograd DType Index NdException Ops)
+   (ndgrad.kernel Threads)
+   (ndgrad.op Arithmetic Comparison Indexing)))
+
+(set! *warn-on-reflection* true)
+
+;; ---------------------------------------------------------------------------------------------
+;; creation
+
+(defn array?
+  "Whether `x` is an Array."
+  [x]
+  (instance? Array x))
+
+(defn- ->arr
+  "The Array that `x` is or stands for."
+  ^Array [x]
+  (if (instance? Array x) x (Array/of ^Object x)))
+
+(defn- tracked [^Array a {:keys [requires-grad]}]
+  (if requires-grad (.requiresGrad a true) a))
+
+(defn array
+  "A fresh array with the elements of `data`: a number, nested sequences, (nested) Java arrays, an Array.
+  Doubles give :float64, longs :int64, booleans :bool; `:dtype` converts. The elements are copied and carry no
+  history. With `:requires-grad true` it is a leaf that accumulates gradients; the dtype must be floating.
+  Throws ShapeException for ragged nesting, DTypeException for an unknown dtype.
+
+  Example: (nd/array [[1.0 2.0] [3.0 4.0]] {:dtype :float32 :requires-grad true})"
+  ([data] (Array/of ^Object data))
+  ([data {:keys [dtype requires-grad] :as options}]
+   (call/check-options "array" options [:dtype :requires-grad])
+   (let [a (if (nil? dtype) (Array/of ^Object data) (Array/of ^Object data (DType/of dtype)))]
+     (if requires-grad (.requiresGrad a true) a)))
+  ([data k v & more] (array data (apply hash-map k v more))))
+
+(defn wrap
+  "An Array over a primitive Java array, without a copy: each sees what is written into the other. `shape` must hold as
+  many elements; without it the Array is one-dimensional.
+
+  Example: (nd/wrap (double-array [1 2 3 4]) [2 2])"
+  (^Array [primitives] (Array/wrap primitives (int-array [(java.lang.reflect.Array/getLength primitives)])))
+  (^Array [primitives shape] (Array/wrap primitives (int-array shape)))
+  (^Array [primitives shape options] (tracked (wrap primitives shape) options)))
+
+;; ---------------------------------------------------------------------------------------------
+;; properties
+
+(defn shape
+  "The lengths of the dimensions, a vector.
+
+  Example: (nd/shape (nd/zeros [2 3]))"
+  [x]
+  (vec (.shape (->arr x))))
+
+(defn ndim
+  "The number of dimensions: 0 for a scalar."
+  [x]
+  (.ndim (->arr x)))
+
+(defn dtype
+  "The element type: :float32, :float64, :int32, :int64 or :bool."
+  [x]
+  (keyword (str (.dtype (->arr x)))))
+
+(defn size
+  "The number of elements."
+  [x]
+  (.size (->arr x)))
+
+(defn nbytes
+  "Bytes of all elements: size times itemsize."
+  [x]
+  (.nbytes (->arr x)))
+
+(defn itemsize
+  "Bytes of one element."
+  [x]
+  (.itemsize (->arr x)))
+
+(defn strides
+  "Bytes from an element to its neighbour along each axis, a vector as NumPy gives it."
+  [x]
+  (vec (.strides (->arr x))))
+
+(defn offset
+  "The position of the first element in `data`, in elements."
+  [x]
+  (.offset (->arr x)))
+
+(defn T
+  "The array with its axes in reverse order; a view."
+  [x]
+  (.t (->arr x)))
+
+(defn data
+  "The primitive Java array behind `x` and all its views, not a copy: `offset` and `strides` place `x` in it. Writing into
+  it directly goes past the version counter."
+  [x]
+  (.data (->arr x)))
+
+(defn ->array
+  "A fresh primitive Java array with the elements in row-major order."
+  [x]
+  (.toArray (->arr x)))
+
+(defn item
+  "The only element of `x` as a number or boolean. Throws ShapeException when the size is not 1."
+  [x]
+  (.itemValue (->arr x)))
+
+(defn- vectors [x]
+  (if (instance? List x) (mapv vectors x) x))
+
+(defn tolist
+  "The elements as nested vectors; the element itself for a 0-d array.
+
+  Example: (nd/tolist (nd/arange 3))"
+  [x]
+  (vectors (.toList (->arr x))))
+
+;; ---------------------------------------------------------------------------------------------
+;; indexing
+
+(defn slice
+  "An index that takes `start`, start+step, … up to but not including `stop`, as Python's start:stop:step. nil is an open
+  end; negative numbers count from the end.
+
+  Example: (nd/get (nd/arange 10) (nd/slice 1 8 2))"
+  ([stop] (slice nil stop nil))
+  ([start stop] (slice start stop nil))
+  ([start stop step] (Index/slice ^Number start ^Number stop ^Number step)))
+
+(defn get
+  "NumPy's x[i, j, …]. An index is an integer (negative ones count from the end), :all, :newaxis, :ellipsis, a `slice`, a
+  vector of integers or an integer Array, a vector of booleans or a bool Array. Integers, slices, :newaxis and
+  :ellipsis give a view that shares storage and version counter; vectors and Arrays give a copy. Differentiable:
+  the gradients of an element that is indexed twice add up. Throws IndexException.
+
+  Example: (nd/get [[1 2 3] [4 5 6]] :all (nd/slice 1 3))"
+  [x & index]
+  (Ops/call Indexing/GET (List/of (->arr x) (vec index)) {}))
+
+(defn set!
+  "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.
+  `v` is broadcast and converted to x's dtype. The version goes up by one; when it throws nothing has been written.
+
+  Example: (nd/set! (nd/zeros [2 2]) [0 :all] 5.0)"
+  [^Array x index v]
+  (Indexing/set (.tensor x) (if (sequential? index) (vec index) [index]) v)
+  x)
+
+;; ---------------------------------------------------------------------------------------------
+;; arithmetic
+
+(defn +
+  "The elementwise sum of all arguments, with broadcasting."
+  ([] (->arr 0))
+  ([a] (->arr a))
+  ([a b] (Ops/apply Arithmetic/ADD a b))
+  ([a b & more] (reduce + (+ a b) more)))
+
+(defn -
+  "The elementwise difference, from left to right; the negative of a single argument."
+  ([a] (Ops/apply Arithmetic/NEG a))
+  ([a b] (Ops/apply Arithmetic/SUB a b))
+  ([a b & more] (reduce - (- a b) more)))
+
+(defn *
+  "The elementwise product of all arguments, with broadcasting."
+  ([] (->arr 1))
+  ([a] (->arr a))
+  ([a b] (Ops/apply Arithmetic/MUL a b))
+  ([a b & more] (reduce * (* a b) more)))
+
+(defn /
+  "The elementwise true quotient, from left to right; the reciprocal of a single argument."
+  ([a] (Ops/apply Arithmetic/DIV 1 a))
+  ([a b] (Ops/apply Arithmetic/DIV a b))
+  ([a b & more] (reduce / (/ a b) more)))
+
+(defn >
+  "Where a is greater than b: a bool Array without history."
+  [a b]
+  (Ops/apply Comparison/GT a b))
+
+(defn <
+  "Where a is less than b: a bool Array without history."
+  [a b]
+  (Ops/apply Comparison/LT a b))
+
+(defn >=
+  "Where a is at least b: a bool Array without history."
+  [a b]
+  (Ops/apply Comparison/GE a b))
+
+(defn <=
+  "Where a is at most b: a bool Array without history."
+  [a b]
+  (Ops/apply Comparison/LE a b))
+
+(defn ==
+  "Where a equals b: a bool Array without history. NaN equals nothing."
+  [a b]
+  (Ops/apply Comparison/EQ a b))
+
+(defn !=
+  "Where a differs from b: a bool Array without history."
+  [a b]
+  (Ops/apply Comparison/NE a b))
+
+;; ---------------------------------------------------------------------------------------------
+;; autograd
+
+(defn requires-grad?
+  "Whether gradients flow to or through `x`."
+  [x]
+  (.requiresGrad (->arr x)))
+
+(defn requires-grad!
+  "Asks for (`true`), or gives up, a gradient in leaf `x`; returns x. Throws DTypeException when its dtype is not floating,
+  GraphException when the result of a tracked op is to give it up."
+  ([x] (requires-grad! x true))
+  ([^Array x required] (.requiresGrad x (boolean required))))
+
+(defn grad-of
+  "The gradient accumulated in `x`, nil when there is none."
+  [^Array x]
+  (when (.hasGrad x) (.grad x)))
+
+(defn zero-grad!
+  "Forgets the gradient accumulated in `x`; returns x."
+  [^Array x]
+  (.zeroGrad x))
+
+(defn grad-fn
+  "The name of the tracked op that made `x` as a keyword, nil for a leaf."
+  [^Array x]
+  (some-> (.orElse (.gradFn x) nil) keyword))
+
+(defn leaf?
+  "Whether no tracked op made `x`."
+  [^Array x]
+  (.isLeaf x))
+
+(defn version
+  "How many times the elements of `x`, or of any array that shares them, were changed in place."
+  [^Array x]
+  (.version x))
+
+(defn detach
+  "The same elements outside the graph: storage and version counter are shared."
+  [^Array x]
+  (.detach x))
+
+(defn retain-grad!
+  "Asks that non-leaf `x` keep its gradient as a leaf does; returns x."
+  [^Array x]
+  (.retainGrad x))
+
+(defn backward!
+  "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. `upstream`, of y's shape, may be
+  left out or nil when y has a single element. Options: `:retain-graph` keeps the graph for another pass,
+  `:create-graph` makes the gradients differentiable. Returns nil.
+  Throws MutationException when a saved value was changed in place (no gradient has been written then),
+  GraphException without a graph, without an upstream gradient or through a freed graph.
+
+  Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
+  ([y] (backward! y nil {}))
+  ([y upstream] (backward! y upstream {}))
+  ([^Array y upstream {:keys [retain-graph create-graph] :as options}]
+   (call/check-options "backward!" options [:retain-graph :create-graph])
+   (.backward y
+              (when (some? upstream)
+                (if (array? upstream) upstream (Array/of ^Object upstream (.dtype y))))
+              (boolean (or retain-graph create-graph))
+              (boolean create-graph)))
+  ([y upstream k v & more] (backward! y upstream (apply hash-map k v more))))
+
+(defmacro no-grad
+  "Evaluates `body` without recording on this thread. Lazy sequences must be realised inside.
+
+  Example: (nd/no-grad (nd/exp (nd/array [1.0] {:requires-grad true})))"
+  [& body]
+  `(with-open [_# (Autograd/noGrad)] ~@body))
+
+(defmacro enable-grad
+  "Evaluates `body` with recording on this thread, inside a `no-grad`."
+  [& body]
+  `(with-open [_# (Autograd/enableGrad)] ~@body))
+
+(defn grad-enabled?
+  "Whether ops on this thread are recorded."
+  []
+  (Autograd/isEnabled))
+
+(def ^{:arglists '([f] [f {:keys [argnums has-aux]}])
+       :doc (:doc (meta #'transform/value-and-grad))}
+  value-and-grad transform/value-and-grad)
+
+(def ^{:arglists '([f] [f {:keys [argnums has-aux]}])
+       :doc (:doc (meta #'transform/grad))}
+  grad transform/grad)
+
+(def ^{:arglists '([f & xs])
+       :doc (:doc (meta #'transform/vjp))}
+  vjp transform/vjp)
+
+;; ---------------------------------------------------------------------------------------------
+;; the library
+
+(defn error-data
+  "The facts behind an error of ndgrad as a map: {:op \"sum\" :axis 3 …}; ex-data for other errors."
+  [e]
+  (if (instance? NdException e)
+    (into {} (map (fn [[k v]] [(keyword k) v])) (.data ^NdException e))
+    (ex-data e)))
+
+(defn set-num-threads!
+  "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it."
+  [n]
+  (Threads/setNumThreads (int n)))
+
+(defn num-threads
+  "How many threads large ops use."
+  []
+  (Threads/numThreads))
+
+(load "core_ops")
+
+(defmethod print-method Array [x ^Writer w]
+  (.write w (str x)))
+
+(prefer-method print-method Array Iterable)
