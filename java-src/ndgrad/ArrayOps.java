@@ -13,6 +13,8 @@ import ndgrad.op.Indexing;
 import ndgrad.op.Joining;
 import ndgrad.op.Lookup;
 import ndgrad.op.Rearranging;
+import ndgrad.op.Reductions;
+import ndgrad.op.Scans;
 import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
 import ndgrad.op.spec.Structural;
@@ -4113,6 +4115,859 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array logSoftmax(int... axis) {
     return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sum() {
+    return (Array) call(Reductions.SUM, Map.of(), this);
+  }
+
+  /**
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sum(Options options) {
+    return (Array) call(Reductions.SUM, options.asMap(), this);
+  }
+
+  /**
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sum(int... axis) {
+    return (Array) call(Reductions.SUM, Map.of(), this, axis);
+  }
+
+  /**
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mean() {
+    return (Array) call(Reductions.MEAN, Map.of(), this);
+  }
+
+  /**
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mean(Options options) {
+    return (Array) call(Reductions.MEAN, options.asMap(), this);
+  }
+
+  /**
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mean(int... axis) {
+    return (Array) call(Reductions.MEAN, Map.of(), this, axis);
+  }
+
+  /**
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array prod() {
+    return (Array) call(Reductions.PROD, Map.of(), this);
+  }
+
+  /**
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array prod(Options options) {
+    return (Array) call(Reductions.PROD, options.asMap(), this);
+  }
+
+  /**
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array prod(int... axis) {
+    return (Array) call(Reductions.PROD, Map.of(), this, axis);
+  }
+
+  /**
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array max() {
+    return (Array) call(Reductions.MAX, Map.of(), this);
+  }
+
+  /**
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array max(Options options) {
+    return (Array) call(Reductions.MAX, options.asMap(), this);
+  }
+
+  /**
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array max(int... axis) {
+    return (Array) call(Reductions.MAX, Map.of(), this, axis);
+  }
+
+  /**
+   * Another name of {@code max}.
+   *
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amax() {
+    return (Array) call(Reductions.MAX, Map.of(), this);
+  }
+
+  /**
+   * Another name of {@code max}.
+   *
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amax(Options options) {
+    return (Array) call(Reductions.MAX, options.asMap(), this);
+  }
+
+  /**
+   * Another name of {@code max}.
+   *
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amax(int... axis) {
+    return (Array) call(Reductions.MAX, Map.of(), this, axis);
+  }
+
+  /**
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array min() {
+    return (Array) call(Reductions.MIN, Map.of(), this);
+  }
+
+  /**
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array min(Options options) {
+    return (Array) call(Reductions.MIN, options.asMap(), this);
+  }
+
+  /**
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array min(int... axis) {
+    return (Array) call(Reductions.MIN, Map.of(), this, axis);
+  }
+
+  /**
+   * Another name of {@code min}.
+   *
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amin() {
+    return (Array) call(Reductions.MIN, Map.of(), this);
+  }
+
+  /**
+   * Another name of {@code min}.
+   *
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amin(Options options) {
+    return (Array) call(Reductions.MIN, options.asMap(), this);
+  }
+
+  /**
+   * Another name of {@code min}.
+   *
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array amin(int... axis) {
+    return (Array) call(Reductions.MIN, Map.of(), this, axis);
+  }
+
+  /**
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmax() {
+    return (Array) call(Reductions.ARGMAX, Map.of(), this);
+  }
+
+  /**
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmax(Options options) {
+    return (Array) call(Reductions.ARGMAX, options.asMap(), this);
+  }
+
+  /**
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param axis the axis to look along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmax(int axis) {
+    return (Array) call(Reductions.ARGMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param axis the axis to look along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmax(int axis, Options options) {
+    return (Array) call(Reductions.ARGMAX, options.asMap(), this, axis);
+  }
+
+  /**
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmin() {
+    return (Array) call(Reductions.ARGMIN, Map.of(), this);
+  }
+
+  /**
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmin(Options options) {
+    return (Array) call(Reductions.ARGMIN, options.asMap(), this);
+  }
+
+  /**
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param axis the axis to look along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmin(int axis) {
+    return (Array) call(Reductions.ARGMIN, Map.of(), this, axis);
+  }
+
+  /**
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
+   *
+   * @param axis the axis to look along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argmin(int axis, Options options) {
+    return (Array) call(Reductions.ARGMIN, options.asMap(), this, axis);
+  }
+
+  /**
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array var() {
+    return (Array) call(Reductions.VAR, Map.of(), this);
+  }
+
+  /**
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array var(Options options) {
+    return (Array) call(Reductions.VAR, options.asMap(), this);
+  }
+
+  /**
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array var(int... axis) {
+    return (Array) call(Reductions.VAR, Map.of(), this, axis);
+  }
+
+  /**
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array std() {
+    return (Array) call(Reductions.STD, Map.of(), this);
+  }
+
+  /**
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array std(Options options) {
+    return (Array) call(Reductions.STD, options.asMap(), this);
+  }
+
+  /**
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array std(int... axis) {
+    return (Array) call(Reductions.STD, Map.of(), this, axis);
+  }
+
+  /**
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array all() {
+    return (Array) call(Reductions.ALL, Map.of(), this);
+  }
+
+  /**
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array all(Options options) {
+    return (Array) call(Reductions.ALL, options.asMap(), this);
+  }
+
+  /**
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array all(int... axis) {
+    return (Array) call(Reductions.ALL, Map.of(), this, axis);
+  }
+
+  /**
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array any() {
+    return (Array) call(Reductions.ANY, Map.of(), this);
+  }
+
+  /**
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array any(Options options) {
+    return (Array) call(Reductions.ANY, options.asMap(), this);
+  }
+
+  /**
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array any(int... axis) {
+    return (Array) call(Reductions.ANY, Map.of(), this, axis);
+  }
+
+  /**
+   * How many elements are not 0, as int64; NaN counts.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array countNonzero() {
+    return (Array) call(Reductions.COUNT_NONZERO, Map.of(), this);
+  }
+
+  /**
+   * How many elements are not 0, as int64; NaN counts.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array countNonzero(Options options) {
+    return (Array) call(Reductions.COUNT_NONZERO, options.asMap(), this);
+  }
+
+  /**
+   * How many elements are not 0, as int64; NaN counts.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array countNonzero(int... axis) {
+    return (Array) call(Reductions.COUNT_NONZERO, Map.of(), this, axis);
+  }
+
+  /**
+   * The sum of the elements that are not NaN, with the dtypes of sum. NaN elements get gradient 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nansum() {
+    return (Array) call(Reductions.NANSUM, Map.of(), this);
+  }
+
+  /**
+   * The sum of the elements that are not NaN, with the dtypes of sum. NaN elements get gradient 0.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nansum(Options options) {
+    return (Array) call(Reductions.NANSUM, options.asMap(), this);
+  }
+
+  /**
+   * The sum of the elements that are not NaN, with the dtypes of sum. NaN elements get gradient 0.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nansum(int... axis) {
+    return (Array) call(Reductions.NANSUM, Map.of(), this, axis);
+  }
+
+  /**
+   * The mean of the elements that are not NaN; NaN when there are none. Dtypes as in mean.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmean() {
+    return (Array) call(Reductions.NANMEAN, Map.of(), this);
+  }
+
+  /**
+   * The mean of the elements that are not NaN; NaN when there are none. Dtypes as in mean.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmean(Options options) {
+    return (Array) call(Reductions.NANMEAN, options.asMap(), this);
+  }
+
+  /**
+   * The mean of the elements that are not NaN; NaN when there are none. Dtypes as in mean.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmean(int... axis) {
+    return (Array) call(Reductions.NANMEAN, Map.of(), this, axis);
+  }
+
+  /**
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logsumexp() {
+    return (Array) call(Reductions.LOGSUMEXP, Map.of(), this);
+  }
+
+  /**
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logsumexp(Options options) {
+    return (Array) call(Reductions.LOGSUMEXP, options.asMap(), this);
+  }
+
+  /**
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array logsumexp(int... axis) {
+    return (Array) call(Reductions.LOGSUMEXP, Map.of(), this, axis);
+  }
+
+  /**
+   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
+   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
+   * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
+   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
+   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array norm() {
+    return (Array) call(Reductions.NORM, Map.of(), this);
+  }
+
+  /**
+   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
+   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
+   * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
+   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
+   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array norm(Options options) {
+    return (Array) call(Reductions.NORM, options.asMap(), this);
+  }
+
+  /**
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumsum() {
+    return (Array) call(Scans.CUMSUM, Map.of(), this);
+  }
+
+  /**
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumsum(Options options) {
+    return (Array) call(Scans.CUMSUM, options.asMap(), this);
+  }
+
+  /**
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
+   *
+   * @param axis the axis to sum along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumsum(int axis) {
+    return (Array) call(Scans.CUMSUM, Map.of(), this, axis);
+  }
+
+  /**
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
+   *
+   * @param axis the axis to sum along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumsum(int axis, Options options) {
+    return (Array) call(Scans.CUMSUM, options.asMap(), this, axis);
+  }
+
+  /**
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumprod() {
+    return (Array) call(Scans.CUMPROD, Map.of(), this);
+  }
+
+  /**
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumprod(Options options) {
+    return (Array) call(Scans.CUMPROD, options.asMap(), this);
+  }
+
+  /**
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   *
+   * @param axis the axis to multiply along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumprod(int axis) {
+    return (Array) call(Scans.CUMPROD, Map.of(), this, axis);
+  }
+
+  /**
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   *
+   * @param axis the axis to multiply along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cumprod(int axis, Options options) {
+    return (Array) call(Scans.CUMPROD, options.asMap(), this, axis);
+  }
+
+  /**
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummax() {
+    return (Array) call(Scans.CUMMAX, Map.of(), this);
+  }
+
+  /**
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummax(Options options) {
+    return (Array) call(Scans.CUMMAX, options.asMap(), this);
+  }
+
+  /**
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   *
+   * @param axis the axis to run along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummax(int axis) {
+    return (Array) call(Scans.CUMMAX, Map.of(), this, axis);
+  }
+
+  /**
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   *
+   * @param axis the axis to run along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummax(int axis, Options options) {
+    return (Array) call(Scans.CUMMAX, options.asMap(), this, axis);
+  }
+
+  /**
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummin() {
+    return (Array) call(Scans.CUMMIN, Map.of(), this);
+  }
+
+  /**
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummin(Options options) {
+    return (Array) call(Scans.CUMMIN, options.asMap(), this);
+  }
+
+  /**
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   *
+   * @param axis the axis to run along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummin(int axis) {
+    return (Array) call(Scans.CUMMIN, Map.of(), this, axis);
+  }
+
+  /**
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   *
+   * @param axis the axis to run along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cummin(int axis, Options options) {
+    return (Array) call(Scans.CUMMIN, options.asMap(), this, axis);
   }
 
   /**

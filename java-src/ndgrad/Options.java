@@ -143,6 +143,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code ddof}.
+   *
+   * @param ddof its value; each op says what it means
+   * @return new options
+   */
+  public Options ddof(Object ddof) {
+    return with("ddof", ddof);
+  }
+
+  /**
    * These options with {@code decimals}.
    *
    * @param decimals its value; each op says what it means
@@ -223,6 +233,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code keepdims}.
+   *
+   * @param keepdims its value; each op says what it means
+   * @return new options
+   */
+  public Options keepdims(boolean keepdims) {
+    return with("keepdims", keepdims);
+  }
+
+  /**
    * These options with {@code lo}.
    *
    * @param lo its value; each op says what it means
@@ -300,6 +320,16 @@ public final class Options {
    */
   public Options offset(int offset) {
     return with("offset", offset);
+  }
+
+  /**
+   * These options with {@code ord}.
+   *
+   * @param ord its value; each op says what it means
+   * @return new options
+   */
+  public Options ord(Object ord) {
+    return with("ord", ord);
   }
 
   /**

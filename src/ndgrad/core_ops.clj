@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Creation Functions Indexing Joining Lookup Rearranging Selection Shapes)
+ '(ndgrad.op Activations Arithmetic Comparison Creation Functions Indexing Joining Lookup Rearranging Reductions Scans Selection Shapes)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -21,13 +21,14 @@
    erf erf! sinc sinc! logaddexp logaddexp! floor floor! ceil ceil! trunc trunc! round round!
    where clip clip! clamp clamp! nan-to-num nan-to-num! lerp lerp! sigmoid sigmoid!
    log-sigmoid log-sigmoid! relu relu! leaky-relu leaky-relu! elu elu! silu silu! swish
-   swish! softplus softplus! gelu gelu! softmax log-softmax reshape view flatten ravel
-   transpose permute swapaxes swapdims moveaxis movedim squeeze unsqueeze expand-dims flip
-   diagonal narrow cat concatenate concat stack hstack vstack split chunk tile repeat roll
-   pad triu tril diag meshgrid setitem take take-along-axis nonzero argwhere masked-fill
-   masked-fill! masked-select embedding one-hot fill fill! index-add zeros ones empty full
-   zeros-like ones-like empty-like full-like arange linspace logspace eye tri copy astype
-   broadcast-to expand select])
+   swish! softplus softplus! gelu gelu! softmax log-softmax sum mean prod max amax min amin
+   argmax argmin var std all any count-nonzero nansum nanmean logsumexp norm cumsum cumprod
+   cummax cummin reshape view flatten ravel transpose permute swapaxes swapdims moveaxis
+   movedim squeeze unsqueeze expand-dims flip diagonal narrow cat concatenate concat stack
+   hstack vstack split chunk tile repeat roll pad triu tril diag meshgrid setitem take
+   take-along-axis nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot
+   fill fill! index-add zeros ones empty full zeros-like ones-like empty-like full-like
+   arange linspace logspace eye tri copy astype broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -1609,6 +1610,244 @@
   Example: (nd/log-softmax (nd/ones [3 4]))"}
   log-softmax
   (call/function Activations/LOG_SOFTMAX))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
+       :doc "The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with
+  dtype the elements are converted before they are added. Of no elements it is 0. Floating
+  sums are blocked and pairwise; integers wrap.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :dtype - the dtype of the result; default nil
+  Example: (nd/sum (nd/ones [2 3]))"}
+  sum
+  (call/function Reductions/SUM))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
+       :doc "The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the
+  sum is computed in that. Of no elements it is NaN.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :dtype - the dtype of the result; default nil
+  Example: (nd/mean (nd/ones [2 3]))"}
+  mean
+  (call/function Reductions/MEAN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
+       :doc "The product of the elements. Products of bool and int32 are int64, others keep their
+  dtype; with dtype the elements are converted before they are multiplied. Of no elements it
+  is 1. The gradient of an element is the product of the others, also where elements are 0.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :dtype - the dtype of the result; default nil
+  Example: (nd/prod (nd/ones [2 3]))"}
+  prod
+  (call/function Reductions/PROD))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The largest element, NaN where there is one. Keeps the dtype; of no elements it is an
+  error. The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/max (nd/ones [2 3]))"}
+  max
+  (call/function Reductions/MAX))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "Another name of `max`.
+  The largest element, NaN where there is one. Keeps the dtype; of no elements it is an
+  error. The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/amax (nd/ones [2 3]))"}
+  amax
+  (call/function Reductions/MAX))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
+  error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/min (nd/ones [2 3]))"}
+  min
+  (call/function Reductions/MIN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "Another name of `min`.
+  The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
+  error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/amin (nd/ones [2 3]))"}
+  amin
+  (call/function Reductions/MIN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The index of the largest element, int64: along an axis, or in the flattened array. The
+  first of equal ones; a NaN wins. Of no elements it is an error.
+    x - the array
+    :axis - the axis to look along; nil flattens first; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/argmax (nd/ones [5]))"}
+  argmax
+  (call/function Reductions/ARGMAX))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The index of the smallest element, int64: along an axis, or in the flattened array. The
+  first of equal ones; a NaN wins. Of no elements it is an error.
+    x - the array
+    :axis - the axis to look along; nil flattens first; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/argmin (nd/ones [5]))"}
+  argmin
+  (call/function Reductions/ARGMIN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
+       :doc "The variance: the sum of squared distances from the mean, divided by the count less ddof
+  (0 as in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep
+  their dtype, others give float64. A divisor of 0 gives NaN or infinity.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :ddof - what is subtracted from the count in the divisor; default 0
+  Example: (nd/var (nd/ones [2 3]))"}
+  var
+  (call/function Reductions/VAR))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
+       :doc "The standard deviation: the square root of var, with the same options. Where it is 0 the
+  gradient is 0, as in PyTorch.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :ddof - what is subtracted from the count in the divisor; default 0
+  Example: (nd/std (nd/ones [2 3]))"}
+  std
+  (call/function Reductions/STD))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/all (nd/ones [2 3]))"}
+  all
+  (call/function Reductions/ALL))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/any (nd/ones [2 3]))"}
+  any
+  (call/function Reductions/ANY))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "How many elements are not 0, as int64; NaN counts.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/count-nonzero (nd/ones [2 3]))"}
+  count-nonzero
+  (call/function Reductions/COUNT_NONZERO))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The sum of the elements that are not NaN, with the dtypes of sum. NaN elements get
+  gradient 0.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/nansum (nd/ones [2 3]))"}
+  nansum
+  (call/function Reductions/NANSUM))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The mean of the elements that are not NaN; NaN when there are none. Dtypes as in mean.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/nanmean (nd/ones [2 3]))"}
+  nanmean
+  (call/function Reductions/NANMEAN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "log(sum(exp(x))), computed from the distances to the largest element, so that nothing
+  overflows. Floating arrays keep their dtype, others give float64. Of no elements it is
+  -infinity. Its gradient is softmax(x); elements of -infinity get 0.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/logsumexp (nd/ones [2 3]))"}
+  logsumexp
+  (call/function Reductions/LOGSUMEXP))
+
+(def ^{:arglists '([x] [x {:keys [ord axis keepdims]}])
+       :doc "The norm of vectors or matrices. Without ord it is the root of the sum of squares over the
+  axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the
+  smallest for :-inf, the number of elements that are not 0 for 0; with two axes, rows and
+  columns, it is the largest sum of |x| over a column for 1, over a row for :inf, the
+  smallest for -1 and :-inf. Without axis, ord needs an array of one or two dimensions.
+  Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating
+  arrays keep their dtype, others give float64. The gradient is 0 where the norm is 0;
+  elements that tie share it.
+    x - the array
+    :ord - nil for the root of the sum of squares (Frobenius); for vectors (one axis) a
+    number, :inf or :-inf; for matrices (two axes) :fro, 1, -1, :inf or :-inf; default nil
+    :axis - the axis of vectors, the two of matrices, or nil for the whole array; default
+    nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/norm (nd/ones [2 3]))"}
+  norm
+  (call/function Reductions/NORM))
+
+(def ^{:arglists '([x] [x {:keys [axis dtype]}])
+       :doc "The running sum: each element of the result is the sum of all elements up to it. Sums of
+  bool and int32 are int64, others keep their dtype; with dtype the elements are converted
+  first.
+    x - the array
+    :axis - the axis to sum along; nil flattens first; default nil
+    :dtype - the dtype of the result; default nil
+  Example: (nd/cumsum (nd/ones [4]))"}
+  cumsum
+  (call/function Scans/CUMSUM))
+
+(def ^{:arglists '([x] [x {:keys [axis dtype]}])
+       :doc "The running product: each element of the result is the product of all elements up to it.
+  Dtypes as in cumsum. The gradient is right for any number of zeros: it is made of
+  recurrences, without a division.
+    x - the array
+    :axis - the axis to multiply along; nil flattens first; default nil
+    :dtype - the dtype of the result; default nil
+  Example: (nd/cumprod (nd/ones [4]))"}
+  cumprod
+  (call/function Scans/CUMPROD))
+
+(def ^{:arglists '([x] [x {:keys [axis]}])
+       :doc "The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The
+  gradient goes to the element that is the maximum, to the latest of equal ones as in
+  PyTorch.
+    x - the array
+    :axis - the axis to run along; nil flattens first; default nil
+  Example: (nd/cummax (nd/ones [4]))"}
+  cummax
+  (call/function Scans/CUMMAX))
+
+(def ^{:arglists '([x] [x {:keys [axis]}])
+       :doc "The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The
+  gradient goes to the element that is the minimum, to the latest of equal ones as in
+  PyTorch.
+    x - the array
+    :axis - the axis to run along; nil flattens first; default nil
+  Example: (nd/cummin (nd/ones [4]))"}
+  cummin
+  (call/function Scans/CUMMIN))
 
 (def ^{:arglists '([x shape])
        :doc "The same elements in row-major order under another shape. A view where the strides allow
