@@ -610,6 +610,6 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    */
   @Override
   public String toString() {
-    return Format.array(this);
+    return Format.array(this, PrintOptions.DEFAULT);
   }
 }
