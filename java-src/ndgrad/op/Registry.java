@@ -27,6 +27,9 @@ public final class Registry {
           Rearranging.class,
           Indexing.class,
           Lookup.class,
+          Linalg.class,
+          Einsum.class,
+          Convolution.class,
           Creation.class,
           Structural.class);
 
