@@ -7,10 +7,13 @@ import java.util.Map;
 import ndgrad.op.Activations;
 import ndgrad.op.Arithmetic;
 import ndgrad.op.Comparison;
+import ndgrad.op.Convolution;
 import ndgrad.op.Creation;
+import ndgrad.op.Einsum;
 import ndgrad.op.Functions;
 import ndgrad.op.Indexing;
 import ndgrad.op.Joining;
+import ndgrad.op.Linalg;
 import ndgrad.op.Lookup;
 import ndgrad.op.Rearranging;
 import ndgrad.op.Reductions;
@@ -6452,6 +6455,333 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array indexAdd(int axis, Array indices, Array values) {
     return (Array) call(Lookup.INDEX_ADD, Map.of(), this, axis, indices, values);
+  }
+
+  /**
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
+   *
+   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array matmul(Array b) {
+    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+  }
+
+  /**
+   * Another name of {@code matmul}.
+   *
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
+   *
+   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mm(Array b) {
+    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+  }
+
+  /**
+   * Another name of {@code matmul}.
+   *
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
+   *
+   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array bmm(Array b) {
+    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+  }
+
+  /**
+   * The dot product, as NumPy defines it: the product with a number; the inner product of two vectors; the
+   * matrix product of two matrices; otherwise the sum over the last dimension of the first array and the second
+   * to last (or only) one of the second, whose other dimensions follow those of the first.
+   *
+   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array dot(Array b) {
+    return (Array) call(Linalg.DOT, Map.of(), this, b);
+  }
+
+  /**
+   * The inner product over the last dimension of both arrays. The result has the other dimensions of the first
+   * array, then those of the second; with a number it is the product.
+   *
+   * @param b the second array; its last dimension is summed over
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array inner(Array b) {
+    return (Array) call(Linalg.INNER, Map.of(), this, b);
+  }
+
+  /**
+   * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
+   * NumPy does.
+   *
+   * @param b the second array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array outer(Array b) {
+    return (Array) call(Linalg.OUTER, Map.of(), this, b);
+  }
+
+  /**
+   * Another name of {@code outer}.
+   *
+   * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
+   * NumPy does.
+   *
+   * @param b the second array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array ger(Array b) {
+    return (Array) call(Linalg.OUTER, Map.of(), this, b);
+  }
+
+  /**
+   * The sum of the products of corresponding elements of two arrays of one size, both flattened.
+   *
+   * @param b the second array, of the same size
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array vdot(Array b) {
+    return (Array) call(Linalg.VDOT, Map.of(), this, b);
+  }
+
+  /**
+   * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
+   * of the second, in their order.
+   *
+   * @param b the second array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tensordot(Array b) {
+    return (Array) call(Linalg.TENSORDOT, Map.of(), this, b);
+  }
+
+  /**
+   * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
+   * of the second, in their order.
+   *
+   * @param b the second array
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array tensordot(Array b, Options options) {
+    return (Array) call(Linalg.TENSORDOT, options.asMap(), this, b);
+  }
+
+  /**
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array trace() {
+    return (Array) call(Linalg.TRACE, Map.of(), this);
+  }
+
+  /**
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array trace(Options options) {
+    return (Array) call(Linalg.TRACE, options.asMap(), this);
+  }
+
+  /**
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
+   *
+   * @param offset which diagonal: 0 the main one, positive above, negative below
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array trace(int offset) {
+    return (Array) call(Linalg.TRACE, Map.of(), this, offset);
+  }
+
+  /**
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
+   *
+   * @param offset which diagonal: 0 the main one, positive above, negative below
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array trace(int offset, Options options) {
+    return (Array) call(Linalg.TRACE, options.asMap(), this, offset);
+  }
+
+  /**
+   * The Kronecker product: the first array with each element replaced by its product with the second array. The
+   * array with fewer dimensions gets dimensions of length 1 in front.
+   *
+   * @param b the second array
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array kron(Array b) {
+    return (Array) call(Linalg.KRON, Map.of(), this, b);
+  }
+
+  /**
+   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
+   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
+   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
+   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
+   * operands and shares nothing with them; bool is combined by and and or.
+   *
+   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
+   * @param xs as many arrays as the equation has operands
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array einsum(String equation, List<Array> xs) {
+    return (Array) call(Einsum.EINSUM, Map.of(), equation, xs);
+  }
+
+  /**
+   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
+   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
+   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
+   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
+   * operands and shares nothing with them; bool is combined by and and or.
+   *
+   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
+   * @param xs as many arrays as the equation has operands
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public static Array einsum(String equation, Array... xs) {
+    return (Array) call(Einsum.EINSUM, Map.of(), equation, Arrays.asList(xs));
+  }
+
+  /**
+   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
+   * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
+   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
+   * width], or without the batch, and the windows [out-channels channels/groups height width].
+   *
+   * @param w the windows
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array conv2d(Array w) {
+    return (Array) call(Convolution.CONV2D, Map.of(), this, w);
+  }
+
+  /**
+   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
+   * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
+   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
+   * width], or without the batch, and the windows [out-channels channels/groups height width].
+   *
+   * @param w the windows
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array conv2d(Array w, Options options) {
+    return (Array) call(Convolution.CONV2D, options.asMap(), this, w);
+  }
+
+  /**
+   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
+   * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
+   * without the batch, and the windows [out-channels channels/groups length].
+   *
+   * @param w the windows
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array conv1d(Array w) {
+    return (Array) call(Convolution.CONV1D, Map.of(), this, w);
+  }
+
+  /**
+   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
+   * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
+   * without the batch, and the windows [out-channels channels/groups length].
+   *
+   * @param w the windows
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array conv1d(Array w, Options options) {
+    return (Array) call(Convolution.CONV1D, options.asMap(), this, w);
+  }
+
+  /**
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array avgPool2d(int... size) {
+    return (Array) call(Convolution.AVG_POOL2D, Map.of(), this, size);
+  }
+
+  /**
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array avgPool2d(int[] size, Options options) {
+    return (Array) call(Convolution.AVG_POOL2D, options.asMap(), this, size);
+  }
+
+  /**
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @param stride the window's step; its size when nil
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array avgPool2d(int[] size, int... stride) {
+    return (Array) call(Convolution.AVG_POOL2D, Map.of(), this, size, stride);
   }
 
   /**
