@@ -83,6 +83,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code axes}.
+   *
+   * @param axes its value; each op says what it means
+   * @return new options
+   */
+  public Options axes(Object axes) {
+    return with("axes", axes);
+  }
+
+  /**
    * These options with {@code axis}.
    *
    * @param axis its value; each op says what it means
@@ -143,6 +153,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code bias}.
+   *
+   * @param bias its value; each op says what it means
+   * @return new options
+   */
+  public Options bias(Object bias) {
+    return with("bias", bias);
+  }
+
+  /**
    * These options with {@code ddof}.
    *
    * @param ddof its value; each op says what it means
@@ -160,6 +180,16 @@ public final class Options {
    */
   public Options decimals(int decimals) {
     return with("decimals", decimals);
+  }
+
+  /**
+   * These options with {@code dilation}.
+   *
+   * @param dilation its value; each op says what it means
+   * @return new options
+   */
+  public Options dilation(int... dilation) {
+    return with("dilation", dilation);
   }
 
   /**
@@ -200,6 +230,16 @@ public final class Options {
    */
   public Options equalNan(boolean equalNan) {
     return with("equal-nan", equalNan);
+  }
+
+  /**
+   * These options with {@code groups}.
+   *
+   * @param groups its value; each op says what it means
+   * @return new options
+   */
+  public Options groups(int groups) {
+    return with("groups", groups);
   }
 
   /**
@@ -333,6 +373,26 @@ public final class Options {
   }
 
   /**
+   * These options with {@code padding}.
+   *
+   * @param padding its value; each op says what it means
+   * @return new options
+   */
+  public Options padding(Object padding) {
+    return with("padding", padding);
+  }
+
+  /**
+   * These options with {@code padding}.
+   *
+   * @param padding its value; each op says what it means
+   * @return new options
+   */
+  public Options padding(int... padding) {
+    return with("padding", padding);
+  }
+
+  /**
    * These options with {@code posinf}.
    *
    * @param posinf its value; each op says what it means
@@ -400,6 +460,16 @@ public final class Options {
    */
   public Options stop(Object stop) {
     return with("stop", stop);
+  }
+
+  /**
+   * These options with {@code stride}.
+   *
+   * @param stride its value; each op says what it means
+   * @return new options
+   */
+  public Options stride(int... stride) {
+    return with("stride", stride);
   }
 
   /**

@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Creation Functions Indexing Joining Lookup Rearranging Reductions Scans Selection Shapes)
+ '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Rearranging Reductions Scans Selection Shapes)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -27,7 +27,8 @@
    movedim squeeze unsqueeze expand-dims flip diagonal narrow cat concatenate concat stack
    hstack vstack split chunk tile repeat roll pad triu tril diag meshgrid setitem take
    take-along-axis nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot
-   fill fill! index-add zeros ones empty full zeros-like ones-like empty-like full-like
+   fill fill! index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum
+   conv2d conv1d avg-pool2d zeros ones empty full zeros-like ones-like empty-like full-like
    arange linspace logspace eye tri copy astype broadcast-to expand select])
 
 (def ^{:arglists '([a b])
@@ -2271,6 +2272,195 @@
   Example: (nd/index-add (nd/ones [3 4]) 0 [0 2 0] (nd/ones [3 4]))"}
   index-add
   (call/function Lookup/INDEX_ADD))
+
+(def ^{:arglists '([a b])
+       :doc "The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
+  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
+  and that dimension is absent from the result. The dtype is the promoted one; integers
+  wrap, and for bool the result says whether any pair of elements are both true. Sums over
+  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
+  numbers with mul.
+    a - the first array
+    b - the second array; its second to last dimension (or its only one) is summed over
+  Example: (nd/matmul (nd/ones [2 3]) (nd/ones [3 4]))"}
+  matmul
+  (call/function Linalg/MATMUL))
+
+(def ^{:arglists '([a b])
+       :doc "Another name of `matmul`.
+  The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
+  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
+  and that dimension is absent from the result. The dtype is the promoted one; integers
+  wrap, and for bool the result says whether any pair of elements are both true. Sums over
+  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
+  numbers with mul.
+    a - the first array
+    b - the second array; its second to last dimension (or its only one) is summed over
+  Example: (nd/mm (nd/ones [2 3]) (nd/ones [3 4]))"}
+  mm
+  (call/function Linalg/MATMUL))
+
+(def ^{:arglists '([a b])
+       :doc "Another name of `matmul`.
+  The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
+  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
+  and that dimension is absent from the result. The dtype is the promoted one; integers
+  wrap, and for bool the result says whether any pair of elements are both true. Sums over
+  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
+  numbers with mul.
+    a - the first array
+    b - the second array; its second to last dimension (or its only one) is summed over
+  Example: (nd/bmm (nd/ones [2 3]) (nd/ones [3 4]))"}
+  bmm
+  (call/function Linalg/MATMUL))
+
+(def ^{:arglists '([a b])
+       :doc "The dot product, as NumPy defines it: the product with a number; the inner product of two
+  vectors; the matrix product of two matrices; otherwise the sum over the last dimension of
+  the first array and the second to last (or only) one of the second, whose other dimensions
+  follow those of the first.
+    a - the first array
+    b - the second array; its second to last dimension (or its only one) is summed over
+  Example: (nd/dot (nd/ones [3]) (nd/ones [3]))"}
+  dot
+  (call/function Linalg/DOT))
+
+(def ^{:arglists '([a b])
+       :doc "The inner product over the last dimension of both arrays. The result has the other
+  dimensions of the first array, then those of the second; with a number it is the product.
+    a - the first array
+    b - the second array; its last dimension is summed over
+  Example: (nd/inner (nd/ones [3]) (nd/ones [3]))"}
+  inner
+  (call/function Linalg/INNER))
+
+(def ^{:arglists '([a b])
+       :doc "The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
+  flattened first, as NumPy does.
+    a - the first array
+    b - the second array
+  Example: (nd/outer (nd/ones [3]) (nd/ones [2]))"}
+  outer
+  (call/function Linalg/OUTER))
+
+(def ^{:arglists '([a b])
+       :doc "Another name of `outer`.
+  The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
+  flattened first, as NumPy does.
+    a - the first array
+    b - the second array
+  Example: (nd/ger (nd/ones [3]) (nd/ones [2]))"}
+  ger
+  (call/function Linalg/OUTER))
+
+(def ^{:arglists '([a b])
+       :doc "The sum of the products of corresponding elements of two arrays of one size, both
+  flattened.
+    a - the first array
+    b - the second array, of the same size
+  Example: (nd/vdot (nd/ones [3]) (nd/ones [3]))"}
+  vdot
+  (call/function Linalg/VDOT))
+
+(def ^{:arglists '([a b] [a b {:keys [axes]}])
+       :doc "The sum of products over pairs of axes. The result has the other dimensions of the first
+  array, then those of the second, in their order.
+    a - the first array
+    b - the second array
+    :axes - how many of the last axes of the first array are summed with as many of the
+    first axes of the second; or a pair, the axes of the first array and those of the
+    second, each an integer or a list; default 2
+  Example: (nd/tensordot (nd/ones [2 3 4]) (nd/ones [3 4 2]))"}
+  tensordot
+  (call/function Linalg/TENSORDOT))
+
+(def ^{:arglists '([x] [x {:keys [offset axis1 axis2]}])
+       :doc "The sum of the elements on a diagonal of the planes spanned by two axes, which the result
+  lacks. Integers and bool are summed as int64.
+    x - the array
+    :offset - which diagonal: 0 the main one, positive above, negative below; default 0
+    :axis1 - the first axis; default 0
+    :axis2 - the second axis; default 1
+  Example: (nd/trace (nd/ones [3 3]))"}
+  trace
+  (call/function Linalg/TRACE))
+
+(def ^{:arglists '([a b])
+       :doc "The Kronecker product: the first array with each element replaced by its product with the
+  second array. The array with fewer dimensions gets dimensions of length 1 in front.
+    a - the first array
+    b - the second array
+  Example: (nd/kron (nd/ones [2 2]) (nd/ones [2 3]))"}
+  kron
+  (call/function Linalg/KRON))
+
+(def ^{:arglists '([equation & xs])
+       :doc "Sums of products of arrays over named indexes: \"ij,jk->ik\" is the matrix product. Each
+  letter names a dimension; letters that the output lacks are summed over; a letter twice in
+  one operand takes the diagonal. Without \"->\" the output has the letters that occur once,
+  in the order of their characters. \"...\" stands for dimensions without names, which
+  broadcast together. Upper and lower case are different letters, spaces mean nothing.
+  Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
+  operands and shares nothing with them; bool is combined by and and or.
+    equation - the letters of each operand, separated by commas, then -> and those of the
+    output
+    xs - as many arrays as the equation has operands
+  Example: (nd/einsum \"ij,jk->ik\" [(nd/ones [2 3]) (nd/ones [3 4])])"}
+  einsum
+  (call/function Einsum/EINSUM))
+
+(def ^{:arglists '([x w] [x w {:keys [bias stride padding dilation groups]}])
+       :doc "Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j]
+  times x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus
+  bias[o]; the image is 0 outside. (As everywhere in machine learning, the window is not
+  mirrored.) Images have shape [batch channels height width], or without the batch, and the
+  windows [out-channels channels/groups height width].
+    x - the images
+    w - the windows
+    :bias - one number for each output channel; default nil
+    :stride - the window's step, one integer or one for each direction; default 1
+    :padding - how many zeros are put around the image, one integer or one for each
+    direction; :valid for none, :same for as many as keep the size, for stride 1 (where
+    their number is odd, the last one is at the end); default 0
+    :dilation - the distance of the window's points, one integer or one for each direction;
+    default 1
+    :groups - into how many groups the channels are split; each has its own share of the
+    output channels; default 1
+  Example: (nd/conv2d (nd/ones [2 3 5 4]) (nd/ones [2 3 3 2]))"}
+  conv2d
+  (call/function Convolution/CONV2D))
+
+(def ^{:arglists '([x w] [x w {:keys [bias stride padding dilation groups]}])
+       :doc "Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n,
+  c, t·stride + i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have
+  shape [batch channels length], or without the batch, and the windows [out-channels
+  channels/groups length].
+    x - the signals
+    w - the windows
+    :bias - one number for each output channel; default nil
+    :stride - the window's step; default 1
+    :padding - how many zeros are put at both ends; :valid for none, :same for as many as
+    keep the length, for stride 1 (where their number is odd, the last one is at the end);
+    default 0
+    :dilation - the distance of the window's points; default 1
+    :groups - into how many groups the channels are split; each has its own share of the
+    output channels; default 1
+  Example: (nd/conv1d (nd/ones [2 3 6]) (nd/ones [2 3 3]))"}
+  conv1d
+  (call/function Convolution/CONV1D))
+
+(def ^{:arglists '([x size] [x size {:keys [stride padding]}])
+       :doc "The mean of the elements in the window at each of its places, for every channel of images
+  of shape [batch channels height width], or without the batch. The zeros of the padding
+  count. Integers and bool are averaged as float64.
+    x - the images
+    size - the window's size, one integer or one for each direction
+    :stride - the window's step; its size when nil; default nil
+    :padding - how many zeros are put around the image, one integer or one for each
+    direction; default 0
+  Example: (nd/avg-pool2d (nd/ones [2 2 4 4]) 2)"}
+  avg-pool2d
+  (call/function Convolution/AVG_POOL2D))
 
 (def ^{:arglists '([shape] [shape {:keys [dtype requires-grad]}])
        :doc "A new array of zeros, float64 unless a dtype is given. A negative dimension, or more
