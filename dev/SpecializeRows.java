@@ -5,8 +5,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Writes the specialisations of {@code DoubleRows.java} for the other dtypes. Run from the project's root with
- * {@code java dev/SpecializeRows.java}; with {@code --check} it writes nothing and exits with 1 when one is stale.
+ * Writes the specialisations of {@code DoubleRows.java} for the other dtypes. Run from the
+ * project's root with {@code java dev/SpecializeRows.java}; with {@code --check} it writes nothing
+ * and exits with 1 when one is stale.
  */
 public final class SpecializeRows {
   private static final Path KERNEL = Path.of("java-src/ndgrad/kernel");

@@ -2,7 +2,10 @@ package ndgrad.kernel;
 
 import java.util.Arrays;
 
-/** Where the largest or smallest element is: the first of equal ones; a NaN, and of NaNs the first, wins over all. */
+/**
+ * Where the largest or smallest element is: the first of equal ones; a NaN, and of NaNs the first,
+ * wins over all.
+ */
 public final class ArgReduction {
   private static final int GRAIN = 32_768;
 
@@ -31,7 +34,8 @@ public final class ArgReduction {
     int step = l.stride(axis);
     Layout first = l.slice(axis, 0, 1, 1).squeeze(axis);
     RowWalk walk = new RowWalk(first, out.layout());
-    // Columns are searched together when neighbours of the input are columns, not elements of one run.
+    // Columns are searched together when neighbours of the input are columns, not elements of one
+    // run.
     if (n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG)) {
       runs(out, in, max, new Line(n, step), walk);
     } else {
@@ -74,7 +78,8 @@ public final class ArgReduction {
             int j = i % chunks * WIDTH;
             int width = Math.min(WIDTH, walk.n - j);
             int q = c.position(1) + j * walk.step(1);
-            search.find(c.position(0) + j * walk.step(0), width, (long[]) out.array(), q, walk.step(1));
+            search.find(
+                c.position(0) + j * walk.step(0), width, (long[]) out.array(), q, walk.step(1));
             if (i % chunks == chunks - 1) {
               c.next();
             }

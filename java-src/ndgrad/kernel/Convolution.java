@@ -1,18 +1,22 @@
 package ndgrad.kernel;
 
-/** The two moves that make a convolution of images a matrix product. They move elements only, so any dtype will do. */
+/**
+ * The two moves that make a convolution of images a matrix product. They move elements only, so any
+ * dtype will do.
+ */
 public final class Convolution {
   private static final int GRAIN = 16_384;
 
   private Convolution() {}
 
   /**
-   * Lays out the window's contents at all its places: {@code cols[n, (c, i, j), (y, x)] =
-   * image[n, c, y*strideH - padH + i*dilationH, x*strideW - padW + j*dilationW]}, 0 outside of the image.
+   * Lays out the window's contents at all its places: {@code cols[n, (c, i, j), (y, x)] = image[n,
+   * c, y*strideH - padH + i*dilationH, x*strideW - padW + j*dilationW]}, 0 outside of the image.
    *
-   * @param cols overwritten; of shape [batch, channels * height * width, outHeight * outWidth], of a layout that can be
-   *     viewed as six dimensions, such as a row-major one
-   * @param image of shape [batch, channels, rows, columns], any layout, of the same dtype; not modified
+   * @param cols overwritten; of shape [batch, channels * height * width, outHeight * outWidth], of
+   *     a layout that can be viewed as six dimensions, such as a row-major one
+   * @param image of shape [batch, channels, rows, columns], any layout, of the same dtype; not
+   *     modified
    * @param window the window
    */
   public static void im2col(Strided cols, Strided image, Window window) {
@@ -20,10 +24,13 @@ public final class Convolution {
   }
 
   /**
-   * The adjoint of {@link #im2col}: adds every element of cols to the place of the image that it is taken from.
+   * The adjoint of {@link #im2col}: adds every element of cols to the place of the image that it is
+   * taken from.
    *
-   * @param image added to; of shape [batch, channels, rows, columns], any layout that is no broadcast
-   * @param cols of shape [batch, channels * height * width, outHeight * outWidth] as in im2col; not modified
+   * @param image added to; of shape [batch, channels, rows, columns], any layout that is no
+   *     broadcast
+   * @param cols of shape [batch, channels * height * width, outHeight * outWidth] as in im2col; not
+   *     modified
    * @param window the window
    */
   public static void col2im(Strided image, Strided cols, Window window) {
@@ -63,7 +70,13 @@ public final class Convolution {
       for (int i = 0; i < w.height(); i++) {
         for (int j = 0; j < w.width(); j++) {
           for (int y = 0; y < six.dim(4); y++) {
-            line(rows, six.position(n, c, i, j, y, 0), n, c, y * w.strideH() - w.padH() + i * w.dilationH(), j);
+            line(
+                rows,
+                six.position(n, c, i, j, y, 0),
+                n,
+                c,
+                y * w.strideH() - w.padH() + i * w.dilationH(),
+                j);
           }
         }
       }
@@ -78,7 +91,8 @@ public final class Convolution {
       int start = j * w.dilationW() - w.padW();
       boolean inside = row >= 0 && row < im.dim(2);
       int from = inside ? Math.clamp(Math.ceilDiv(-start, w.strideW()), 0, width) : width;
-      int to = inside ? Math.clamp(Math.ceilDiv(im.dim(3) - start, w.strideW()), from, width) : width;
+      int to =
+          inside ? Math.clamp(Math.ceilDiv(im.dim(3) - start, w.strideW()), from, width) : width;
       int along = im.stride(3) * w.strideW();
       int p = from < to ? im.position(n, c, row, start + from * w.strideW()) : 0;
       if (add) {

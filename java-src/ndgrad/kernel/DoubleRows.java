@@ -7,7 +7,10 @@ import static ndgrad.kernel.Scalars.key;
 
 import java.util.Arrays;
 
-/** The loops of {@link Rows} over {@code double[]}, and the text that those of the other dtypes are derived from. */
+/**
+ * The loops of {@link Rows} over {@code double[]}, and the text that those of the other dtypes are
+ * derived from.
+ */
 final class DoubleRows extends Rows {
   @Override
   void fill(Object a, int p, int ps, int n, Object value) {
@@ -178,7 +181,17 @@ final class DoubleRows extends Rows {
 
   @Override
   void search(
-      Object sorted, int p, int ps, int m, Object values, int v, int vs, int n, boolean right, long[] out, int q,
+      Object sorted,
+      int p,
+      int ps,
+      int m,
+      Object values,
+      int v,
+      int vs,
+      int n,
+      boolean right,
+      long[] out,
+      int q,
       int qs) {
     double[] x = (double[]) sorted;
     double[] y = (double[]) values;

@@ -20,9 +20,10 @@ import java.util.function.Consumer;
 import ndgrad.DType;
 
 /**
- * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them. A sum in one
- * accumulator waits for each addition to finish, so a row is folded into up to eight; rows are combined up to four at
- * a time, so that the accumulating row is read and written once for four. Long expressions get fewer copies.
+ * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them.
+ * A sum in one accumulator waits for each addition to finish, so a row is folded into up to eight;
+ * rows are combined up to four at a time, so that the accumulating row is read and written once for
+ * four. Long expressions get fewer copies.
  */
 final class FoldCompiler {
   /**
@@ -47,7 +48,8 @@ final class FoldCompiler {
   private static final ClassDesc KERNEL = FoldKernel.class.describeConstable().orElseThrow();
   private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedFold");
   private static final MethodTypeDesc FOLD =
-      MethodTypeDesc.of(CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int);
+      MethodTypeDesc.of(
+          CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int);
   private static final MethodTypeDesc ROWS =
       MethodTypeDesc.of(
           CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_int, CD_Object, CD_int);
@@ -102,7 +104,8 @@ final class FoldCompiler {
                       INIT_NAME,
                       MTD_void,
                       0,
-                      code -> code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
+                      code ->
+                          code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
                   int flags = ClassFile.ACC_PUBLIC;
                   type.withMethodBody("fold", FOLD, flags, c -> new FoldCompiler(spec).fold(c));
                   type.withMethodBody("rows", ROWS, flags, c -> new FoldCompiler(spec).rows(c));
@@ -138,11 +141,16 @@ final class FoldCompiler {
     if (copies > 1) {
       code.iload(n).loadConstant(copies - 1).isub();
       int last = store(code, TypeKind.INT);
-      loop(code, i, last, copies, b -> {
-        for (int u = 0; u < copies; u++) {
-          foldOne(b, i, u, acc[u]);
-        }
-      });
+      loop(
+          code,
+          i,
+          last,
+          copies,
+          b -> {
+            for (int u = 0; u < copies; u++) {
+              foldOne(b, i, u, acc[u]);
+            }
+          });
     }
     loop(code, i, n, 1, b -> foldOne(b, i, 0, acc[0]));
     tree(code, acc);
@@ -260,7 +268,8 @@ final class FoldCompiler {
     for (int k = 0; k < inputs; k++) {
       if (used[k]) {
         code.aload(IN).loadConstant(k).aaload();
-        code.checkcast(spec.stored.get(k).primitive().describeConstable().orElseThrow().arrayType());
+        code.checkcast(
+            spec.stored.get(k).primitive().describeConstable().orElseThrow().arrayType());
         array[k] = store(code, TypeKind.REFERENCE);
         position[k] = element(code, k);
         if (spec.steps.get(k) == FoldKernel.Step.STRIDED) {
@@ -279,7 +288,10 @@ final class FoldCompiler {
     }
   }
 
-  /** Loads the inputs that move: from {@code at + i + u} those of stride 1, from {@code at} the others. */
+  /**
+   * Loads the inputs that move: from {@code at + i + u} those of stride 1, from {@code at} the
+   * others.
+   */
   private void loadMoving(CodeBuilder code, int[] at, int i, int u) {
     for (int k = 0; k < inputs; k++) {
       if (used[k] && spec.steps.get(k) != FoldKernel.Step.ZERO) {

@@ -18,10 +18,12 @@ interface FoldKernel {
   }
 
   /**
-   * Combines the values of one row into one: several accumulators side by side, combined pairwise at the end.
+   * Combines the values of one row into one: several accumulators side by side, combined pairwise
+   * at the end.
    *
    * @param in the primitive array of each input
-   * @param at the position of each input, then their inner strides, then their outer strides (not used)
+   * @param at the position of each input, then their inner strides, then their outer strides (not
+   *     used)
    * @param n number of elements, may be 0
    * @param out where the result goes, overwritten
    * @param slot its position
@@ -29,7 +31,8 @@ interface FoldKernel {
   void fold(Object[] in, int[] at, int n, Object out, int slot);
 
   /**
-   * Combines rows element by element into a row: out[slot + i] = combine(out[slot + i], value of row r at i).
+   * Combines rows element by element into a row: out[slot + i] = combine(out[slot + i], value of
+   * row r at i).
    *
    * @param in the primitive array of each input
    * @param at the position of each input, then their inner strides, then their outer strides

@@ -1,11 +1,12 @@
 package ndgrad.kernel;
 
 /**
- * How one reduction is walked. Dimensions that are kept and such that are reduced are each put in order of their
- * strides and merged. Then either a reduced dimension is the inner loop, and each run of it is folded into one
- * number; or a kept one is, and rows of it are combined into a row. A tile is what is accumulated at once: one
- * output, or a row of outputs. A tile's values come in blocks of fixed length, which are combined pairwise; when there
- * are few tiles, their blocks are dealt out in parts.
+ * How one reduction is walked. Dimensions that are kept and such that are reduced are each put in
+ * order of their strides and merged. Then either a reduced dimension is the inner loop, and each
+ * run of it is folded into one number; or a kept one is, and rows of it are combined into a row. A
+ * tile is what is accumulated at once: one output, or a row of outputs. A tile's values come in
+ * blocks of fixed length, which are combined pairwise; when there are few tiles, their blocks are
+ * dealt out in parts.
  */
 final class FoldPlan {
   /** Elements folded into eight accumulators before these are combined. */
@@ -17,7 +18,9 @@ final class FoldPlan {
   /** Elements of a row of outputs that are accumulated at once. */
   private static final int WIDTH = 2048;
 
-  /** The same where inputs step over memory, so that the lines that are touched stay in the cache. */
+  /**
+   * The same where inputs step over memory, so that the lines that are touched stay in the cache.
+   */
   private static final int STRIDED_WIDTH = 128;
 
   /** Runs shorter than this are not worth a fold each. */
@@ -170,7 +173,8 @@ final class FoldPlan {
     int segment = byRows ? ROWS : SEGMENT;
     segments = (runLength + segment - 1) / segment;
     blocks = reduced.count() * segments;
-    parts = tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
+    parts =
+        tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
   }
 
   private boolean choose() {

@@ -3,8 +3,9 @@ package ndgrad.kernel;
 import java.util.Arrays;
 
 /**
- * Moves rows between an array and a list of positions in another's storage: advanced indexing, embeddings and masks.
- * Row {@code p} of the list is the view {@code inner}, a layout with offset 0, at {@code positions[p]}.
+ * Moves rows between an array and a list of positions in another's storage: advanced indexing,
+ * embeddings and masks. Row {@code p} of the list is the view {@code inner}, a layout with offset
+ * 0, at {@code positions[p]}.
  */
 public final class Gather {
   private static final int GRAIN = 16_384;
@@ -46,32 +47,35 @@ public final class Gather {
   }
 
   /**
-   * Writes the listed rows: dest.array[positions[p] + inner.position(r…)] = values[p, r…]. Where positions repeat, the
-   * last one's values stay.
+   * Writes the listed rows: dest.array[positions[p] + inner.position(r…)] = values[p, r…]. Where
+   * positions repeat, the last one's values stay.
    *
    * @param dest modified; the array whose storage is written
    * @param positions absolute positions of elements in its storage
    * @param inner shape and strides of what lies at each position, offset 0
-   * @param values of shape [positions.length, inner.shape…] under any layout, of the same dtype, in another storage
+   * @param values of shape [positions.length, inner.shape…] under any layout, of the same dtype, in
+   *     another storage
    */
   public static void put(Strided dest, int[] positions, Layout inner, Strided values) {
     scatter(dest, positions, inner, values, false);
   }
 
   /**
-   * Adds to the listed rows: dest.array[positions[p] + inner.position(r…)] += values[p, r…]. Where positions repeat,
-   * their values add up, in the order of the list; bools are combined by or.
+   * Adds to the listed rows: dest.array[positions[p] + inner.position(r…)] += values[p, r…]. Where
+   * positions repeat, their values add up, in the order of the list; bools are combined by or.
    *
    * @param dest modified; the array whose storage is written
    * @param positions absolute positions of elements in its storage
    * @param inner shape and strides of what lies at each position, offset 0
-   * @param values of shape [positions.length, inner.shape…] under any layout, of the same dtype, in another storage
+   * @param values of shape [positions.length, inner.shape…] under any layout, of the same dtype, in
+   *     another storage
    */
   public static void add(Strided dest, int[] positions, Layout inner, Strided values) {
     scatter(dest, positions, inner, values, true);
   }
 
-  private static void scatter(Strided dest, int[] positions, Layout inner, Strided values, boolean add) {
+  private static void scatter(
+      Strided dest, int[] positions, Layout inner, Strided values, boolean add) {
     if (values.layout().size() == 0) {
       return;
     }
@@ -108,7 +112,9 @@ public final class Gather {
     int[] shape = l.shape();
     int[] strides = l.strides();
     return Layout.of(
-        Arrays.copyOfRange(shape, 1, shape.length), Arrays.copyOfRange(strides, 1, strides.length), 0);
+        Arrays.copyOfRange(shape, 1, shape.length),
+        Arrays.copyOfRange(strides, 1, strides.length),
+        0);
   }
 
   /**

@@ -8,7 +8,10 @@ import static ndgrad.kernel.Scalars.key;
 
 import java.util.Arrays;
 
-/** The loops of {@link Rows} over {@code int[]}. */
+/**
+ * The loops of {@link Rows} over {@code int[]}, and the text that those of the other dtypes are
+ * derived from.
+ */
 final class IntRows extends Rows {
   @Override
   void fill(Object a, int p, int ps, int n, Object value) {
@@ -179,7 +182,17 @@ final class IntRows extends Rows {
 
   @Override
   void search(
-      Object sorted, int p, int ps, int m, Object values, int v, int vs, int n, boolean right, long[] out, int q,
+      Object sorted,
+      int p,
+      int ps,
+      int m,
+      Object values,
+      int v,
+      int vs,
+      int n,
+      boolean right,
+      long[] out,
+      int q,
       int qs) {
     int[] x = (int[]) sorted;
     int[] y = (int[]) values;

@@ -3,9 +3,10 @@ package ndgrad.kernel;
 import java.util.Arrays;
 
 /**
- * Sorts keys and tells where they came from; equal keys stay in their order. Keys of 32 bits share a long with their
- * index, wider ones have an array of indexes beside them. Short arrays are merged, longer ones go through a radix sort
- * from the lowest digit, which leaves out the digits that all keys have in common.
+ * Sorts keys and tells where they came from; equal keys stay in their order. Keys of 32 bits share
+ * a long with their index, wider ones have an array of indexes beside them. Short arrays are
+ * merged, longer ones go through a radix sort from the lowest digit, which leaves out the digits
+ * that all keys have in common.
  */
 final class Order {
   private static final int BITS = 8;

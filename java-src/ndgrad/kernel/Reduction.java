@@ -7,10 +7,11 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 
 /**
- * Reductions over axes of the values of an expression, in one pass: no array of the values is made. Floating sums
- * are blocked and the blocks added pairwise (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci.
- * Comput. 14, 1993); the blocks depend on the shapes and strides alone, so results do not depend on the number of
- * threads. NaN wins in MAX and MIN. Immutable and safe to share between threads.
+ * Reductions over axes of the values of an expression, in one pass: no array of the values is made.
+ * Floating sums are blocked and the blocks added pairwise (N. J. Higham, "The accuracy of floating
+ * point summation", SIAM J. Sci. Comput. 14, 1993); the blocks depend on the shapes and strides
+ * alone, so results do not depend on the number of threads. NaN wins in MAX and MIN. Immutable and
+ * safe to share between threads.
  */
 public final class Reduction {
   /** Inputs whose dtypes and steps fit into one long beside the other two dtypes. */
@@ -38,11 +39,11 @@ public final class Reduction {
   }
 
   /**
-   * Reduces over axes. Of no elements the result is the identity of the combination: 0, 1, true, false, or for MAX
-   * and MIN the least and the greatest number of the dtype.
+   * Reduces over axes. Of no elements the result is the identity of the combination: 0, 1, true,
+   * false, or for MAX and MIN the least and the greatest number of the dtype.
    *
-   * @param out overwritten, any layout that is no broadcast; its shape is the broadcast shape of the inputs without
-   *     the axes, its dtype is that of the accumulation
+   * @param out overwritten, any layout that is no broadcast; its shape is the broadcast shape of
+   *     the inputs without the axes, its dtype is that of the accumulation
    * @param load the dtype that inputs are converted to
    * @param axes the axes of the broadcast shape that are reduced, from 0 to ndim-1, each once
    * @param ins the inputs, not modified; in another storage than the output
@@ -89,9 +90,15 @@ public final class Reduction {
     }
     if (!fits || kept != out.ndim()) {
       throw new ShapeException(
-          "the output of a reduction of shape " + Arrays.toString(shape) + " has shape " + out
+          "the output of a reduction of shape "
+              + Arrays.toString(shape)
+              + " has shape "
+              + out
               + ", expected the dimensions that are not reduced",
-          "shape", Arrays.toString(shape), "out", out.toString());
+          "shape",
+          Arrays.toString(shape),
+          "out",
+          out.toString());
     }
   }
 
@@ -133,7 +140,10 @@ public final class Reduction {
             Expr.in(0), combine, acc, acc, List.of(acc), List.of(FoldKernel.Step.UNIT)));
   }
 
-  /** What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even -0.0 as it is. */
+  /**
+   * What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even
+   * -0.0 as it is.
+   */
   static Object start(Expr.Fn2 combine, DType dtype) {
     return combine != Expr.Fn2.ADD
         ? identity(combine, dtype)

@@ -3,8 +3,9 @@ package ndgrad.kernel;
 import java.util.Arrays;
 
 /**
- * The loop nest over layouts of one shape in row-major order: neighbouring dimensions that every layout steps through
- * evenly are merged, the innermost one is left to a row kernel, the others are counted by an odometer.
+ * The loop nest over layouts of one shape in row-major order: neighbouring dimensions that every
+ * layout steps through evenly are merged, the innermost one is left to a row kernel, the others are
+ * counted by an odometer.
  */
 final class RowWalk {
   /** How many rows there are: the product of all dimensions but the innermost. */

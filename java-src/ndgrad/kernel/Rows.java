@@ -3,9 +3,10 @@ package ndgrad.kernel;
 import ndgrad.DType;
 
 /**
- * Loops that move, add up or compare elements of one dtype, a row at a time: element {@code i} of a row is at
- * {@code p + i*step} of a primitive array. The arrays are passed as objects and cast once per row. {@link DoubleRows}
- * is written by hand; the other dtypes' are derived from its text by {@code dev/SpecializeRows.java}.
+ * Loops that move, add up or compare elements of one dtype, a row at a time: element {@code i} of a
+ * row is at {@code p + i*step} of a primitive array. The arrays are passed as objects and cast once
+ * per row. {@link DoubleRows} is written by hand; the other dtypes' are derived from its text by
+ * {@code dev/SpecializeRows.java}.
  */
 abstract class Rows {
   private static final Rows[] BY_DTYPE = {
@@ -29,25 +30,33 @@ abstract class Rows {
   abstract void gather(Object from, int[] at, int start, int end, int shift, Object to, int q);
 
   /** to[at[i] + shift] = from[p + i*ps] for i in [start, end). */
-  abstract void scatter(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
+  abstract void scatter(
+      Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
 
   /** to[at[i] + shift] += from[p + i*ps] for i in [start, end). */
-  abstract void scatterAdd(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
+  abstract void scatterAdd(
+      Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
 
   /**
-   * Writes first + i for every element i that is not 0 to found[count…]; returns the new count. One place more than
-   * that is written.
+   * Writes first + i for every element i that is not 0 to found[count…]; returns the new count. One
+   * place more than that is written.
    */
   abstract int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count);
 
   /** How many elements are not 0. */
   abstract int countNonzero(Object a, int p, int ps, int n);
 
-  /** The index of the first NaN, else of the first largest (or smallest) element of a row of n > 0. */
+  /**
+   * The index of the first NaN, else of the first largest (or smallest) element of a row of n > 0.
+   */
   abstract int best(Object a, int p, int ps, int n, boolean largest);
 
-  /** Row i of a column-wise search: where it beats best[j], that becomes its element and index[j] becomes i. */
-  abstract void improve(Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest);
+  /**
+   * Row i of a column-wise search: where it beats best[j], that becomes its element and index[j]
+   * becomes i.
+   */
+  abstract void improve(
+      Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest);
 
   /** The elements' keys as {@link Scalars#key(double, boolean)} explains them. */
   abstract void keys(Object a, int p, int ps, int n, boolean descending, long[] keys);
@@ -55,7 +64,20 @@ abstract class Rows {
   /** Sorts a stretch of an array; NaN comes last in either direction. */
   abstract void sort(Object a, int from, int to, boolean descending);
 
-  /** Where each of n values belongs in a sorted row of m elements: before its equals or behind them. */
+  /**
+   * Where each of n values belongs in a sorted row of m elements: before its equals or behind them.
+   */
   abstract void search(
-      Object sorted, int p, int ps, int m, Object values, int v, int vs, int n, boolean right, long[] out, int q, int qs);
+      Object sorted,
+      int p,
+      int ps,
+      int m,
+      Object values,
+      int v,
+      int vs,
+      int n,
+      boolean right,
+      long[] out,
+      int q,
+      int qs);
 }

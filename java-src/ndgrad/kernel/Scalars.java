@@ -3,8 +3,8 @@ package ndgrad.kernel;
 import java.util.Arrays;
 
 /**
- * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded by type: the text
- * of a loop is the same for every dtype, overload resolution finds the meaning.
+ * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded
+ * by type: the text of a loop is the same for every dtype, overload resolution finds the meaning.
  */
 final class Scalars {
   private Scalars() {}

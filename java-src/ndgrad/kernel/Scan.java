@@ -5,7 +5,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 
-/** Running sums, products, maxima and minima along an axis; NaN stays once it has come in MAX and MIN. */
+/**
+ * Running sums, products, maxima and minima along an axis; NaN stays once it has come in MAX and
+ * MIN.
+ */
 public final class Scan {
   private static final int GRAIN = 16_384;
 
@@ -27,8 +30,8 @@ public final class Scan {
   /**
    * Combines each element with all before it: out[i] = combine(out[i - 1], in[i]) along the axis.
    *
-   * @param out overwritten; of the input's shape, any layout that is no broadcast; its dtype is computed in. It may
-   *     be the input itself
+   * @param out overwritten; of the input's shape, any layout that is no broadcast; its dtype is
+   *     computed in. It may be the input itself
    * @param in not modified, converted to the output's dtype when it is loaded
    * @param axis from 0 to ndim-1
    * @param combine ADD, MUL, MAX or MIN
@@ -39,7 +42,10 @@ public final class Scan {
     if (!out.layout().sameShape(in.layout())) {
       throw new ShapeException(
           "a scan of shape " + in.layout() + " was given an output of shape " + out.layout(),
-          "shape", in.layout().toString(), "out", out.layout().toString());
+          "shape",
+          in.layout().toString(),
+          "out",
+          out.layout().toString());
     }
     if (in.layout().size() == 0) {
       return;
@@ -52,8 +58,7 @@ public final class Scan {
     Layout to = reverse ? out.layout().flip(axis) : out.layout();
     Line line = new Line(from.dim(axis), from.stride(axis), to.stride(axis));
     RowWalk walk =
-        new RowWalk(
-            from.slice(axis, 0, 1, 1).squeeze(axis), to.slice(axis, 0, 1, 1).squeeze(axis));
+        new RowWalk(from.slice(axis, 0, 1, 1).squeeze(axis), to.slice(axis, 0, 1, 1).squeeze(axis));
     if (walk.n < 8 || line.n < 2) {
       lines(out, source, combine, line, walk);
     } else {
@@ -92,7 +97,10 @@ public final class Scan {
         });
   }
 
-  /** Several lines side by side: row i of the output is combined of its row i - 1 and the input's row i. */
+  /**
+   * Several lines side by side: row i of the output is combined of its row i - 1 and the input's
+   * row i.
+   */
   private static void columns(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
     boolean unit = walk.step(0) == 1 && walk.step(1) == 1;
     int share = Math.ceilDiv(walk.n, Threads.numThreads());
@@ -116,9 +124,15 @@ public final class Scan {
             }
             first(rows, in, p, walk.step(0), out, q, walk.step(1), n);
             int[] at = {
-              q + line.to, q, p + line.from,
-              walk.step(1), walk.step(1), walk.step(0),
-              line.to, line.to, line.from
+              q + line.to,
+              q,
+              p + line.from,
+              walk.step(1),
+              walk.step(1),
+              walk.step(0),
+              line.to,
+              line.to,
+              line.from
             };
             kernel.run(data, at, line.n - 1, n);
           }
@@ -132,7 +146,8 @@ public final class Scan {
     } else {
       int[] shape = {n};
       Copies.copy(
-          in.with(Layout.of(shape, new int[] {ps}, p)), out.with(Layout.of(shape, new int[] {qs}, q)));
+          in.with(Layout.of(shape, new int[] {ps}, p)),
+          out.with(Layout.of(shape, new int[] {qs}, q)));
     }
   }
 

@@ -3,15 +3,18 @@ package ndgrad.kernel;
 import ndgrad.DTypeException;
 
 /**
- * Sorting and searching. In either direction NaN comes last and -0.0 equals 0.0; what gives indexes is stable. Indexes
- * are found by sorting {@link Order keys}, so one radix sort serves all dtypes.
+ * Sorting and searching. In either direction NaN comes last and -0.0 equals 0.0; what gives indexes
+ * is stable. Indexes are found by sorting {@link Order keys}, so one radix sort serves all dtypes.
  */
 public final class Sort {
   private static final int GRAIN = 4_096;
 
   private Sort() {}
 
-  /** Lines along an axis of arrays that are not empty: how many, how long, and where each begins in up to two arrays. */
+  /**
+   * Lines along an axis of arrays that are not empty: how many, how long, and where each begins in
+   * up to two arrays.
+   */
   private record Lines(RowWalk walk, int count, int n) {
     static Lines along(int axis, Layout... layouts) {
       Layout[] first = new Layout[layouts.length];
@@ -90,15 +93,16 @@ public final class Sort {
   }
 
   /**
-   * The first k of the sorted lines along an axis. Of equal elements the first are taken; NaN counts as last, so it is
-   * taken only when there is nothing else.
+   * The first k of the sorted lines along an axis. Of equal elements the first are taken; NaN
+   * counts as last, so it is taken only when there is nothing else.
    *
    * @param values overwritten; of the input's dtype and shape, but of length k along the axis
    * @param indexes overwritten; int64, of the same shape
    * @param in any dtype and layout, not modified
    * @param axis from 0 to ndim-1
    * @param k at most the length of the axis
-   * @param largest true for the largest elements in descending order, false for the smallest in ascending order
+   * @param largest true for the largest elements in descending order, false for the smallest in
+   *     ascending order
    */
   public static void topK(
       Strided values, Strided indexes, Strided in, int axis, int k, boolean largest) {
@@ -118,7 +122,8 @@ public final class Sort {
       int q = lines.position(c, 1, i);
       int r = lines.position(c, 2, i);
       for (int j = 0; j < k; j++) {
-        rows.copy(in.array(), p + (int) index[r + j * by] * from, 1, values.array(), q + j * to, 1, 1);
+        rows.copy(
+            in.array(), p + (int) index[r + j * by] * from, 1, values.array(), q + j * to, 1, 1);
       }
       lines.next(c, i);
     }
@@ -160,9 +165,13 @@ public final class Sort {
   public static void searchSorted(Strided out, Strided sorted, Strided values, boolean right) {
     if (sorted.dtype() != values.dtype()) {
       throw new DTypeException(
-          "values of " + values.dtype() + " cannot be searched in an array of " + sorted.dtype()
+          "values of "
+              + values.dtype()
+              + " cannot be searched in an array of "
+              + sorted.dtype()
               + "; convert one of them",
-          "dtypes", values.dtype() + " " + sorted.dtype());
+          "dtypes",
+          values.dtype() + " " + sorted.dtype());
     }
     Rows rows = Rows.of(values.dtype());
     Layout line = sorted.layout();
@@ -174,9 +183,18 @@ public final class Sort {
           RowWalk.Cursor c = walk.at(begin);
           for (int i = begin; i < end; i++, c.next()) {
             rows.search(
-                sorted.array(), line.offset(), line.stride(0), line.dim(0),
-                values.array(), c.position(0), walk.step(0), walk.n, right,
-                (long[]) out.array(), c.position(1), walk.step(1));
+                sorted.array(),
+                line.offset(),
+                line.stride(0),
+                line.dim(0),
+                values.array(),
+                c.position(0),
+                walk.step(0),
+                walk.n,
+                right,
+                (long[]) out.array(),
+                c.position(1),
+                walk.step(1));
           }
         });
   }

@@ -1,7 +1,8 @@
 package ndgrad.kernel;
 
 /**
- * A window that slides over images: its size, step, the zeros around the image and the distance of its points.
+ * A window that slides over images: its size, step, the zeros around the image and the distance of
+ * its points.
  *
  * @param height rows of the window
  * @param width columns of the window

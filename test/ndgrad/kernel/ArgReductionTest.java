@@ -30,7 +30,8 @@ class ArgReductionTest {
         want[i] = first(in, Samples.unravel(i, kept), axis, max);
       }
       assertArrayEquals(
-          want, Samples.values(out),
+          want,
+          Samples.values(out),
           in.layout() + Arrays.toString(in.layout().strides()) + axis + " " + max + in.dtype());
     }
   }

@@ -11,8 +11,14 @@ class ConvolutionTest {
 
   private Window window() {
     return new Window(
-        1 + random.nextInt(3), 1 + random.nextInt(3), 1 + random.nextInt(3), 1 + random.nextInt(3),
-        random.nextInt(3), random.nextInt(3), 1 + random.nextInt(2), 1 + random.nextInt(2));
+        1 + random.nextInt(3),
+        1 + random.nextInt(3),
+        1 + random.nextInt(3),
+        1 + random.nextInt(3),
+        random.nextInt(3),
+        random.nextInt(3),
+        1 + random.nextInt(2),
+        1 + random.nextInt(2));
   }
 
   @Test
@@ -22,7 +28,12 @@ class ConvolutionTest {
       Window w = window();
       Strided image =
           Samples.target(
-              random, dtype, random.nextInt(3), 1 + random.nextInt(3), 1 + random.nextInt(8), 1 + random.nextInt(8));
+              random,
+              dtype,
+              random.nextInt(3),
+              1 + random.nextInt(3),
+              1 + random.nextInt(8),
+              1 + random.nextInt(8));
       Layout l = image.layout();
       int oh = w.outHeight(l.dim(2));
       int ow = w.outWidth(l.dim(3));

@@ -20,8 +20,7 @@ class GatherTest {
 
   private static Layout inner(Layout l) {
     int n = l.ndim();
-    return Layout.of(
-        Arrays.copyOfRange(l.shape(), 1, n), Arrays.copyOfRange(l.strides(), 1, n), 0);
+    return Layout.of(Arrays.copyOfRange(l.shape(), 1, n), Arrays.copyOfRange(l.strides(), 1, n), 0);
   }
 
   private static int[] with(int first, int[] rest) {
@@ -84,7 +83,8 @@ class GatherTest {
         Gather.put(dest, at, inner, values);
       }
       for (int i = 0; i < DType.lengthOf(want); i++) {
-        assertEquals(Samples.get(want, i), Samples.get(dest.array(), i), "element " + i + " of " + dtype);
+        assertEquals(
+            Samples.get(want, i), Samples.get(dest.array(), i), "element " + i + " of " + dtype);
       }
     }
   }
@@ -95,8 +95,10 @@ class GatherTest {
     Arrays.setAll(new int[a.length], i -> (int) (a[i] = i));
     int[] at = random.ints(a.length, 0, a.length - 8).toArray();
     for (int width : new int[] {1, 8}) {
-      Strided out = new Strided(Storage.allocate(DType.FLOAT32, 5 + width * at.length),
-          Layout.of(new int[] {at.length, width}, new int[] {width, 1}, 5));
+      Strided out =
+          new Strided(
+              Storage.allocate(DType.FLOAT32, 5 + width * at.length),
+              Layout.of(new int[] {at.length, width}, new int[] {width, 1}, 5));
       int before = Threads.numThreads();
       Threads.setNumThreads(3);
       try {
@@ -125,7 +127,8 @@ class GatherTest {
     for (int round = 0; round < 1000; round++) {
       Strided mask = Samples.array(random, DType.values()[round % 5], Samples.shape(random, 0, 4));
       double[] values = Samples.values(mask);
-      int[] want = java.util.stream.IntStream.range(0, values.length).filter(i -> values[i] != 0).toArray();
+      int[] want =
+          java.util.stream.IntStream.range(0, values.length).filter(i -> values[i] != 0).toArray();
       int[] found = Gather.nonzero(mask);
       assertArrayEquals(want, found);
       int[] shape = mask.layout().shape();

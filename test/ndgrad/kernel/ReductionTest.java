@@ -93,8 +93,14 @@ class ReductionTest {
       for (int i = 0; i < want.length; i++) {
         double slack = Math.abs(want[i]) * (dtype == DType.FLOAT32 ? 1e-5 : 1e-12);
         assertEquals(
-            want[i], got[i], Double.isFinite(slack) ? slack : 0,
-            fn + " of " + dtype + in.layout() + Arrays.toString(in.layout().strides())
+            want[i],
+            got[i],
+            Double.isFinite(slack) ? slack : 0,
+            fn
+                + " of "
+                + dtype
+                + in.layout()
+                + Arrays.toString(in.layout().strides())
                 + Arrays.toString(axes(reduced)));
       }
     }
@@ -135,7 +141,9 @@ class ReductionTest {
     for (int j = 0; j < 21; j++) {
       int column = j;
       long want =
-          java.util.stream.IntStream.range(0, 37).filter(i -> Samples.get(x, i, column) != 0).count();
+          java.util.stream.IntStream.range(0, 37)
+              .filter(i -> Samples.get(x, i, column) != 0)
+              .count();
       assertEquals(want, ((long[]) counts.array())[j]);
     }
   }
@@ -176,7 +184,8 @@ class ReductionTest {
     SUM.run(total, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(a.length)));
     assertEquals(exact, ((float[]) total.array())[0], exact * 3e-7);
     Strided columns = Strided.zeros(DType.FLOAT32, 20);
-    SUM.run(columns, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(200_000, 20)));
+    SUM.run(
+        columns, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(200_000, 20)));
     double[] want = new double[20];
     for (int i = 0; i < a.length; i++) {
       want[i % 20] += a[i];
@@ -193,7 +202,10 @@ class ReductionTest {
       a[i] = (float) random.nextGaussian();
     }
     Layout[] layouts = {
-      Layout.of(1, a.length), Layout.of(3000, 1000), Layout.of(1000, 3000).permute(1, 0), Layout.of(100_000, 30)
+      Layout.of(1, a.length),
+      Layout.of(3000, 1000),
+      Layout.of(1000, 3000).permute(1, 0),
+      Layout.of(100_000, 30)
     };
     int before = Threads.numThreads();
     try {
@@ -203,7 +215,8 @@ class ReductionTest {
           for (int threads : new int[] {1, 2, 5}) {
             Threads.setNumThreads(threads);
             Strided out =
-                Strided.zeros(DType.FLOAT32, axes.length == 2 ? new int[0] : new int[] {l.dim(1 - axes[0])});
+                Strided.zeros(
+                    DType.FLOAT32, axes.length == 2 ? new int[0] : new int[] {l.dim(1 - axes[0])});
             SUM.run(out, DType.FLOAT32, axes, new Strided(new Storage(a), l));
             first = threads == 1 ? (float[]) out.array() : first;
             assertArrayEquals(first, (float[]) out.array());

@@ -9,7 +9,8 @@ class RowsTest {
   @Test
   void specialisationsAreUpToDate() throws Exception {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    Process check = new ProcessBuilder(java, "dev/SpecializeRows.java", "--check").inheritIO().start();
+    Process check =
+        new ProcessBuilder(java, "dev/SpecializeRows.java", "--check").inheritIO().start();
     assertEquals(0, check.waitFor(), "run java dev/SpecializeRows.java");
   }
 }

@@ -8,7 +8,10 @@ import ndgrad.DType;
 final class Samples {
   private Samples() {}
 
-  /** An array of some shape under a random layout: contiguous, permuted, stepped, reversed, broadcast or offset. */
+  /**
+   * An array of some shape under a random layout: contiguous, permuted, stepped, reversed,
+   * broadcast or offset.
+   */
   static Strided array(Random r, DType dtype, int... shape) {
     int n = shape.length;
     Integer[] order = new Integer[n];
@@ -48,7 +51,10 @@ final class Samples {
 
   static double value(Random r, DType dtype) {
     if (dtype.isFloating() && r.nextInt(40) == 0) {
-      return new double[] {Double.NaN, -0.0, 0.0, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}[r.nextInt(5)];
+      return new double[] {
+            Double.NaN, -0.0, 0.0, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY
+          }
+          [r.nextInt(5)];
     }
     return dtype.isFloating() ? r.nextInt(17) / 4.0 - 2 : r.nextInt(9) - 4;
   }

@@ -41,7 +41,8 @@ class ScanTest {
       int axis = random.nextInt(shape.length);
       boolean reverse = random.nextBoolean();
       DType from = DType.values()[round % 5];
-      DType to = random.nextBoolean() ? from : DType.promote(from, DType.values()[random.nextInt(5)]);
+      DType to =
+          random.nextBoolean() ? from : DType.promote(from, DType.values()[random.nextInt(5)]);
       Strided in = Samples.array(random, from, shape);
       if (fn == Expr.Fn2.MUL) { // no overflow
         for (int i = 0; i < DType.lengthOf(in.array()); i++) {
@@ -53,7 +54,8 @@ class ScanTest {
       double[] want = naive(in, to, axis, fn, reverse);
       Scan.run(inPlace ? in : out, in, axis, fn, reverse);
       assertArrayEquals(
-          want, Samples.values(inPlace ? in : out),
+          want,
+          Samples.values(inPlace ? in : out),
           fn + " " + from + " " + to + in.layout() + Arrays.toString(in.layout().strides()) + axis);
     }
   }
@@ -79,7 +81,8 @@ class ScanTest {
     double[] a = {1, 3, Double.NaN, 2, 5};
     Strided out = Strided.zeros(DType.FLOAT64, 5);
     Scan.run(out, new Strided(new Storage(a), Layout.of(5)), 0, Expr.Fn2.MAX, false);
-    assertArrayEquals(new double[] {1, 3, Double.NaN, Double.NaN, Double.NaN}, (double[]) out.array());
+    assertArrayEquals(
+        new double[] {1, 3, Double.NaN, Double.NaN, Double.NaN}, (double[]) out.array());
   }
 
   @Test

@@ -88,24 +88,28 @@ class SortTest {
       Sort.sort(sorted, axis, down);
       Sort.argsort(indexes, in, axis, down);
       Sort.topK(top, topAt, in, axis, k, down);
-      eachLine(in.layout(), axis, at -> {
-        double[] line = line(in, axis, at);
-        int[] want = expected(line, down);
-        double[] got = line(sorted, axis, at);
-        double[] gotAt = line(indexes, axis, at);
-        for (int i = 0; i < line.length; i++) {
-          assertEquals(want[i], (int) gotAt[i], dtype + " " + in.layout() + " index " + i);
-          assertEquals(line[want[i]] + 0.0, got[i] + 0.0, dtype + " " + in.layout() + " value " + i);
-        }
-        if (k > 0) {
-          double[] values = line(top, axis, at);
-          double[] places = line(topAt, axis, at);
-          for (int i = 0; i < k; i++) {
-            assertEquals(want[i], (int) places[i]);
-            assertEquals(line[want[i]], values[i]);
-          }
-        }
-      });
+      eachLine(
+          in.layout(),
+          axis,
+          at -> {
+            double[] line = line(in, axis, at);
+            int[] want = expected(line, down);
+            double[] got = line(sorted, axis, at);
+            double[] gotAt = line(indexes, axis, at);
+            for (int i = 0; i < line.length; i++) {
+              assertEquals(want[i], (int) gotAt[i], dtype + " " + in.layout() + " index " + i);
+              assertEquals(
+                  line[want[i]] + 0.0, got[i] + 0.0, dtype + " " + in.layout() + " value " + i);
+            }
+            if (k > 0) {
+              double[] values = line(top, axis, at);
+              double[] places = line(topAt, axis, at);
+              for (int i = 0; i < k; i++) {
+                assertEquals(want[i], (int) places[i]);
+                assertEquals(line[want[i]], values[i]);
+              }
+            }
+          });
     }
   }
 
@@ -169,9 +173,7 @@ class SortTest {
       for (int i = 0; i < v.length; i++) {
         double x = v[i];
         long want =
-            Arrays.stream(line)
-                .filter(y -> order(false).compare(y, x) < (right ? 1 : 0))
-                .count();
+            Arrays.stream(line).filter(y -> order(false).compare(y, x) < (right ? 1 : 0)).count();
         assertEquals(want, (long) got[i], x + " in " + Arrays.toString(line));
       }
     }

@@ -1,0 +1,18 @@
+/**
+ * Loops over strided arrays. A {@link ndgrad.kernel.Layout} says where elements are, a {@link
+ * ndgrad.kernel.Storage} holds them, a {@link ndgrad.kernel.Strided} is both; nothing here knows of
+ * gradients.
+ *
+ * <p>What is computed is generated at run time from an {@link ndgrad.kernel.Expr}, one class per
+ * combination of dtypes and kinds of strides: elementwise by {@link ndgrad.kernel.Program} ({@code
+ * Nest} plans the loops, {@code KernelCompiler} writes them), reduced by {@link
+ * ndgrad.kernel.Reduction} and accumulated by {@link ndgrad.kernel.Scan} ({@code FoldPlan} and
+ * {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both.
+ *
+ * <p>What is only moved, added up or compared is written once as row loops over {@code double[]} in
+ * {@code DoubleRows}; {@code dev/SpecializeRows.java} derives those of the other dtypes. {@link
+ * ndgrad.kernel.Gather}, {@link ndgrad.kernel.ArgReduction}, {@link ndgrad.kernel.Sort} and {@link
+ * ndgrad.kernel.Convolution} walk arrays row by row ({@code RowWalk}) and leave the rows to these.
+ * {@link ndgrad.kernel.Threads} shares out what is large.
+ */
+package ndgrad.kernel;
