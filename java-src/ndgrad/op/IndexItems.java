@@ -51,41 +51,42 @@ final class IndexItems {
   }
 
   private static long whole(Number n) {
-    if (Coerce.isIntegral(n)) {
+    if (Coerce.isIntegral(n) && Math.abs(n.doubleValue()) < Long.MAX_VALUE) {
       return n.longValue();
     }
-    throw new IndexException("an index must be a whole number, got " + n, "index", n.toString());
+    throw new IndexException(
+        "an index must be a whole number of at most 64 bits, got " + n, "index", n.toString());
   }
 
   private static Index other(Object item) {
-    String word = item.toString();
-    switch (word) {
-      case ":all":
-        return Index.all();
-      case ":newaxis":
-        return Index.newAxis();
-      case ":ellipsis":
-        return Index.ellipsis();
-      default:
-        break;
+    if (!(item instanceof Iterable<?>) && !item.getClass().isArray()) {
+      return word(item.toString());
     }
     Tensor t;
     try {
       t = new Tensor(Nested.array(item));
-    } catch (ArgumentException e) {
+    } catch (ArgumentException | ShapeException e) {
       throw new IndexException(
-          word
-              + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis, integers or"
-              + " a mask",
-          "index",
-          word);
-    } catch (ShapeException e) {
-      throw new IndexException(
-          "the list " + word + " is no index: " + e.getMessage(), "index", word);
+          "a list in the index is no list of integers or bools: " + e.getMessage());
     }
     // An empty list has no numbers to tell its dtype by; it selects nothing, as in NumPy.
     boolean none = t.size() == 0 && !item.getClass().isArray();
     return none ? Index.positions(Indexing.cast(t, DType.INT64)) : array(t.dtype(), t);
+  }
+
+  private static Index word(String word) {
+    return switch (word) {
+      case ":all" -> Index.all();
+      case ":newaxis" -> Index.newAxis();
+      case ":ellipsis" -> Index.ellipsis();
+      default ->
+          throw new IndexException(
+              word
+                  + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis,"
+                  + " integers or a mask",
+              "index",
+              word);
+    };
   }
 
   private static Index array(DType dtype, Object array) {

@@ -348,10 +348,9 @@ final class IndexPlan {
           throw new IndexException(
               "a mask of shape "
                   + t.layout()
-                  + " does not fit axes "
-                  + axis
-                  + " to "
-                  + (axis + t.ndim() - 1)
+                  + (t.ndim() == 1
+                      ? " does not fit axis " + axis
+                      : " does not fit axes " + axis + " to " + (axis + t.ndim() - 1))
                   + " of an array of shape "
                   + layout,
               "mask",

@@ -225,7 +225,7 @@ public final class Indexing {
       boolean tracked = InPlace.guard(x, List.of(given));
       InPlace.requireFits(x.dtype(), given);
       Tensor v = unpadded(given, plan.shape().length);
-      v.layout().broadcastTo(plan.shape());
+      requireBroadcast(v, plan.shape());
       if (plan.isView()) {
         Tensor target =
             tracked ? VIEW.of(x, plan) : new Tensor(x.strided().with(plan.view(x.layout())));
@@ -302,6 +302,9 @@ public final class Indexing {
   }
 
   private static Strided gatheredLast(Strided x, IndexPlan plan) {
+    if (Layout.of(plan.shape()).size() == 0) {
+      return Strided.zeros(x.dtype(), plan.shape());
+    }
     // Each position is marked with the number of the last row written there; the other rows get
     // nothing.
     Strided owner = Strided.zeros(DType.INT32, plan.arrayShape());
@@ -357,9 +360,25 @@ public final class Indexing {
     return v;
   }
 
+  private static void requireBroadcast(Tensor value, int[] shape) {
+    try {
+      value.layout().broadcastTo(shape);
+    } catch (ShapeException e) {
+      throw new ShapeException(
+          "a value of shape "
+              + value.layout()
+              + " does not broadcast to "
+              + Arrays.toString(shape)
+              + ", the shape of what it is written to",
+          "shapes",
+          List.of(value.layout().toString(), Arrays.toString(shape)));
+    }
+  }
+
   /** The value in a dtype and broadcast to a shape, by recorded ops. */
   static Tensor fitted(Tensor value, DType dtype, int[] shape) {
     InPlace.requireFits(dtype, value);
+    requireBroadcast(value, shape);
     return Structural.BROADCAST_TO.of(cast(value, dtype), shape);
   }
 
