@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
@@ -528,6 +529,24 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   public Array retainGrad() {
     tensor.retainGrad();
     return this;
+  }
+
+  /**
+   * Adds a function that sees this array's gradient in every backward, and may replace it.
+   *
+   * @param hook takes the gradient; returns it, another of the same shape and dtype, or null to keep it
+   * @return takes the hook back when closed
+   * @throws GraphException when this requires no gradient
+   */
+  public Autograd.Scope registerHook(UnaryOperator<Array> hook) {
+    Node node = tensor.requireEdge();
+    UnaryOperator<Tensor> wrapped =
+        g -> {
+          Array replaced = hook.apply(of(g));
+          return replaced == null ? g : replaced.tensor;
+        };
+    node.addHook(wrapped);
+    return () -> node.removeHook(wrapped);
   }
 
   /**

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
@@ -47,6 +48,18 @@ public final class Autograd {
   private static Scope mode(boolean enabled) {
     boolean before = GradMode.set(enabled);
     return () -> GradMode.set(before);
+  }
+
+  /**
+   * Anomaly mode until the scope is closed, in all threads: the first op that makes a NaN or an infinity from finite inputs,
+   * forward or backward, throws an {@link AnomalyException} that names it and the place in the user's code that called
+   * it; a {@link MutationException} names the places of the saving and of the change. Slow; free when off.
+   *
+   * @return the scope
+   */
+  public static Scope detectAnomaly() {
+    Anomaly.enter();
+    return Anomaly::leave;
   }
 
   /**

@@ -15,7 +15,8 @@ import java.util.Map;
  * }</pre>
  */
 public abstract sealed class NdException extends RuntimeException
-    permits ArgumentException,
+    permits AnomalyException,
+        ArgumentException,
         DTypeException,
         GraphException,
         IndexException,

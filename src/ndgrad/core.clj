@@ -12,7 +12,7 @@
   arithmetic   + - * / pow matmul neg …, comparisons > < >= <= == !=, in place with !: add! mul! …
   ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum …
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
-               no-grad enable-grad
+               register-hook! no-grad enable-grad detect-anomaly
   functional   grad value-and-grad vjp
   the library  doctor set-num-threads! num-threads error-data
 
@@ -317,6 +317,23 @@
   "Evaluates `body` with recording on this thread, inside a `no-grad`."
   [& body]
   `(with-open [_# (Autograd/enableGrad)] ~@body))
+
+(defmacro detect-anomaly
+  "Evaluates `body` in anomaly mode: the first op that makes a NaN or an infinity from finite inputs, forward or backward,
+  throws an AnomalyException that names it, its shapes and the place that called it. Slow; free when off.
+
+  Example: (nd/detect-anomaly (nd/log (nd/array [1.0])))"
+  [& body]
+  `(with-open [_# (Autograd/detectAnomaly)] ~@body))
+
+(defn register-hook!
+  "Calls `f` with the gradient of `x` in every backward; what it returns replaces the gradient, nil keeps it. Returns a
+  function of no arguments that takes the hook back.
+
+  Example: (nd/register-hook! (nd/array [1.0] {:requires-grad true}) (fn [g] (nd/* g 2)))"
+  [^Array x f]
+  (let [scope (.registerHook x f)]
+    #(.close scope)))
 
 (defn grad-enabled?
   "Whether ops on this thread are recorded."

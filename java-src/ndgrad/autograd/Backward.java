@@ -97,7 +97,7 @@ public final class Backward {
     for (Node n : order) {
       pass.slots.get(n).needed = true;
     }
-    pass.recorded(() -> pass.sweep(order, outputs, seeds, true));
+    pass.recorded(() -> pass.sweep(order, outputs, seeds, Set.of()));
     pass.commit(order);
   }
 
@@ -145,7 +145,7 @@ public final class Backward {
     }
     List<Node> relevant = order.stream().filter(n -> pass.slots.get(n).needed).toList();
     List<Tensor> seeds = pass.seeds(tracked, cotangents);
-    pass.recorded(() -> pass.sweep(relevant, tracked, seeds, false));
+    pass.recorded(() -> pass.sweep(relevant, tracked, seeds, ends));
     for (int i = 0; i < wanted.length; i++) {
       Slot slot = pass.slots.get(wanted[i]);
       result[i] = slot == null ? null : slot.grad;
@@ -212,13 +212,18 @@ public final class Backward {
   private void recorded(Runnable sweep) {
     boolean before = GradMode.set(createGraph);
     try {
-      sweep.run();
+      if (Anomaly.isOn()) {
+        Anomaly.sweeping(sweep);
+      } else {
+        sweep.run();
+      }
     } finally {
       GradMode.set(before);
     }
   }
 
-  private void sweep(List<Node> order, List<Tensor> outputs, List<Tensor> seeds, boolean forget) {
+  /** Carries the seeds back; gradients are forgotten once they are passed on, unless a node keeps them. */
+  private void sweep(List<Node> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
     for (int i = 0; i < outputs.size(); i++) {
       add(slots.get(outputs.get(i).edge()), seeds.get(i));
     }
@@ -227,21 +232,34 @@ public final class Backward {
       if (slot.grad == null) {
         continue;
       }
+      if (Thread.currentThread().isInterrupted()) {
+        throw new GraphException("backward was cancelled by an interrupt; no gradient was written");
+      }
       for (UnaryOperator<Tensor> hook : n.hooks()) {
         slot.grad = hooked(n, hook, slot.grad);
         slot.owned = false;
       }
       for (int i = 0; i < n.arity(); i++) {
         if (n.needs(i) && slots.get(n.edge(i)).needed) {
-          add(slots.get(n.edge(i)), n.rule().orElseThrow().vjp(n, i, slot.grad));
+          pull(n, i, slot.grad);
         }
       }
-      if (forget && n.rule().isPresent() && n.retaining() == null) {
+      if (n.rule().isPresent() && n.retaining() == null && !keep.contains(n)) {
         slot.grad = null;
       }
       if (!retainGraph && !createGraph) {
         n.free();
       }
+    }
+  }
+
+  private void pull(Node n, int input, Tensor cotangent) {
+    Tensor gradient = n.rule().orElseThrow().vjp(n, input, cotangent);
+    if (Anomaly.isOn()) {
+      Anomaly.checkBackward(n, input, cotangent, gradient);
+    }
+    if (gradient != null) {
+      add(slots.get(n.edge(input)), gradient);
     }
   }
 

@@ -29,7 +29,8 @@ public final class Node {
   private Tensor[] saved;
   private int[] versions;
   private boolean freed;
-  private List<UnaryOperator<Tensor>> hooks = List.of();
+  private final String site;
+  private volatile List<UnaryOperator<Tensor>> hooks = List.of();
   private Tensor retaining;
 
   private Node(Tensor leaf) {
@@ -42,6 +43,7 @@ public final class Node {
     this.outDtype = leaf.dtype();
     this.leaf = leaf;
     this.sequence = 0;
+    this.site = "";
     this.saved = new Tensor[0];
     this.versions = new int[0];
   }
@@ -73,6 +75,7 @@ public final class Node {
     saved = new Tensor[n + 1];
     versions = new int[n + 1];
     sequence = CLOCK.incrementAndGet();
+    site = Anomaly.isOn() ? Anomaly.site() : "";
   }
 
   static Node ofLeaf(Tensor leaf) {
@@ -88,6 +91,15 @@ public final class Node {
   public void save(int i, Tensor value) {
     saved[i] = value;
     versions[i] = value.strided().storage().version();
+  }
+
+  /**
+   * Where the user called the op.
+   *
+   * @return a stack frame; empty when it was recorded outside anomaly mode
+   */
+  public String site() {
+    return site;
   }
 
   /**
@@ -254,13 +266,17 @@ public final class Node {
         "the " + (i == inputs.length ? "output" : "input " + i) + " that " + name()
             + " saved for its gradient (shape " + t.layout() + ", " + t.dtype()
             + ") was changed in place by " + by + ": it was saved at version " + versions[i]
-            + " and is at version " + now + " now; use the out-of-place form, or change a copy",
+            + " and is at version " + now + " now; use the out-of-place form, or change a copy"
+            + (site.isEmpty() ? "" : ". It was saved at " + site + " and changed at "
+                + t.strided().storage().lastMutationSite()),
         "op", name(),
         "shape", t.layout().toString(),
         "dtype", t.dtype().toString(),
         "saved-version", versions[i],
         "version", now,
-        "mutated-by", by);
+        "mutated-by", by,
+        "saved-at", site,
+        "mutated-at", t.strided().storage().lastMutationSite());
   }
 
   void free() {
@@ -273,12 +289,21 @@ public final class Node {
   /**
    * Adds a function that sees, and may replace, the gradient of this node's output.
    *
-   * @param hook takes the gradient, returns it or another of the same shape
+   * @param hook takes the gradient, returns it or another of the same shape and dtype
    */
   public synchronized void addHook(UnaryOperator<Tensor> hook) {
     List<UnaryOperator<Tensor>> more = new ArrayList<>(hooks);
     more.add(hook);
     hooks = List.copyOf(more);
+  }
+
+  /**
+   * Takes a hook back.
+   *
+   * @param hook what was added
+   */
+  public synchronized void removeHook(UnaryOperator<Tensor> hook) {
+    hooks = hooks.stream().filter(h -> h != hook).toList();
   }
 
   List<UnaryOperator<Tensor>> hooks() {
@@ -297,5 +322,7 @@ public final class Node {
   void inherit(Node old) {
     retaining = old.retaining;
     old.retaining = null;
+    hooks = old.hooks;
+    old.hooks = List.of();
   }
 }

@@ -11,6 +11,7 @@ public final class Storage {
   private final DType dtype;
   private int version;
   private String lastMutation = "";
+  private String lastMutationSite = "";
 
   /**
    * Wraps a primitive array without copying it.
@@ -90,5 +91,23 @@ public final class Storage {
   public synchronized void bump(String op) {
     version++;
     lastMutation = op;
+  }
+
+  /**
+   * Where the last in-place change was asked for.
+   *
+   * @return a place in the user's code, empty when nobody noted it
+   */
+  public synchronized String lastMutationSite() {
+    return lastMutationSite;
+  }
+
+  /**
+   * Notes where the last in-place change was asked for.
+   *
+   * @param site a place in the user's code
+   */
+  public synchronized void noteSite(String site) {
+    lastMutationSite = site;
   }
 }

@@ -253,7 +253,7 @@ public final class Indexing {
       v = Structural.converted(v, x.dtype());
     }
     put(x.strided(), plan, v);
-    x.strided().storage().bump("set!");
+    InPlace.bump(x, "set!");
   }
 
   private static void put(Strided into, IndexPlan plan, Strided value) {

@@ -8,6 +8,7 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.NdException;
+import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
@@ -120,6 +121,9 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     try {
       long level = Lifting.level(ins);
       Tensor result = level == 0 ? compute(ins) : Lifting.apply(this, null, ins, level);
+      if (Anomaly.isOn()) {
+        Anomaly.checkForward(name(), ins, result);
+      }
       return result.dtype().isFloating() && isDifferentiable() && tracked(ins) ? record(ins, result) : result;
     } catch (NdException e) {
       throw e.during(name());

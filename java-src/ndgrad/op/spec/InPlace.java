@@ -9,6 +9,7 @@ import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.NdException;
 import ndgrad.ShapeException;
+import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
@@ -62,7 +63,7 @@ public final class InPlace {
     Layout[] layouts = java.util.Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new);
     requireShape(target, Layout.of(Layout.broadcast(layouts)));
     if (!tracked && op.runInto(ins)) {
-      target.strided().storage().bump(op.name() + "!");
+      bump(target, op.name() + "!");
       return target;
     }
     Tensor first = tracked && op.saves(ins, 0) ? snapshot(target) : target;
@@ -146,10 +147,28 @@ public final class InPlace {
 
   private static void write(Tensor target, Tensor value, String name) {
     Copies.copy(value.strided(), target.strided());
-    target.strided().storage().bump(name);
+    bump(target, name);
   }
 
-  /** Makes the root's history: what it was, with the target's part replaced by the value. */
+  /**
+   * Counts an in-place change of an array's storage.
+   *
+   * @param target the array that was written to
+   * @param name the op to name as the one that did it
+   */
+  public static void bump(Tensor target, String name) {
+    target.strided().storage().bump(name);
+    if (Anomaly.isOn()) {
+      target.strided().storage().noteSite(Anomaly.site());
+    }
+  }
+
+  /**
+   * Makes the root's history: what it was, with the target's part replaced by the value.
+   *
+   * @param target the array that was written to
+   * @param value what was written, of its shape and dtype
+   */
   public static void rewrite(Tensor target, Tensor value) {
     Tensor root = target.root();
     root.madeBy(

@@ -3,6 +3,7 @@ package ndgrad.op.spec;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
@@ -93,6 +94,9 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   public Tensor run(Args args, Tensor[] ins) {
     long level = Lifting.level(ins);
     Tensor out = level == 0 ? compute(args, ins) : Lifting.apply(this, args, ins, level);
+    if (Anomaly.isOn()) {
+      Anomaly.checkForward(name(), ins, out);
+    }
     if (isDifferentiable() && tracked(ins)) {
       boolean[] needed = new boolean[ins.length];
       boolean any = false;
