@@ -8,14 +8,17 @@ import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Window;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Typing;
 
 /**
  * Windows that slide over signals and images. A convolution lays out the window's contents at all
@@ -55,6 +58,14 @@ public final class Convolution {
                 ndgrad.kernel.Convolution.col2im(image, in[0], (Window) a.get("window"));
                 return image;
               });
+
+  /** The values where the mask is true, elsewhere the least there is. */
+  private static final Elementwise INSIDE =
+      define("inside", "mask, x")
+          .internal()
+          .elementwise(
+              Typing.SELECT,
+              Expr.select(Expr.in(0), Expr.in(1), Expr.num(Double.NEGATIVE_INFINITY)));
 
   /** Convolution of images. */
   public static final Composite CONV2D =
@@ -162,6 +173,61 @@ public final class Convolution {
           .fails(ArgumentException.class, "#x [1 1 3] #x [1 1 2] {:stride [1 1]}")
           .composite(a -> convolved(a, 1));
 
+  /** The largest value in each place of a window. */
+  public static final Composite MAX_POOL2D =
+      define(
+              "max-pool2d",
+              "x, size: ints, stride: ints = nil, padding: ints = 0, dilation: ints = 1")
+          .doc(
+              "The largest element in the window at each of its places, for every channel of images"
+                  + " of shape [batch channels height width], or without the batch. What padding"
+                  + " adds is less than any element; it is at most half of the window. The gradient"
+                  + " is shared equally by elements that tie (PyTorch gives it to the first of"
+                  + " them).")
+          .param("x", "the images")
+          .param("size", "the window's size, one integer or one for each direction")
+          .param("stride", "the window's step; its size when nil")
+          .param(
+              "padding",
+              "how far the window reaches over the edges, one integer or one for each direction")
+          .param(
+              "dilation",
+              "the distance of the window's points, one integer or one for each direction")
+          .domain(-3, 3)
+          .oracle(
+              "torch.nn.functional.max_pool2d(torch.from_numpy(np.array(x, 'float64')), size,"
+                  + " stride, padding, dilation).numpy().astype(x.dtype)")
+          .samples(
+              "#x [2 2 4 4] 2",
+              "#x [1 1 5 4] [3 2]",
+              "#x [1 2 5 5] 3 {:stride 2 :padding 1}",
+              "#x [2 4 6] [2 3] {:stride 1}",
+              "#x [1 1 6 6] 2 {:dilation 2}")
+          .fails(ShapeException.class, "#x [3 3] 2", "#x [1 1 3 3] 4")
+          .fails(
+              ArgumentException.class,
+              "#x [1 1 3 3] 0",
+              "#x [1 1 3 3] 2 {:stride 0}",
+              "#x [1 1 3 3] 2 {:padding 2}",
+              "#x [1 1 3 3] [1 1 1]")
+          .composite(
+              a -> {
+                int[] padding = pair(a.ints("padding"), "padding", 0);
+                int[] size = pair(a.ints("size"), "size", 1);
+                if (2 * padding[0] > size[0] || 2 * padding[1] > size[1]) {
+                  throw new ArgumentException(
+                      "padding "
+                          + Arrays.toString(padding)
+                          + " is more than half of the window's size "
+                          + Arrays.toString(size),
+                      "argument",
+                      "padding",
+                      "value",
+                      Arrays.toString(padding));
+                }
+                return pooled(a, pair(a.ints("dilation"), "dilation", 1), Convolution::largest);
+              });
+
   /** The mean in each place of a window. */
   public static final Composite AVG_POOL2D =
       define("avg-pool2d", "x, size: ints, stride: ints = nil, padding: ints = 0")
@@ -187,7 +253,12 @@ public final class Convolution {
               "#x [2 4 6] [2 3] {:stride 1}")
           .fails(ShapeException.class, "#x [3 3] 2", "#x [1 1 3 3] 4")
           .fails(ArgumentException.class, "#x [1 1 3 3] 0", "#x [1 1 3 3] 2 {:stride [1 2 3]}")
-          .composite(a -> pooled(a, new int[] {1, 1}, Convolution::mean));
+          .composite(
+              a ->
+                  pooled(
+                      a,
+                      new int[] {1, 1},
+                      (x, window) -> Reductions.MEAN.of(windows(x, window), 2)));
 
   private interface Pool {
     /** From images to [batch, channels, places]. */
@@ -460,9 +531,14 @@ public final class Convolution {
         columns, images.dim(0), images.dim(1), w.height() * w.width(), columns.dim(2));
   }
 
-  private static Tensor mean(Tensor images, Window w) {
-    DType dtype = images.dtype();
-    Tensor x = dtype.isFloating() ? images : Structural.CAST.of(images, dtype.toFloating());
-    return Arithmetic.DIV.of(Linalg.sumOver(windows(x, w), 2), (double) w.height() * w.width());
+  private static Tensor largest(Tensor images, Window w) {
+    Tensor windows = windows(images, w);
+    // Zeros are the least truth values already.
+    if ((w.padH() > 0 || w.padW() > 0) && images.dtype() != DType.BOOL) {
+      Strided image = Strided.zeros(DType.BOOL, 1, 1, images.dim(2), images.dim(3));
+      Arrays.fill((boolean[]) image.array(), true);
+      windows = INSIDE.of(new Tensor(columns(image, w)), windows);
+    }
+    return Reductions.MAX.of(windows, 2);
   }
 }

@@ -120,7 +120,9 @@ public final class Einsum {
       int[] kept = Arrays.stream(labels).filter(l -> contains(needed, l)).toArray();
       int[] axes =
           IntStream.range(0, labels.length).filter(i -> !contains(kept, labels[i])).toArray();
-      return axes.length == 0 ? this : new Factor(Linalg.sumOver(x, axes), kept);
+      return axes.length == 0
+          ? this
+          : new Factor(Reductions.SUM.of(x, axes, false, x.dtype()), kept);
     }
   }
 

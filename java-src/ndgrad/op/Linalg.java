@@ -211,15 +211,14 @@ public final class Linalg {
               "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x [2 2] {:axis1 2}", "#x [2 2] {:axis2 0}")
           .composite(
-              a -> {
-                Tensor x = a.tensor("x");
-                Tensor diagonal =
-                    Shapes.DIAGONAL.of(
-                        x, a.integer("offset"), a.integer("axis1"), a.integer("axis2"));
-                return sumOver(
-                    x.dtype().isFloating() ? diagonal : Structural.CAST.of(diagonal, DType.INT64),
-                    diagonal.ndim() - 1);
-              });
+              a ->
+                  Reductions.SUM.of(
+                      Shapes.DIAGONAL.of(
+                          a.tensor("x"),
+                          a.integer("offset"),
+                          a.integer("axis1"),
+                          a.integer("axis2")),
+                      -1));
 
   /** The Kronecker product. */
   public static final Composite KRON =
@@ -249,17 +248,6 @@ public final class Linalg {
     return Arrays.equals(axes, IntStream.range(0, axes.length).toArray())
         ? x
         : Shapes.TRANSPOSE.of(x, axes);
-  }
-
-  /** The sum over some axes, in the dtype of the array; for bool the logical or. */
-  static Tensor sumOver(Tensor x, int... axes) {
-    int[] ones = x.shape();
-    for (int axis : axes) {
-      ones[axis] = 1;
-    }
-    int[] kept = Arrays.stream(others(x.ndim(), axes)).map(x::dim).toArray();
-    Tensor sum = Structural.sumTo(x, Layout.of(ones), x.dtype());
-    return reshape(sum == x ? Structural.COPY.of(x) : sum, kept);
   }
 
   /** A view with the last two axes exchanged. */
