@@ -6744,6 +6744,47 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maxPool2d(int... size) {
+    return (Array) call(Convolution.MAX_POOL2D, Map.of(), this, size);
+  }
+
+  /**
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maxPool2d(int[] size, Options options) {
+    return (Array) call(Convolution.MAX_POOL2D, options.asMap(), this, size);
+  }
+
+  /**
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   *
+   * @param size the window's size, one integer or one for each direction
+   * @param stride the window's step; its size when nil
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maxPool2d(int[] size, int... stride) {
+    return (Array) call(Convolution.MAX_POOL2D, Map.of(), this, size, stride);
+  }
+
+  /**
    * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
    * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
    * as float64.

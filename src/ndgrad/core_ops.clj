@@ -28,8 +28,8 @@
    hstack vstack split chunk tile repeat roll pad triu tril diag meshgrid setitem take
    take-along-axis nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot
    fill fill! index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum
-   conv2d conv1d avg-pool2d zeros ones empty full zeros-like ones-like empty-like full-like
-   arange linspace logspace eye tri copy astype broadcast-to expand select])
+   conv2d conv1d max-pool2d avg-pool2d zeros ones empty full zeros-like ones-like empty-like
+   full-like arange linspace logspace eye tri copy astype broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -2448,6 +2448,22 @@
   Example: (nd/conv1d (nd/ones [2 3 6]) (nd/ones [2 3 3]))"}
   conv1d
   (call/function Convolution/CONV1D))
+
+(def ^{:arglists '([x size] [x size {:keys [stride padding dilation]}])
+       :doc "The largest element in the window at each of its places, for every channel of images of
+  shape [batch channels height width], or without the batch. What padding adds is less than
+  any element; it is at most half of the window. The gradient is shared equally by elements
+  that tie (PyTorch gives it to the first of them).
+    x - the images
+    size - the window's size, one integer or one for each direction
+    :stride - the window's step; its size when nil; default nil
+    :padding - how far the window reaches over the edges, one integer or one for each
+    direction; default 0
+    :dilation - the distance of the window's points, one integer or one for each direction;
+    default 1
+  Example: (nd/max-pool2d (nd/ones [2 2 4 4]) 2)"}
+  max-pool2d
+  (call/function Convolution/MAX_POOL2D))
 
 (def ^{:arglists '([x size] [x size {:keys [stride padding]}])
        :doc "The mean of the elements in the window at each of its places, for every channel of images
