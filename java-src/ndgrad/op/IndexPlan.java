@@ -72,11 +72,12 @@ final class IndexPlan {
    *
    * @param layout the array's shape
    * @param items the expression
+   * @param arrays whether 0-d index arrays count as arrays; otherwise they count as integers
    * @return the plan
    * @throws IndexException when there are too many items, one is out of range, or arrays do not fit
    */
-  static IndexPlan of(Layout layout, List<Index> items) {
-    Reader r = new Reader(layout);
+  static IndexPlan of(Layout layout, List<Index> items, boolean arrays) {
+    Reader r = new Reader(layout, arrays);
     r.read(items);
     return new IndexPlan(r, layout.shape());
   }
@@ -223,8 +224,9 @@ final class IndexPlan {
     private int place = -1;
     private int axis;
 
-    Reader(Layout layout) {
+    Reader(Layout layout, boolean arrays) {
       this.layout = layout;
+      this.arrays = arrays;
       this.fixed = new int[layout.ndim()];
     }
 
@@ -281,7 +283,8 @@ final class IndexPlan {
     private void take(Index item, Tensor tensor, int left) {
       switch (item) {
         case Index.At(long index) -> position(index);
-        case Index.Positions _ when tensor.ndim() == 0 -> position((Long) Nested.item(tensor));
+        case Index.Positions _ when tensor.ndim() == 0 && !arrays ->
+            position((Long) Nested.item(tensor));
         case Index.Positions _ -> positions(tensor);
         case Index.Mask _ -> mask(tensor);
         case Index.All _ -> {

@@ -3,6 +3,7 @@ package ndgrad.op;
 import static ndgrad.kernel.Expr.in;
 import static ndgrad.op.spec.Spec.define;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -46,46 +47,66 @@ public final class Indexing {
 
   /** A selection by arrays. */
   private static final Primitive GATHER =
-      define("get", "x, plan: any")
+      define("get", "x, arrays: arrays, use: any")
           .internal()
-          .vjp(0, "", (n, a, g) -> Indexing.SCATTER_ADD.of(g, plan(a)))
-          .primitive((a, in) -> gathered(in[0], plan(a)));
+          .linear()
+          .vjp(
+              0,
+              "arrays",
+              (n, a, g) -> Indexing.SCATTER_ADD.of(g, IndexUse.saved(n, 1), a.get("use")))
+          .primitive((a, in) -> gathered(in[0], plan(a, in, 1)));
 
   /** The adjoint of {@link #GATHER}. */
   private static final Primitive SCATTER_ADD =
-      define("get-add", "x, plan: any")
+      define("get-add", "x, arrays: arrays, use: any")
           .internal()
-          .vjp(0, "", (n, a, g) -> GATHER.of(g, plan(a)))
+          .linear()
+          .vjp(0, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 1), a.get("use")))
           .primitive(
-              (a, in) ->
-                  addedTo(Strided.zeros(in[0].dtype(), plan(a).arrayShape()), in[0], plan(a)));
+              (a, in) -> {
+                IndexPlan plan = plan(a, in, 1);
+                return addedTo(Strided.zeros(in[0].dtype(), plan.arrayShape()), in[0], plan);
+              });
 
   /** A copy to which values are added at a selection by arrays. */
   static final Primitive ADD_AT =
-      define("index-add", "x, values, plan: any")
+      define("index-add", "x, values, arrays: arrays, use: any")
           .internal()
+          .linear()
           .vjp(0, "", (n, a, g) -> g)
-          .vjp(1, "", (n, a, g) -> GATHER.of(g, plan(a)))
+          .vjp(1, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 2), a.get("use")))
           .primitive(
-              (a, in) -> addedTo(Structural.converted(in[0], in[0].dtype()), in[1], plan(a)));
+              (a, in) ->
+                  addedTo(Structural.converted(in[0], in[0].dtype()), in[1], plan(a, in, 2)));
 
   /** A copy in which a selection by arrays is replaced. */
   private static final Primitive PUT =
-      define("setitem", "x, value, plan: any")
+      define("setitem", "x, value, arrays: arrays, use: any")
           .internal()
-          .vjp(0, "", (n, a, g) -> cleared(g, plan(a)))
-          .vjp(1, "", (n, a, g) -> Indexing.GATHER_LAST.of(g, plan(a)))
-          .primitive((a, in) -> replaced(in[0], in[1], plan(a)));
+          .linear()
+          .vjp(0, "arrays", (n, a, g) -> cleared(g, IndexUse.saved(n, 2), a.get("use")))
+          .vjp(
+              1,
+              "arrays",
+              (n, a, g) -> Indexing.GATHER_LAST.of(g, IndexUse.saved(n, 2), a.get("use")))
+          .primitive((a, in) -> replaced(in[0], in[1], plan(a, in, 2)));
 
   /**
    * The adjoint of writing into zeros: where a position is written twice only the last one gets its
    * gradient.
    */
   private static final Primitive GATHER_LAST =
-      define("setitem-gradient", "x, plan: any")
+      define("setitem-gradient", "x, arrays: arrays, use: any")
           .internal()
-          .vjp(0, "", (n, a, g) -> PUT.of(Structural.zeros(g.dtype(), n.layout(0)), g, plan(a)))
-          .primitive((a, in) -> gatheredLast(in[0], plan(a)));
+          .linear()
+          .vjp(
+              0,
+              "arrays",
+              (n, a, g) -> {
+                Tensor zeros = Structural.zeros(g.dtype(), n.layout(0));
+                return PUT.of(zeros, g, IndexUse.saved(n, 1), a.get("use"));
+              })
+          .primitive((a, in) -> gatheredLast(in[0], plan(a, in, 1)));
 
   /** A selection. */
   public static final Composite GET =
@@ -175,9 +196,9 @@ public final class Indexing {
           Layout root = node.layout(0);
           Tensor seen = w.layout.equals(root) ? g : Structural.STRIDED_READ.of(g, root, w.layout);
           if (input == 1) {
-            return GATHER_LAST.of(seen, w.plan);
+            return GATHER_LAST.of(seen, List.of(), w.use);
           }
-          Tensor cleared = cleared(seen, w.plan);
+          Tensor cleared = cleared(seen, List.of(), w.use);
           return w.layout.equals(root)
               ? cleared
               : Structural.STRIDED_WRITE.of(g, cleared, root, w.layout);
@@ -185,7 +206,7 @@ public final class Indexing {
       };
 
   /** A selection by arrays that was written, of an array laid out so. */
-  private record Written(Layout layout, IndexPlan plan) {}
+  private record Written(Layout layout, IndexUse use) {}
 
   /**
    * Selects elements.
@@ -196,9 +217,10 @@ public final class Indexing {
    * @throws IndexException when something is no index, out of range or too much
    */
   public static Tensor get(Tensor x, Object items) {
-    IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+    IndexUse use = IndexUse.of(x, items);
+    IndexPlan plan = use.plan();
     if (!plan.isView()) {
-      return GATHER.of(x, plan);
+      return GATHER.of(x, use.arrays(), use.forTape());
     }
     Tensor view = VIEW.of(x, plan);
     return plan.isScalarArray() ? Structural.COPY.of(view) : view;
@@ -219,10 +241,13 @@ public final class Indexing {
    */
   public static Tensor set(Tensor x, Object items, Object value) {
     try {
-      IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+      IndexUse use = IndexUse.of(x, items);
+      IndexPlan plan = use.plan();
       Tensor given = Nested.tensor(value);
       given = given.requiresGrad() && !x.dtype().isFloating() ? given.detach() : given;
-      boolean tracked = InPlace.guard(x, List.of(given));
+      List<Tensor> read = new ArrayList<>(use.arrays());
+      read.add(given);
+      boolean tracked = InPlace.guard(x, read);
       InPlace.requireFits(x.dtype(), given);
       Tensor v = unpadded(given, plan.shape().length);
       requireBroadcast(v, plan.shape());
@@ -238,7 +263,7 @@ public final class Indexing {
         Tensor root = x.root();
         Tensor[] ins = {root, full};
         root.madeBy(
-            new Node(WRITE, new Written(x.layout(), plan), ins, root.layout(), root.dtype()));
+            new Node(WRITE, new Written(x.layout(), use), ins, root.layout(), root.dtype()));
         root.rewritten();
       }
       return x;
@@ -278,6 +303,10 @@ public final class Indexing {
 
   private static IndexPlan plan(Args a) {
     return (IndexPlan) a.get("plan");
+  }
+
+  private static IndexPlan plan(Args a, Strided[] ins, int from) {
+    return ((IndexUse) a.get("use")).plan(ins, from);
   }
 
   private static Strided gathered(Strided x, IndexPlan plan) {
@@ -334,18 +363,19 @@ public final class Indexing {
     }
   }
 
-  private static Tensor cleared(Tensor g, IndexPlan plan) {
-    return PUT.of(g, new Tensor(Strided.zeros(g.dtype())), plan);
+  private static Tensor cleared(Tensor g, List<Tensor> arrays, Object use) {
+    return PUT.of(g, new Tensor(Strided.zeros(g.dtype())), arrays, use);
   }
 
   private static Tensor setitem(Tensor x, Object items, Tensor value) {
-    IndexPlan plan = IndexPlan.of(x.layout(), IndexItems.of(items));
+    IndexUse use = IndexUse.of(x, items);
+    IndexPlan plan = use.plan();
     Tensor full = fitted(unpadded(value, plan.shape().length), x.dtype(), plan.shape());
     if (plan.isView()) {
       Layout root = Layout.of(x.shape());
       return Structural.STRIDED_WRITE.of(x, full, root, plan.view(root));
     }
-    return PUT.of(x, full, plan);
+    return PUT.of(x, full, use.arrays(), use.forTape());
   }
 
   /**

@@ -24,6 +24,7 @@ public final class Joining {
   private static final Primitive CAT_AXIS =
       define("cat", "xs: arrays, axis: int")
           .internal()
+          .linear()
           .vjpEach(
               "",
               (n, a, input, g) -> {

@@ -21,6 +21,7 @@ import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
@@ -80,7 +81,7 @@ public final class Lookup {
           .composite(a -> nonzero(a.tensor("x")));
 
   /** Where elements are not zero, as rows. */
-  public static final Composite ARGWHERE =
+  public static final Primitive ARGWHERE =
       define("argwhere", "x")
           .doc(
               "Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an"
@@ -89,7 +90,7 @@ public final class Lookup {
           .oracle("np.argwhere(x)")
           .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#b []")
           .nonDifferentiable("positions are integers")
-          .composite(a -> argwhere(a.tensor("x")));
+          .primitive((a, in) -> argwhere(in[0]));
 
   private static final Elementwise CHOOSE =
       define("masked-fill", "mask, value, x")
@@ -154,7 +155,7 @@ public final class Lookup {
           .composite(a -> take(a.tensor("weight"), a.tensor("indices"), 0));
 
   /** Classes as indicator vectors. */
-  public static final Composite ONE_HOT =
+  public static final Primitive ONE_HOT =
       define("one-hot", "indices, num-classes: int = nil")
           .param("indices", "the classes, integers from 0, of any shape")
           .param("num-classes", "how many classes there are; nil for the largest index plus one")
@@ -167,7 +168,7 @@ public final class Lookup {
           .fails(IndexException.class, "[0 3] {:num-classes 3}", "[-1 0]", "[0.5]")
           .fails(ArgumentException.class, "[]", "[0] {:num-classes 0}")
           .nonDifferentiable("the indices are integers")
-          .composite(a -> oneHot(a.tensor("indices"), (Integer) a.get("num-classes")));
+          .primitive((a, in) -> oneHot(in[0], (Integer) a.get("num-classes")));
 
   /** One value everywhere. */
   public static final Composite FILL =
@@ -225,16 +226,18 @@ public final class Lookup {
    * Index arrays must be integers; an empty one may be of any dtype, since an empty list has none.
    */
   private static Tensor integers(Tensor indices) {
-    if (indices.dtype().isInteger()) {
-      return indices;
+    requireIntegers(indices.strided());
+    boolean none = !indices.dtype().isInteger();
+    return none ? Indexing.cast(indices.detach(), DType.INT64) : indices;
+  }
+
+  private static void requireIntegers(Strided indices) {
+    if (!indices.dtype().isInteger() && indices.layout().size() > 0) {
+      throw new IndexException(
+          "indices must be integers, these are " + indices.dtype() + "; convert them with astype",
+          "dtype",
+          indices.dtype().toString());
     }
-    if (indices.size() == 0) {
-      return Indexing.cast(indices.detach(), DType.INT64);
-    }
-    throw new IndexException(
-        "indices must be integers, these are " + indices.dtype() + "; convert them with astype",
-        "dtype",
-        indices.dtype().toString());
   }
 
   private static Tensor take(Tensor x, Tensor indices, Integer axis) {
@@ -280,16 +283,17 @@ public final class Lookup {
       throw new ShapeException(
           "needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first");
     }
+    Tensor rows = ARGWHERE.of(x);
     List<Tensor> out = new ArrayList<>();
-    for (long[] axis : Gather.unravel(Gather.nonzero(x.strided()), x.shape())) {
-      out.add(new Tensor(new Strided(new Storage(axis), Layout.of(axis.length))));
+    for (int axis = 0; axis < x.ndim(); axis++) {
+      out.add(Structural.COPY.of(Structural.SELECT.of(rows, 1, axis)));
     }
     return List.copyOf(out);
   }
 
-  private static Tensor argwhere(Tensor x) {
-    int[] flat = Gather.nonzero(x.strided());
-    long[][] axes = Gather.unravel(flat, x.shape());
+  private static Strided argwhere(Strided x) {
+    int[] flat = Gather.nonzero(x);
+    long[][] axes = Gather.unravel(flat, x.layout().shape());
     Strided out = Strided.zeros(DType.INT64, flat.length, axes.length);
     long[] rows = (long[]) out.array();
     for (int i = 0; i < flat.length; i++) {
@@ -297,12 +301,12 @@ public final class Lookup {
         rows[i * axes.length + axis] = axes[axis][i];
       }
     }
-    return new Tensor(out);
+    return out;
   }
 
-  private static Tensor oneHot(Tensor indices, Integer classes) {
-    Tensor t = integers(indices);
-    long[] at = (long[]) Structural.converted(t.strided(), DType.INT64).array();
+  private static Strided oneHot(Strided indices, Integer classes) {
+    requireIntegers(indices);
+    long[] at = (long[]) Structural.converted(indices, DType.INT64).array();
     if (classes == null && at.length == 0) {
       throw new ArgumentException(
           "needs num-classes when there are no indices", "argument", "num-classes");
@@ -322,14 +326,15 @@ public final class Lookup {
             n);
       }
     }
-    int[] shape = Arrays.copyOf(t.shape(), t.ndim() + 1);
-    shape[t.ndim()] = (int) Math.min(n, Integer.MAX_VALUE);
+    int ndim = indices.layout().ndim();
+    int[] shape = Arrays.copyOf(indices.layout().shape(), ndim + 1);
+    shape[ndim] = (int) Math.min(n, Integer.MAX_VALUE);
     Strided out = Strided.zeros(DType.INT64, shape);
     long[] ones = (long[]) out.array();
     for (int i = 0; i < at.length; i++) {
       ones[(int) (i * n + at[i])] = 1;
     }
-    return new Tensor(out);
+    return out;
   }
 
   private static Tensor indexAdd(Args a) {
@@ -339,8 +344,8 @@ public final class Lookup {
     Tensor indices = integers(a.tensor("indices"));
     List<Index> items = new ArrayList<>(Collections.nCopies(axis, Index.all()));
     items.add(Index.positions(indices));
-    IndexPlan plan = IndexPlan.of(x.layout(), items);
-    if (indices.ndim() != 1 || !Arrays.equals(plan.shape(), values.shape())) {
+    IndexUse use = IndexUse.of(x, items);
+    if (indices.ndim() != 1 || !Arrays.equals(use.plan().shape(), values.shape())) {
       throw new ShapeException(
           "values of shape "
               + values.layout()
@@ -353,6 +358,6 @@ public final class Lookup {
           "shapes",
           List.of(x.layout().toString(), values.layout().toString()));
     }
-    return Indexing.ADD_AT.of(x, Indexing.cast(values, x.dtype()), plan);
+    return Indexing.ADD_AT.of(x, Indexing.cast(values, x.dtype()), use.arrays(), use.forTape());
   }
 }

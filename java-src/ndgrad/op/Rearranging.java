@@ -72,6 +72,7 @@ public final class Rearranging {
   /** Positions shifted around. */
   public static final Primitive ROLL =
       define("roll", "x, shift: ints, axis: axes = nil")
+          .linear()
           .param("shift", "by how many places; one for all axes, or one an axis")
           .param("axis", "the axes; nil for the flattened array")
           .doc(
@@ -152,6 +153,7 @@ public final class Rearranging {
   /** The upper triangle. */
   public static final Primitive TRIU =
       define("triu", "x, k: int = 0")
+          .linear()
           .doc(
               "A copy with zeros below a diagonal of the last two axes. Needs at least two, unlike"
                   + " NumPy's.")
@@ -166,6 +168,7 @@ public final class Rearranging {
   /** The lower triangle. */
   public static final Primitive TRIL =
       define("tril", "x, k: int = 0")
+          .linear()
           .doc(
               "A copy with zeros above a diagonal of the last two axes. Needs at least two, unlike"
                   + " NumPy's.")

@@ -59,7 +59,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   record EachGradient(String saves, VjpEach rule) {}
 
   private static final int OUT = -1;
-  private static final int ALL = -2;
+  private static final int FROM = -2;
 
   private final Forward forward;
   private final Map<Integer, Gradient> gradients;
@@ -154,8 +154,8 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   private static void save(Node node, Tensor[] ins, Tensor out, int position) {
     if (position == OUT) {
       node.save(ins.length, out);
-    } else if (position == ALL) {
-      for (int i = 0; i < ins.length; i++) {
+    } else if (position <= FROM) {
+      for (int i = FROM - position; i < ins.length; i++) {
         node.save(i, ins[i]);
       }
     } else {
@@ -176,10 +176,9 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     }
     Signature signature = spec().signature();
     int at = signature.indexOf(name);
-    if (signature.params().get(at).kind() == Param.Kind.ARRAYS) {
-      return ALL;
-    }
-    return (int) signature.params().subList(0, at).stream().filter(Param::isArray).count();
+    int position = (int) signature.params().subList(0, at).stream().filter(Param::isArray).count();
+    // A list of arrays is the last of the arrays: everything from its first one on.
+    return signature.params().get(at).kind() == Param.Kind.ARRAYS ? FROM - position : position;
   }
 
   @Override
