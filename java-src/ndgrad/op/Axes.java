@@ -133,7 +133,7 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
   }
 
   /** The layout under which a result of the reduction has the shape of its input. */
-  private Layout spread(Layout out) {
+  Layout spread(Layout out) {
     Layout l = out;
     for (int i = 0; i < shape.length; i++) {
       l = reduced[i] && !keepdims ? l.unsqueeze(i) : l;

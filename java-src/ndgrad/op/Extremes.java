@@ -19,6 +19,7 @@ import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
 
 /** What max, min, prod and logsumexp compute, and their gradients. */
@@ -41,6 +42,18 @@ final class Extremes {
       define("where-tie", "x, m, g")
           .internal()
           .elementwise(Typing.PROMOTE, select(TIE, in(2), num(0)));
+
+  /** How many elements tie with the extreme, in the array's dtype. */
+  private static final Primitive COUNT_TIES =
+      define("count-ties", "x, out, axis: axes = nil, keepdims: flag = false")
+          .internal()
+          .nonDifferentiable("a count")
+          .primitive(
+              (a, in) -> {
+                Axes axes = Axes.of(a, in[0].layout());
+                Strided m = in[1].with(axes.spread(in[1].layout()));
+                return axes.run(TIES, in[0].dtype(), in[0].dtype(), in[0], m);
+              });
 
   /** g exp(x - total): the gradient of a logsumexp; elements of -∞ have no share. */
   static final Elementwise EXP_SHARE =
@@ -72,15 +85,13 @@ final class Extremes {
     return out;
   }
 
-  /**
-   * max and min: an even share for each of those that tie. The choice of elements is a constant.
-   */
+  /** max and min: an even share for each of those that tie. Which do is a constant. */
   static Tensor extremeGradient(Node n, Args a, Tensor g) {
     Tensor x = n.in(0).detach();
-    Tensor m = Axes.spread(n.out().detach(), n, a);
-    DType dtype = g.dtype();
-    Strided ties = Axes.of(a, n.layout(0)).run(TIES, dtype, dtype, x.strided(), m.strided());
-    return WHERE_TIE.of(x, m, Axes.spread(Arithmetic.DIV.of(g, new Tensor(ties)), n, a));
+    Tensor out = n.out().detach();
+    Tensor ties = COUNT_TIES.of(x, out, a.get("axis"), a.flag("keepdims"));
+    Tensor share = Arithmetic.DIV.of(g, ties);
+    return WHERE_TIE.of(x, Axes.spread(out, n, a), Axes.spread(share, n, a));
   }
 
   /**
@@ -90,11 +101,8 @@ final class Extremes {
   static Tensor productGradient(Node n, Args a, Tensor g) {
     Tensor x = Axes.cast(n.in(0), g.dtype());
     Tensor out = n.out();
-    Strided ordinary = Strided.zeros(DType.BOOL);
-    Axes all = Axes.of(out.layout(), null, false);
-    ORDINARY.run(ordinary, g.dtype(), all.list(), out.strided());
     Tensor gradient;
-    if (((boolean[]) ordinary.array())[0]) {
+    if (isOrdinary(out)) {
       gradient = Arithmetic.DIV.of(Axes.spread(Arithmetic.MUL.of(g, out), n, a), x);
     } else {
       gradient = Axes.spread(g, n, a);
@@ -105,6 +113,16 @@ final class Extremes {
       }
     }
     return Axes.cast(gradient, n.dtype(0));
+  }
+
+  /** Whether division is safe; a lifted value may stand for several examples, so it is not. */
+  private static boolean isOrdinary(Tensor out) {
+    if (out.level() > 0) {
+      return false;
+    }
+    Strided all = Strided.zeros(DType.BOOL);
+    ORDINARY.run(all, out.dtype(), Axes.of(out.layout(), null, false).list(), out.strided());
+    return ((boolean[]) all.array())[0];
   }
 
   static Strided logSumExp(Axes axes, Reduction largest, Strided x) {

@@ -4,6 +4,7 @@ import static ndgrad.op.spec.Spec.define;
 
 import ndgrad.DType;
 import ndgrad.IndexException;
+import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Gather;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
@@ -19,32 +20,49 @@ final class Lanes {
 
   private static final Layout ELEMENT = Layout.of();
 
-  /** The elements at the given row-major indexes, in the given shape. */
+  /** The elements at row-major indexes, in the shape of the indexes. */
   static final Primitive TAKE_AT =
-      define("take-at", "x, at: any, shape: shape")
+      define("take-at", "x, at")
           .internal()
-          .vjp(0, "", (n, a, g) -> Lanes.ADD_AT.of(g, a.get("at"), n.layout(0).shape()))
+          .linear()
+          .vjp(0, "at", (n, a, g) -> Lanes.ADD_AT.of(g, n.in(1), n.layout(0).shape()))
           .primitive(
               (a, in) -> {
                 Strided x = in[0];
-                int[] at = (int[]) a.get("at");
-                Strided out = Strided.zeros(x.dtype(), a.ints("shape"));
-                Gather.gather(
-                    out.with(Layout.of(at.length)), x, Gather.positions(x.layout(), at), ELEMENT);
+                Strided out = Strided.zeros(x.dtype(), in[1].layout().shape());
+                int[] at = Gather.positions(x.layout(), integers(in[1]));
+                Gather.gather(out.with(Layout.of(at.length)), x, at, ELEMENT);
                 return out;
               });
 
-  /** Zeros of the given shape with the elements added at the given row-major indexes. */
+  /** Zeros of a shape with the elements added at row-major indexes. */
   static final Primitive ADD_AT =
-      define("add-at", "x, at: any, shape: shape")
+      define("add-at", "x, at, shape: shape")
           .internal()
-          .vjp(0, "", (n, a, g) -> TAKE_AT.of(g, a.get("at"), n.layout(0).shape()))
+          .linear()
+          .vjp(0, "at", (n, a, g) -> TAKE_AT.of(g, n.in(1)))
           .primitive(
               (a, in) -> {
                 Strided out = Strided.zeros(in[0].dtype(), a.ints("shape"));
-                Gather.add(out, (int[]) a.get("at"), ELEMENT, flat(in[0]));
+                Gather.add(out, integers(in[1]), ELEMENT, flat(in[0]));
                 return out;
               });
+
+  /** From indexes along an axis of a shape to row-major indexes. */
+  static final Primitive FLAT_INDEX =
+      define("take-along-axis", "index, shape: shape, axis: int")
+          .internal()
+          .nonDifferentiable("indexes")
+          .primitive((a, in) -> flatIndex(Layout.of(a.ints("shape")), in[0], a.integer("axis")));
+
+  /** The elements of an array at indexes along an axis; the other dimensions are the same. */
+  static Tensor pick(Tensor x, Tensor index, int axis) {
+    return TAKE_AT.of(x, FLAT_INDEX.of(index, x.shape(), axis));
+  }
+
+  private static int[] integers(Strided x) {
+    return (int[]) Structural.converted(x, DType.INT32).array();
+  }
 
   /** All elements in row-major order along one axis; a view where strides allow it. */
   static Strided flat(Strided x) {
@@ -64,23 +82,15 @@ final class Lanes {
     return out;
   }
 
-  /**
-   * From indexes along an axis to row-major indexes.
-   *
-   * @param x the shape that is indexed
-   * @param index integers, of x's shape but along the axis; negative ones count from the end
-   * @param axis from 0 to ndim-1
-   * @return in the row-major order of the index
-   * @throws IndexException when one is out of range
-   */
-  static int[] flatIndex(Layout x, Strided index, int axis) {
+  private static Strided flatIndex(Layout x, Strided index, int axis) {
     int n = x.dim(axis);
     int lanes = index.layout().dim(axis);
     int inner = 1;
     for (int i = axis + 1; i < x.ndim(); i++) {
       inner *= x.dim(i);
     }
-    int[] out = new int[index.layout().intSize()];
+    Strided flat = Strided.zeros(DType.INT32, index.layout().shape());
+    int[] out = (int[]) flat.array();
     long[] along = (long[]) Structural.converted(index, DType.INT64).array();
     for (int i = 0, start = 0; i < out.length; start += n * inner) {
       for (int k = 0; k < lanes; k++) {
@@ -106,6 +116,6 @@ final class Lanes {
         }
       }
     }
-    return out;
+    return flat;
   }
 }

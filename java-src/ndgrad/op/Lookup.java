@@ -50,22 +50,6 @@ public final class Lookup {
           .fails(ShapeException.class, "#x [3] [0] {:axis 1}")
           .composite(a -> take(a.tensor("x"), a.tensor("indices"), (Integer) a.get("axis")));
 
-  /** One element along an axis for each of the others. */
-  public static final Composite TAKE_ALONG_AXIS =
-      define("take-along-axis", "x, indices, axis: int = -1")
-          .param(
-              "indices", "integers, as many dimensions as x, broadcast with it on the other axes")
-          .doc(
-              "For every place of the other axes the elements at the indices given there, as"
-                  + " NumPy's take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a"
-                  + " class for each row.")
-          .domain(-3, 3)
-          .oracle("np.take_along_axis(x, np.asarray(indices), axis)")
-          .samples("#x [2 3] [[0] [2]]", "#x [2 3] [[1 0 1]] {:axis 0}", "#x [3] [2 2 0 1]")
-          .fails(IndexException.class, "#x [2 3] [[3] [0]]", "#x [2 3] [[0.5] [0]]")
-          .fails(ShapeException.class, "#x [2 3] [0]", "#x [2 3] [[0] [1]] {:axis 2}")
-          .composite(a -> alongAxis(a.tensor("x"), a.tensor("indices"), a.integer("axis")));
-
   /** Where elements are not zero. */
   public static final Composite NONZERO =
       define("nonzero", "x")
@@ -249,33 +233,6 @@ public final class Lookup {
     List<Index> items = new ArrayList<>(Collections.nCopies(at, Index.all()));
     items.add(Index.positions(integers(indices)));
     return Indexing.get(from, items);
-  }
-
-  private static Tensor alongAxis(Tensor x, Tensor indices, int axis) {
-    int at = x.layout().axis(axis);
-    if (indices.ndim() != x.ndim()) {
-      throw new ShapeException(
-          "indices of shape "
-              + indices.layout()
-              + " must have as many dimensions as the array of shape "
-              + x.layout(),
-          "shapes",
-          List.of(x.layout().toString(), indices.layout().toString()));
-    }
-    List<Index> items = new ArrayList<>();
-    for (int i = 0; i < x.ndim(); i++) {
-      int[] shape = new int[x.ndim()];
-      Arrays.fill(shape, 1);
-      shape[i] = x.dim(i);
-      int[] numbers = new int[i == at ? 0 : x.dim(i)];
-      Arrays.setAll(numbers, k -> k);
-      items.add(
-          Index.positions(
-              i == at
-                  ? integers(indices)
-                  : new Tensor(new Strided(new Storage(numbers), Layout.of(shape)))));
-    }
-    return Indexing.get(x, items);
   }
 
   private static List<Tensor> nonzero(Tensor x) {

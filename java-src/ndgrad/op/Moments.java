@@ -19,6 +19,7 @@ import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
 
 /** What mean, var and std compute, and their gradients. */
@@ -40,6 +41,15 @@ final class Moments {
       define("where-number", "g, x")
           .internal()
           .elementwise(Typing.PROMOTE, select(of(Fn1.ISNAN, in(1)), num(0), in(0)));
+
+  /** How many elements are numbers, in the array's dtype. */
+  private static final Primitive COUNT_NUMBERS =
+      define("count-numbers", "x, axis: axes = nil, keepdims: flag = false")
+          .internal()
+          .nonDifferentiable("a count")
+          .primitive(
+              (a, in) ->
+                  Axes.of(a, in[0].layout()).run(PRESENT, in[0].dtype(), in[0].dtype(), in[0]));
 
   /** g (x - mean). */
   private static final Elementwise TIMES_DISTANCE =
@@ -101,10 +111,10 @@ final class Moments {
   }
 
   static Tensor meanOfNumbers(Args a) {
-    Tensor x = a.tensor("x");
-    DType dtype = x.dtype().toFloating();
-    Strided count = Axes.of(a, x.layout()).run(PRESENT, dtype, dtype, x.strided());
-    Tensor sum = Reductions.NANSUM.of(Axes.cast(x, dtype), a.get("axis"), a.flag("keepdims"));
-    return Arithmetic.DIV.of(sum, new Tensor(count));
+    Tensor x = Axes.cast(a.tensor("x"), a.tensor("x").dtype().toFloating());
+    Object axis = a.get("axis");
+    boolean keepdims = a.flag("keepdims");
+    Tensor sum = Reductions.NANSUM.of(x, axis, keepdims);
+    return Arithmetic.DIV.of(sum, COUNT_NUMBERS.of(x.detach(), axis, keepdims));
   }
 }

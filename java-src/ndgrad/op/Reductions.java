@@ -92,6 +92,7 @@ public final class Reductions {
               "#i [3] {:dtype :float32}",
               "#x [3] {:dtype :int32}")
           .fails(ShapeException.class, BAD_AXES)
+          .linear()
           .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
           .primitive(
               (a, in) -> {
@@ -111,6 +112,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [4] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
+          .linear()
           .vjp(
               0,
               "",
@@ -345,6 +347,22 @@ public final class Reductions {
               (n, a, g) ->
                   Extremes.EXP_SHARE.of(Axes.spread(g, n, a), n.in(0), Axes.spread(n.out(), n, a)))
           .primitive((a, in) -> Extremes.logSumExp(Axes.of(a, in[0].layout()), LARGEST, in[0]));
+
+  /** The middle of the elements in order. */
+  public static final Composite MEDIAN =
+      define("median", "x, axis: axes = nil, keepdims: flag = false")
+          .doc(
+              "The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch"
+                  + " takes the lower); NaN where there is one, and of no elements. Floating arrays"
+                  + " keep their dtype, others give float64. The gradient goes to the middle"
+                  + " element, half to each of two.")
+          .domain(-3, 3)
+          .oracle("np.median(x, axis=axis, keepdims=keepdims)")
+          .samples(AXES)
+          .samples(OF_NOTHING)
+          .samples(NO_RESULT, "#x [5]", "#x [3 5] {:axis 1}", "[1.0 ##NaN 2.0]")
+          .fails(ShapeException.class, BAD_AXES)
+          .composite(Medians::median);
 
   /** Vector and matrix norms. */
   public static final Composite NORM =

@@ -11,7 +11,9 @@ import ndgrad.ArgumentException;
 import ndgrad.op.spec.Op;
 import ndgrad.op.spec.Structural;
 
-/** Every op, by family: found in the families' public constants, so that declaring an op lists it. */
+/**
+ * Every op, by family: found in the families' public constants, so that declaring an op lists it.
+ */
 public final class Registry {
   private static final List<Class<?>> FAMILIES =
       List.of(
@@ -22,6 +24,7 @@ public final class Registry {
           Activations.class,
           Reductions.class,
           Scans.class,
+          Sorting.class,
           Shapes.class,
           Joining.class,
           Rearranging.class,

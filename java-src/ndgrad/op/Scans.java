@@ -45,6 +45,7 @@ public final class Scans {
   private static final Primitive RUNNING_SUM =
       define("running-sum", "x, axis: int, reverse: flag, dtype: dtype")
           .internal()
+          .linear()
           .vjp(
               0,
               "",
@@ -75,6 +76,13 @@ public final class Scans {
           .vjp(1, "a", Scans::termGradient)
           .primitive(
               (a, in) -> Recurrence.solve(in[0], in[1], a.integer("axis"), a.flag("reverse")));
+
+  /** For each running extreme the row-major index of the latest element that has its value. */
+  private static final Primitive HOLDERS =
+      define("running-holders", "x, out, axis: int = nil")
+          .internal()
+          .nonDifferentiable("indexes")
+          .primitive((a, in) -> holders(a, in[0], in[1]));
 
   /** The running sum. */
   public static final Composite CUMSUM =
@@ -169,31 +177,22 @@ public final class Scans {
     return run(combine, x, axis(a, given.layout()), false, x.dtype());
   }
 
-  /**
-   * Of each element of the output, the input that is the extreme; which one it is is a constant.
-   */
+  /** Which element is the extreme is a constant. */
   private static Tensor extremeGradient(Node n, Args a, Tensor g) {
-    Strided given = n.in(0).strided();
-    Strided x = a.has("axis") && given.layout().ndim() > 0 ? given : Lanes.flat(given);
-    int axis = axis(a, given.layout());
-    Strided attained = Strided.zeros(DType.INT32, x.layout().shape());
-    Strided count =
-        new Strided(new Storage(Lanes.iota(x.layout().dim(axis))), along(x.layout(), axis));
-    DType load = x.dtype();
-    ATTAINED.run(
-        new Strided[] {attained},
-        new DType[] {load, load, DType.INT32},
-        new Strided[] {x, n.out().strided(), count});
-    Strided latest = run(Fn2.MAX, attained, axis, false, DType.INT32);
-    int[] flat = Lanes.flatIndex(x.layout(), latest, axis);
-    return Lanes.ADD_AT.of(g, flat, n.layout(0).shape());
+    Tensor at = HOLDERS.of(n.in(0).detach(), n.out().detach(), a.get("axis"));
+    return Lanes.ADD_AT.of(g, at, n.layout(0).shape());
   }
 
-  /** The layout of numbers along one axis of a shape. */
-  private static Layout along(Layout x, int axis) {
-    int[] strides = new int[x.ndim()];
-    strides[axis] = 1;
-    return Layout.of(x.shape(), strides, 0);
+  private static Strided holders(Args a, Strided given, Strided out) {
+    Strided x = a.has("axis") && given.layout().ndim() > 0 ? given : Lanes.flat(given);
+    int[] shape = x.layout().shape();
+    Strided attained = Strided.zeros(DType.INT32, shape);
+    Strided numbers = new Strided(new Storage(Lanes.iota(x.layout().intSize())), Layout.of(shape));
+    ATTAINED.run(
+        new Strided[] {attained},
+        new DType[] {x.dtype(), x.dtype(), DType.INT32},
+        new Strided[] {x, out, numbers});
+    return run(Fn2.MAX, attained, axis(a, given.layout()), false, DType.INT32);
   }
 
   /**

@@ -102,6 +102,15 @@ class ReductionsTest {
   }
 
   @Test
+  void medianGivesHalfOfTheGradientToEachOfTwo() {
+    Tensor even = leaf(4, 1, 3, 2);
+    assertArrayEquals(
+        new double[] {0, 0, 0.5, 0.5}, gradient(Reductions.MEDIAN.of(even), even), EXACT);
+    Tensor odd = leaf(4, 1, 3);
+    assertArrayEquals(new double[] {0, 0, 1}, gradient(Reductions.MEDIAN.of(odd), odd), EXACT);
+  }
+
+  @Test
   void meansOfNumbersLeaveOutNaN() {
     Tensor x = leaf(1, Double.NaN, 5);
     assertArrayEquals(new double[] {1, 0, 1}, gradient(Reductions.NANSUM.of(x), x), EXACT);

@@ -97,7 +97,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     if (Anomaly.isOn()) {
       Anomaly.checkForward(name(), ins, out);
     }
-    if (isDifferentiable() && tracked(ins)) {
+    if (out.dtype().isFloating() && isDifferentiable() && tracked(ins)) {
       boolean[] needed = new boolean[ins.length];
       boolean any = false;
       for (int i = 0; i < ins.length; i++) {

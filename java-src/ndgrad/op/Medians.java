@@ -1,0 +1,93 @@
+package ndgrad.op;
+
+import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.of;
+import static ndgrad.op.spec.Spec.define;
+
+import java.util.Arrays;
+import ndgrad.DType;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
+
+/**
+ * The median: finds the middle elements, which are then picked and averaged by differentiable ops.
+ */
+final class Medians {
+  private Medians() {}
+
+  private static final Program IS_NAN = Program.of(of(Fn1.ISNAN, in(0)));
+
+  /** The row-major indexes of the two middle elements, along a new last axis. */
+  private static final Primitive MIDDLE =
+      define("median", "x, axis: axes = nil, keepdims: flag = false")
+          .internal()
+          .nonDifferentiable("indexes")
+          .primitive((a, in) -> middle(in[0], Axes.of(a, in[0].layout())));
+
+  static Tensor median(Args a) {
+    Tensor given = a.tensor("x");
+    Tensor x = Axes.cast(given, given.dtype().toFloating());
+    Axes axes = Axes.of(a, x.layout());
+    if (axes.count() == 0) {
+      return Arithmetic.DIV.of(Structural.zeros(x.dtype(), Layout.of(axes.result())), 0L);
+    }
+    Tensor at = MIDDLE.of(x.detach(), a.get("axis"), a.flag("keepdims"));
+    return Reductions.MEAN.of(Lanes.TAKE_AT.of(x, at), -1);
+  }
+
+  /**
+   * The row-major indexes of the lower and upper middle element of each lane; of a NaN where there
+   * is one.
+   */
+  private static Strided middle(Strided x, Axes axes) {
+    int n = Math.toIntExact(axes.count());
+    int[] shape = axes.result();
+    int[] pairs = Arrays.copyOf(shape, shape.length + 1);
+    pairs[shape.length] = 2;
+    Strided lanes = lanes(x, axes, n);
+    int[] from =
+        (int[])
+            lanes(
+                    new Strided(
+                        new Storage(Lanes.iota(x.layout().intSize())), Layout.of(axes.shape())),
+                    axes,
+                    n)
+                .array();
+    long[] order = (long[]) Sorting.order(lanes, 1, false).array();
+    int[] at = new int[2 * lanes.layout().dim(0)];
+    Strided nan = Strided.zeros(DType.BOOL, lanes.layout().shape());
+    IS_NAN.run(nan, lanes.dtype(), lanes);
+    boolean[] isNan = (boolean[]) nan.array();
+    for (int row = 0; row < at.length / 2; row++) {
+      int start = row * n;
+      boolean bad = isNan[start + (int) order[start + n - 1]];
+      int low = bad ? n - 1 : (n - 1) / 2;
+      int high = bad ? n - 1 : n / 2;
+      at[2 * row] = from[start + (int) order[start + low]];
+      at[2 * row + 1] = from[start + (int) order[start + high]];
+    }
+    return new Strided(new Storage(at), Layout.of(pairs));
+  }
+
+  /** A row-major copy with one row for each element of the result. */
+  private static Strided lanes(Strided x, Axes axes, int n) {
+    int[] order = new int[axes.shape().length];
+    int k = 0;
+    for (boolean reduced : new boolean[] {false, true}) {
+      for (int i = 0; i < order.length; i++) {
+        if (axes.reduced()[i] == reduced) {
+          order[k++] = i;
+        }
+      }
+    }
+    Strided copy = Structural.converted(x.with(x.layout().permute(order)), x.dtype());
+    return copy.with(Layout.of(copy.layout().intSize() / n, n));
+  }
+}
