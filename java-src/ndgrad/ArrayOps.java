@@ -20,6 +20,7 @@ import ndgrad.op.Reductions;
 import ndgrad.op.Scans;
 import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
+import ndgrad.op.Sorting;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Op;
 
@@ -4751,6 +4752,44 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array median() {
+    return (Array) call(Reductions.MEDIAN, Map.of(), this);
+  }
+
+  /**
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array median(Options options) {
+    return (Array) call(Reductions.MEDIAN, options.asMap(), this);
+  }
+
+  /**
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array median(int... axis) {
+    return (Array) call(Reductions.MEDIAN, Map.of(), this, axis);
+  }
+
+  /**
    * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
    * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
    * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
@@ -4971,6 +5010,373 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array cummin(int axis, Options options) {
     return (Array) call(Scans.CUMMIN, options.asMap(), this, axis);
+  }
+
+  /**
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sort() {
+    return (Array) call(Sorting.SORT, Map.of(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sortInPlace() {
+    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), Map.of());
+  }
+
+  /**
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sort(Options options) {
+    return (Array) call(Sorting.SORT, options.asMap(), this);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sortInPlace(Options options) {
+    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @param axis the axis to sort along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sort(int axis) {
+    return (Array) call(Sorting.SORT, Map.of(), this, axis);
+  }
+
+  /**
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @param axis the axis to sort along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sort(int axis, Options options) {
+    return (Array) call(Sorting.SORT, options.asMap(), this, axis);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
+   *
+   * @param axis the axis to sort along; nil flattens first
+   * @param options named options of this op
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array sortInPlace(int axis, Options options) {
+    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this, axis), options.asMap());
+  }
+
+  /**
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argsort() {
+    return (Array) call(Sorting.ARGSORT, Map.of(), this);
+  }
+
+  /**
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argsort(Options options) {
+    return (Array) call(Sorting.ARGSORT, options.asMap(), this);
+  }
+
+  /**
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
+   *
+   * @param axis the axis to sort along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argsort(int axis) {
+    return (Array) call(Sorting.ARGSORT, Map.of(), this, axis);
+  }
+
+  /**
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
+   *
+   * @param axis the axis to sort along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array argsort(int axis, Options options) {
+    return (Array) call(Sorting.ARGSORT, options.asMap(), this, axis);
+  }
+
+  /**
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices);
+  }
+
+  /**
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, Options options) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices);
+  }
+
+  /**
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, int axis) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
+  }
+
+  /**
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongAxis(Array indices, int axis, Options options) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
+  }
+
+  /**
+   * Another name of {@code takeAlongAxis}.
+   *
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongDim(Array indices) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices);
+  }
+
+  /**
+   * Another name of {@code takeAlongAxis}.
+   *
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongDim(Array indices, Options options) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices);
+  }
+
+  /**
+   * Another name of {@code takeAlongAxis}.
+   *
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongDim(Array indices, int axis) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
+  }
+
+  /**
+   * Another name of {@code takeAlongAxis}.
+   *
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   *
+   * @param indices integers, with as many dimensions as the array; negative ones count from the end
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array takeAlongDim(Array indices, int axis, Options options) {
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
+  }
+
+  /**
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
+   *
+   * @param k how many
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> topk(int k) {
+    return list(call(Sorting.TOPK, Map.of(), this, k));
+  }
+
+  /**
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
+   *
+   * @param k how many
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> topk(int k, Options options) {
+    return list(call(Sorting.TOPK, options.asMap(), this, k));
+  }
+
+  /**
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
+   *
+   * @param k how many
+   * @param axis the axis to look along; nil flattens first
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> topk(int k, int axis) {
+    return list(call(Sorting.TOPK, Map.of(), this, k, axis));
+  }
+
+  /**
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
+   *
+   * @param k how many
+   * @param axis the axis to look along; nil flattens first
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> topk(int k, int axis, Options options) {
+    return list(call(Sorting.TOPK, options.asMap(), this, k, axis));
+  }
+
+  /**
+   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
+   * what is asked for, in the order of the options, int64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> unique() {
+    return list(call(Sorting.UNIQUE, Map.of(), this));
+  }
+
+  /**
+   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
+   * what is asked for, in the order of the options, int64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> unique(Options options) {
+    return list(call(Sorting.UNIQUE, options.asMap(), this));
+  }
+
+  /**
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
+   *
+   * @param values what to look for, of any shape
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array searchsorted(Array values) {
+    return (Array) call(Sorting.SEARCHSORTED, Map.of(), this, values);
+  }
+
+  /**
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
+   *
+   * @param values what to look for, of any shape
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array searchsorted(Array values, Options options) {
+    return (Array) call(Sorting.SEARCHSORTED, options.asMap(), this, values);
+  }
+
+  /**
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
+   *
+   * @param values what to look for, of any shape
+   * @param side :left for the place before equal elements, :right for that behind them
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array searchsorted(Array values, String side) {
+    return (Array) call(Sorting.SEARCHSORTED, Map.of(), this, values, side);
   }
 
   /**
@@ -6191,58 +6597,6 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array take(Array indices, int axis, Options options) {
     return (Array) call(Lookup.TAKE, options.asMap(), this, indices, axis);
-  }
-
-  /**
-   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
-   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
-   *
-   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
-   * @return the result
-   * @throws NdException when an argument does not fit; nothing has been written then
-   */
-  public final Array takeAlongAxis(Array indices) {
-    return (Array) call(Lookup.TAKE_ALONG_AXIS, Map.of(), this, indices);
-  }
-
-  /**
-   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
-   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
-   *
-   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
-   * @param options named options of this op
-   * @return the result
-   * @throws NdException when an argument does not fit; nothing has been written then
-   */
-  public final Array takeAlongAxis(Array indices, Options options) {
-    return (Array) call(Lookup.TAKE_ALONG_AXIS, options.asMap(), this, indices);
-  }
-
-  /**
-   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
-   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
-   *
-   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
-   * @param axis the axis, or axes; negative numbers count from the end
-   * @return the result
-   * @throws NdException when an argument does not fit; nothing has been written then
-   */
-  public final Array takeAlongAxis(Array indices, int axis) {
-    return (Array) call(Lookup.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
-  }
-
-  /**
-   * For every place of the other axes the elements at the indices given there, as NumPy's take_along_axis and
-   * PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
-   *
-   * @param indices integers, as many dimensions as x, broadcast with it on the other axes
-   * @param axis the axis, or axes; negative numbers count from the end
-   * @param options named options of this op
-   * @return the result
-   * @throws NdException when an argument does not fit; nothing has been written then
-   */
-  public final Array takeAlongAxis(Array indices, int axis, Options options) {
-    return (Array) call(Lookup.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
   }
 
   /**

@@ -183,6 +183,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code descending}.
+   *
+   * @param descending its value; each op says what it means
+   * @return new options
+   */
+  public Options descending(boolean descending) {
+    return with("descending", descending);
+  }
+
+  /**
    * These options with {@code dilation}.
    *
    * @param dilation its value; each op says what it means
@@ -280,6 +290,16 @@ public final class Options {
    */
   public Options keepdims(boolean keepdims) {
     return with("keepdims", keepdims);
+  }
+
+  /**
+   * These options with {@code largest}.
+   *
+   * @param largest its value; each op says what it means
+   * @return new options
+   */
+  public Options largest(boolean largest) {
+    return with("largest", largest);
   }
 
   /**
@@ -413,6 +433,36 @@ public final class Options {
   }
 
   /**
+   * These options with {@code return-counts}.
+   *
+   * @param returnCounts its value; each op says what it means
+   * @return new options
+   */
+  public Options returnCounts(boolean returnCounts) {
+    return with("return-counts", returnCounts);
+  }
+
+  /**
+   * These options with {@code return-index}.
+   *
+   * @param returnIndex its value; each op says what it means
+   * @return new options
+   */
+  public Options returnIndex(boolean returnIndex) {
+    return with("return-index", returnIndex);
+  }
+
+  /**
+   * These options with {@code return-inverse}.
+   *
+   * @param returnInverse its value; each op says what it means
+   * @return new options
+   */
+  public Options returnInverse(boolean returnInverse) {
+    return with("return-inverse", returnInverse);
+  }
+
+  /**
    * These options with {@code rtol}.
    *
    * @param rtol its value; each op says what it means
@@ -420,6 +470,16 @@ public final class Options {
    */
   public Options rtol(Object rtol) {
     return with("rtol", rtol);
+  }
+
+  /**
+   * These options with {@code side}.
+   *
+   * @param side its value; each op says what it means
+   * @return new options
+   */
+  public Options side(String side) {
+    return with("side", side);
   }
 
   /**

@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Rearranging Reductions Scans Selection Shapes)
+ '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Rearranging Reductions Scans Selection Shapes Sorting)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -22,14 +22,15 @@
    where clip clip! clamp clamp! nan-to-num nan-to-num! lerp lerp! sigmoid sigmoid!
    log-sigmoid log-sigmoid! relu relu! leaky-relu leaky-relu! elu elu! silu silu! swish
    swish! softplus softplus! gelu gelu! softmax log-softmax sum mean prod max amax min amin
-   argmax argmin var std all any count-nonzero nansum nanmean logsumexp norm cumsum cumprod
-   cummax cummin reshape view flatten ravel transpose permute swapaxes swapdims moveaxis
+   argmax argmin var std all any count-nonzero nansum nanmean logsumexp median norm cumsum
+   cumprod cummax cummin sort sort! argsort take-along-axis take-along-dim topk unique
+   searchsorted reshape view flatten ravel transpose permute swapaxes swapdims moveaxis
    movedim squeeze unsqueeze expand-dims flip diagonal narrow cat concatenate concat stack
    hstack vstack split chunk tile repeat roll pad triu tril diag meshgrid setitem take
-   take-along-axis nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot
-   fill fill! index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum
-   conv2d conv1d max-pool2d avg-pool2d zeros ones empty full zeros-like ones-like empty-like
-   full-like arange linspace logspace eye tri copy astype broadcast-to expand select])
+   nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot fill fill!
+   index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum conv2d conv1d
+   max-pool2d avg-pool2d zeros ones empty full zeros-like ones-like empty-like full-like
+   arange linspace logspace eye tri copy astype broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -1789,6 +1790,17 @@
   logsumexp
   (call/function Reductions/LOGSUMEXP))
 
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes
+  the lower); NaN where there is one, and of no elements. Floating arrays keep their dtype,
+  others give float64. The gradient goes to the middle element, half to each of two.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/median (nd/ones [2 3]))"}
+  median
+  (call/function Reductions/MEDIAN))
+
 (def ^{:arglists '([x] [x {:keys [ord axis keepdims]}])
        :doc "The norm of vectors or matrices. Without ord it is the root of the sum of squares over the
   axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the
@@ -1849,6 +1861,100 @@
   Example: (nd/cummin (nd/ones [4]))"}
   cummin
   (call/function Scans/CUMMIN))
+
+(def ^{:arglists '([x] [x {:keys [axis descending]}])
+       :doc "The elements in ascending order along an axis. NaN comes last, also when descending. The
+  gradient goes to where each element came from.
+    x - the array
+    :axis - the axis to sort along; nil flattens first; default -1
+    :descending - whether the largest come first; default false
+  Example: (nd/sort (nd/ones [5]))"}
+  sort
+  (call/function Sorting/SORT))
+
+(def ^{:arglists '([x] [x {:keys [axis descending]}])
+       :doc "Writes the result of `sort` into its first array, which is modified and returned; its
+  version goes up by one.
+  The elements in ascending order along an axis. NaN comes last, also when descending. The
+  gradient goes to where each element came from.
+    x - the array
+    :axis - the axis to sort along; nil flattens first; default -1
+    :descending - whether the largest come first; default false"}
+  sort!
+  (call/in-place Sorting/SORT))
+
+(def ^{:arglists '([x] [x {:keys [axis descending]}])
+       :doc "The indexes that sort an array along an axis, int64. Stable: equal elements keep their
+  order, also when descending. NaN comes last.
+    x - the array
+    :axis - the axis to sort along; nil flattens first; default -1
+    :descending - whether the largest come first; default false
+  Example: (nd/argsort (nd/ones [5]))"}
+  argsort
+  (call/function Sorting/ARGSORT))
+
+(def ^{:arglists '([x indices] [x indices {:keys [axis]}])
+       :doc "The elements at indexes along an axis: indices as argsort and argmax with keepdims give
+  them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add
+  up.
+    x - the array
+    indices - integers, with as many dimensions as the array; negative ones count from the
+    end
+    :axis - the axis that is indexed; nil flattens the array first, the indices must be 1-d
+    then; default -1
+  Example: (nd/take-along-axis (nd/ones [5]) [0 4 -1])"}
+  take-along-axis
+  (call/function Sorting/TAKE_ALONG_AXIS))
+
+(def ^{:arglists '([x indices] [x indices {:keys [axis]}])
+       :doc "Another name of `take-along-axis`.
+  The elements at indexes along an axis: indices as argsort and argmax with keepdims give
+  them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add
+  up.
+    x - the array
+    indices - integers, with as many dimensions as the array; negative ones count from the
+    end
+    :axis - the axis that is indexed; nil flattens the array first, the indices must be 1-d
+    then; default -1
+  Example: (nd/take-along-dim (nd/ones [5]) [0 4 -1])"}
+  take-along-dim
+  (call/function Sorting/TAKE_ALONG_AXIS))
+
+(def ^{:arglists '([x k] [x k {:keys [axis largest]}])
+       :doc "The k largest elements along an axis, best first, and their int64 indexes: a list of two
+  arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch
+  counts it as largest). The gradient goes to where each element came from.
+    x - the array
+    k - how many
+    :axis - the axis to look along; nil flattens first; default -1
+    :largest - whether the largest or the smallest are looked for; default true
+  Example: (nd/topk (nd/ones [5]) 2)"}
+  topk
+  (call/function Sorting/TOPK))
+
+(def ^{:arglists '([x] [x {:keys [return-index return-inverse return-counts]}])
+       :doc "The different values in ascending order, 1-d; all NaNs are one value. A list of arrays:
+  the values, then what is asked for, in the order of the options, int64.
+    x - the array
+    :return-index - whether to add where each value occurs first in the flattened array;
+    default false
+    :return-inverse - whether to add which value each element is, in the array's shape;
+    default false
+    :return-counts - whether to add how often each value occurs; default false
+  Example: (nd/unique (nd/ones [2 3] {:dtype :int64}))"}
+  unique
+  (call/function Sorting/UNIQUE))
+
+(def ^{:arglists '([sorted values] [sorted values {:keys [side]}])
+       :doc "The indexes at which values would have to be inserted into a sorted array to keep it
+  sorted, int64, in the shape of the values. NaN belongs at the end.
+    sorted - a 1-d array in ascending order
+    values - what to look for, of any shape
+    :side - :left for the place before equal elements, :right for that behind them; default
+    :left
+  Example: (nd/searchsorted [1.0 2.0 2.0 3.0] (nd/ones [4]))"}
+  searchsorted
+  (call/function Sorting/SEARCHSORTED))
 
 (def ^{:arglists '([x shape])
        :doc "The same elements in row-major order under another shape. A view where the strides allow
@@ -2167,16 +2273,6 @@
   Example: (nd/take (nd/ones [3 4]) [0 2 2] {:axis 0})"}
   take
   (call/function Lookup/TAKE))
-
-(def ^{:arglists '([x indices] [x indices {:keys [axis]}])
-       :doc "For every place of the other axes the elements at the indices given there, as NumPy's
-  take_along_axis and PyTorch's take_along_dim. Undoes argsort; picks a class for each row.
-    x - the array
-    indices - integers, as many dimensions as x, broadcast with it on the other axes
-    :axis - the axis, or axes; negative numbers count from the end; default -1
-  Example: (nd/take-along-axis (nd/ones [2 3]) [[0] [2]])"}
-  take-along-axis
-  (call/function Lookup/TAKE_ALONG_AXIS))
 
 (def ^{:arglists '([x])
        :doc "Where elements are not 0 (or true), in row-major order: one int64 array of positions an
