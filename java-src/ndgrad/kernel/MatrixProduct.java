@@ -4,6 +4,7 @@ import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
+import ndgrad.blas.JavaBlas;
 
 /**
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands
@@ -211,116 +212,63 @@ public final class MatrixProduct {
     }
   }
 
+  /** {@code count} products, each the given steps behind the one before. */
   private void call(int atA, int atB, int atC, int stepA, int stepB, int stepC, int count) {
     int la = leading(m, k, rowsA, columnsA);
     int lb = leading(k, n, rowsB, columnsB);
-    boolean ta = la < 0;
-    boolean tb = lb < 0;
-    int lda = Math.abs(la);
-    int ldb = Math.abs(lb);
+    Operands o =
+        new Operands(la < 0, lb < 0, Math.abs(la), Math.abs(lb), stepA, stepB, stepC, count);
     switch (c) {
-      case float[] z -> {
-        Blas blas = Engines.current();
-        if (count == 1) {
-          blas.gemm(
-              ta, tb, m, n, k, 1f, (float[]) a, atA, lda, (float[]) b, atB, ldb, 0f, z, atC, n);
-        } else {
-          blas.gemmBatched(
-              ta,
-              tb,
-              m,
-              n,
-              k,
-              1f,
-              (float[]) a,
-              atA,
-              lda,
-              stepA,
-              (float[]) b,
-              atB,
-              ldb,
-              stepB,
-              0f,
-              z,
-              atC,
-              n,
-              stepC,
-              count);
-        }
-      }
-      case double[] z -> {
-        Blas blas = Engines.current();
-        if (count == 1) {
-          blas.gemm(
-              ta, tb, m, n, k, 1.0, (double[]) a, atA, lda, (double[]) b, atB, ldb, 0.0, z, atC, n);
-        } else {
-          blas.gemmBatched(
-              ta,
-              tb,
-              m,
-              n,
-              k,
-              1.0,
-              (double[]) a,
-              atA,
-              lda,
-              stepA,
-              (double[]) b,
-              atB,
-              ldb,
-              stepB,
-              0.0,
-              z,
-              atC,
-              n,
-              stepC,
-              count);
-        }
-      }
-      case int[] z -> {
-        for (int i = 0; i < count; i++) {
-          Engines.java()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1,
-                  (int[]) a,
-                  atA + i * stepA,
-                  lda,
-                  (int[]) b,
-                  atB + i * stepB,
-                  ldb,
-                  0,
-                  z,
-                  atC + i * stepC,
-                  n);
-        }
-      }
+      case float[] z -> floats(o, atA, atB, z, atC);
+      case double[] z -> doubles(o, atA, atB, z, atC);
       default -> {
         for (int i = 0; i < count; i++) {
-          Engines.java()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1L,
-                  (long[]) a,
-                  atA + i * stepA,
-                  lda,
-                  (long[]) b,
-                  atB + i * stepB,
-                  ldb,
-                  0L,
-                  (long[]) c,
-                  atC + i * stepC,
-                  n);
+          integers(o, atA + i * stepA, atB + i * stepB, atC + i * stepC);
         }
       }
+    }
+  }
+
+  private record Operands(
+      boolean ta, boolean tb, int lda, int ldb, int stepA, int stepB, int stepC, int count) {}
+
+  private void floats(Operands o, int atA, int atB, float[] z, int atC) {
+    Blas blas = Engines.current();
+    float[] x = (float[]) a;
+    float[] y = (float[]) b;
+    if (o.count == 1) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, y, atB, o.ldb, 0f, z, atC, n);
+    } else {
+      blas.gemmBatched(
+          o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0f, z, atC, n,
+          o.stepC, o.count);
+    }
+  }
+
+  private void doubles(Operands o, int atA, int atB, double[] z, int atC) {
+    Blas blas = Engines.current();
+    double[] x = (double[]) a;
+    double[] y = (double[]) b;
+    if (o.count == 1) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, y, atB, o.ldb, 0.0, z, atC, n);
+    } else {
+      blas.gemmBatched(
+          o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0.0, z, atC, n,
+          o.stepC, o.count);
+    }
+  }
+
+  /** One product; only the Java engine does integers. */
+  private void integers(Operands o, int atA, int atB, int atC) {
+    JavaBlas blas = Engines.java();
+    if (c instanceof int[] z) {
+      int[] x = (int[]) a;
+      int[] y = (int[]) b;
+      blas.gemm(o.ta, o.tb, m, n, k, 1, x, atA, o.lda, y, atB, o.ldb, 0, z, atC, n);
+    } else {
+      long[] x = (long[]) a;
+      long[] y = (long[]) b;
+      blas.gemm(o.ta, o.tb, m, n, k, 1L, x, atA, o.lda, y, atB, o.ldb, 0L, (long[]) c, atC, n);
     }
   }
 }
