@@ -1,0 +1,493 @@
+package ndgrad;
+
+import java.util.Arrays;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Samplers;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Structural;
+
+/**
+ * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a gradient. Immutable;
+ * made by {@link Random}.
+ *
+ * <pre>{@code
+ * Random.with(Random.key(0)).dtype(DType.FLOAT32).uniform(-1, 1, 2, 3)
+ * Random.draw().withoutReplacement().choice(Array.arange(10), 3)
+ * }</pre>
+ */
+public final class Draw {
+  private static final Draw PROCESS = new Draw(() -> keyed(Random.nextKey()), null, false, true, new double[0]);
+
+  private final Supplier<Samplers.Source> source;
+  private final DType dtype;
+  private final boolean requiresGrad;
+  private final boolean replace;
+  private final double[] weights;
+
+  private Draw(
+      Supplier<Samplers.Source> source, DType dtype, boolean requiresGrad, boolean replace, double[] weights) {
+    this.source = source;
+    this.dtype = dtype;
+    this.requiresGrad = requiresGrad;
+    this.replace = replace;
+    this.weights = weights;
+  }
+
+  static Draw fromProcess() {
+    return PROCESS;
+  }
+
+  static Draw from(Random.Key key) {
+    return new Draw(() -> keyed(key), null, false, true, new double[0]);
+  }
+
+  static Draw from(RandomGenerator generator) {
+    Samplers.Source shared =
+        new Samplers.Source() {
+          @Override
+          public RandomGenerator chunk(int chunk) {
+            return generator;
+          }
+
+          @Override
+          public boolean isParallel() {
+            return false;
+          }
+        };
+    return new Draw(() -> shared, null, false, true, new double[0]);
+  }
+
+  private static Samplers.Source keyed(Random.Key key) {
+    return new Samplers.Source() {
+      @Override
+      public RandomGenerator chunk(int chunk) {
+        return key.stream(chunk);
+      }
+
+      @Override
+      public boolean isParallel() {
+        return true;
+      }
+    };
+  }
+
+  /**
+   * The same with a dtype for the results.
+   *
+   * @param wanted float32 or float64 for reals; integers and truth values take others too
+   * @return a new way to draw
+   */
+  public Draw dtype(DType wanted) {
+    return new Draw(source, wanted, requiresGrad, replace, weights);
+  }
+
+  /**
+   * The same with results that ask for a gradient, or do not.
+   *
+   * @param required whether they do
+   * @return a new way to draw
+   */
+  public Draw requiresGrad(boolean required) {
+    return new Draw(source, dtype, required, replace, weights);
+  }
+
+  /**
+   * The same, but {@link #choice} takes no element twice.
+   *
+   * @return a new way to draw
+   */
+  public Draw withoutReplacement() {
+    return new Draw(source, dtype, requiresGrad, false, weights);
+  }
+
+  /**
+   * The same, but {@link #choice} takes elements with these probabilities.
+   *
+   * @param p one an element, not negative, with the sum 1
+   * @return a new way to draw
+   * @throws ArgumentException when one is negative or the sum is not 1
+   */
+  public Draw probabilities(double... p) {
+    double sum = 0;
+    for (double w : p) {
+      sum += w >= 0 ? w : Double.NaN;
+    }
+    if (!(Math.abs(sum - 1) <= 1e-7)) {
+      throw new ArgumentException("probabilities must not be negative and have the sum 1, got " + Arrays.toString(
+          p.length > 10 ? Arrays.copyOf(p, 10) : p) + (p.length > 10 ? " and more" : ""), "sum", sum);
+    }
+    return new Draw(source, dtype, requiresGrad, replace, p.clone());
+  }
+
+  /**
+   * Uniform numbers from 0 to 1.
+   *
+   * @param shape the shape
+   * @return float64 unless a dtype is set; 0 may occur, 1 does not
+   */
+  public Array rand(int... shape) {
+    return uniform(0, 1, shape);
+  }
+
+  /**
+   * Standard normal numbers.
+   *
+   * @param shape the shape
+   * @return float64 unless a dtype is set
+   */
+  public Array randn(int... shape) {
+    return normal(0, 1, shape);
+  }
+
+  /**
+   * Uniform numbers.
+   *
+   * @param low the least
+   * @param high the bound, which does not occur unless it is low
+   * @param shape the shape
+   * @return float64 unless a dtype is set
+   * @throws ArgumentException when low is above high, or they are not finite
+   */
+  public Array uniform(double low, double high, int... shape) {
+    check(low <= high && Double.isFinite(high - low), "uniform needs finite low <= high, got ", low, high);
+    return reals(shape, Samplers.uniform(low, high, real()));
+  }
+
+  /**
+   * Uniform numbers between arrays; gradients flow to the bounds.
+   *
+   * @param low the least
+   * @param high the bounds
+   * @param shape the shape, to which both must broadcast
+   * @return the dtype of the bounds unless one is set
+   */
+  public Array uniform(Array low, Array high, int... shape) {
+    return combined(like(low, high).rand(shape).mul(high.sub(low)).add(low), shape);
+  }
+
+  /**
+   * Normal numbers.
+   *
+   * @param mean the mean
+   * @param std the standard deviation
+   * @param shape the shape
+   * @return float64 unless a dtype is set
+   * @throws ArgumentException when std is negative or one is not finite
+   */
+  public Array normal(double mean, double std, int... shape) {
+    check(std >= 0 && Double.isFinite(std + mean), "normal needs a finite mean and std >= 0, got ", mean, std);
+    return reals(shape, Samplers.normal(mean, std));
+  }
+
+  /**
+   * Normal numbers with a mean and standard deviation for each; gradients flow to both.
+   *
+   * @param mean the means
+   * @param std the standard deviations
+   * @param shape the shape, to which both must broadcast
+   * @return the dtype of the parameters unless one is set
+   * @throws ArgumentException when a standard deviation is negative
+   */
+  public Array normal(Array mean, Array std, int... shape) {
+    for (double s : std.toDoubleArray()) {
+      check(s >= 0, "normal needs std >= 0, got ", s);
+    }
+    return combined(like(mean, std).randn(shape).mul(std).add(mean), shape);
+  }
+
+  private Draw like(Array a, Array b) {
+    DType d = orElse(DType.promote(a.dtype(), b.dtype()).toFloating());
+    return new Draw(source, d, false, replace, weights);
+  }
+
+  private Array combined(Array made, int[] shape) {
+    if (!Arrays.equals(made.shape(), shape)) {
+      throw new ShapeException(
+          "the parameters broadcast to shape " + made.tensor().layout() + ", the shape asked for is "
+              + Arrays.toString(shape),
+          "shapes", java.util.List.of(made.tensor().layout().toString(), Arrays.toString(shape)));
+    }
+    Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
+    return requiresGrad ? converted.requiresGrad(true) : converted;
+  }
+
+  /**
+   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert, "Simulation of truncated normal
+   * variables" (1995).
+   *
+   * @param mean the mean before truncation
+   * @param std the standard deviation before truncation
+   * @param low the least number, which may be an infinity
+   * @param high the greatest number, which may be an infinity
+   * @param shape the shape
+   * @return float64 unless a dtype is set
+   * @throws ArgumentException when std is not positive or low is not below high
+   */
+  public Array truncatedNormal(double mean, double std, double low, double high, int... shape) {
+    check(
+        std > 0 && Double.isFinite(std + mean) && low < high,
+        "truncated-normal needs a finite mean, std > 0 and low < high, got ", mean, std, low, high);
+    return reals(shape, Samplers.truncatedNormal(mean, std, low, high));
+  }
+
+  /**
+   * Exponential numbers.
+   *
+   * @param scale the mean, which is the inverse of the rate
+   * @param shape the shape
+   * @return float64 unless a dtype is set
+   * @throws ArgumentException when the scale is negative or not finite
+   */
+  public Array exponential(double scale, int... shape) {
+    check(scale >= 0 && Double.isFinite(scale), "exponential needs a finite scale >= 0, got ", scale);
+    return reals(shape, Samplers.exponential(scale));
+  }
+
+  /**
+   * Uniform integers.
+   *
+   * @param low the least
+   * @param high the bound, which does not occur
+   * @param shape the shape
+   * @return int64 unless a dtype is set
+   * @throws ArgumentException when low is not below high
+   * @throws DTypeException when the numbers do not fit the dtype
+   */
+  public Array randint(long low, long high, int... shape) {
+    if (low >= high) {
+      throw new ArgumentException("randint needs low < high, got " + low + " and " + high, "low", low, "high", high);
+    }
+    DType d = orElse(DType.INT64);
+    if (d == DType.BOOL || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
+      throw new DTypeException(
+          "integers from " + low + " to below " + high + " do not fit " + d, "low", low, "high", high, "dtype",
+          d.toString());
+    }
+    return leaf(d, () -> Samplers.integers(shape.clone(), source.get(), low, high - low));
+  }
+
+  /**
+   * Truth values.
+   *
+   * @param p the probability of true
+   * @param shape the shape
+   * @return bool unless a dtype is set; then 0 and 1
+   * @throws ArgumentException when p is not from 0 to 1
+   */
+  public Array bernoulli(double p, int... shape) {
+    check(p >= 0 && p <= 1, "bernoulli needs a probability from 0 to 1, got ", p);
+    return bernoulli(Array.scalar(p), shape);
+  }
+
+  /**
+   * Truth values with a probability for each.
+   *
+   * @param p the probabilities of true
+   * @param shape the shape, to which p must broadcast
+   * @return bool unless a dtype is set; then 0 and 1
+   * @throws ArgumentException when one is not from 0 to 1
+   */
+  public Array bernoulli(Array p, int... shape) {
+    for (double q : p.toDoubleArray()) {
+      check(q >= 0 && q <= 1, "bernoulli needs probabilities from 0 to 1, got ", q);
+    }
+    DType d = orElse(DType.BOOL);
+    return leaf(d, () -> plain().combined(plain().rand(shape).lt(p.detach()), shape).tensor().strided());
+  }
+
+  /**
+   * A random order of 0 to n-1.
+   *
+   * @param n how many
+   * @return int64 unless a dtype is set, shape [n]
+   */
+  public Array randperm(int n) {
+    Layout.of(n);
+    return leaf(orElse(DType.INT64), () -> vector(Samplers.order(n, n, source.get().chunk(0))));
+  }
+
+  /**
+   * A copy in random order along the first axis.
+   *
+   * @param x an array of at least one dimension
+   * @return the copy
+   * @throws ShapeException for a 0-d array
+   */
+  public Array permutation(Array x) {
+    return x.take(plain().randperm(length(x, "permutation")), 0);
+  }
+
+  /**
+   * Brings an array into random order along its first axis.
+   *
+   * @param x an array of at least one dimension, modified
+   * @return x
+   * @throws ShapeException for a 0-d array
+   */
+  public Array shuffleInPlace(Array x) {
+    return x.assign(permutation(x));
+  }
+
+  /**
+   * Numbers from 0 to n-1, drawn as {@link #withoutReplacement} and {@link #probabilities} say.
+   *
+   * @param n from how many
+   * @param size the shape of the draw; none for a single number
+   * @return int64 unless a dtype is set
+   * @throws ArgumentException when more are asked for than there are, or the probabilities are not n
+   */
+  public Array choice(int n, int... size) {
+    long count = Layout.of(size.clone()).size();
+    if (count > 0 && n <= 0 || n < 0) {
+      throw new ArgumentException("choice: there must be something to choose from, got n = " + n, "n", n);
+    }
+    if (weights.length > 0 && weights.length != n) {
+      throw new ArgumentException(
+          "choice: expected one probability for each of " + n + " elements, got " + weights.length,
+          "n", n, "probabilities", weights.length);
+    }
+    long able = weights.length == 0 ? n : Arrays.stream(weights).filter(w -> w > 0).count();
+    if (!replace && count > able) {
+      throw new ArgumentException(
+          "choice: cannot take " + count + " out of " + able + " elements without replacement; they are those whose"
+              + " probability is not 0",
+          "size", count, "n", able);
+    }
+    return leaf(orElse(DType.INT64), () -> chosen(n, size.clone()));
+  }
+
+  /**
+   * Elements of an array along its first axis, drawn as {@link #withoutReplacement} and {@link #probabilities} say.
+   *
+   * @param from the array
+   * @param size the shape of the draw; none for a single element
+   * @return an array of that shape, followed by the array's other dimensions
+   * @throws ArgumentException when more are asked for than there are
+   * @throws ShapeException for a 0-d array
+   */
+  public Array choice(Array from, int... size) {
+    return from.take(plain().choice(length(from, "choice"), size), 0);
+  }
+
+  private Strided chosen(int n, int[] size) {
+    if (replace && weights.length == 0) {
+      return n == 0 ? Strided.zeros(DType.INT64, size) : Samplers.integers(size, source.get(), 0, n);
+    }
+    Layout layout = Layout.of(size);
+    int count = layout.intSize();
+    long[] picked = replace ? weighted(count) : Arrays.copyOf(withoutRepeats(n, count), count);
+    return new Strided(new Storage(picked), layout);
+  }
+
+  private long[] withoutRepeats(int n, int count) {
+    if (weights.length == 0) {
+      return Samplers.order(n, count, source.get().chunk(0));
+    }
+    // Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): the smallest of exponential
+    // numbers with the weights as rates, in order.
+    double[] times = (double[]) exponentials(n).array();
+    return java.util.stream.IntStream.range(0, n)
+        .filter(i -> weights[i] > 0)
+        .boxed()
+        .sorted(java.util.Comparator.comparingDouble(i -> times[i] / weights[i]))
+        .mapToLong(i -> i)
+        .toArray();
+  }
+
+  private Strided exponentials(int n) {
+    return Samplers.reals(DType.FLOAT64, new int[] {n}, source.get(), Samplers.exponential(1));
+  }
+
+  private long[] weighted(int count) {
+    double[] sums = new double[weights.length];
+    double sum = 0;
+    int last = 0;
+    for (int i = 0; i < sums.length; i++) {
+      sum += weights[i];
+      sums[i] = sum;
+      last = weights[i] > 0 ? i : last;
+    }
+    double[] at =
+        (double[])
+            Samplers.reals(
+                    DType.FLOAT64, new int[] {count}, source.get(), Samplers.uniform(0, sum, DType.FLOAT64))
+                .array();
+    long[] out = new long[count];
+    for (int i = 0; i < count; i++) {
+      out[i] = Math.min(last, firstAbove(sums, at[i]));
+    }
+    return out;
+  }
+
+  private static int firstAbove(double[] sorted, double x) {
+    int low = 0;
+    int high = sorted.length;
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (sorted[middle] > x) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+
+  private Draw plain() {
+    return new Draw(source, null, false, replace, weights);
+  }
+
+  private static int length(Array x, String op) {
+    if (x.ndim() == 0) {
+      throw new ShapeException(
+          op + ": needs an array of at least one dimension, got a 0-d array; an integer n stands for 0 to n-1",
+          "op", op, "shape", "[]");
+    }
+    return x.shape()[0];
+  }
+
+  private DType orElse(DType fallback) {
+    return dtype == null ? fallback : dtype;
+  }
+
+  private DType real() {
+    DType d = orElse(DType.FLOAT64);
+    if (!d.isFloating()) {
+      throw new DTypeException(
+          "random real numbers need the dtype float32 or float64, got " + d, "dtype", d.toString());
+    }
+    return d;
+  }
+
+  private Array reals(int[] shape, Samplers.Sampler sampler) {
+    DType d = real();
+    return leaf(d, () -> Samplers.reals(d, shape.clone(), source.get(), sampler));
+  }
+
+  private Array leaf(DType d, Supplier<Strided> made) {
+    if (requiresGrad && !d.isFloating()) {
+      throw new DTypeException(
+          "only floating arrays can require a gradient, this one would be " + d
+              + "; ask for the dtype float32 or float64",
+          "dtype", d.toString());
+    }
+    Strided drawn = made.get();
+    Strided s = drawn.dtype() == d ? drawn : Structural.converted(drawn, d);
+    return Array.of(new Tensor(s)).requiresGrad(requiresGrad);
+  }
+
+  private static Strided vector(long[] a) {
+    return new Strided(new Storage(a), Layout.of(a.length));
+  }
+
+  private static void check(boolean fits, String message, double... values) {
+    if (!fits) {
+      String given = Arrays.toString(values);
+      throw new ArgumentException(message + given.substring(1, given.length() - 1), "given", given);
+    }
+  }
+}

@@ -1,0 +1,249 @@
+package ndgrad;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.random.RandomGenerator;
+import ndgrad.kernel.Philox;
+
+/**
+ * Random arrays. The methods here draw from the process's generator, which {@link #manualSeed} sets; {@link #with(Key)}
+ * draws from a key that functional code passes on, and {@link #draw()} takes a dtype or {@code requiresGrad}.
+ *
+ * <p>The same seed gives the same numbers on every machine, with any number of threads. The process's generator is safe
+ * for use by several threads, whose calls then share the numbers in the order in which they come.
+ *
+ * <pre>{@code
+ * Random.manualSeed(0);
+ * Array w = Random.draw().dtype(DType.FLOAT32).requiresGrad(true).randn(3, 2);
+ * Array noise = Random.with(Random.key(1)).uniform(-1, 1, 10);
+ * }</pre>
+ */
+public final class Random {
+  private static final long DRAW = 0;
+  private static final long SPLIT = 1;
+  private static final long FOLD = 2;
+  private static final long CALL = 3;
+
+  /** The process's generator: each call takes the next key. */
+  private record Calls(Key key, AtomicLong count) {}
+
+  private static volatile Calls calls = new Calls(key(new SplittableRandom().nextLong()), new AtomicLong());
+
+  private Random() {}
+
+  /**
+   * An immutable source of random numbers: the same key gives the same numbers whenever it is used, so use each once and
+   * make more by {@link #split} or {@link #foldIn}. It is a key of Philox4x64-10, a generator that computes its numbers
+   * from a counter (Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+   *
+   * @param first the first word
+   * @param second the second word
+   */
+  public record Key(long first, long second) {
+
+    /**
+     * Independent keys, to be used instead of this one.
+     *
+     * @param n how many, at least 0
+     * @return n keys; the first ones are the same whatever n is
+     * @throws ArgumentException when n is negative
+     */
+    public List<Key> split(int n) {
+      if (n < 0) {
+        throw new ArgumentException("split: the number of keys must not be negative, got " + n, "n", n);
+      }
+      List<Key> keys = new ArrayList<>(n);
+      for (int i = 0; i < n; i++) {
+        keys.add(child(SPLIT, i));
+      }
+      return List.copyOf(keys);
+    }
+
+    /**
+     * A key that depends on this one and a number, such as that of a step or a layer.
+     *
+     * @param number any number
+     * @return a key independent of those of other numbers
+     */
+    public Key foldIn(long number) {
+      return child(FOLD, number);
+    }
+
+    /**
+     * The bits of this key as the JDK's interface.
+     *
+     * @return a new generator, for one thread at a time
+     */
+    public RandomGenerator generator() {
+      return stream(0);
+    }
+
+    RandomGenerator stream(long number) {
+      return new Philox(first, second, number, DRAW);
+    }
+
+    private Key child(long purpose, long number) {
+      long[] words = new long[4];
+      Philox.block(first, second, number, 0, 0, purpose, words);
+      return new Key(words[0], words[1]);
+    }
+  }
+
+  /**
+   * The key of a seed.
+   *
+   * @param seed any number
+   * @return the key
+   */
+  public static Key key(long seed) {
+    return new Key(seed, 0);
+  }
+
+  /**
+   * Seeds the process's generator, so that what is drawn from now on can be repeated.
+   *
+   * @param seed any number
+   */
+  public static void manualSeed(long seed) {
+    calls = new Calls(key(seed), new AtomicLong());
+  }
+
+  static Key nextKey() {
+    Calls now = calls;
+    return now.key.child(CALL, now.count.getAndIncrement());
+  }
+
+  /**
+   * Draws from the process's generator, with options.
+   *
+   * @return where to set options and draw
+   */
+  public static Draw draw() {
+    return Draw.fromProcess();
+  }
+
+  /**
+   * Draws from a key: the same call gives the same numbers every time.
+   *
+   * @param key the key
+   * @return where to set options and draw
+   */
+  public static Draw with(Key key) {
+    return Draw.from(key);
+  }
+
+  /**
+   * Draws from a generator of the JDK, in row-major order.
+   *
+   * @param generator the generator, which advances
+   * @return where to set options and draw
+   */
+  public static Draw with(RandomGenerator generator) {
+    return Draw.from(generator);
+  }
+
+  /**
+   * Uniform numbers from 0 to 1.
+   *
+   * @param shape the shape
+   * @return float64; 0 may occur, 1 does not
+   */
+  public static Array rand(int... shape) {
+    return draw().rand(shape);
+  }
+
+  /**
+   * Standard normal numbers.
+   *
+   * @param shape the shape
+   * @return float64
+   */
+  public static Array randn(int... shape) {
+    return draw().randn(shape);
+  }
+
+  /**
+   * Uniform integers.
+   *
+   * @param low the least
+   * @param high the bound, which does not occur
+   * @param shape the shape
+   * @return int64
+   * @throws ArgumentException when low is not below high
+   */
+  public static Array randint(long low, long high, int... shape) {
+    return draw().randint(low, high, shape);
+  }
+
+  /**
+   * Uniform numbers.
+   *
+   * @param low the least
+   * @param high the bound, which does not occur
+   * @param shape the shape
+   * @return float64
+   * @throws ArgumentException when low is above high, or they are not finite
+   */
+  public static Array uniform(double low, double high, int... shape) {
+    return draw().uniform(low, high, shape);
+  }
+
+  /**
+   * Normal numbers.
+   *
+   * @param mean the mean
+   * @param std the standard deviation
+   * @param shape the shape
+   * @return float64
+   * @throws ArgumentException when std is negative
+   */
+  public static Array normal(double mean, double std, int... shape) {
+    return draw().normal(mean, std, shape);
+  }
+
+  /**
+   * Truth values.
+   *
+   * @param p the probability of true
+   * @param shape the shape
+   * @return bool
+   * @throws ArgumentException when p is not from 0 to 1
+   */
+  public static Array bernoulli(double p, int... shape) {
+    return draw().bernoulli(p, shape);
+  }
+
+  /**
+   * Elements of an array, drawn with replacement.
+   *
+   * @param from the array, whose first axis is drawn from
+   * @param size the shape of the draw; none for a single element
+   * @return an array of that shape, followed by the array's other dimensions
+   * @throws ArgumentException when there is nothing to draw from
+   */
+  public static Array choice(Array from, int... size) {
+    return draw().choice(from, size);
+  }
+
+  /**
+   * A random order of 0 to n-1.
+   *
+   * @param n how many
+   * @return int64, shape [n]
+   */
+  public static Array randperm(int n) {
+    return draw().randperm(n);
+  }
+
+  /**
+   * A copy in random order along the first axis.
+   *
+   * @param x an array of at least one dimension
+   * @return the copy
+   */
+  public static Array permutation(Array x) {
+    return draw().permutation(x);
+  }
+}

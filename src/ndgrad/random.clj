@@ -1,0 +1,199 @@
+(ns ndgrad.random
+  "Random arrays. The same seed gives the same numbers on every machine, with any number of threads.
+
+  process      manual-seed!
+  keys         key split fold-in
+  reals        rand randn uniform normal truncated-normal exponential
+  others       randint bernoulli
+  orders       choice permutation randperm shuffle!
+
+  Every function takes options as a trailing map or keyword arguments:
+    :dtype          :float32 or :float64 for reals (the default); integers and truth values take any that holds them
+    :requires-grad  whether the result asks for a gradient
+    :key            a key to draw from: the same call then gives the same numbers every time
+    :generator      a java.util.random.RandomGenerator to draw from
+  Without :key and :generator the numbers come from the process's generator, which is safe for use by several threads.
+
+  (require '[ndgrad.random :as r])
+  (r/manual-seed! 0)
+  (r/randn [2 3] {:dtype :float32 :requires-grad true})
+  (let [[k1 k2] (r/split (r/key 0) 2)]
+    [(r/uniform -1 1 [3] {:key k1}) (r/permutation [1 2 3] {:key k2})])"
+  (:refer-clojure :exclude [key rand])
+  (:require
+   [ndgrad.call :as call])
+  (:import
+   (java.util.random RandomGenerator)
+   (ndgrad Array ArgumentException DType Draw Random Random$Key)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private known [:dtype :requires-grad :key :generator])
+
+(defn- options
+  "The options of a call: a map or keyword arguments."
+  [op more extra]
+  (let [opts (cond
+               (nil? (next more)) (first more)
+               (even? (count more)) (apply hash-map more))]
+    (when-not (or (nil? opts) (map? opts))
+      (throw (ArgumentException. (str op ": expected options as a map or keyword arguments, got " (pr-str more))
+                                 (object-array 0))))
+    (when (and (seq more) (nil? opts) (next more))
+      (throw (ArgumentException. (str op ": keyword arguments come in pairs, got " (pr-str more))
+                                 (object-array 0))))
+    (call/check-options op opts (into known extra))
+    opts))
+
+(defn- draw
+  "The way to draw that the options in `more` describe."
+  (^Draw [op more] (draw op more nil))
+  (^Draw [op more extra]
+   (let [{:keys [dtype requires-grad key generator replace p]} (options op more extra)]
+     (cond-> ^Draw (cond key (Random/with ^Random$Key key)
+                         generator (Random/with ^RandomGenerator generator)
+                         :else (Random/draw))
+       dtype (.dtype (DType/of dtype))
+       requires-grad (.requiresGrad true)
+       (false? replace) (.withoutReplacement)
+       p (.probabilities (.toDoubleArray (Array/of ^Object p)))))))
+
+(defn- ->shape ^ints [shape]
+  (if (number? shape) (int-array [shape]) (int-array shape)))
+
+(defn- ->arr ^Array [x]
+  (if (instance? Array x) x (Array/of ^Object x)))
+
+(defn manual-seed!
+  "Seeds the process's generator, so that what is drawn from now on can be repeated. Returns the seed.
+
+  Example: (r/manual-seed! 0)"
+  [seed]
+  (Random/manualSeed (long seed))
+  seed)
+
+(defn key
+  "The key of a seed: an immutable source of random numbers for functional code. The same key gives the same numbers
+  whenever it is used, so use each once and make more by `split` or `fold-in`.
+
+  Example: (r/randn [2] {:key (r/key 0)})"
+  [seed]
+  (Random/key (long seed)))
+
+(defn split
+  "A vector of `n` (default 2) independent keys, to be used instead of `key`.
+
+  Example: (r/split (r/key 0) 3)"
+  ([key] (split key 2))
+  ([^Random$Key key n] (vec (.split key (int n)))))
+
+(defn fold-in
+  "A key that depends on `key` and a number, such as that of a step or a layer.
+
+  Example: (r/fold-in (r/key 0) 7)"
+  [^Random$Key key number]
+  (.foldIn key (long number)))
+
+(defn rand
+  "Uniform numbers from 0 (may occur) to 1 (does not).
+
+  Example: (r/rand [2 3])"
+  [shape & options]
+  (.rand (draw "rand" options) (->shape shape)))
+
+(defn randn
+  "Standard normal numbers.
+
+  Example: (r/randn [2 3] {:dtype :float32 :requires-grad true})"
+  [shape & options]
+  (.randn (draw "randn" options) (->shape shape)))
+
+(defn uniform
+  "Uniform numbers from `low` to below `high`, which may be arrays that broadcast to `shape`; gradients flow to them.
+
+  Example: (r/uniform -1 1 [2 3])"
+  [low high shape & options]
+  (let [d (draw "uniform" options)]
+    (if (and (number? low) (number? high))
+      (.uniform d (double low) (double high) (->shape shape))
+      (.uniform d (->arr low) (->arr high) (->shape shape)))))
+
+(defn normal
+  "Normal numbers with `mean` and standard deviation `std`, which may be arrays that broadcast to `shape`; gradients flow
+  to them.
+
+  Example: (r/normal 10 0.5 [2 3])"
+  [mean std shape & options]
+  (let [d (draw "normal" options)]
+    (if (and (number? mean) (number? std))
+      (.normal d (double mean) (double std) (->shape shape))
+      (.normal d (->arr mean) (->arr std) (->shape shape)))))
+
+(defn truncated-normal
+  "Normal numbers conditioned on the interval from `low` to `high`, which may be infinite; also far in the tails.
+
+  Example: (r/truncated-normal 0 0.02 -0.04 0.04 [2 3])"
+  [mean std low high shape & options]
+  (.truncatedNormal (draw "truncated-normal" options) (double mean) (double std) (double low) (double high)
+                    (->shape shape)))
+
+(defn exponential
+  "Exponential numbers whose mean is `scale`.
+
+  Example: (r/exponential 2.0 [3])"
+  [scale shape & options]
+  (.exponential (draw "exponential" options) (double scale) (->shape shape)))
+
+(defn randint
+  "Uniform integers from `low` to below `high`, :int64 unless a :dtype is given.
+
+  Example: (r/randint 0 10 [2 3])"
+  [low high shape & options]
+  (.randint (draw "randint" options) (long low) (long high) (->shape shape)))
+
+(defn bernoulli
+  "Truth values that are true with probability `p`, which may be an array that broadcasts to `shape`; :bool unless a
+  :dtype is given.
+
+  Example: (r/bernoulli 0.8 [2 3])"
+  [p shape & options]
+  (let [d (draw "bernoulli" options)]
+    (if (number? p)
+      (.bernoulli d (double p) (->shape shape))
+      (.bernoulli d (->arr p) (->shape shape)))))
+
+(defn choice
+  "Elements of `a` along its first axis, or numbers from 0 to below `a` for an integer, in an array of shape `size`
+  (an integer, a vector, or [] for a single one). Options also: `:replace false` takes none twice, `:p` gives
+  each its probability.
+
+  Example: (r/choice 10 3 {:replace false})"
+  [a size & options]
+  (let [d (draw "choice" options [:replace :p])]
+    (if (integer? a)
+      (.choice d (int a) (->shape size))
+      (.choice d (->arr a) (->shape size)))))
+
+(defn randperm
+  "The numbers from 0 to below `n` in random order.
+
+  Example: (r/randperm 5)"
+  [n & options]
+  (.randperm (draw "randperm" options) (int n)))
+
+(defn permutation
+  "A copy of `x` in random order along its first axis; for an integer the numbers from 0 to below it.
+
+  Example: (r/permutation [[1 2] [3 4] [5 6]])"
+  [x & options]
+  (let [d (draw "permutation" options)]
+    (if (integer? x)
+      (.randperm d (int x))
+      (.permutation d (->arr x)))))
+
+(defn shuffle!
+  "Brings `x` into random order along its first axis, in place; returns x.
+
+  Example: (r/shuffle! (nd/arange 5))"
+  [x & options]
+  (.shuffleInPlace (draw "shuffle!" options) x))

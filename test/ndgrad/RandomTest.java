@@ -1,0 +1,202 @@
+package ndgrad;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.function.Function;
+import java.util.stream.LongStream;
+import ndgrad.kernel.Philox;
+import ndgrad.kernel.Threads;
+import org.junit.jupiter.api.Test;
+
+/** Known answers, moments, independence of threads, and what is refused. */
+class RandomTest {
+  private static final int MANY = 200_000;
+  private static final Random.Key KEY = Random.key(42);
+
+  /** Words of NumPy's Philox(key=[1, 2], counter=[2**64-1, 3, 4, 5]), which counts up before its first block. */
+  @Test
+  void philoxGivesTheWordsOfNumPys() {
+    long[] words = new long[4];
+    Philox.block(1, 2, 0, 4, 4, 5, words);
+    String[] expected = {
+      "17150360182531561553", "831164606786344429", "14934250909629186868", "6138245461530176909"
+    };
+    assertArrayEquals(expected, LongStream.of(words).mapToObj(Long::toUnsignedString).toArray());
+    Philox.block(0, 0, 0, 0, 0, 0, words);
+    String[] zeros = {"16554d9eca36314c", "db20fe9d672d0fdc", "d7e772cee186176b", "7e68b68aec7ba23b"};
+    assertArrayEquals(zeros, LongStream.of(words).mapToObj(Long::toHexString).toArray());
+  }
+
+  /** From NumPy's Philox and the normal quantile of Python's statistics module. */
+  @Test
+  void aSeedGivesTheseNumbersEverywhere() {
+    double[] uniform = {
+      0.653938184773127, 0.2982192438997011, 0.9142282759283867, 0.8852731545474829, 0.8201981478608876
+    };
+    double[] normal = {
+      0.3959747840709414, -0.5295290645051612, 1.3672612016448187, 1.2017673184853805, 0.9161204856345221
+    };
+    float[] single = {0.6539381742477417f, 0.2982192039489746f, 0.9142282605171204f};
+    assertArrayEquals(uniform, Random.with(KEY).rand(5).toDoubleArray());
+    assertArrayEquals(normal, Random.with(KEY).randn(5).toDoubleArray(), 1e-15);
+    assertArrayEquals(single, Random.with(KEY).dtype(DType.FLOAT32).rand(3).toFloatArray());
+    assertArrayEquals(new long[] {6, 2, 9, 8, 8}, Random.with(KEY).randint(0, 10, 5).toLongArray());
+    double[] more = Random.with(KEY).rand(4098).toDoubleArray();
+    assertEquals(0.07809626210893295, more[4096]);
+    assertEquals(0.8596270680807414, more[4097]);
+  }
+
+  @Test
+  void numbersDoNotDependOnTheThreads() {
+    int before = Threads.numThreads();
+    Function<Draw, Array> all =
+        d ->
+            d.truncatedNormal(0, 1, -1, 3, MANY)
+                .add(d.randn(MANY))
+                .add(d.randint(0, 1L << 62, MANY).astype(DType.FLOAT64));
+    try {
+      Threads.setNumThreads(1);
+      double[] alone = all.apply(Random.with(KEY)).toDoubleArray();
+      Threads.setNumThreads(4);
+      assertArrayEquals(alone, all.apply(Random.with(KEY)).toDoubleArray());
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
+  void seedsAndKeysRepeat() {
+    Random.manualSeed(7);
+    double[] first = Random.randn(3).toDoubleArray();
+    double[] second = Random.randn(3).toDoubleArray();
+    Random.manualSeed(7);
+    assertArrayEquals(first, Random.randn(3).toDoubleArray());
+    assertArrayEquals(second, Random.randn(3).toDoubleArray());
+    assertTrue(!Arrays.equals(first, second));
+    assertEquals(KEY.split(2), KEY.split(3).subList(0, 2));
+    assertNotEquals(KEY.split(2).get(0), KEY.split(2).get(1));
+    assertNotEquals(KEY.split(1).get(0), KEY.foldIn(0));
+    assertEquals(KEY.foldIn(5), Random.key(42).foldIn(5));
+    assertArrayEquals(
+        Random.with(KEY.generator()).rand(5000).toDoubleArray(),
+        Random.with(KEY.generator()).rand(5000).toDoubleArray());
+  }
+
+  /** Five standard errors, which a right generator passes for this key and a wrong one hardly. */
+  private static void moments(Array drawn, double mean, double variance, double kurtosis) {
+    double[] d = drawn.toDoubleArray();
+    double m = Arrays.stream(d).average().orElseThrow();
+    double v = Arrays.stream(d).map(x -> (x - m) * (x - m)).average().orElseThrow();
+    assertEquals(mean, m, 5 * Math.sqrt(variance / d.length));
+    assertEquals(variance, v, 5 * variance * Math.sqrt((kurtosis - 1) / d.length));
+  }
+
+  @Test
+  void momentsAreRight() {
+    moments(Random.with(KEY).rand(MANY), 0.5, 1 / 12.0, 1.8);
+    moments(Random.with(KEY).dtype(DType.FLOAT32).uniform(-3, 1, MANY), -1, 16 / 12.0, 1.8);
+    moments(Random.with(KEY).normal(2, 3, MANY), 2, 9, 3);
+    moments(Random.with(KEY).exponential(2, MANY), 2, 4, 9);
+    moments(Random.with(KEY).randint(-5, 6, MANY), 0, 10, 1.8);
+    moments(Random.with(KEY).bernoulli(0.3, MANY), 0.3, 0.21, 1.77);
+    // Means and variances by numerical integration of the normal density over the interval.
+    moments(Random.with(KEY).truncatedNormal(0, 1, 0, 1, MANY), 0.45986219064, 0.07965190095, 2.2);
+    moments(Random.with(KEY).truncatedNormal(0, 1, -2, 2, MANY), 0, 0.77374166853, 2.5);
+    moments(Random.with(KEY).truncatedNormal(0, 1, 8, 8.5, MANY), 8.11373587868, 0.01052574515, 5);
+    moments(Random.with(KEY).truncatedNormal(0, 1, -50, -40, MANY), -40.0249663488, 6.226684540e-4, 9);
+    moments(Random.with(KEY).truncatedNormal(0, 1, -7, -3, MANY), -3.2830977218, 0.07055920420, 7);
+  }
+
+  @Test
+  void rangesAreKept() {
+    double[] t = Random.with(KEY).truncatedNormal(5, 2, -9, -1, MANY).toDoubleArray();
+    assertTrue(Arrays.stream(t).allMatch(x -> x >= -9 && x <= -1));
+    float[] f = Random.with(KEY).dtype(DType.FLOAT32).uniform(1, Math.nextUp(1f), MANY).toFloatArray();
+    for (float x : f) {
+      assertEquals(1f, x);
+    }
+    long[] wide = Random.with(KEY).randint(Long.MIN_VALUE, Long.MAX_VALUE, 1000).toLongArray();
+    assertTrue(LongStream.of(wide).filter(x -> x < 0).count() > 400);
+    assertEquals(DType.INT32, Random.with(KEY).dtype(DType.INT32).randint(0, 3, 2).dtype());
+  }
+
+  @Test
+  void ordersAndChoices() {
+    long[] order = Random.with(KEY).randperm(1000).toLongArray();
+    assertArrayEquals(LongStream.range(0, 1000).toArray(), LongStream.of(order).sorted().toArray());
+    assertTrue(!Arrays.equals(LongStream.range(0, 1000).toArray(), order));
+    Array x = Array.of(new double[][] {{1, 2}, {3, 4}, {5, 6}});
+    Array p = Random.with(KEY).permutation(x);
+    assertEquals(21.0, p.sum().item());
+    assertArrayEquals(new int[] {3, 2}, p.shape());
+    assertEquals(-1.0, p.toDoubleArray()[0] - p.toDoubleArray()[1]);
+    long[] none = Random.with(KEY).withoutReplacement().choice(50, 50).toLongArray();
+    assertEquals(50, LongStream.of(none).distinct().count());
+    long[] weighted =
+        Random.with(KEY).withoutReplacement().probabilities(0.2, 0, 0.8).choice(3, 2).toLongArray();
+    assertArrayEquals(new long[] {0, 2}, LongStream.of(weighted).sorted().toArray());
+    moments(Random.with(KEY).probabilities(0.25, 0, 0.75).choice(3, MANY), 1.5, 0.75, 2.4);
+    assertArrayEquals(new int[] {2, 5, 2}, Random.with(KEY).choice(x, 2, 5).shape());
+    Array s = Array.arange(20);
+    assertEquals(s, Random.with(KEY).shuffleInPlace(s));
+    assertEquals(190.0, s.sum().item());
+    assertEquals(1, s.version());
+  }
+
+  /** The chance of each order of three is 1/6. */
+  @Test
+  void everyOrderIsAsLikely() {
+    int[] count = new int[27];
+    for (int i = 0; i < 6000; i++) {
+      long[] o = Random.with(KEY.foldIn(i)).randperm(3).toLongArray();
+      count[(int) (9 * o[0] + 3 * o[1] + o[2])]++;
+    }
+    int[] seen = Arrays.stream(count).filter(c -> c > 0).toArray();
+    assertEquals(6, seen.length);
+    for (int c : seen) {
+      assertEquals(1000, c, 5 * Math.sqrt(6000 * 5 / 36.0));
+    }
+  }
+
+  @Test
+  void parametersCarryGradients() {
+    Array mean = Array.of(1.0, 2.0).requiresGrad(true);
+    Array std = Array.of(0.1, 0.2).requiresGrad(true);
+    Array z = Random.with(KEY).randn(3, 2);
+    Array drawn = Random.with(KEY).normal(mean, std, 3, 2);
+    drawn.sum().backward();
+    assertArrayEquals(new double[] {3, 3}, mean.grad().toDoubleArray());
+    assertArrayEquals(z.sum(0).toDoubleArray(), std.grad().toDoubleArray(), 1e-12);
+    assertTrue(Random.draw().requiresGrad(true).randn(2).isLeaf());
+  }
+
+  @Test
+  void wrongParametersAreRefused() {
+    Draw d = Random.with(KEY);
+    assertThrows(ArgumentException.class, () -> d.uniform(1, 0, 2));
+    assertThrows(ArgumentException.class, () -> d.uniform(-1e308, 1e308, 2));
+    assertThrows(ArgumentException.class, () -> d.normal(0, -1, 2));
+    assertThrows(ArgumentException.class, () -> d.normal(Double.NaN, 1, 2));
+    assertThrows(ArgumentException.class, () -> d.truncatedNormal(0, 1, 2, 1, 2));
+    assertThrows(ArgumentException.class, () -> d.bernoulli(1.5, 2));
+    assertThrows(ArgumentException.class, () -> d.bernoulli(Array.of(0.5, Double.NaN), 2));
+    assertThrows(ArgumentException.class, () -> d.randint(3, 3, 2));
+    assertThrows(ArgumentException.class, () -> d.choice(0, 2));
+    assertThrows(ArgumentException.class, () -> d.withoutReplacement().choice(3, 4));
+    assertThrows(ArgumentException.class, () -> d.probabilities(0.5, 0.6));
+    assertThrows(ArgumentException.class, () -> d.probabilities(1.5, -0.5));
+    assertThrows(ArgumentException.class, () -> d.probabilities(0.5, 0.5).choice(3, 4));
+    assertThrows(ArgumentException.class, () -> KEY.split(-1));
+    assertThrows(ShapeException.class, () -> d.rand(-1));
+    assertThrows(ShapeException.class, () -> d.permutation(Array.scalar(1)));
+    assertThrows(ShapeException.class, () -> d.normal(Array.of(1.0, 2.0), Array.of(1.0), 3));
+    assertThrows(DTypeException.class, () -> d.dtype(DType.INT64).rand(2));
+    assertThrows(DTypeException.class, () -> d.dtype(DType.INT32).randint(0, 1L << 40, 2));
+    assertThrows(DTypeException.class, () -> d.requiresGrad(true).randint(0, 4, 2));
+  }
+}

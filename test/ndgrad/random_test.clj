@@ -1,0 +1,76 @@
+(ns ndgrad.random-test
+  (:require
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.core :as nd]
+   [ndgrad.random :as r])
+  (:import
+   (ndgrad ArgumentException DTypeException ShapeException)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private k (r/key 42))
+
+(deftest shapes-and-dtypes
+  (doseq [[f dtype] [[#(r/rand [2 3] %) :float64]
+                     [#(r/randn [2 3] %) :float64]
+                     [#(r/uniform -1 1 [2 3] %) :float64]
+                     [#(r/normal 0 1 [2 3] %) :float64]
+                     [#(r/truncated-normal 0 1 -1 1 [2 3] %) :float64]
+                     [#(r/exponential 2 [2 3] %) :float64]
+                     [#(r/randint 0 9 [2 3] %) :int64]
+                     [#(r/bernoulli 0.5 [2 3] %) :bool]
+                     [#(r/choice 9 [2 3] %) :int64]]]
+    (is (= [[2 3] dtype] ((juxt nd/shape nd/dtype) (f {}))))
+    (is (= [[2 3] :float32] ((juxt nd/shape nd/dtype) (f {:dtype :float32}))))
+    (is (nd/requires-grad? (f {:dtype :float32 :requires-grad true})))
+    (is (= (nd/tolist (f {:key k})) (nd/tolist (f {:key k}))))
+    (is (not= (nd/tolist (f {:key (r/fold-in k 1)})) (nd/tolist (f {:key (r/fold-in k 3)}))))))
+
+(deftest known-answers
+  (is (= [0.653938184773127 0.2982192438997011] (nd/tolist (r/rand 2 {:key k}))))
+  (is (= [6 2 9] (nd/tolist (r/randint 0 10 3 :key k))))
+  (is (= 6 (nd/item (r/choice 10 [] {:key k})))))
+
+(deftest seeds
+  (is (= 7 (r/manual-seed! 7)))
+  (let [draw #(vector (nd/tolist (r/randn 3)) (nd/tolist (r/permutation 9)))
+        first-time (draw)]
+    (is (not= first-time (draw)))
+    (r/manual-seed! 7)
+    (is (= first-time (draw)))))
+
+(deftest keys-split
+  (let [[a b] (r/split k)]
+    (is (not= a b))
+    (is (= [a b] (take 2 (r/split k 5))))
+    (is (not= (nd/tolist (r/rand 3 {:key a})) (nd/tolist (r/rand 3 {:key b}))))))
+
+(deftest generators-of-the-jdk
+  (is (= (nd/tolist (r/rand 5 {:generator (java.util.SplittableRandom. 1)}))
+         (nd/tolist (r/rand 5 {:generator (java.util.SplittableRandom. 1)})))))
+
+(deftest orders-and-choices
+  (is (= (range 9) (sort (nd/tolist (r/randperm 9)))))
+  (is (= [[1 2] [3 4] [5 6]] (sort (nd/tolist (r/permutation [[1 2] [3 4] [5 6]])))))
+  (is (= (range 5) (sort (nd/tolist (r/choice 5 5 {:replace false})))))
+  (is (= [1 1 1] (nd/tolist (r/choice 3 3 {:p [0 1 0]}))))
+  (let [x (nd/arange 9)]
+    (is (identical? x (r/shuffle! x)))
+    (is (= (range 9) (sort (nd/tolist x))))))
+
+(deftest array-parameters
+  (is (= [false true] (nd/tolist (r/bernoulli [0.0 1.0] [2]))))
+  (let [mean (nd/array [1.0 2.0] {:requires-grad true})]
+    (nd/backward! (nd/sum (r/normal mean 0.1 [3 2])))
+    (is (= [3.0 3.0] (nd/tolist (nd/grad-of mean))))))
+
+(deftest refused
+  (testing "parameters"
+    (is (thrown? ArgumentException (r/uniform 1 0 [2])))
+    (is (thrown? ArgumentException (r/choice 3 4 {:replace false})))
+    (is (thrown? ShapeException (r/rand [-1])))
+    (is (thrown? DTypeException (r/rand [1] {:dtype :int64}))))
+  (testing "options"
+    (is (thrown? ArgumentException (r/rand [2] {:dtyp :float32})))
+    (is (thrown? ArgumentException (r/rand [2] :dtype)))
+    (is (thrown? ArgumentException (r/rand [2] {:p [1]})))))
