@@ -84,7 +84,7 @@ class LiftedIndexTest {
             t -> Rearranging.PAD.of(t, 1, 0.0, "wrap"),
             t -> Joining.CAT.of(List.of(t, t), 1),
             t -> Joining.STACK.of(List.of(t, t)),
-            t -> Lookup.TAKE_ALONG_AXIS.of(t, List.of(List.of(2L), List.of(0L))),
+            t -> Sorting.TAKE_ALONG_AXIS.of(t, List.of(List.of(2L), List.of(0L))),
             t -> Shapes.RESHAPE.of(Shapes.TRANSPOSE.of(t), -1),
             t -> Shapes.DIAGONAL.of(t, 1),
             Rearranging.DIAG::of,
