@@ -13,6 +13,7 @@
   ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum …
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
                register-hook! no-grad enable-grad detect-anomaly
+               graph graph-dot draw-graph
   functional   grad value-and-grad vjp
   the library  doctor set-num-threads! num-threads error-data
 
@@ -22,12 +23,13 @@
   (nd/grad-of x)"
   (:refer-clojure :exclude [+ - * / < <= > >= == get])
   (:require
+   [clojure.java.io :as io]
    [ndgrad.call :as call]
    [ndgrad.transform :as transform])
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd DType Index NdException Ops)
+   (ndgrad Array Autograd DType Graph Graph$Edge Graph$Vertex Index NdException Ops)
    (ndgrad.kernel Threads)
    (ndgrad.op Arithmetic Comparison Indexing)))
 
@@ -334,6 +336,30 @@
   [^Array x f]
   (let [scope (.registerHook x f)]
     #(.close scope)))
+
+(defn graph
+  "The computation graph behind `y` as data: {:nodes [{:id 0 :op \"sum\" :shape [] :dtype :float64} …] :edges [{:from 1
+  :to 0 :input 0} …]}; an edge goes from the node that made a value to the one that uses it. Throws GraphException when
+  y requires no gradient.
+
+  Example: (nd/graph (nd/exp (nd/array [1.0] {:requires-grad true})))"
+  [^Array y]
+  (let [g (Graph/of (into-array Array [y]))]
+    {:nodes (mapv (fn [^Graph$Vertex v]
+                    {:id (.id v), :op (.op v), :shape (vec (.shape v)), :dtype (keyword (str (.dtype v)))})
+                  (.vertices g))
+     :edges (mapv (fn [^Graph$Edge e] {:from (.from e), :to (.to e), :input (.input e)}) (.edges g))}))
+
+(defn graph-dot
+  "The computation graph behind `y` in Graphviz's DOT language, a string."
+  [^Array y]
+  (.toDot (Graph/of (into-array Array [y]))))
+
+(defn draw-graph
+  "Draws the computation graph behind `y` into `file`, whose name ends in .svg or .png; returns the file. PlantUML
+  (net.sourceforge.plantuml/plantuml-mit) must be on the classpath."
+  [^Array y file]
+  (.toFile (.draw (Graph/of (into-array Array [y])) (.toPath (io/file file)))))
 
 (defn grad-enabled?
   "Whether ops on this thread are recorded."
