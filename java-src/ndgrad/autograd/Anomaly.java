@@ -2,8 +2,8 @@ package ndgrad.autograd;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import ndgrad.AnomalyException;
 import ndgrad.DType;
 import ndgrad.kernel.Expr;
@@ -20,8 +20,11 @@ public final class Anomaly {
   private static volatile boolean on;
 
   private static final Program FINITE = Program.of(Expr.of(Expr.Fn1.ISFINITE, Expr.in(0)));
-  private static final Set<String> INNER =
-      Set.of("ndgrad", "java", "jdk", "sun", "clojure");
+  /** Frames of the library and of what carries it; a user's namespace may well be called ndgrad.something. */
+  private static final Pattern INNER =
+      Pattern.compile(
+          "(java|javax|jdk|sun|clojure)\\..*"
+              + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|core|call|transform|tree)([.$].*)?)");
 
   private Anomaly() {}
 
@@ -114,16 +117,9 @@ public final class Anomaly {
         .walk(
             frames ->
                 frames
-                    .filter(f -> !isInner(f.getClassName()))
+                    .filter(f -> !INNER.matcher(f.getClassName()).matches())
                     .findFirst()
                     .map(StackWalker.StackFrame::toString)
                     .orElse("an unknown place"));
-  }
-
-  private static boolean isInner(String className) {
-    int dot = className.indexOf('.');
-    return dot > 0
-        && INNER.contains(className.substring(0, dot))
-        && !className.startsWith("ndgrad.examples.");
   }
 }

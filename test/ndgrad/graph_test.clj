@@ -1,0 +1,47 @@
+(ns ndgrad.graph-test
+  (:require
+   [clojure.java.io :as io]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.core :as nd])
+  (:import
+   (java.io File)
+   (java.nio.file Files)
+   (ndgrad ArgumentException GraphException)))
+
+(defn- example []
+  (let [w (nd/ones [3] {:requires-grad true})]
+    (nd/sum (nd/* w (nd/exp w)))))
+
+(deftest the-graph-is-data
+  (let [{:keys [nodes edges]} (nd/graph (example))
+        op (into {} (map (juxt :id :op)) nodes)]
+    (is (= ["sum" "mul" "leaf" "exp"] (map :op nodes)))
+    (is (= [[] [3] [3] [3]] (map :shape nodes)))
+    (is (every? #{:float64} (map :dtype nodes)))
+    (is (= #{["mul" "sum" 0] ["leaf" "mul" 0] ["exp" "mul" 1] ["leaf" "exp" 0]}
+           (set (map (fn [{:keys [from to input]}] [(op from) (op to) input]) edges))))))
+
+(deftest the-graph-in-dot
+  (let [dot (nd/graph-dot (example))]
+    (is (str/starts-with? dot "digraph ndgrad {"))
+    (is (str/includes? dot "n2 [label=\"leaf [3]\", shape=box];"))
+    (is (= 4 (count (re-seq #"->" dot))))))
+
+(deftest the-graph-as-a-picture
+  (let [svg (File/createTempFile "graph" ".svg")
+        png (File/createTempFile "graph" ".png")]
+    (try
+      (is (= svg (nd/draw-graph (example) svg)))
+      (let [text (slurp svg)]
+        (is (str/includes? text "<svg"))
+        (testing "every node is drawn"
+          (doseq [label ["sum []" "mul [3]" "exp [3]" "leaf [3]"]]
+            (is (str/includes? (str/replace text "&#160;" " ") label)))))
+      (nd/draw-graph (example) png)
+      (is (= [0x89 0x50 0x4e 0x47] (map #(bit-and 0xff (int %)) (take 4 (Files/readAllBytes (.toPath png))))))
+      (finally (io/delete-file svg) (io/delete-file png)))))
+
+(deftest what-cannot-be-drawn
+  (is (thrown-with-msg? ArgumentException #"\.svg or \.png" (nd/draw-graph (example) "graph.gif")))
+  (is (thrown? GraphException (nd/graph (nd/ones [2])))))
