@@ -16,7 +16,6 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Gather;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
