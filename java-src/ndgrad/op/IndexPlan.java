@@ -113,10 +113,7 @@ final class IndexPlan {
     int n = chosen.getFirst().flat.length;
     int[] inside = new int[n];
     for (Chosen c : chosen) {
-      int[] offsets = offsets(l, c);
-      for (int i = 0; i < n; i++) {
-        inside[i] += offsets[i];
-      }
+      addOffsets(l, c, inside);
     }
     int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - fixedOffset(l);
     if (outer.ndim() == 0) {
@@ -129,7 +126,7 @@ final class IndexPlan {
     int count = rows.intSize();
     int[] all = new int[Layout.of(count, n).intSize()];
     int k = 0;
-    for (int row : Gather.positions(rows, upTo(count))) {
+    for (int row : starts(rows)) {
       for (int i = 0; i < n; i++) {
         all[k++] = base + row + inside[i];
       }
@@ -143,19 +140,36 @@ final class IndexPlan {
     return Layout.of(c.shape(), c.strides(), 0);
   }
 
-  private static int[] upTo(int n) {
-    int[] out = new int[n];
-    Arrays.setAll(out, i -> i);
+  /** The positions of all elements of a layout in row-major order. */
+  private static int[] starts(Layout l) {
+    int[] out = {l.offset()};
+    for (int axis = 0; axis < l.ndim(); axis++) {
+      int[] next = new int[out.length * l.dim(axis)];
+      int k = 0;
+      for (int start : out) {
+        for (int i = 0; i < l.dim(axis); i++) {
+          next[k++] = start + i * l.stride(axis);
+        }
+      }
+      out = next;
+    }
     return out;
   }
 
-  private static int[] offsets(Layout l, Chosen c) {
-    if (c.axes == 0) {
-      return new int[c.flat.length];
+  private static void addOffsets(Layout l, Chosen c, int[] to) {
+    if (c.axes == 1) {
+      int step = l.stride(c.axis);
+      for (int i = 0; i < to.length; i++) {
+        to[i] += c.flat[i] * step;
+      }
+    } else if (c.axes > 1) {
+      int[] d = Arrays.copyOfRange(l.shape(), c.axis, c.axis + c.axes);
+      int[] s = Arrays.copyOfRange(l.strides(), c.axis, c.axis + c.axes);
+      int[] offsets = Gather.positions(Layout.of(d, s, 0), c.flat);
+      for (int i = 0; i < to.length; i++) {
+        to[i] += offsets[i];
+      }
     }
-    int[] d = Arrays.copyOfRange(l.shape(), c.axis, c.axis + c.axes);
-    int[] s = Arrays.copyOfRange(l.strides(), c.axis, c.axis + c.axes);
-    return Gather.positions(Layout.of(d, s, 0), c.flat);
   }
 
   /**
@@ -335,11 +349,14 @@ final class IndexPlan {
     }
 
     private void positions(Tensor t) {
-      long[] given = (long[]) Structural.converted(t.strided(), DType.INT64).array();
+      boolean plain = t.dtype() == DType.INT64 && t.layout().isContiguous();
+      Strided read = plain ? t.strided() : Structural.converted(t.strided(), DType.INT64);
+      long[] given = (long[]) read.array();
+      int from = read.layout().offset();
       int length = layout.dim(axis);
-      int[] flat = new int[given.length];
+      int[] flat = new int[t.layout().intSize()];
       for (int i = 0; i < flat.length; i++) {
-        long p = given[i];
+        long p = given[from + i];
         flat[i] = p >= 0 && p < length ? (int) p : inRange(p, axis, layout);
       }
       choose(1, flat, Layout.of(t.shape()));
