@@ -188,7 +188,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
       throw new ShapeException(
           "wrap: an array of shape " + layout + " has " + layout.size() + " elements, the primitive array "
               + storage.length(),
-          "op", "wrap", "shape", layout.toString(), "length", storage.length());
+          "op", "wrap", "shape", layout.shape(), "length", storage.length());
     }
     return of(new Tensor(new Strided(storage, layout)));
   }
@@ -382,7 +382,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   @Override
   public Iterator<Array> iterator() {
     if (ndim() == 0) {
-      throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", "[]");
+      throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", List.of());
     }
     return new Iterator<>() {
       private int next;
@@ -481,7 +481,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
                     new GraphException(
                         "this array has no gradient: no backward has reached it"
                             + (isLeaf() ? "" : ", and it is no leaf (use retain-grad)"),
-                        "shape", tensor.layout().toString())));
+                        "shape", tensor.layout().shape())));
   }
 
   /**
@@ -514,7 +514,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
     if (!gradient.tensor.layout().sameShape(tensor.layout())) {
       throw new ShapeException(
           "the gradient has shape " + gradient.tensor.layout() + ", the array " + tensor.layout(),
-          "shapes", List.of(gradient.tensor.layout().toString(), tensor.layout().toString()));
+          "shapes", List.of(gradient.tensor.layout().shape(), tensor.layout().shape()));
     }
     tensor.setGrad(gradient.tensor);
     return this;

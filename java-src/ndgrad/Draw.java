@@ -445,7 +445,7 @@ public final class Draw {
     if (x.ndim() == 0) {
       throw new ShapeException(
           op + ": needs an array of at least one dimension, got a 0-d array; an integer n stands for 0 to n-1",
-          "op", op, "shape", "[]");
+          "op", op, "shape", new int[0]);
     }
     return x.shape()[0];
   }

@@ -1,7 +1,9 @@
 package ndgrad;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -32,13 +34,22 @@ public abstract sealed class NdException extends RuntimeException
    * An error with its facts.
    *
    * @param message what was wrong, what was expected, what to do
-   * @param data alternating names and values
+   * @param data alternating names and values; {@code int[]} shapes become lists
    */
   protected NdException(String message, Object... data) {
     super(message);
     for (int i = 0; i + 1 < data.length; i += 2) {
-      this.data.put((String) data[i], data[i + 1]);
+      this.data.put((String) data[i], plain(data[i + 1]));
     }
+  }
+
+  /** Shapes as lists of integers. */
+  private static Object plain(Object value) {
+    return switch (value) {
+      case int[] shape -> Arrays.stream(shape).boxed().toList();
+      case List<?> several -> several.stream().map(NdException::plain).toList();
+      case null, default -> value;
+    };
   }
 
   /**
@@ -51,15 +62,14 @@ public abstract sealed class NdException extends RuntimeException
   }
 
   /**
-   * Names the op that was running, unless an inner one has been named already.
+   * Names the op that was running; the outermost op, which the caller called, has the last word.
    *
    * @param op the op's public name
    * @return this
    */
   public NdException during(String op) {
-    if (data.putIfAbsent("op", op) == null) {
-      prefix = op + ": ";
-    }
+    data.put("op", op);
+    prefix = op + ": ";
     return this;
   }
 

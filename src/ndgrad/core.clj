@@ -382,10 +382,10 @@
 ;; the library
 
 (defn error-data
-  "The facts behind an error of ndgrad as a map: {:op \"sum\" :axis 3 …}; ex-data for other errors."
+  "The facts behind an error of ndgrad as a map: {:op \"add\" :shapes [[2 3] [4]]}; ex-data for other errors."
   [e]
   (if (instance? NdException e)
-    (into {} (map (fn [[k v]] [(keyword k) v])) (.data ^NdException e))
+    (into {} (map (fn [[k v]] [(keyword k) (vectors v)])) (.data ^NdException e))
     (ex-data e)))
 
 (defn set-num-threads!

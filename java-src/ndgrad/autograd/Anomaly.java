@@ -88,7 +88,7 @@ public final class Anomaly {
           "the gradient of " + node.name() + " made a NaN or an infinity for its input " + input
               + " of shape " + node.layout(input) + " from a finite gradient of shape " + node.outLayout()
               + "; the op was called at " + node.site(),
-          "op", node.name(), "input", input, "shape", node.layout(input).toString(),
+          "op", node.name(), "input", input, "shape", node.layout(input).shape(),
           "pass", "backward", "site", node.site());
     }
   }

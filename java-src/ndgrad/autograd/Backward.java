@@ -162,7 +162,7 @@ public final class Backward {
         throw new GraphException(
             "this array depends on nothing that requires a gradient, so there is nothing to differentiate;"
                 + " make a leaf with requires-grad first",
-            "shape", t.layout().toString());
+            "shape", t.layout().shape());
       }
       discover(e, order);
     }
@@ -195,13 +195,13 @@ public final class Backward {
           throw new GraphException(
               "backward of an array of shape " + out.layout()
                   + " needs an upstream gradient of that shape; only a single element has an implied one",
-              "shape", out.layout().toString());
+              "shape", out.layout().shape());
         }
         seed = arithmetic.onesLike(out);
       } else if (!seed.layout().sameShape(out.layout())) {
         throw new ShapeException(
             "the upstream gradient has shape " + seed.layout() + ", the array " + out.layout(),
-            "shapes", List.of(seed.layout().toString(), out.layout().toString()));
+            "shapes", List.of(seed.layout().shape(), out.layout().shape()));
       }
       foreign.add(seed.strided().storage());
       seeds.add(seed);

@@ -270,7 +270,7 @@ public final class Node {
             + (site.isEmpty() ? "" : ". It was saved at " + site + " and changed at "
                 + t.strided().storage().lastMutationSite()),
         "op", name(),
-        "shape", t.layout().toString(),
+        "shape", t.layout().shape(),
         "dtype", t.dtype().toString(),
         "saved-version", versions[i],
         "version", now,

@@ -316,7 +316,7 @@ public final class Tensor {
     if (e == null) {
       throw new GraphException(
           "this array does not require a gradient: make it with requires-grad, or from an array that has it",
-          "shape", layout().toString());
+          "shape", layout().shape());
     }
     return e;
   }

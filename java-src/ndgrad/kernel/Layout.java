@@ -36,7 +36,7 @@ public final class Layout {
       throw new ShapeException(
           "an array of shape " + Arrays.toString(shape) + " has " + size + " elements; at most "
               + (Integer.MAX_VALUE - 8) + " fit in one array",
-          "shape", Arrays.toString(shape));
+          "shape", shape);
     }
     return new Layout(shape, rowMajor(shape), 0, size);
   }
@@ -60,7 +60,7 @@ public final class Layout {
       if (d < 0) {
         throw new ShapeException(
             "dimensions must not be negative, got shape " + Arrays.toString(shape),
-            "shape", Arrays.toString(shape));
+            "shape", shape);
       }
       empty |= d == 0;
       size = size > Long.MAX_VALUE / Math.max(d, 1) ? Long.MAX_VALUE : size * Math.max(d, 1);
@@ -275,7 +275,7 @@ public final class Layout {
           throw new ShapeException(
               "shapes " + shapes + " do not broadcast together; aligned from the right, dimensions must be"
                   + " equal or 1",
-              "shapes", Arrays.stream(layouts).map(Layout::toString).toList());
+              "shapes", Arrays.stream(layouts).map(Layout::shape).toList());
         }
       }
     }
@@ -303,7 +303,7 @@ public final class Layout {
     if (!fits) {
       throw new ShapeException(
           "an array of shape " + this + " cannot be broadcast to " + Arrays.toString(target),
-          "shape", toString(), "target", Arrays.toString(target));
+          "shape", shape(), "target", target);
     }
     return of(target, s, offset);
   }
@@ -320,7 +320,7 @@ public final class Layout {
     if (order.length != shape.length) {
       throw new ShapeException(
           "permute of " + shape.length + " dimensions needs as many axes, got " + Arrays.toString(axes),
-          "shape", toString(), "axes", Arrays.toString(axes));
+          "shape", shape(), "axes", Arrays.toString(axes));
     }
     int[] d = new int[order.length];
     int[] s = new int[order.length];
@@ -362,7 +362,7 @@ public final class Layout {
       throw new IndexException(
           "index " + index + " is out of range for axis " + axis + " of length " + d
               + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
-          "index", index, "axis", axis, "shape", toString());
+          "index", index, "axis", axis, "shape", shape());
     }
     int at = (int) (index < 0 ? index + d : index);
     return slice(axis, at, 1, 1).squeeze(axis);

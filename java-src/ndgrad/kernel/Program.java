@@ -153,7 +153,7 @@ public final class Program {
                 + " and "
                 + outs[j].layout(),
             "shape",
-            shape.toString());
+            shape.shape());
       }
     }
     for (Strided in : ins) {

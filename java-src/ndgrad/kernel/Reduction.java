@@ -96,7 +96,7 @@ public final class Reduction {
               + out
               + ", expected the dimensions that are not reduced",
           "shape",
-          Arrays.toString(shape),
+          shape,
           "out",
           out.toString());
     }

@@ -43,7 +43,7 @@ public final class Scan {
       throw new ShapeException(
           "a scan of shape " + in.layout() + " was given an output of shape " + out.layout(),
           "shape",
-          in.layout().toString(),
+          in.layout().shape(),
           "out",
           out.layout().toString());
     }

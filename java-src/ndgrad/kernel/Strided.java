@@ -29,7 +29,7 @@ public record Strided(Storage storage, Layout layout) {
           "an array of shape " + layout + " and dtype " + dtype + " needs "
               + layout.size() * dtype.itemsize() / (1 << 20) + " MiB, more than the heap has left (at most "
               + Runtime.getRuntime().maxMemory() / (1 << 20) + " MiB; the flag -Xmx raises it)",
-          "shape", layout.toString(), "dtype", dtype.toString());
+          "shape", layout.shape(), "dtype", dtype.toString());
     }
   }
 

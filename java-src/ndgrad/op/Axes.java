@@ -128,7 +128,7 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
               + what
               + " of no elements is not defined",
           "shape",
-          Layout.of(shape).toString());
+          Layout.of(shape).shape());
     }
   }
 

@@ -360,7 +360,7 @@ public final class Convolution {
               + " must both be divisible by groups, "
               + groups,
           "shapes",
-          List.of(x.layout().toString(), w.layout().toString()),
+          List.of(x.layout().shape(), w.layout().shape()),
           "groups",
           groups);
     }
@@ -376,7 +376,7 @@ public final class Convolution {
               + " in dimension 1; it has shape "
               + w.layout(),
           "shapes",
-          List.of(x.layout().toString(), w.layout().toString()),
+          List.of(x.layout().shape(), w.layout().shape()),
           "groups",
           groups);
     }
@@ -485,7 +485,7 @@ public final class Convolution {
           "padded",
           length,
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
   }
 
@@ -495,7 +495,7 @@ public final class Convolution {
         "argument",
         name,
         "shape",
-        x.layout().toString());
+        x.layout().shape());
   }
 
   private static Tensor pooled(Args a, int[] dilation, Pool pool) {

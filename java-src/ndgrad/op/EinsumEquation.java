@@ -101,7 +101,7 @@ final class EinsumEquation {
           "operand",
           operand,
           "shape",
-          shape.toString(),
+          shape.shape(),
           "equation",
           text);
     }
@@ -212,7 +212,7 @@ final class EinsumEquation {
         "equation",
         text,
         "shapes",
-        shapes.stream().map(Layout::toString).toList());
+        shapes.stream().map(Layout::shape).toList());
   }
 
   private static String name(int label) {

@@ -282,7 +282,7 @@ final class IndexPlan {
                 + used
                 + " were indexed",
             "shape",
-            layout.toString(),
+            layout.shape(),
             "indexed",
             used);
       }
@@ -376,7 +376,7 @@ final class IndexPlan {
               "mask",
               t.layout().toString(),
               "shape",
-              layout.toString(),
+              layout.shape(),
               "axis",
               axis);
         }
@@ -402,7 +402,7 @@ final class IndexPlan {
           "axis",
           axis,
           "shape",
-          layout.toString());
+          layout.shape());
     }
     return (int) (index < 0 ? index + d : index);
   }

@@ -401,7 +401,7 @@ public final class Indexing {
               + Arrays.toString(shape)
               + ", the shape of what it is written to",
           "shapes",
-          List.of(value.layout().toString(), Arrays.toString(shape)));
+          List.of(value.layout().shape(), Arrays.toString(shape)));
     }
   }
 

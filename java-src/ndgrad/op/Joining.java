@@ -272,7 +272,7 @@ public final class Joining {
           "axis",
           axis,
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     return out;
   }

@@ -110,7 +110,7 @@ final class Lanes {
                 "axis",
                 axis,
                 "shape",
-                x.toString());
+                x.shape());
           }
           out[i] = start + (int) at * inner + j;
         }

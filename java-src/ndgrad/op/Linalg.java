@@ -297,7 +297,7 @@ public final class Linalg {
               + " array has no dimensions; a matrix product needs at least one: multiply by a"
               + " number with mul",
           "shapes",
-          List.of(a.toString(), b.toString()));
+          List.of(a.shape(), b.shape()));
     }
     int k = a.dim(a.ndim() - 1);
     int rows = b.dim(Math.max(0, b.ndim() - 2));
@@ -314,7 +314,7 @@ public final class Linalg {
               + " one of the second, "
               + rows,
           "shapes",
-          List.of(a.toString(), b.toString()));
+          List.of(a.shape(), b.shape()));
     }
   }
 
@@ -338,7 +338,7 @@ public final class Linalg {
               + Arrays.toString(db)
               + " do not broadcast together",
           "shapes",
-          List.of(a.toString(), b.toString()));
+          List.of(a.shape(), b.shape()));
     }
   }
 
@@ -411,7 +411,7 @@ public final class Linalg {
             "axes",
             n,
             "shapes",
-            List.of(a.layout().toString(), b.layout().toString()));
+            List.of(a.layout().shape(), b.layout().shape()));
       }
       return contract(
           a, IntStream.range(a.ndim() - n, a.ndim()).toArray(), b, IntStream.range(0, n).toArray());
@@ -463,7 +463,7 @@ public final class Linalg {
                 + " of the second "
                 + b.dim(axesB[i]),
             "shapes",
-            List.of(a.layout().toString(), b.layout().toString()));
+            List.of(a.layout().shape(), b.layout().shape()));
       }
       k *= a.dim(axesA[i]);
     }

@@ -312,7 +312,7 @@ public final class Lookup {
               + " of an array of shape "
               + x.layout(),
           "shapes",
-          List.of(x.layout().toString(), values.layout().toString()));
+          List.of(x.layout().shape(), values.layout().shape()));
     }
     return Indexing.ADD_AT.of(x, Indexing.cast(values, x.dtype()), use.arrays(), use.forTape());
   }

@@ -99,7 +99,7 @@ final class Norms {
                   + (axis == null ? "an array of shape " + x.layout() : over.length + " axes")
                   + "; name the axis or axes, or leave ord off",
               "shape",
-              x.layout().toString(),
+              x.layout().shape(),
               "ord",
               ord.toString());
     };

@@ -274,7 +274,7 @@ public final class Rearranging {
           "axis",
           axis,
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     int[] positions = new int[Math.toIntExact(Arrays.stream(repeats).asLongStream().sum())];
     int k = 0;
@@ -371,7 +371,7 @@ public final class Rearranging {
             "axis",
             axis,
             "shape",
-            x.layout().toString());
+            x.layout().shape());
       }
     }
     Tensor out = x;
@@ -475,7 +475,7 @@ public final class Rearranging {
       throw new ShapeException(
           "needs an array of at least 2 dimensions, this one has shape " + x.layout(),
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     Strided out = Structural.converted(x, x.dtype());
     int rows = x.layout().dim(ndim - 2);
@@ -497,7 +497,7 @@ public final class Rearranging {
       throw new ShapeException(
           "needs a 1-d or 2-d array, this one has shape " + x.layout(),
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     int n = Math.addExact(x.dim(0), Math.abs(k));
     Layout root = Layout.of(n, n);
@@ -520,7 +520,7 @@ public final class Rearranging {
         throw new ShapeException(
             "needs arrays of one dimension, number " + i + " has shape " + xs.get(i).layout(),
             "shape",
-            xs.get(i).layout().toString());
+            xs.get(i).layout().shape());
       }
       shape[place(i, n, indexing)] = (int) xs.get(i).size();
     }

@@ -258,9 +258,9 @@ public final class Shapes {
             + " elements"
             + why,
         "shape",
-        l.toString(),
+        l.shape(),
         "target",
-        Arrays.toString(target),
+        target,
         "size",
         l.size());
   }
@@ -366,7 +366,7 @@ public final class Shapes {
               "axis",
               axis,
               "shape",
-              l.toString());
+              l.shape());
         }
         drop[axis] = true;
       }
@@ -411,7 +411,7 @@ public final class Shapes {
       throw new ShapeException(
           "needs an array of at least 2 dimensions, this one has shape " + l,
           "shape",
-          l.toString());
+          l.shape());
     }
     int[] axes = l.axes(a.integer("axis1"), a.integer("axis2"));
     return l.diagonal(a.integer("offset"), axes[0], axes[1]);
@@ -440,7 +440,7 @@ public final class Shapes {
           "axis",
           axis,
           "shape",
-          l.toString());
+          l.shape());
     }
     return l.slice(axis, from, length, 1);
   }

@@ -231,7 +231,7 @@ public final class Sorting {
               + " and "
               + x.layout(),
           "shapes",
-          List.of(x.layout().toString(), index.layout().toString()));
+          List.of(x.layout().shape(), index.layout().shape()));
     }
     int axis = axis(a, x.layout());
     int[] xs = x.shape();
@@ -268,7 +268,7 @@ public final class Sorting {
           "axis",
           axis,
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     boolean largest = a.flag("largest");
     if (follows(x)) {
@@ -289,7 +289,7 @@ public final class Sorting {
       throw new GraphException(
           "inside vmap each example would have another number of different values",
           "shape",
-          x.layout().toString());
+          x.layout().shape());
     }
     Sort.Unique found = Sort.unique(x.strided());
     List<Tensor> out = new ArrayList<>(List.of(new Tensor(found.values())));
@@ -314,7 +314,7 @@ public final class Sorting {
       throw new ShapeException(
           "the sorted array must have one dimension, got shape " + sorted.layout(),
           "shape",
-          sorted.layout().toString());
+          sorted.layout().shape());
     }
     String side = a.word("side");
     if (!side.equals("left") && !side.equals("right")) {

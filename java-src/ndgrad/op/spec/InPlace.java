@@ -192,13 +192,13 @@ public final class InPlace {
     if (target.level() > 0 || others.stream().anyMatch(t -> t.level() > 0)) {
       throw new GraphException(
           "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",
-          "shape", target.layout().toString());
+          "shape", target.layout().shape());
     }
     if (target.layout().isBroadcast()) {
       throw new ArgumentException(
           "cannot write into a broadcast view of shape " + target.layout()
               + ": several of its elements are one; copy it first",
-          "shape", target.layout().toString());
+          "shape", target.layout().shape());
     }
     if (!GradMode.isEnabled()) {
       return false;
@@ -210,13 +210,13 @@ public final class InPlace {
         throw new GraphException(
             "cannot write into a view of a leaf that requires a gradient; write to the leaf itself, use no-grad,"
                 + " or setitem, which makes a new array",
-            "shape", target.layout().toString());
+            "shape", target.layout().shape());
       }
       if (trackedValue) {
         throw new GraphException(
             "cannot write a tracked value into a leaf that requires a gradient; use the out-of-place form, or"
                 + " detach the value",
-            "shape", target.layout().toString());
+            "shape", target.layout().shape());
       }
       return false;
     }
@@ -236,7 +236,7 @@ public final class InPlace {
     if (!result.sameShape(target.layout())) {
       throw new ShapeException(
           "the result has shape " + result + ", the array it is written into " + target.layout(),
-          "shapes", List.of(target.layout().toString(), result.toString()));
+          "shapes", List.of(target.layout().shape(), result.shape()));
     }
   }
 }

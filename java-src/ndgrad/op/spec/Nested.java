@@ -139,7 +139,7 @@ public final class Nested {
               + (items != null
                   ? "a list of " + items.size()
                   : found instanceof Tensor.Face f ? "an array of shape " + f.tensor().layout() : found),
-          "depth", depth, "shape", Arrays.toString(shape));
+          "depth", depth, "shape", shape);
     }
   }
 
@@ -240,7 +240,7 @@ public final class Nested {
     if (t.size() != 1) {
       throw new ShapeException(
           "item needs an array with exactly one element, this one has shape " + t.layout(),
-          "shape", t.layout().toString());
+          "shape", t.layout().shape());
     }
     return element(t.strided().array(), t.layout().offset());
   }
@@ -250,7 +250,7 @@ public final class Nested {
       throw new GraphException(
           "inside vmap an array has a value for each example, so it cannot become a value of the host; use"
               + " where instead of a branch on it",
-          "shape", t.layout().toString());
+          "shape", t.layout().shape());
     }
   }
 
