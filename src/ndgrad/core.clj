@@ -29,8 +29,7 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd DType Graph Graph$Edge Graph$Vertex Index NdException Ops)
-   (ndgrad.kernel Threads)
+   (ndgrad Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index NdException Ops Threads)
    (ndgrad.op Arithmetic Comparison Indexing)))
 
 (set! *warn-on-reflection* true)
@@ -387,6 +386,20 @@
   (if (instance? NdException e)
     (into {} (map (fn [[k v]] [(keyword k) (vectors v)])) (.data ^NdException e))
     (ex-data e)))
+
+(defn doctor
+  "What ndgrad found on this machine, as data: version, JDK, processors, threads, whether the Vector API and native calls
+  are on, every BLAS :engines with its version, path or the reason why it is off, and :advice on what would be better.
+  (println (ndgrad.Doctor/report)) prints the same for people. Tries to load every engine, which may take seconds.
+
+  Example: (:threads (nd/doctor))"
+  []
+  (letfn [(data [x]
+            (cond
+              (instance? Map x) (into {} (map (fn [[k v]] [(keyword k) (data v)])) x)
+              (instance? List x) (mapv data x)
+              :else x))]
+    (data (.asMap (Doctor/report)))))
 
 (defn set-num-threads!
   "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it."

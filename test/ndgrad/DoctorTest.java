@@ -1,0 +1,68 @@
+package ndgrad;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import ndgrad.blas.Engines;
+import org.junit.jupiter.api.Test;
+
+class DoctorTest {
+  @Test
+  void tellsWhatIsThere() {
+    Doctor.Report r = Doctor.report();
+    assertTrue(r.version().matches("\\d+\\.\\d+\\.\\d+.*"), r.version());
+    assertTrue(r.jdk().startsWith(Runtime.version().toString()));
+    assertEquals(Threads.numThreads(), r.threads());
+    assertEquals(1, r.engines().stream().filter(Doctor.Engine::chosen).count());
+    assertTrue(r.engines().stream().anyMatch(e -> e.name().equals("java") && e.available()));
+    for (Doctor.Engine e : r.engines()) {
+      assertEquals(e.available(), e.reason().isEmpty(), e.toString());
+    }
+  }
+
+  @Test
+  void isDataToo() {
+    Map<String, Object> m = Doctor.report().asMap();
+    assertEquals(Threads.numThreads(), m.get("threads"));
+    assertTrue(m.get("engines") instanceof List<?> l && l.getFirst() instanceof Map<?, ?> e && e.containsKey("reason"));
+  }
+
+  @Test
+  void readsAsAlignedLines() {
+    Doctor.Engine off = new Doctor.Engine("mkl", false, false, "", "", 0, "no jar\n on the class path");
+    Doctor.Engine on = new Doctor.Engine("java", true, true, "of this JVM", "", 2, "");
+    Doctor.Report r =
+        new Doctor.Report("1.2.3", "25", "Linux", 2, 1L << 30, false, true, 2, List.of(off, on), List.of("do so"));
+    assertEquals(
+        """
+        ndgrad          1.2.3
+        JDK             25
+        system          Linux, 2 processors, heap up to 1024 MiB
+        threads         2 for large ops
+        Vector API      off
+        native calls    enabled
+        BLAS mkl        off: no jar on the class path
+        BLAS java       of this JVM, 2 threads  <- in use
+        advice          do so""",
+        r.toString());
+  }
+
+  @Test
+  void oneNumberOfThreadsForAll() {
+    int before = Threads.numThreads();
+    try {
+      Threads.setNumThreads(3);
+      assertEquals(3, Threads.numThreads());
+      assertEquals(3, ndgrad.kernel.Threads.numThreads());
+      assertThrows(ArgumentException.class, () -> Threads.setNumThreads(0));
+      assertEquals(3, Threads.numThreads());
+      assertFalse(Engines.report().isEmpty());
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+}
