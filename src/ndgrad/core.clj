@@ -29,7 +29,7 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index NdException Ops Threads)
+   (ndgrad Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
    (ndgrad.op Arithmetic Comparison Indexing)))
 
 (set! *warn-on-reflection* true)
@@ -417,3 +417,8 @@
   (.write w (str x)))
 
 (prefer-method print-method Array Iterable)
+
+(defmethod print-method Index$Slice [^Index$Slice x ^Writer w]
+  (.write w (pr-str (list 'nd/slice (when (.isPresent (.start x)) (.getAsLong (.start x)))
+                          (when (.isPresent (.stop x)) (.getAsLong (.stop x)))
+                          (.step x)))))

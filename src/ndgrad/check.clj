@@ -1,0 +1,476 @@
+(ns ndgrad.check
+  "Checks of gradients, and generators to run them on; for your own test suite. Needs org.clojure/test.check on the
+  classpath; ndgrad.core does not.
+
+  checks       gradcheck gradgradcheck linearity purity: each takes a function and a vector of arguments and
+               returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0 :element [1 2]
+               :analytic … :numeric … :tolerance …} …] …}
+  assertions   assert-gradients throws the report
+  properties   gradient-property second-order-property linearity-property purity-property, for `defspec` and
+               `quick-check`
+  generators   dtype floating-dtype shape broadcastable values array arrays index tree; they shrink to small shapes
+               first, then to the plain row-major layout, then to simple values
+
+  Arguments may be any nesting of maps, vectors and records of Arrays; float64 Arrays and doubles are differentiated,
+  everything else is passed as it is.
+
+  (defspec swish-has-the-right-gradient 50
+    (check/gradient-property swish [(check/array {:low -3 :high 3})]))"
+  (:require
+   [clojure.string :as str]
+   [clojure.test.check.generators :as gen]
+   [clojure.test.check.properties :as prop]
+   [clojure.test.check.results :as results]
+   [ndgrad.call :as call]
+   [ndgrad.core :as nd]
+   [ndgrad.tree :as tree])
+  (:import
+   (java.util.function Function)
+   (ndgrad Array GradCheck GradCheck$Failure GradCheck$Report GradCheck$Settings)))
+
+(set! *warn-on-reflection* true)
+
+;; ---------------------------------------------------------------------------------------------
+;; arguments as lists of arrays
+
+(defn- paths
+  "The path of every leaf of `x`, in the order of `tree/leaves`."
+  [x]
+  (cond
+    (map? x) (into [] (mapcat (fn [[k v]] (map #(into [k] %) (paths v)))) x)
+    (sequential? x) (into [] (mapcat (fn [i v] (map #(into [i] %) (paths v))) (range) x))
+    :else [[]]))
+
+(defn- numeric? [x] (or (nd/array? x) (double? x)))
+
+(defn- arrays-in
+  "The Arrays and doubles in `x` as Arrays."
+  [x]
+  (mapv #(if (nd/array? %) % (nd/array %)) (filter numeric? (tree/leaves x))))
+
+(defn- places
+  "The paths of the Arrays and doubles in `x`."
+  [x]
+  (into [] (keep (fn [[path leaf]] (when (numeric? leaf) path))) (map vector (paths x) (tree/leaves x))))
+
+(defn- with-arrays
+  "`x` with other Arrays in the places of its Arrays and doubles."
+  [x arrays]
+  (let [more (volatile! (seq arrays))]
+    (tree/map-leaves #(if (numeric? %) (let [a (first @more)] (vswap! more next) a) %) x)))
+
+(defn- on-arrays
+  "`f`, of arguments like `inputs`, as the Java core has functions: from a list of Arrays to a list of Arrays."
+  ^Function [f inputs]
+  (reify Function
+    (apply [_ arrays] (arrays-in (apply f (with-arrays inputs arrays))))))
+
+;; ---------------------------------------------------------------------------------------------
+;; reports
+
+(defn- settings
+  ^GradCheck$Settings [op options]
+  (call/check-options op options [:step :rtol :atol :full-up-to :projections :seed])
+  (let [d GradCheck$Settings/DEFAULT]
+    (GradCheck$Settings. (double (:step options (.step d)))
+                         (double (:rtol options (.rtol d)))
+                         (double (:atol options (.atol d)))
+                         (long (:full-up-to options (.fullUpTo d)))
+                         (int (:projections options (.projections d)))
+                         (long (:seed options (.seed d))))))
+
+(defn- at-input
+  "Which argument, and where in it, when it is not an Array itself."
+  [[i & path]]
+  (cond-> {:input i} path (assoc :path (vec path))))
+
+(defn- failure
+  [^GradCheck$Failure f input-places output-places]
+  (let [place (nth input-places (.input f) nil)
+        out (nth output-places (.output f) nil)]
+    (merge {:kind (keyword (str/replace (str/lower-case (str (.kind f))) "_" "-"))
+            :element (vec (.element f))
+            :analytic (.analytic f)
+            :numeric (.numeric f)
+            :tolerance (.tolerance f)
+            :message (cond-> (str f)
+                       (and place (not= place [(.input f)]))
+                       (str " (input " (.input f) " is argument " (first place) " at " (vec (rest place)) ")"))}
+           (when place (at-input place))
+           (when (nat-int? (.output f)) {:output-element (vec (.outputElement f))})
+           (when (seq out) {:output-path out}))))
+
+(defn- report
+  [check ^GradCheck$Report r input-places output-places]
+  {:check check
+   :pass? (.passed r)
+   :mode (if (.full r) :full :projected)
+   :compared (.compared r)
+   :failed (.failed r)
+   :failures (mapv #(failure % input-places output-places) (.failures r))})
+
+(defn- with-failures [check failures]
+  {:check check, :pass? (empty? failures), :failures (vec (take 16 failures))})
+
+(defn- output-places
+  "The places of the results; the inputs are copied first, as f may be what is wrong."
+  [f inputs]
+  (places (apply f (with-arrays inputs (map nd/copy (arrays-in inputs))))))
+
+;; ---------------------------------------------------------------------------------------------
+;; checks
+
+(defn gradcheck
+  "Compares the gradients of `f` at `inputs`, a vector of arguments, with central differences; returns a report as data.
+
+  Every entry of the Jacobian is compared when there are at most `:full-up-to` (4096) of them, otherwise
+  `:projections` (4) random projections for each input; a projection that differs is narrowed down to an entry. An entry
+  passes when |analytic - numeric| <= atol + rtol * |numeric| + what rounding in f can do: `:rtol` 1e-5, `:atol` 1e-6, and
+  a `:step` of 6e-6 * max(1, |x|). All is float64: a float32 input or result throws a DTypeException. A function that
+  changes its inputs or returns something else the second time fails, too. At kinks the differences are wrong: choose
+  inputs away from them.
+
+  Each failure tells `:kind` (:gradient :shape :modifies-input :not-deterministic), `:input`, the number of the
+  argument, `:path` in it when it is nested, `:element`, `:output-element`, `:analytic`, `:numeric`, `:tolerance`
+  and a `:message`.
+
+  Example: (check/gradcheck nd/sin [(nd/array [0.5 1.0])])"
+  ([f inputs] (gradcheck f inputs {}))
+  ([f inputs options]
+   (let [inputs (vec inputs)
+         r (GradCheck/checkAll (on-arrays f inputs) (settings "gradcheck" options) (arrays-in inputs))]
+     (report :gradcheck r (places inputs) (if (.passed r) [] (output-places f inputs))))))
+
+(defn gradgradcheck
+  "Compares the second derivatives of `f` at `inputs`: `gradcheck` of (x, u) -> J(x)ᵀu for a random cotangent u. Takes the
+  options of `gradcheck`. In the report, `:input :cotangent` stands for u.
+
+  Example: (check/gradgradcheck nd/sin [(nd/array [0.5 1.0])])"
+  ([f inputs] (gradgradcheck f inputs {}))
+  ([f inputs options]
+   (let [inputs (vec inputs)
+         r (GradCheck/checkSecond (on-arrays f inputs) (settings "gradgradcheck" options) (arrays-in inputs))]
+     (report :gradgradcheck r (concat (places inputs) (repeat 64 [:cotangent])) []))))
+
+(defn- differing
+  "Failures where the Arrays `expected` and `actual` differ by more than rounding."
+  [kind place ^Array expected ^Array actual]
+  (if (not= (nd/shape expected) (nd/shape actual))
+    [(merge {:kind :shape, :expected (nd/shape expected), :actual (nd/shape actual)} place)]
+    (let [a (.toDoubleArray expected)
+          b (.toDoubleArray actual)
+          scale (reduce (fn [^double m ^double v] (if (Double/isFinite v) (max m (abs v)) m)) 1.0 a)
+          tolerance (* scale (if (= :float32 (nd/dtype expected)) 1e-4 1e-9))
+          shape (nd/shape expected)]
+      (for [i (range (alength a))
+            :let [x (aget a i), y (aget b i)]
+            :when (not (or (<= (abs (- x y)) tolerance) (= 0 (Double/compare x y))))]
+        (merge {:kind kind
+                :element (vec (reverse (map (fn [stride n] (rem (quot i stride) n))
+                                            (reductions * 1 (reverse shape))
+                                            (reverse shape))))
+                :expected x, :actual y, :tolerance tolerance}
+               place)))))
+
+(defn- cotangent
+  "An Array of readable numbers like `x`; `seed` makes different ones."
+  [seed x]
+  (let [n (nd/size x)]
+    (nd/reshape (nd/array (mapv #(/ (- (double (rem (* (+ seed 3) (+ % seed 1)) 7)) 3.0) 2.0) (range n))
+                          {:dtype (nd/dtype x)})
+                (nd/shape x))))
+
+(defn linearity
+  "Checks that the vjp of `f` at `inputs` is linear in the cotangent: Jᵀ(2u - v/2) = 2Jᵀu - Jᵀv/2. Returns a report.
+
+  Example: (check/linearity nd/sin [(nd/array [0.5 1.0])])"
+  [f inputs]
+  (let [inputs (vec inputs)
+        [y pullback] (apply nd/vjp f inputs)
+        like (fn [seed] (tree/map-leaves #(cotangent seed %) y))
+        us (like 0)
+        vs (like 1)
+        mixed (tree/rebuild y (map (fn [u v] (nd/- (nd/* u 2) (nd// v 2))) (tree/leaves us) (tree/leaves vs)))
+        [pu pv pm] (map #(tree/leaves (pullback %)) [us vs mixed])]
+    (with-failures
+      :linearity
+      (mapcat (fn [path gu gv gm]
+                (when gu
+                  (differing :not-linear (at-input path) (nd/- (nd/* gu 2) (nd// gv 2)) gm)))
+              (paths inputs) pu pv pm))))
+
+(defn purity
+  "Checks that `f` leaves its inputs alone and returns the same when it is called again with the same `inputs`, which it
+  gets themselves, not copies. Returns a report.
+
+  Example: (check/purity nd/sin [(nd/array [0.5 1.0])])"
+  [f inputs]
+  (let [inputs (vec inputs)
+        given (arrays-in inputs)
+        call #(arrays-in (apply f (with-arrays inputs given)))
+        before (mapv nd/copy (map nd/detach given))
+        versions (mapv nd/version given)
+        one (mapv (comp nd/copy nd/detach) (call))
+        changed (mapcat (fn [path was version is]
+                          (or (seq (differing :modifies-input (at-input path) was (nd/detach is)))
+                              (when (not= version (nd/version is))
+                                [(assoc (at-input path) :kind :modifies-input)])))
+                        (places inputs) before versions given)]
+    (with-failures
+      :purity
+      (or (seq changed)
+          (mapcat (fn [i a b] (differing :not-deterministic {:output i} a b))
+                  (range) one (map nd/detach (call)))))))
+
+(defn assert-gradients
+  "Throws an ex-info that carries the report, and whose message names what is wrong, when `gradcheck` fails; returns the
+  report otherwise, so that it can stand in an `is`."
+  ([f inputs] (assert-gradients f inputs {}))
+  ([f inputs options]
+   (let [r (gradcheck f inputs options)]
+     (if (:pass? r)
+       r
+       (throw (ex-info (str "the gradients are wrong:\n  " (str/join "\n  " (map :message (:failures r)))) r))))))
+
+;; ---------------------------------------------------------------------------------------------
+;; properties
+
+(defn- described
+  "An argument for a report that must show more than its elements."
+  [x]
+  (tree/map-leaves #(if (nd/array? %)
+                      {:shape (nd/shape %), :dtype (nd/dtype %), :strides (nd/strides %), :elements (nd/tolist %)}
+                      %)
+                   x))
+
+(defn- property
+  "That `(check f arguments)` passes for all arguments that `gens` makes: a vector of generators, one an argument, or a
+  generator of vectors of arguments."
+  [check f gens]
+  (prop/for-all*
+   [(if (vector? gens) (apply gen/tuple gens) gens)]
+   (fn [inputs]
+     (let [r (check f inputs)]
+       (reify results/Result
+         (pass? [_] (:pass? r))
+         (result-data [_] (if (:pass? r) {} (assoc r :inputs (mapv described inputs)))))))))
+
+(defn gradient-property
+  "The property that `gradcheck` passes for `f` on whatever `gens` makes: a vector of generators, one an argument, or a
+  generator of vectors of arguments. Options as for `gradcheck`.
+
+  Example: (check/gradient-property nd/mul (check/arrays 2))"
+  ([f gens] (gradient-property f gens {}))
+  ([f gens options] (property #(gradcheck %1 %2 options) f gens)))
+
+(defn second-order-property
+  "The property that `gradgradcheck` passes; arguments as for `gradient-property`."
+  ([f gens] (second-order-property f gens {}))
+  ([f gens options] (property #(gradgradcheck %1 %2 options) f gens)))
+
+(defn linearity-property
+  "The property that `linearity` passes; arguments as for `gradient-property`."
+  [f gens]
+  (property linearity f gens))
+
+(defn purity-property
+  "The property that `purity` passes; arguments as for `gradient-property`."
+  [f gens]
+  (property purity f gens))
+
+;; ---------------------------------------------------------------------------------------------
+;; generators
+
+(def floating-dtype
+  "A generator of :float64 and :float32."
+  (gen/elements [:float64 :float32]))
+
+(def dtype
+  "A generator of all dtypes."
+  (gen/elements [:float64 :float32 :int64 :int32 :bool]))
+
+(defn shape
+  "A generator of shapes: `:min-dims` (0) to `:max-dims` (3) dimensions of `:min-side` (0) to `:max-side` (4); a
+  side of 0 is rare."
+  ([] (shape {}))
+  ([{:keys [min-dims max-dims min-side max-side] :or {min-dims 0, max-dims 3, min-side 0, max-side 4}}]
+   (gen/vector (if (and (zero? min-side) (pos? max-side))
+                 (gen/frequency [[15 (gen/choose 1 max-side)] [1 (gen/return 0)]])
+                 (gen/choose min-side max-side))
+               min-dims max-dims)))
+
+(defn broadcastable
+  "A generator of vectors of `n` shapes that broadcast together; options as for `shape`."
+  ([n] (broadcastable n {}))
+  ([n options]
+   (gen/let [whole (shape options)
+             members (gen/vector (gen/tuple (gen/choose 0 (count whole))
+                                            (gen/vector (gen/frequency [[3 (gen/return false)] [1 (gen/return true)]])
+                                                        (count whole)))
+                                 n)]
+     (mapv (fn [[dropped ones]]
+             (vec (drop (min dropped (- (count whole) (:min-dims options 0)))
+                        (map #(if %2 1 %1) whole ones))))
+           members))))
+
+(defn- pool
+  "Multiples of 1/`parts` from `low` to `high`, simplest first, none closer than `margin` to a kink."
+  [{:keys [low high kinks margin] :or {low -3, high 3, kinks [], margin 1/4}} parts]
+  (let [steps (range (long (Math/ceil (* parts low))) (inc (long (Math/floor (* parts high)))))
+        clear? (fn [x] (every? #(<= margin (abs (- x %))) kinks))]
+    (->> (map #(/ % parts) steps)
+         (filter clear?)
+         (sort-by (fn [x] [(if (ratio? x) (denominator x) 1) (abs x) (neg? x)]))
+         (mapv double))))
+
+(defn- enough
+  "A pool of at least `n` values, in parts as coarse as that allows."
+  [domain n]
+  (loop [parts 4]
+    (let [p (pool domain parts)]
+      (cond
+        (>= (count p) n) p
+        (< parts 4096) (recur (* 2 parts))
+        :else (throw (ndgrad.ArgumentException.
+                      (str "no " n " values in the domain " (pr-str domain) "; widen it or lower :margin")
+                      (object-array 0)))))))
+
+(defn values
+  "A generator of numbers of a domain: quarters from `:low` (-3) to `:high` (3), at least `:margin` (1/4) away from each
+  of `:kinks`, where gradients jump. Shrinks to whole numbers, then to small ones."
+  ([] (values {}))
+  ([domain] (gen/elements (enough domain 1))))
+
+(defn- elements-of
+  "A generator of `n` elements of a dtype, as doubles."
+  [{:keys [distinct] :as domain} dtype n]
+  (case dtype
+    :bool (gen/vector (gen/elements [1.0 0.0]) n)
+    (:int32 :int64) (gen/vector (gen/elements (filterv #(== % (Math/rint %)) (enough domain 1))) n)
+    (if distinct
+      (gen/vector-distinct (gen/elements (enough domain n)) {:num-elements n, :max-tries 1000})
+      (gen/vector (values domain) n))))
+
+(def layouts
+  "How the arrays of `array` lie in memory. Those that a shape can't have become :contiguous."
+  [:contiguous :offset :transposed :stepped :reversed :broadcast])
+
+(defn- lay-out
+  "An Array of given elements (of the first row only for :broadcast)."
+  [elements shape dtype layout]
+  (let [a (nd/reshape (nd/array (vec elements) {:dtype dtype}) shape)
+        n (count shape)]
+    (cond
+      (= layout :offset)
+      (nd/get (nd/stack [(nd/zeros-like a) a]) 1)
+
+      (zero? n) a
+
+      (= layout :transposed)
+      (nd/T (nd/copy (nd/T a)))
+
+      (= layout :stepped)
+      (nd/get (nd/repeat a 2 {:axis -1}) :ellipsis (nd/slice nil nil 2))
+
+      (= layout :reversed)
+      (nd/flip (nd/copy (nd/flip a)))
+
+      (and (= layout :broadcast) (pos? (long (first shape))))
+      (nd/broadcast-to (nd/copy (nd/get a (nd/slice 0 1))) shape)
+
+      :else a)))
+
+(defn- array-of
+  "A generator of Arrays of a shape."
+  [shape {:keys [dtype layout] :as options}]
+  (gen/bind
+   (gen/tuple (if (nil? layout) (gen/elements layouts) (if (keyword? layout) (gen/return layout) layout))
+              (if (keyword? dtype) (gen/return dtype) (or dtype (gen/return :float64))))
+   (fn [[layout dtype]]
+     (gen/fmap #(lay-out % shape dtype layout)
+               (elements-of options dtype (reduce * shape))))))
+
+(defn array
+  "A generator of Arrays. Options: those of `values` and `shape`; `:shape`, a fixed shape or a generator; `:dtype`
+  (:float64), a dtype or a generator; `:layout`, one of `layouts` or a generator, by default any; `:distinct true` for
+  functions with kinks where elements tie, as max and sort have.
+
+  Example: (check/array {:shape [3 3] :low 0.5 :high 2})"
+  ([] (array {}))
+  ([options]
+   (let [s (:shape options)]
+     (gen/bind (cond (nil? s) (shape options) (vector? s) (gen/return s) :else s)
+               #(array-of % options)))))
+
+(defn arrays
+  "A generator of vectors of `n` Arrays whose shapes broadcast together; options as for `array`, or a vector of
+  options, one an Array, for different domains. With `:distinct true` no two elements of any of them are equal.
+
+  Example: (check/arrays 2 {:layout :contiguous})"
+  ([n] (arrays n {}))
+  ([n options]
+   (let [each (if (vector? options) options (vec (repeat n options)))]
+     (gen/bind
+      (broadcastable n (first each))
+      (fn [shapes]
+        (if (and (map? options) (:distinct options))
+          (let [sizes (map #(reduce * %) shapes)]
+            (gen/fmap
+             (fn [elements]
+               (mapv (fn [shape from size] (lay-out (take size (drop from elements)) shape :float64 :contiguous))
+                     shapes (reductions + 0 sizes) sizes))
+             (elements-of options :float64 (reduce + sizes))))
+          (apply gen/tuple (map array-of shapes each))))))))
+
+(defn- basic-item
+  "A generator of an index of an axis that gives a view."
+  [^long side]
+  (let [end (gen/elements (into [nil] (range (- side) (inc side))))
+        slices (gen/fmap (fn [[a b s]] (nd/slice a b s))
+                         (gen/tuple end end (gen/elements [nil 1 2 -1 -2])))]
+    (if (zero? side)
+      (gen/one-of [(gen/return :all) slices])
+      (gen/frequency [[1 (gen/return :all)] [2 (gen/choose (- side) (dec side))] [3 slices]]))))
+
+(defn index
+  "A generator of index expressions for an Array of a shape, to be applied with `nd/get`: integers, slices with any step,
+  :all, :newaxis, :ellipsis, and, unless `:basic true`, vectors of integers or truth values.
+
+  Example: (check/index [3 4] {:basic true})"
+  ([shape] (index shape {}))
+  ([shape {:keys [basic]}]
+   (let [n (count shape)]
+     (gen/let [style (if (or basic (zero? n) (some zero? shape))
+                       (gen/return :basic)
+                       (gen/elements [:basic :vectors :mask]))
+               length (gen/choose 1 3)
+               chosen (gen/choose 0 (max 0 (dec n)))
+               both (gen/elements [false true])
+               used (gen/choose 0 n)
+               extra (gen/elements [nil :newaxis :ellipsis])
+               place (gen/choose 0 n)
+               items (apply gen/tuple
+                            (map-indexed
+                             (fn [i side]
+                               (cond
+                                 (and (= style :vectors) (or (= i chosen) both))
+                                 (gen/vector (gen/choose (- side) (dec side)) length)
+                                 (and (= style :mask) (= i chosen)) (gen/vector gen/boolean side)
+                                 :else (basic-item side)))
+                             shape))]
+       (let [kept (vec (take (if (= style :basic) used n) items))
+             at (min place (count kept))]
+         (if (and extra (or (= extra :newaxis) (= at (count kept))))
+           (into (conj (subvec kept 0 at) extra) (subvec kept at))
+           kept))))))
+
+(defn tree
+  "A generator of nested vectors and maps with what `leaf` makes at the leaves.
+
+  Example: (check/tree (check/array {:max-dims 1}))"
+  [leaf]
+  (gen/recursive-gen
+   (fn [inner]
+     (gen/one-of [(gen/vector inner 0 3)
+                  (gen/map (gen/elements [:w :b :layers]) inner {:max-elements 3})]))
+   leaf))

@@ -1,0 +1,195 @@
+(ns ndgrad.check-test
+  "The checks are checked on functions that are wrong on purpose, and the generators on what they promise."
+  (:require
+   [clojure.test :refer [deftest is testing]]
+   [clojure.test.check :as tc]
+   [clojure.test.check.clojure-test :refer [defspec]]
+   [clojure.test.check.generators :as gen]
+   [clojure.test.check.properties :as prop]
+   [ndgrad.check :as check]
+   [ndgrad.core :as nd]
+   [ndgrad.tree :as tree])
+  (:import
+   (clojure.lang ExceptionInfo)
+   (ndgrad DTypeException)))
+
+(set! *warn-on-reflection* true)
+
+;; ---------------------------------------------------------------------------------------------
+;; wrong functions
+
+(defn- with-gradient
+  "`x` itself, whose gradient is what `f` makes of it: a derivative rule gone wrong."
+  [x f]
+  (let [y (nd/mul x 1.0)]
+    (when (nd/requires-grad? y) (nd/register-hook! y f))
+    y))
+
+(defn- wrong-sign [x] (nd/exp (with-gradient x nd/neg)))
+
+(defn- wrong-element
+  "The gradient of element [1 2] is 1 % too large."
+  [x]
+  (nd/sin (with-gradient x #(nd/mul % (nd/setitem (nd/ones-like %) [1 2] 1.01)))))
+
+(defn- missing-sum
+  "Adds a row to every row of a matrix, and lets only the first row's gradient through to it."
+  [a row]
+  (let [rows (nd/broadcast-to row (nd/shape a))]
+    (nd/add a (with-gradient rows #(nd/setitem (nd/zeros-like %) [0] (nd/get % 0))))))
+
+(defn- wrong-second
+  "Right once, wrong twice: the gradient is a constant where it should be 2x."
+  [x]
+  (with-gradient (nd/sum (nd/add (nd/sub (nd/square x) (nd/square (nd/detach x)))
+                                 (nd/square (nd/detach x))))
+    nd/detach))
+
+(defn- only-failure [report]
+  (is (false? (:pass? report)))
+  (is (= 1 (:failed report)))
+  (first (:failures report)))
+
+(deftest a-wrong-sign-is-caught
+  (let [r (check/gradcheck wrong-sign [(nd/array [0.0 1.0])])]
+    (is (false? (:pass? r)))
+    (is (= [4 2] [(:compared r) (:failed r)]))
+    (is (= [{:input 0 :element [0] :output-element [0]} {:input 0 :element [1] :output-element [1]}]
+           (map #(select-keys % [:input :element :output-element]) (:failures r))))
+    (is (= -1.0 (:analytic (first (:failures r)))))
+    (is (< (abs (- 1.0 (:numeric (first (:failures r))))) 1e-8))))
+
+(deftest a-factor-in-one-element-is-caught
+  (testing "by the full Jacobian"
+    (let [f (only-failure (check/gradcheck wrong-element [(nd/ones [3 4])]))]
+      (is (= {:kind :gradient :input 0 :element [1 2] :output-element [1 2]}
+             (select-keys f [:kind :input :element :output-element])))))
+  (testing "by projections, which are narrowed down to it"
+    (let [r (check/gradcheck wrong-element [(nd/ones [30 40])] {:projections 2})]
+      (is (= :projected (:mode r)))
+      (is (= [{:kind :gradient :input 0 :element [1 2] :output-element [1 2]}]
+             (map #(select-keys % [:kind :input :element :output-element]) (:failures r)))))))
+
+(deftest a-missing-broadcast-sum-is-caught
+  (let [r (check/gradcheck missing-sum [(nd/ones [2 3]) (nd/ones [3])])]
+    (is (= #{1} (set (map :input (:failures r)))))
+    (is (= [[0] [1] [2]] (map :element (:failures r))))
+    (is (= [[1 0] [1 1] [1 2]] (map :output-element (:failures r))))
+    (is (= 3 (:failed r)))))
+
+(deftest the-place-in-nested-arguments-is-named
+  (let [f (first (:failures (check/gradcheck (fn [k {:keys [w b]}] {:y [(nd/mul w k) (wrong-sign b)]})
+                                             [3 {:w (nd/ones [2]) :b (nd/array 0.5)}])))]
+    (is (= [1 [:b] [] [:y 1]] ((juxt :input :path :element :output-path) f)))))
+
+(deftest float32-is-refused
+  (is (thrown-with-msg? DTypeException #"input 1 is float32.*astype"
+                        (check/gradcheck nd/mul [(nd/ones [2]) (nd/ones [2] {:dtype :float32})])))
+  (is (thrown-with-msg? DTypeException #"output 0 is float32"
+                        (check/gradcheck #(nd/astype % :float32) [(nd/ones [2])]))))
+
+(deftest a-function-that-is-not-deterministic-is-caught
+  (let [calls (atom 0)
+        f (fn [x] (nd/add x (nd/array [0.0 (double (swap! calls inc))])))]
+    (is (= [{:kind :not-deterministic :output-element [1]}]
+           (map #(select-keys % [:kind :output-element]) (:failures (check/gradcheck f [(nd/ones [2])])))))
+    (is (= [[:not-deterministic [1]]] (map (juxt :kind :element) (:failures (check/purity f [(nd/ones [2])])))))))
+
+(deftest a-function-that-changes-its-input-is-caught
+  (let [f (fn [x y] (nd/mul! (nd/get y 1) 2.0) (nd/mul x y))]
+    (is (= [[:modifies-input 1 [1]]]
+           (map (juxt :kind :input :element) (:failures (check/gradcheck f [(nd/ones [2]) (nd/ones [2])])))))
+    (is (= [[:modifies-input 1 [1]]]
+           (map (juxt :kind :input :element) (:failures (check/purity f [(nd/ones [2]) (nd/ones [2])]))))))
+  (testing "also when it writes what was there"
+    (is (= [[:modifies-input 0]]
+           (map (juxt :kind :input) (:failures (check/purity #(nd/copy (nd/mul! % 1.0)) [(nd/ones [2])])))))))
+
+(deftest a-wrong-second-derivative-is-caught
+  (let [x (nd/array [0.5 1.5])]
+    (is (:pass? (check/gradcheck wrong-second [x])))
+    (is (false? (:pass? (check/gradgradcheck wrong-second [x]))))))
+
+(deftest a-vjp-that-is-not-linear-is-caught
+  (let [r (check/linearity #(with-gradient % nd/square) [(nd/array [0.5 1.5])])]
+    (is (false? (:pass? r)))
+    (is (= :not-linear (:kind (first (:failures r)))))))
+
+(deftest infinite-gradients-do-not-pass
+  (is (false? (:pass? (check/gradcheck nd/sqrt [(nd/array [0.0])])))))
+
+(deftest assertions-throw-the-report
+  (is (:pass? (check/assert-gradients nd/mul [(nd/ones [2]) 3.0])))
+  (let [e (is (thrown-with-msg? ExceptionInfo #"with respect to input 0 at \[1\]"
+                                (check/assert-gradients wrong-sign [(nd/array [0.0 1.0])])))]
+    (is (= 2 (:failed (ex-data e))))))
+
+(deftest large-values-do-not-fail-for-rounding-alone
+  (is (:pass? (check/gradcheck #(nd/add (nd/mul % 3.0) 1e9) [(nd/array [1e6 -2.0 0.0])])))
+  (is (:pass? (check/gradcheck #(nd/square %) [(nd/array [1e8 1.0])]))))
+
+(deftest unused-inputs-and-integers-pass
+  (is (:pass? (check/gradcheck (fn [x _ i] (nd/get x i)) [(nd/ones [3]) (nd/ones [2]) (nd/array [0 0 2])])))
+  (is (:pass? (check/gradcheck nd/exp [(nd/zeros [0 3])]))))
+
+(deftest failures-shrink-to-readable-ones
+  (let [r (tc/quick-check 100 (check/gradient-property wrong-sign [(check/array {:min-dims 1})]) :seed 7)
+        [x] (:inputs (:result-data (:shrunk r)))]
+    (is (false? (:pass? r)))
+    (is (= {:shape [1] :dtype :float64 :strides [8] :elements [0.0]} x))))
+
+;; ---------------------------------------------------------------------------------------------
+;; right functions
+
+(defspec multiplication-broadcasts 60
+  (check/gradient-property nd/mul (check/arrays 2)))
+
+(defspec maximum-away-from-ties 40
+  (check/gradient-property nd/maximum (check/arrays 2 {:distinct true})))
+
+(defspec projections-agree-with-gradients 30
+  (check/gradient-property (fn [a b] (nd/matmul (nd/tanh a) b))
+                           [(check/array {:shape [3 4]}) (check/array {:shape [4 2]})]
+                           {:full-up-to 0}))
+
+(defspec second-derivatives-of-division 20
+  (check/second-order-property nd/div (check/arrays 2 [{:max-dims 2} {:low 0.5 :high 3}])))
+
+(defspec pullbacks-are-linear 40
+  (check/linearity-property (fn [{:keys [w]} x] [(nd/mul w x) (nd/exp x)])
+                            (gen/fmap (fn [[w x]] [{:w w} x]) (check/arrays 2))))
+
+(defspec sums-are-pure 40
+  (check/purity-property nd/sum [(check/array {:dtype check/dtype})]))
+
+;; ---------------------------------------------------------------------------------------------
+;; generators
+
+(defspec arrays-broadcast-together 100
+  (prop/for-all [xs (check/arrays 3 {:dtype check/floating-dtype})]
+    (some? (apply nd/+ xs))))
+
+(defspec arrays-keep-to-their-domain 100
+  (prop/for-all [x (check/array {:low -1 :high 2 :kinks [0] :margin 1/2})]
+    (every? #(and (<= -1.0 % 2.0) (<= 0.5 (abs (double %))) (= (* 4.0 %) (Math/rint (* 4.0 %))))
+            (nd/->array x))))
+
+(defspec distinct-arrays-have-no-ties 50
+  (prop/for-all [xs (check/arrays 2 {:distinct true})]
+    (apply distinct? ::none (mapcat (comp seq nd/->array) xs))))
+
+(defspec indexes-fit 200
+  (prop/for-all [[x index] (gen/let [shape (check/shape)
+                                     index (check/index shape)]
+                             [(nd/zeros shape) index])]
+    (nd/array? (apply nd/get x index))))
+
+(defspec trees-hold-what-the-leaves-are 50
+  (prop/for-all [t (check/tree (check/array {:max-dims 1}))]
+    (every? nd/array? (tree/leaves t))))
+
+(deftest every-layout-comes-up
+  (let [xs (gen/sample (check/array {:shape [2 3]}) 100)
+        strides (set (map (juxt nd/strides (comp zero? nd/offset)) xs))]
+    (is (= #{[[24 8] true] [[24 8] false] [[8 16] true] [[48 16] true] [[-24 -8] false] [[0 8] true]} strides)))
+  (is (= #{[] [3] [0]} (set (map nd/shape (mapcat #(gen/sample (check/array {:shape %}) 20) [[] [3] [0]]))))))
