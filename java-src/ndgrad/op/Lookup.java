@@ -184,7 +184,7 @@ public final class Lookup {
               "A copy in which values are added at some positions of an axis; where one occurs"
                   + " several times, its values add up. PyTorch's index_add.")
           .domain(-3, 3)
-          .oracle("torch.index_add(x, axis, torch.as_tensor(indices), values)")
+          .oracle("torch.index_add(x, axis, torch.as_tensor(indices).long(), values)")
           .samples(
               "#x [3 4] 0 [0 2 0] #x [3 4]", "#x [3 4] -1 [1 1] #x [3 2]", "#x [3] 0 [] #x [0]")
           .fails(IndexException.class, "#x [3] 0 [3] #x [1]")

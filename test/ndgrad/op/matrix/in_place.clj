@@ -1,0 +1,205 @@
+(ns ndgrad.op.matrix.in-place
+  "Rows about writing: in-place forms give what the op gives, or leave everything as it was; programs
+  with them have the gradients of the programs without; a saved value that was changed is noticed,
+  an unsaved one may be."
+  (:require
+   [ndgrad.op.matrix.gradients :as gradients]
+   [ndgrad.op.matrix.samples :as samples]
+   [ndgrad.op.matrix.tensors :as tensors]
+   [ndgrad.op.matrix.values :as values])
+  (:import
+   (java.lang.reflect Array)
+   (java.util List Map)
+   (ndgrad ArgumentException MutationException NdException)
+   (ndgrad.autograd GradMode Tensor)
+   (ndgrad.kernel Layout)
+   (ndgrad.op Arithmetic Reverse)
+   (ndgrad.op.matrix.samples Arr)
+   (ndgrad.op.spec Composite InPlace Op View)))
+
+(set! *warn-on-reflection* true)
+
+(defn- row [c what thunk]
+  {:case c, :layout what
+   :problem (let [r (values/attempt thunk)] (if (values/thrown? r) (str "throws " r) r))})
+
+(defn- target-arr
+  "The array that an in-place call writes into; nil where the sample passes none."
+  [c]
+  (let [a (first (:positional c))] (when (instance? Arr a) a)))
+
+(defn- in-place [c make]
+  (let [[positional options] (tensors/call-args c make)]
+    (InPlace/call ^Op (:op c) ^List positional ^Map options)))
+
+;; ---- the same as out of place -----------------------------------------------------------------------
+
+(defn- gaps
+  "What the storage holds where the layout has no element."
+  [^Tensor t]
+  (let [[_ all] (tensors/picture t)
+        taken (set (tensors/positions (.layout t)))]
+    (into {} (remove (comp taken first)) (map-indexed vector all))))
+
+(defn- agrees [c layout]
+  (let [[make made] (tensors/maker layout)
+        [make-twin _] (tensors/maker :contiguous)
+        twin (values/attempt #(tensors/call (values/contiguous-twin c layout) make-twin))
+        _ (tensors/call-args c make)                ; makes the tensors
+        target (get (made) (:input (target-arr c)))
+        make (fn [a] (get (made) (:input a)))
+        before (update-vals (made) tensors/picture)
+        gaps-before (gaps target)
+        fits? (and (instance? Tensor twin)
+                   (= (tensors/dtype twin) (tensors/dtype target))
+                   (= (tensors/shape twin) (tensors/shape target))
+                   (not (.isBroadcast (.layout ^Tensor target))))
+        r (values/attempt #(in-place c make))
+        others (dissoc (made) (:input (target-arr c)))]
+    (cond
+      (some (fn [[i t]] (not= (before i) (tensors/picture t))) others) "another array was changed"
+      (not fits?)
+      (cond
+        (not (instance? NdException r)) (str "gives " r " where the result doesn't fit the array")
+        (not= (before (:input (target-arr c))) (tensors/picture target)) "it failed and changed the array"
+        (and (.isBroadcast (.layout ^Tensor target)) (not (values/thrown? twin))
+             (not (instance? NdException r)))
+        (str "throws " r " for a broadcast array"))
+      (values/thrown? r) (str "throws " r)
+      (not (identical? r target)) "it doesn't return the array"
+      (not= (inc (long (first (before (:input (target-arr c)))))) (tensors/version target))
+      (str "the version went from " (first (before (:input (target-arr c)))) " to " (tensors/version target))
+      (not= gaps-before (gaps target)) "elements beside the array were changed"
+      (not (if (tensors/floating-exact? (:op c))
+             (tensors/same-bits? (tensors/values target) (tensors/values twin))
+             (every? true? (map #(tensors/close? %1 %2 1e-12 1e-12) (tensors/values twin) (tensors/values target)))))
+      (str "is " (tensors/values target) " instead of " (tensors/values twin)))))
+
+;; ---- tracked ------------------------------------------------------------------------------------------
+
+(defn- tracked-program
+  "Gradients of a program that applies the op to a non-leaf, in place or not."
+  [c in-place?]
+  (let [leaves (atom (sorted-map))
+        nodes (atom {})
+        make (fn [^Arr a]
+               (or (get @nodes (:input a))
+                   (let [^Tensor leaf (tensors/tensor a)
+                         target? (= (:input a) (:input (target-arr c)))]
+                     (when (= :x (:tag a)) (.requireGrad leaf true))
+                     (let [t (if target? (.of Arithmetic/MUL leaf (tensors/tensor (samples/->Arr "float64" [] [1.0] 0 :x nil))) leaf)]
+                       (swap! leaves assoc (:input a) leaf)
+                       (swap! nodes assoc (:input a) t)
+                       t))))
+        result (if in-place? (in-place c make) (tensors/call c make))
+        ins (vec (keep (fn [[_ ^Tensor l]] (when (.requiresGrad l) l)) @leaves))
+        u (tensors/tensor (samples/->Arr "float64" (tensors/shape result)
+                                         (mapv #(+ 0.5 (double %)) (range (.size ^Tensor result))) 0 :x nil))]
+    (mapv (fn [g] (when g (tensors/values g)))
+          (Reverse/gradients ^List [result] ^List [u] ^List ins false false))))
+
+(defn- same-gradients [c]
+  (let [out-of-place (tracked-program c false)
+        inside (tracked-program c true)
+        close (fn [e a] (and (= (count e) (count a)) (every? true? (map #(tensors/close? %1 %2 1e-12 1e-12) e a))))
+        zeros (fn [g] (or g [0.0]))]
+    (when-not (every? true? (map (fn [e a] (or (close (zeros e) (zeros a)) (and (nil? e) (every? zero? a)))) out-of-place inside))
+      (str "gradients " inside " instead of " out-of-place))))
+
+(defn- fits? [c]
+  (let [r (values/attempt #(tensors/call c tensors/tensor))]
+    (and (instance? Tensor r) (= (tensors/shape r) (:shape (target-arr c)))
+         (= (tensors/dtype r) (:dtype (target-arr c))))))
+
+(defn rows
+  "Rows of the in-place form of an op; none where it has none."
+  [^Op op]
+  (when (.isInPlace (.spec op))
+    (concat
+     (for [c (samples/cases op)
+           :when (target-arr c)
+           layout (cons :contiguous (tensors/applicable c))]
+       (row c layout #(agrees c layout)))
+     (for [c (samples/cases op)
+           :when (and (= "float64" (:variant c)) (target-arr c) (= :x (:tag (target-arr c))) (fits? c))]
+       (row c :tracked #(same-gradients c))))))
+
+;; ---- saved values ------------------------------------------------------------------------------------
+
+(defn- scramble
+  "Other elements, written behind the version counter's back."
+  [^Tensor t how]
+  (let [array (.array (.strided t))
+        vs (tensors/values t)
+        new (case how
+              :negated (map - vs)
+              :reversed (reverse vs)
+              :halved (map #(/ (double %) 2.0) vs)
+              :ones (map (constantly 1.0) vs)
+              :nan (map (constantly Double/NaN) vs))]
+    (doseq [[at v] (map vector (tensors/positions (.layout t)) new)]
+      (if (instance? float/1 array)
+        (Array/setFloat array (int at) (float v))
+        (Array/setDouble array (int at) (double v))))))
+
+(defn- experiment
+  "Gradients of a case after `change` was given the inputs and outputs, between the call and the pass
+  back."
+  [c change]
+  (let [made (atom (sorted-map))
+        make (fn [^Arr a]
+               (let [^Tensor t (tensors/tensor a)]
+                 (when (= :x (:tag a)) (.requireGrad t true))
+                 (swap! made assoc (:input a) t) t))
+        rs (tensors/results (tensors/call c make))
+        outs (filterv #(.requiresGrad ^Tensor %) rs)
+        us (mapv (fn [^Tensor r] (tensors/tensor (samples/->Arr (tensors/dtype r) (tensors/shape r)
+                                                               (mapv #(+ 0.5 (double %)) (range (.size r))) 0 :x nil)))
+                 outs)
+        ins (vec (keep (fn [[_ ^Tensor t]] (when (.requiresGrad t) t)) @made))]
+    (change @made outs)
+    (values/attempt
+     #(mapv (fn [g] (when g (tensors/values g)))
+            (Reverse/gradients ^List outs ^List us ^List ins false false)))))
+
+(defn- overwrite
+  "Changes a tensor in place, as a user would under no-grad: the version counter notices."
+  [^Tensor t]
+  (let [before (GradMode/set false)]
+    (try (InPlace/assign t (tensors/tensor (samples/->Arr "float64" [] [0.0] 0 :x nil)) "fill!")
+         (finally (GradMode/set before)))))
+
+(defn- saved-rule
+  "What is wrong about noticing changes of one value (an input's number, or :out)."
+  [c which]
+  (let [pick (fn [made outs] (if (= which :out) (first outs) (get made which)))
+        base (experiment c (fn [_ _]))
+        differs? (some (fn [how]
+                         (not= (map #(map tensors/round-off %) base)
+                               (let [r (experiment c (fn [made outs] (scramble (pick made outs) how)))]
+                                 (if (values/thrown? r) r (map #(map tensors/round-off %) r)))))
+                       [:negated :reversed :halved :ones :nan])
+        r (experiment c (fn [made outs] (overwrite (pick made outs))))]
+    (cond
+      (values/thrown? base) (str "throws " base)
+      (and differs? (not (instance? MutationException r)))
+      (str "the rule reads " which " but a change of it goes unnoticed")
+      (and (not differs?) (values/thrown? r))
+      (str "the rule doesn't read " which " but a change of it gives " r)
+      (and (values/thrown? r) (not (instance? Composite (:op c)))
+           (not= (samples/op-name (:op c)) (get (.data ^NdException r) "op")))
+      (str "the error names " (get (.data ^NdException r) "op")))))
+
+(defn saved-rows
+  "Rows about what an op saves."
+  [op]
+  (when (gradients/differentiable? op)
+    (for [c (take 3 (filter #(and (= "float64" (:variant %)) (every? (fn [a] (pos? (count (:elements a)))) (samples/arrays %)))
+                            (samples/cases op)))
+          :when (and (seq (samples/arrays c)) (not (instance? View op)))
+          :let [r (values/attempt #(tensors/results (tensors/call c tensors/tensor)))]
+          :when (and (not (values/thrown? r)) (seq (gradients/recorded c))
+                     (not (contains? values/viewing (samples/op-name op))))
+          which (concat (map :input (filter #(= :x (:tag %)) (samples/arrays c)))
+                        (when (pos? (.size ^Tensor (first r))) [:out]))]
+      (row c (keyword (str "saved-" (if (= which :out) "output" which))) #(saved-rule c which)))))
