@@ -6,7 +6,7 @@
    [ndgrad.core :as nd])
   (:import
    (java.lang.ref WeakReference)
-   (ndgrad AnomalyException Autograd DTypeException GraphException MutationException ShapeException)))
+   (ndgrad AnomalyException ArgumentException Autograd DTypeException GraphException MutationException ShapeException)))
 
 (defn- leaf [x] (nd/array x {:requires-grad true}))
 
@@ -155,6 +155,14 @@
       (nd/mul! (nd/get (nd/transpose y) 0) 5)
       (nd/backward! (nd/sum y))
       (is (= [[5.0 1.0] [5.0 1.0]] (nd/tolist (nd/grad-of x)))))))
+
+(deftest broadcast-views-are-read-only
+  (let [x (nd/zeros [1])
+        b (nd/broadcast-to x [3 3])]
+    (doseq [v [b (nd/get b 0) (nd/get b 0 0) (nd/detach b) (nd/transpose b)]]
+      (is (thrown-with-msg? ArgumentException #"broadcast view" (nd/add! v 1)))
+      (is (thrown? ArgumentException (nd/set! v [:ellipsis] 1))))
+    (is (zero? (nd/version x)))))
 
 (deftest grad-mode-is-confined-to-the-thread
   (let [x (leaf [1.0])]

@@ -26,6 +26,7 @@ public final class Tensor {
   private final Strided strided;
   private final boolean weak;
   private final Lift lift;
+  private boolean readOnly;
   private boolean requiresGrad;
   private Node node;
   private Node accumulator;
@@ -102,7 +103,7 @@ public final class Tensor {
    * @return a leaf that requires no gradient yet; storage, version counter and lift are shared
    */
   public Tensor alias() {
-    return new Tensor(strided, false, lift);
+    return sharing(new Tensor(strided, false, lift));
   }
 
   /**
@@ -260,6 +261,25 @@ public final class Tensor {
   }
 
   /**
+   * Whether several elements may be one place of the storage, here or in the array this is a view of.
+   *
+   * @return true for broadcast views and all their views
+   */
+  public boolean isReadOnly() {
+    return readOnly;
+  }
+
+  /**
+   * Declares that nothing may be written through this tensor.
+   *
+   * @return this
+   */
+  public Tensor readOnly() {
+    readOnly = true;
+    return this;
+  }
+
+  /**
    * The tensor that owns this one's history.
    *
    * @return this unless it is a view
@@ -354,10 +374,15 @@ public final class Tensor {
    */
   public Tensor detach() {
     return switch (lift) {
-      case null -> new Tensor(strided);
+      case null -> sharing(new Tensor(strided));
       case Lift.Dual d -> d.primal().detach();
       case Lift.Batched b -> lifted(new Lift.Batched(b.level(), b.physical().detach()));
     };
+  }
+
+  private Tensor sharing(Tensor same) {
+    same.readOnly = readOnly;
+    return same;
   }
 
   /**

@@ -194,10 +194,10 @@ public final class InPlace {
           "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",
           "shape", target.layout().shape());
     }
-    if (target.layout().isBroadcast()) {
+    if (target.isReadOnly()) {
       throw new ArgumentException(
           "cannot write into a broadcast view of shape " + target.layout()
-              + ": several of its elements are one; copy it first",
+              + ": several elements share one place; copy it first",
           "shape", target.layout().shape());
     }
     if (!GradMode.isEnabled()) {

@@ -70,6 +70,9 @@ public final class View extends Op implements Rule, Lifting.Liftable {
 
   private Tensor view(Tensor x, Layout layout, Args args) {
     Tensor out = new Tensor(x.strided().with(layout));
+    if (x.isReadOnly() || layout.isBroadcast()) {
+      out.readOnly();
+    }
     boolean tracked = tracked(x);
     if (tracked) {
       out.madeBy(new Node(this, args.withoutTensors(), new Tensor[] {x}, layout, x.dtype()));
