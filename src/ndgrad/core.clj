@@ -402,7 +402,7 @@
     (data (.asMap (Doctor/report)))))
 
 (defn set-num-threads!
-  "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it."
+  "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it. Returns nil."
   [n]
   (Threads/setNumThreads (int n)))
 
@@ -410,6 +410,23 @@
   "How many threads large ops use."
   []
   (Threads/numThreads))
+
+(defn- keywords
+  "Java maps and lists as Clojure's, with keywords for names."
+  [x]
+  (cond
+    (instance? Map x) (into {} (map (fn [[k v]] [(keyword k) (keywords v)])) x)
+    (instance? List x) (mapv keywords x)
+    :else x))
+
+(defn doctor
+  "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, and why
+  anything is off; `:report` is the same as text for people: (println (:report (nd/doctor))).
+
+  Example: (:threads (nd/doctor))"
+  []
+  (let [report (Doctor/report)]
+    (assoc (keywords (.asMap report)) :report (str report))))
 
 (load "core_ops")
 

@@ -1,10 +1,12 @@
 package ndgrad.kernel;
 
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 import ndgrad.DType;
 import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
 import ndgrad.blas.JavaBlas;
+import ndgrad.blas.Workers;
 
 /**
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands
@@ -13,6 +15,28 @@ import ndgrad.blas.JavaBlas;
  * product; other batches with regular strides are one call.
  */
 public final class MatrixProduct {
+  static {
+    Engines.setWorkers(
+        new Workers() {
+          @Override
+          public int width() {
+            return Threads.numThreads();
+          }
+
+          @Override
+          public void run(int tasks, IntConsumer task) {
+            Threads.parallelFor(
+                tasks,
+                1,
+                (from, to) -> {
+                  for (int i = from; i < to; i++) {
+                    task.accept(i);
+                  }
+                });
+          }
+        });
+  }
+
   private final Object a;
   private final Object b;
   private final Object c;
