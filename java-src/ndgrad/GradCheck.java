@@ -224,7 +224,7 @@ public final class GradCheck {
   /** J(x)ᵀu, one array for each float64 x, differentiable. */
   static List<Array> pulledBack(
       Function<List<Array>, List<Array>> f, List<Array> inputs, List<Array> cotangents) {
-    try (var on = Autograd.enableGrad()) {
+    try (var _ = Autograd.enableGrad()) {
       List<Array> xs = new ArrayList<>();
       List<Array> moving = new ArrayList<>();
       for (Array x : inputs) {
