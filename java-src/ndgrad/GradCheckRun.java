@@ -161,7 +161,7 @@ final class GradCheckRun {
   }
 
   private void track() {
-    try (var on = Autograd.enableGrad()) {
+    try (var _ = Autograd.enableGrad()) {
       leaves = twins();
       leaves.forEach(x -> x.requiresGrad(moves(x)));
       outputs = f.apply(leaves);
