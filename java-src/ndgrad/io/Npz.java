@@ -1,0 +1,191 @@
+package ndgrad.io;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.LocalDateTime;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.zip.CRC32;
+import java.util.zip.CheckedOutputStream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
+import java.util.zip.ZipFile;
+import java.util.zip.ZipOutputStream;
+import ndgrad.ArgumentException;
+import ndgrad.Array;
+
+/**
+ * Reads and writes NumPy's files: .npy holds one array, .npz named arrays in a zip file. What is written here NumPy reads
+ * and the other way round, for the dtypes bool, int32, int64, float32 and float64; both byte orders, C and Fortran order.
+ * Gradients and history are not stored.
+ *
+ * <pre>{@code
+ * Path file = Files.createTempFile("weights", ".npz");
+ * Npz.save(file, Map.of("w", Array.ones(3, 2), "b", Array.zeros(2)));
+ * Array w = Npz.load(file).get("w");
+ * }</pre>
+ */
+public final class Npz {
+  private static final String SUFFIX = ".npy";
+
+  /** Entries carry no real time, so that equal arrays make equal files. */
+  private static final LocalDateTime NO_TIME = LocalDateTime.of(1980, 1, 1, 0, 0);
+
+  private Npz() {}
+
+  private interface Writing {
+    void to(OutputStream out) throws IOException;
+  }
+
+  /**
+   * Writes one array as a .npy file. A file of that name is replaced once all is written.
+   *
+   * @param file where to; nothing is added to the name
+   * @param array any dtype and layout; written in row-major order
+   * @throws UncheckedIOException when the file cannot be written
+   */
+  public static void saveNpy(Path file, Array array) {
+    write(file, out -> Npy.write(out, array));
+  }
+
+  /**
+   * Reads the array of a .npy file.
+   *
+   * @param file the file
+   * @return a fresh row-major array
+   * @throws ArgumentException when it is no .npy file, or is cut short
+   * @throws ndgrad.DTypeException when it has a dtype that ndgrad does not have
+   * @throws UncheckedIOException when it cannot be read
+   */
+  public static Array loadNpy(Path file) {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+      return Npy.read(in, Files.size(file), file.toString());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Writes named arrays as a .npz file, not compressed, as NumPy's {@code savez}. A file of that name is replaced once all
+   * is written.
+   *
+   * @param file where to; nothing is added to the name
+   * @param arrays by name, in the order of the map
+   * @throws ArgumentException when a name is empty
+   * @throws UncheckedIOException when the file cannot be written
+   */
+  public static void save(Path file, Map<String, Array> arrays) {
+    save(file, arrays, false);
+  }
+
+  /**
+   * Writes named arrays as a compressed .npz file, as NumPy's {@code savez_compressed}.
+   *
+   * @param file where to; nothing is added to the name
+   * @param arrays by name, in the order of the map
+   * @throws ArgumentException when a name is empty
+   * @throws UncheckedIOException when the file cannot be written
+   */
+  public static void saveCompressed(Path file, Map<String, Array> arrays) {
+    save(file, arrays, true);
+  }
+
+  private static void save(Path file, Map<String, Array> arrays, boolean compressed) {
+    if (arrays.containsKey("")) {
+      throw new ArgumentException("an array in a .npz file needs a name that is not empty", "file", file.toString());
+    }
+    write(
+        file,
+        out -> {
+          ZipOutputStream zip = new ZipOutputStream(out);
+          for (var e : arrays.entrySet()) {
+            zip.putNextEntry(entry(e.getKey() + SUFFIX, e.getValue(), compressed));
+            Npy.write(zip, e.getValue());
+            zip.closeEntry();
+          }
+          zip.finish();
+        });
+  }
+
+  private static ZipEntry entry(String name, Array array, boolean compressed) throws IOException {
+    ZipEntry entry = new ZipEntry(name);
+    entry.setTimeLocal(NO_TIME);
+    if (!compressed) {
+      // A stored entry says its length and checksum before its content.
+      Count count = new Count();
+      CheckedOutputStream sum = new CheckedOutputStream(count, new CRC32());
+      Npy.write(sum, array);
+      entry.setMethod(ZipEntry.STORED);
+      entry.setSize(count.bytes);
+      entry.setCrc(sum.getChecksum().getValue());
+    }
+    return entry;
+  }
+
+  private static final class Count extends OutputStream {
+    private long bytes;
+
+    @Override
+    public void write(int b) {
+      bytes++;
+    }
+
+    @Override
+    public void write(byte[] b, int off, int len) {
+      bytes += len;
+    }
+  }
+
+  private static void write(Path file, Writing writing) {
+    Path part = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part))) {
+        writing.to(out);
+      }
+      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      part.toFile().delete();
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Reads the arrays of a .npz file.
+   *
+   * @param file the file
+   * @return fresh row-major arrays by name, in the order of the file; unmodifiable
+   * @throws ArgumentException when it is no .npz file, or one of its entries is broken
+   * @throws ndgrad.DTypeException when an array has a dtype that ndgrad does not have
+   * @throws UncheckedIOException when it cannot be read
+   */
+  public static Map<String, Array> load(Path file) {
+    Map<String, Array> out = new LinkedHashMap<>();
+    try (ZipFile zip = new ZipFile(file.toFile())) {
+      for (ZipEntry e : Collections.list(zip.entries())) {
+        String name = e.getName();
+        if (!name.endsWith(SUFFIX)) {
+          throw new ArgumentException(
+              file + " is not a .npz file that can be read: its entry " + name + " is no array",
+              "file", file.toString(), "entry", name);
+        }
+        try (InputStream in = new BufferedInputStream(zip.getInputStream(e))) {
+          out.put(name.substring(0, name.length() - SUFFIX.length()), Npy.read(in, e.getSize(), file + ":" + name));
+        }
+      }
+    } catch (ZipException e) {
+      throw new ArgumentException(
+          file + " is not a .npz file that can be read: " + e.getMessage(), "file", file.toString());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return Collections.unmodifiableMap(out);
+  }
+}

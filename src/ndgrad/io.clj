@@ -1,0 +1,65 @@
+(ns ndgrad.io
+  "NumPy's files: .npy holds one array, .npz named arrays. What is written here NumPy reads and the other way round, for
+  all five dtypes, both byte orders, C and Fortran order. Gradients and history are not stored.
+
+  (require '[ndgrad.core :as nd] '[ndgrad.io :as io])
+  (def file (java.io.File/createTempFile \"weights\" \".npz\"))
+  (io/save-npz file {:w (nd/ones [3 2]) :b (nd/zeros [2])})
+  (:w (io/load-npz file))"
+  (:require
+   [clojure.java.io :as jio])
+  (:import
+   (java.nio.file Path)
+   (java.util LinkedHashMap)
+   (ndgrad Array)
+   (ndgrad.io Npz)))
+
+(set! *warn-on-reflection* true)
+
+(defn- ->path ^Path [file]
+  (if (instance? Path file) file (.toPath (jio/file file))))
+
+(defn- ->arr ^Array [x]
+  (if (instance? Array x) x (Array/of ^Object x)))
+
+(defn save-npy
+  "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
+  Returns `file`. Throws UncheckedIOException.
+
+  Example: (io/save-npy (java.io.File/createTempFile \"x\" \".npy\") (nd/arange 3))"
+  [file x]
+  (Npz/saveNpy (->path file) (->arr x))
+  file)
+
+(defn load-npy
+  "The array of a .npy file. Throws ArgumentException when it is no such file, DTypeException for a dtype that ndgrad
+  does not have, UncheckedIOException when it cannot be read.
+
+  Example: (let [f (java.io.File/createTempFile \"x\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
+  [file]
+  (Npz/loadNpy (->path file)))
+
+(defn- entry-name [k]
+  (if (keyword? k) (subs (str k) 1) (str k)))
+
+(defn save-npz
+  "Writes a map of names (keywords or strings) to arrays as a .npz file, replacing one of that name; `:compressed true`
+  deflates it. Returns `file`. Throws UncheckedIOException.
+
+  Example: (io/save-npz (java.io.File/createTempFile \"w\" \".npz\") {:w [1.0 2.0] :b 3.0})"
+  ([file arrays] (save-npz file arrays nil))
+  ([file arrays {:keys [compressed]}]
+   (let [named (LinkedHashMap.)]
+     (doseq [[k v] arrays]
+       (.put named (entry-name k) (->arr v)))
+     (if compressed
+       (Npz/saveCompressed (->path file) named)
+       (Npz/save (->path file) named))
+     file)))
+
+(defn load-npz
+  "The arrays of a .npz file, a map from keywords. Throws as `load-npy` does.
+
+  Example: (let [f (java.io.File/createTempFile \"w\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
+  [file]
+  (update-keys (Npz/load (->path file)) keyword))
