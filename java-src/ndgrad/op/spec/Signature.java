@@ -103,7 +103,7 @@ public final class Signature {
       }
       if (at < required) {
         throw new ArgumentException(
-            "unknown option " + name + "; it takes " + (options().isEmpty() ? "no options" : options()),
+            "unknown option " + name + "; it takes " + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
             "option", name, "options", options().keySet().stream().toList());
       }
       if (at < positional.size()) {
