@@ -29,7 +29,7 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
+   (ndgrad ArgumentException Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
    (ndgrad.op Arithmetic Comparison Indexing)))
 
 (set! *warn-on-reflection* true)
@@ -288,23 +288,31 @@
   [^Array x]
   (.retainGrad x))
 
+(defn- upstream-for
+  "The cotangent `g` of `y` as an Array, nil for the implied one."
+  [^Array y g]
+  (when (some? g)
+    (if (array? g) g (Array/of ^Object g (.dtype y)))))
+
 (defn backward!
   "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. `upstream`, of y's shape, may be
-  left out or nil when y has a single element. Options: `:retain-graph` keeps the graph for another pass,
-  `:create-graph` makes the gradients differentiable. Returns nil.
+  left out or nil when y has a single element. With a vector of Arrays for `y`, and one of cotangents for `upstream`,
+  one pass serves all of them. Options: `:retain-graph` keeps the graph for another pass, `:create-graph` makes the
+  gradients differentiable. Returns nil.
   Throws MutationException when a saved value was changed in place (no gradient has been written then),
   GraphException without a graph, without an upstream gradient or through a freed graph.
 
   Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
   ([y] (backward! y nil {}))
   ([y upstream] (backward! y upstream {}))
-  ([^Array y upstream {:keys [retain-graph create-graph] :as options}]
+  ([y upstream {:keys [retain-graph create-graph] :as options}]
    (call/check-options "backward!" options [:retain-graph :create-graph])
-   (.backward y
-              (when (some? upstream)
-                (if (array? upstream) upstream (Array/of ^Object upstream (.dtype y))))
-              (boolean (or retain-graph create-graph))
-              (boolean create-graph)))
+   (let [ys (if (array? y) [y] (vec y))
+         gs (if (array? y) [upstream] (or upstream (repeat (count ys) nil)))]
+     (when (not= (count ys) (count gs))
+       (throw (ArgumentException. (str "backward!: " (count ys) " arrays need as many upstream gradients, got " (count gs))
+                                  (object-array ["op" "backward!"]))))
+     (Autograd/backward ys (mapv upstream-for ys gs) (boolean (or retain-graph create-graph)) (boolean create-graph))))
   ([y upstream k v & more] (backward! y upstream (apply hash-map k v more))))
 
 (defmacro no-grad

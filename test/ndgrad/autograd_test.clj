@@ -253,6 +253,11 @@
 
 (deftest several-outputs-at-once
   (let [x (leaf [1.0 2.0])
+        y (nd/* x 3)]
+    (nd/backward! [(nd/sum x) y] [nil [10.0 1.0]])
+    (is (= [31.0 4.0] (nd/tolist (nd/grad-of x))))
+    (is (thrown? ArgumentException (nd/backward! [y y] [nil]))))
+  (let [x (leaf [1.0 2.0])
         y (nd/sum x)
         z (nd/sum (nd/* x x))]
     (Autograd/backward [y z] [] false false)
