@@ -203,7 +203,7 @@ public final class Backward {
             "the upstream gradient has shape " + seed.layout() + ", the array " + out.layout(),
             "shapes", List.of(seed.layout().shape(), out.layout().shape()));
       }
-      foreign.add(seed.strided().storage());
+      foreign.add(seed.storage());
       seeds.add(seed);
     }
     return seeds;
@@ -274,14 +274,14 @@ public final class Backward {
               + replaced.dtype() + "; expected " + grad.layout() + " " + grad.dtype(),
           "op", n.name());
     }
-    foreign.add(replaced.strided().storage());
+    foreign.add(replaced.storage());
     return replaced;
   }
 
   private void add(Slot slot, Tensor g) {
     if (slot.grad == null) {
       slot.grad = g;
-    } else if (slot.owned && !createGraph) {
+    } else if (slot.owned && !createGraph && slot.grad.level() == 0 && g.level() == 0) {
       arithmetic.addInto(slot.grad, g);
     } else {
       slot.grad = arithmetic.add(slot.grad, g);
@@ -295,9 +295,9 @@ public final class Backward {
       Tensor g = slots.get(n).grad;
       if (target != null && g != null) {
         boolean shared =
-            !foreign.add(g.strided().storage())
+            !foreign.add(g.storage())
                 || !g.layout().isContiguous()
-                || g.size() != g.strided().storage().length();
+                || g.size() != g.storage().length();
         recorded(
             () -> {
               Tensor own = shared ? arithmetic.copy(g) : g;

@@ -1,6 +1,7 @@
 package ndgrad.autograd;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
@@ -78,6 +79,31 @@ public final class Node {
     site = Anomaly.isOn() ? Anomaly.site() : "";
   }
 
+  private Node(Node batch) {
+    this.rule = batch.rule;
+    this.args = batch.args;
+    this.leaf = null;
+    this.outLayout = batch.outLayout.first();
+    this.outDtype = batch.outDtype;
+    this.inputs = new Node[batch.inputs.length];
+    this.layouts = batch.layouts.clone();
+    Arrays.setAll(layouts, i -> batch.layouts[i].first());
+    this.dtypes = batch.dtypes;
+    this.sequence = batch.sequence;
+    this.site = batch.site;
+    this.saved = new Tensor[0];
+    this.versions = new int[0];
+  }
+
+  /**
+   * What the rule of one example sees of an application to a batch of them that saved nothing.
+   *
+   * @return a node with the shapes of an example
+   */
+  public Node ofExample() {
+    return new Node(this);
+  }
+
   static Node ofLeaf(Tensor leaf) {
     return new Node(leaf);
   }
@@ -90,7 +116,7 @@ public final class Node {
    */
   public void save(int i, Tensor value) {
     saved[i] = value;
-    versions[i] = value.strided().storage().version();
+    versions[i] = value.storage().version();
   }
 
   /**
@@ -251,7 +277,7 @@ public final class Node {
     }
     for (int i = 0; i < saved.length; i++) {
       if (saved[i] != null) {
-        int now = saved[i].strided().storage().version();
+        int now = saved[i].storage().version();
         if (now != versions[i]) {
           throw mutated(i, now);
         }
@@ -261,14 +287,14 @@ public final class Node {
 
   private MutationException mutated(int i, int now) {
     Tensor t = saved[i];
-    String by = t.strided().storage().lastMutation();
+    String by = t.storage().lastMutation();
     return new MutationException(
         "the " + (i == inputs.length ? "output" : "input " + i) + " that " + name()
             + " saved for its gradient (shape " + t.layout() + ", " + t.dtype()
             + ") was changed in place by " + by + ": it was saved at version " + versions[i]
             + " and is at version " + now + " now; use the out-of-place form, or change a copy"
             + (site.isEmpty() ? "" : ". It was saved at " + site + " and changed at "
-                + t.strided().storage().lastMutationSite()),
+                + t.storage().lastMutationSite()),
         "op", name(),
         "shape", t.layout().shape(),
         "dtype", t.dtype().toString(),
@@ -276,7 +302,7 @@ public final class Node {
         "version", now,
         "mutated-by", by,
         "saved-at", site,
-        "mutated-at", t.strided().storage().lastMutationSite());
+        "mutated-at", t.storage().lastMutationSite());
   }
 
   void free() {

@@ -5,6 +5,7 @@ import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 
 /**
@@ -110,9 +111,38 @@ public final class Tensor {
    * The elements.
    *
    * @return storage and layout
+   * @throws GraphException inside vmap, where there are elements for each example
    */
   public Strided strided() {
+    if (lift != null && isBatched()) {
+      throw new GraphException(
+          "inside vmap an array has values for each example, so nothing can depend on the values of one: its shape,"
+              + " a branch or a number of the host; use where instead of a branch",
+          "shape", layout().toString());
+    }
     return strided;
+  }
+
+  /**
+   * Whether this stands for the values of several examples.
+   *
+   * @return true inside vmap
+   */
+  public boolean isBatched() {
+    return switch (lift) {
+      case null -> false;
+      case Lift.Dual d -> d.primal().isBatched();
+      case Lift.Batched _ -> true;
+    };
+  }
+
+  /**
+   * What holds the elements.
+   *
+   * @return the storage, inside vmap that of all examples
+   */
+  public Storage storage() {
+    return strided.storage();
   }
 
   /**

@@ -378,6 +378,17 @@ public final class Layout {
   }
 
   /**
+   * The same layout several times along a new first axis.
+   *
+   * @param times how often
+   * @param stride the distance of neighbours, in elements
+   * @return a layout of one dimension more
+   */
+  public Layout repeated(int times, int stride) {
+    return of(with(shape, 0, times), with(strides, 0, stride), offset);
+  }
+
+  /**
    * A view without one axis of length 1.
    *
    * @param axis from 0 to ndim-1, of length 1

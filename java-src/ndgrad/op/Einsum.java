@@ -144,7 +144,7 @@ public final class Einsum {
     }
     Tensor result = factors.getFirst().ordered(equation.output());
     boolean shared =
-        operands.stream().anyMatch(x -> x.strided().storage() == result.strided().storage());
+        operands.stream().anyMatch(x -> x.storage() == result.storage());
     return shared || !result.layout().isContiguous() ? Structural.COPY.of(result) : result;
   }
 

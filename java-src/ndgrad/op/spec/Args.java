@@ -126,6 +126,19 @@ public final class Args {
     return (String) get(name);
   }
 
+  /**
+   * The same with another value for one parameter.
+   *
+   * @param name the parameter
+   * @param value of the type its kind is bound to
+   * @return the changed arguments; these stay as they are
+   */
+  public Args with(String name, Object value) {
+    Object[] changed = values.clone();
+    changed[signature.indexOf(name)] = value;
+    return new Args(signature, changed);
+  }
+
   /** The inputs in order. */
   Tensor[] tensors() {
     int n = 0;

@@ -4,12 +4,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Strided;
 
 /**
  * Ops inside functional transforms: on duals an op computes its value and its tangent, on batches it computes all
@@ -111,25 +113,47 @@ final class Lifting {
       }
       return pulled.isEmpty()
           ? Structural.zeros(out.dtype(), out.layout())
-          : Backward.gradients(pulled, moving, List.of(u), true, true, Sums.INSTANCE)[0];
+          : Backward.gradients(pulled, moving, List.of(u), true, before, Sums.INSTANCE)[0];
     } finally {
       GradMode.set(before);
     }
   }
 
-  /** One example after the other, stacked. */
+  /**
+   * One example after the other, stacked. A batch of none is tried with an example of zeros, which tells shape and
+   * dtype.
+   */
   static Tensor eachExample(
       Liftable op, Args args, Tensor[] physical, boolean[] batched, int size) {
     List<Tensor> results = new ArrayList<>();
-    for (int b = 0; b < size; b++) {
+    for (int b = 0; b < Math.max(size, 1); b++) {
       Tensor[] ins = physical.clone();
       for (int i = 0; i < ins.length; i++) {
         if (batched[i]) {
-          ins[i] = Structural.SELECT.of(ins[i], 0, b);
+          ins[i] =
+              size == 0
+                  ? Structural.zeros(ins[i].dtype(), ins[i].layout().first())
+                  : Structural.SELECT.of(ins[i], 0, b);
         }
       }
       results.add(op.run(args, ins));
     }
-    return Structural.STACK.of(results);
+    return size > 0 ? Structural.STACK.of(results) : none(results.getFirst());
+  }
+
+  /** A batch of no examples. */
+  private static Tensor none(Tensor like) {
+    int[] shape = new int[like.ndim() + 1];
+    System.arraycopy(like.shape(), 0, shape, 1, like.ndim());
+    return new Tensor(Strided.zeros(like.dtype(), shape));
+  }
+
+  /** Applies a function of one example to a batch of them. */
+  static Tensor eachOf(Tensor physical, UnaryOperator<Tensor> f) {
+    long level = Lift.newLevel();
+    Tensor out = f.apply(Tensor.lifted(new Lift.Batched(level, physical)));
+    return out.level() == level && out.lift().orElseThrow() instanceof Lift.Batched b
+        ? b.physical()
+        : Structural.repeated(out, physical.dim(0));
   }
 }

@@ -10,9 +10,7 @@ import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
-import ndgrad.GraphException;
 import ndgrad.ShapeException;
-import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Copies;
 import ndgrad.kernel.Layout;
@@ -236,22 +234,12 @@ public final class Nested {
    * @throws ShapeException when the size is not 1
    */
   public static Object item(Tensor t) {
-    requireOneValue(t);
     if (t.size() != 1) {
       throw new ShapeException(
           "item needs an array with exactly one element, this one has shape " + t.layout(),
           "shape", t.layout().shape());
     }
     return element(t.strided().array(), t.layout().offset());
-  }
-
-  private static void requireOneValue(Tensor t) {
-    if (t.lift().orElse(null) instanceof Lift.Batched) {
-      throw new GraphException(
-          "inside vmap an array has a value for each example, so it cannot become a value of the host; use"
-              + " where instead of a branch on it",
-          "shape", t.layout().shape());
-    }
   }
 
   private static Object element(Object array, int at) {
@@ -271,7 +259,6 @@ public final class Nested {
    * @return a Double, Long or Boolean for a 0-d tensor, unmodifiable lists otherwise
    */
   public static Object toHost(Tensor t) {
-    requireOneValue(t);
     return toHost(t.strided().array(), t.layout(), 0, t.layout().offset());
   }
 

@@ -54,6 +54,21 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     Tensor apply(Node node, Args args, int input, Tensor cotangent);
   }
 
+  /** The Jacobian-vector product. */
+  @FunctionalInterface
+  public interface Jvp {
+    /**
+     * The tangent of the result.
+     *
+     * @param args the options of the call; arrays only through the primals
+     * @param primals the inputs
+     * @param out the result
+     * @param tangents their tangents, null for zero; not all are null
+     * @return of the result's shape and dtype
+     */
+    Tensor apply(Args args, Tensor[] primals, Tensor out, Tensor[] tangents);
+  }
+
   record Gradient(String saves, Vjp rule) {}
 
   record EachGradient(String saves, VjpEach rule) {}
@@ -136,6 +151,9 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   @Override
   public Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    if (spec().jvp() != null) {
+      return spec().jvp().apply(args, primals, out, tangents);
+    }
     return spec().isLinear()
         ? run(args, Lifting.directions(primals, tangents))
         : Lifting.transposedVjp(this, tangents, needed -> node(args, primals, out, needed), out);
@@ -148,7 +166,8 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   @Override
   public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
-    return Lifting.eachExample(this, args, physical, batched, size);
+    Batch batch = new Batch(this, args, physical, batched, size);
+    return spec().batch() == null ? batch.eachExample() : spec().batch().apply(batch);
   }
 
   private static void save(Node node, Tensor[] ins, Tensor out, int position) {

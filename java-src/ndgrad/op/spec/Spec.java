@@ -54,6 +54,8 @@ public final class Spec {
   private final Map<String, String> paramDocs = new HashMap<>();
   private final Map<Integer, Primitive.Gradient> gradients = new HashMap<>();
   private Primitive.EachGradient each;
+  private Primitive.Jvp jvp;
+  private Batch.Rule batch;
   private String doc = "";
   private String oracle = "";
   private String nonDifferentiable = "";
@@ -252,6 +254,28 @@ public final class Spec {
   }
 
   /**
+   * The tangent of the result, where that is cheaper than what follows from the gradients.
+   *
+   * @param rule the Jacobian-vector product, written in differentiable ops
+   * @return this
+   */
+  public Spec jvp(Primitive.Jvp rule) {
+    jvp = rule;
+    return this;
+  }
+
+  /**
+   * How the op is applied to all examples of a batch at once; without it they are taken one after the other.
+   *
+   * @param rule the rule
+   * @return this
+   */
+  public Spec batch(Batch.Rule rule) {
+    batch = rule;
+    return this;
+  }
+
+  /**
    * An op that applies a scalar expression to every element.
    *
    * @param typing the dtype rule
@@ -415,6 +439,14 @@ public final class Spec {
    */
   public boolean isLinear() {
     return linear;
+  }
+
+  Primitive.Jvp jvp() {
+    return jvp;
+  }
+
+  Batch.Rule batch() {
+    return batch;
   }
 
   /**

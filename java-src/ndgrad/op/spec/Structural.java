@@ -30,6 +30,7 @@ public final class Structural {
           .oracle("np.array(x, order='C')")
           .samples("#x [3 4]", "#x []", "#x [0 3]")
           .linear()
+          .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> g)
           .primitive((a, in) -> converted(in[0], in[0].dtype()));
 
@@ -45,6 +46,7 @@ public final class Structural {
           .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
           .fails(ndgrad.DTypeException.class, "#x [2] :complex64")
           .linear()
+          .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> Structural.CAST.of(g, n.dtype(0)))
           .primitive((a, in) -> converted(in[0], a.dtype("dtype").orElseThrow()));
 
@@ -86,6 +88,7 @@ public final class Structural {
       Spec.define("sum-to", "x, shape: shape")
           .internal()
           .linear()
+          .batch(Structural::summedBatch)
           .vjp(0, "", (n, a, g) -> BROADCAST_TO.of(g, n.layout(0).shape()))
           .primitive((a, in) -> summed(in[0], a.ints("shape")));
 
@@ -94,6 +97,7 @@ public final class Structural {
       Spec.define("view-read", "x, root: any, view: any")
           .internal()
           .linear()
+          .batch(Structural::viewBatch)
           .vjp(0, "", (n, a, g) -> Structural.STRIDED_ADD.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> converted(laidOut(in[0], root(a)).with(view(a)), in[0].dtype()));
 
@@ -102,6 +106,7 @@ public final class Structural {
       Spec.define("view-add", "x, root: any, view: any")
           .internal()
           .linear()
+          .batch(Structural::viewBatch)
           .vjp(0, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> added(in[0], root(a), view(a)));
 
@@ -110,6 +115,7 @@ public final class Structural {
       Spec.define("view-write", "x, value, root: any, view: any")
           .internal()
           .linear()
+          .batch(Structural::viewBatch)
           .vjp(0, "", (n, a, g) -> overwritten(g, n.layout(1), a.get("root"), a.get("view")))
           .vjp(1, "", (n, a, g) -> STRIDED_READ.of(g, a.get("root"), a.get("view")))
           .primitive((a, in) -> written(in[0], in[1], root(a), view(a)));
@@ -150,6 +156,7 @@ public final class Structural {
       Spec.define("stack-first", "xs: arrays")
           .internal()
           .linear()
+          .batch(b -> Structural.MOVE_AXIS.of(b.call(b.args()), 0, 1))
           .vjpEach("", (n, a, i, g) -> SELECT.of(g, 0, i))
           .primitive((a, in) -> stacked(in));
 
@@ -173,6 +180,60 @@ public final class Structural {
       x = INSERT_AXIS.of(x, 1);
     }
     return x;
+  }
+
+  /** One axis moved to another place. */
+  public static final View MOVE_AXIS =
+      Spec.define("move-axis", "x, from: int, to: int")
+          .internal()
+          .view(
+              (a, l) -> Optional.of(moved(l, a.integer("from"), a.integer("to"))),
+              (n, a, g) -> Structural.MOVE_AXIS.of(g, a.integer("to"), a.integer("from")));
+
+  private static Layout moved(Layout l, int from, int to) {
+    int[] order = new int[l.ndim()];
+    for (int i = 0, next = 0; i < order.length; i++) {
+      next += next == from ? 1 : 0;
+      order[i] = i == to ? from : next++;
+    }
+    return l.permute(order);
+  }
+
+  /**
+   * The same array several times along a new first axis.
+   *
+   * @param x the array
+   * @param times how often
+   * @return a read-only view
+   */
+  public static Tensor repeated(Tensor x, int times) {
+    int[] shape = new int[x.ndim() + 1];
+    shape[0] = times;
+    System.arraycopy(x.shape(), 0, shape, 1, x.ndim());
+    return BROADCAST_TO.of(x, shape);
+  }
+
+  private static Tensor summedBatch(Batch b) {
+    int[] shape = b.args().ints("shape");
+    int extra = b.example(0).ndim() - shape.length;
+    int[] kept = new int[extra + shape.length];
+    Arrays.fill(kept, 0, extra, 1);
+    System.arraycopy(shape, 0, kept, extra, shape.length);
+    Tensor summed = b.call(b.args().with("shape", b.with(kept)));
+    for (int i = 0; i < extra; i++) {
+      summed = SELECT.of(summed, 1, 0);
+    }
+    return summed;
+  }
+
+  /** The examples lie one after the other, each laid out as the root says. */
+  private static Tensor viewBatch(Batch b) {
+    Layout root = root(b.args());
+    int span = root.span();
+    return b.call(
+        b.args()
+            .with("root", root.repeated(b.size(), span))
+            .with("view", view(b.args()).repeated(b.size(), span)));
   }
 
   /** A new axis of length 1. */

@@ -24,6 +24,7 @@ public final class View extends Op implements Rule, Lifting.Liftable {
 
   private final Map map;
   private final Primitive.Vjp adjoint;
+  private View overBatch;
 
   View(Spec spec, Map map, Primitive.Vjp adjoint) {
     super(spec);
@@ -63,9 +64,22 @@ public final class View extends Op implements Rule, Lifting.Liftable {
     return true;
   }
 
+  /** A view of every example is one view of the batch: what moves an example moves its view. */
   @Override
   public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
-    return Lifting.eachExample(this, args, physical, batched, size);
+    return overBatch().run(args, physical);
+  }
+
+  private synchronized View overBatch() {
+    if (overBatch == null) {
+      overBatch =
+          new View(
+              Spec.define(name(), spec().signature().toString()).internal(),
+              (a, l) -> map.apply(a, l.first()).map(one -> one.repeated(l.dim(0), l.stride(0))),
+              (n, a, g) ->
+                  Lifting.eachOf(g, one -> adjoint.apply(n.ofExample(), a, one)));
+    }
+    return overBatch;
   }
 
   private Tensor view(Tensor x, Layout layout, Args args) {
