@@ -118,9 +118,20 @@ public final class Tensor {
       throw new GraphException(
           "inside vmap an array has values for each example, so nothing can depend on the values of one: its shape,"
               + " a branch or a number of the host; use where instead of a branch",
-          "shape", layout().toString());
+          "shape", layout().shape());
     }
     return strided;
+  }
+
+  /**
+   * The elements of one example, for what must be the same for all.
+   *
+   * @return the first example inside vmap, zeros of an empty batch; otherwise the elements
+   */
+  public Strided firstExample() {
+    return isBatched() && storage().length() == 0 && size() > 0
+        ? Strided.zeros(dtype(), shape())
+        : strided;
   }
 
   /**

@@ -26,8 +26,11 @@ public final class Copies {
         && source.isContiguous()
         && target.isContiguous()
         && source.sameShape(target)) {
-      System.arraycopy(
-          from.array(), source.offset(), to.array(), target.offset(), (int) target.size());
+      // The offset of an empty view may lie outside its storage.
+      if (target.size() > 0) {
+        System.arraycopy(
+            from.array(), source.offset(), to.array(), target.offset(), (int) target.size());
+      }
       return;
     }
     IDENTITY.run(to, from.dtype(), from);

@@ -20,6 +20,7 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
@@ -262,6 +263,8 @@ public final class Activations {
               "exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing"
                   + " overflows.",
               "softmax")
+          .batch(Batch.AXES)
+          .jvp((a, p, out, t) -> Activations.softmaxProduct(out, a, t[0]))
           .vjp(0, "out", Activations::softmaxGradient)
           .primitive((args, ins) -> softmax(args, ins[0]));
 
@@ -272,6 +275,11 @@ public final class Activations {
               "x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax,"
                   + " accurate where that is near 0.",
               "log_softmax")
+          .batch(Batch.AXES)
+          .jvp(
+              (a, p, out, t) ->
+                  Arithmetic.SUB.of(
+                      t[0], Activations.sum(Arithmetic.MUL.of(Functions.EXP.of(out), t[0]), a)))
           .vjp(0, "out", Activations::logSoftmaxGradient)
           .primitive((args, ins) -> logSoftmax(args, ins[0]));
 
@@ -296,7 +304,11 @@ public final class Activations {
   }
 
   private static Tensor softmaxGradient(Node node, Args args, Tensor g) {
-    Tensor out = node.out();
+    return softmaxProduct(node.out(), args, g);
+  }
+
+  /** The Jacobian of softmax is symmetric: its product with cotangents and with tangents. */
+  private static Tensor softmaxProduct(Tensor out, Args args, Tensor g) {
     Tensor mean = sum(Arithmetic.MUL.of(g, out), args);
     return Arithmetic.MUL.of(out, Arithmetic.SUB.of(g, mean));
   }

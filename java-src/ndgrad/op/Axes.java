@@ -154,6 +154,19 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
         : SPREAD.of(t, n.layout(0).shape(), a.get("axis"), a.flag("keepdims"));
   }
 
+  /**
+   * A result of a reduction at the shape of its input.
+   *
+   * @param t of the shape of the output
+   * @param x the input
+   * @param a the reduction's arguments
+   */
+  static Tensor spread(Tensor t, Tensor x, Args a) {
+    return t.layout().sameShape(x.layout())
+        ? t
+        : SPREAD.of(t, x.shape(), a.get("axis"), a.flag("keepdims"));
+  }
+
   /** A tensor in a dtype. */
   static Tensor cast(Tensor t, DType dtype) {
     return t.dtype() == dtype ? t : Structural.CAST.of(t, dtype);

@@ -13,6 +13,7 @@ import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Window;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
@@ -41,6 +42,7 @@ public final class Convolution {
       define("columns", "x, window: any")
           .internal()
           .linear()
+          .batch(b -> Convolution.eachImage(b, b.args()))
           .vjp(0, "", (n, a, g) -> Convolution.IMAGE.of(g, a.get("window"), n.layout(0)))
           .primitive((a, in) -> columns(in[0], (Window) a.get("window")));
 
@@ -51,6 +53,12 @@ public final class Convolution {
       define("image", "x, window: any, image: any")
           .internal()
           .linear()
+          .batch(
+              b -> {
+                int[] shape = ((Layout) b.args().get("image")).shape();
+                shape[0] *= b.size();
+                return Convolution.eachImage(b, b.args().with("image", Layout.of(shape)));
+              })
           .vjp(0, "", (n, a, g) -> COLUMNS.of(g, a.get("window")))
           .primitive(
               (a, in) -> {
@@ -263,6 +271,18 @@ public final class Convolution {
   private interface Pool {
     /** From images to [batch, channels, places]. */
     Tensor apply(Tensor images, Window window);
+  }
+
+  /** The batches of all examples are one batch. */
+  private static Tensor eachImage(Batch b, Args args) {
+    Tensor x = b.full(0);
+    int[] merged = b.example(0).shape();
+    int n = merged[0];
+    merged[0] *= b.size();
+    Tensor out = b.call(args, Linalg.reshape(x, merged));
+    int[] shape = out.shape();
+    shape[0] = n;
+    return Linalg.reshape(out, b.with(shape));
   }
 
   private static Strided columns(Strided x, Window w) {

@@ -18,6 +18,7 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
@@ -48,6 +49,7 @@ final class Extremes {
       define("count-ties", "x, out, axis: axes = nil, keepdims: flag = false")
           .internal()
           .nonDifferentiable("a count")
+          .batch(Batch.AXES)
           .primitive(
               (a, in) -> {
                 Axes axes = Axes.of(a, in[0].layout());
@@ -92,6 +94,17 @@ final class Extremes {
     Tensor ties = COUNT_TIES.of(x, out, a.get("axis"), a.flag("keepdims"));
     Tensor share = Arithmetic.DIV.of(g, ties);
     return WHERE_TIE.of(x, Axes.spread(out, n, a), Axes.spread(share, n, a));
+  }
+
+  /** max and min: the mean tangent of those that tie. */
+  static Tensor extremeTangent(Args a, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    Tensor x = primals[0].detach();
+    Tensor m = out.detach();
+    Object axis = a.get("axis");
+    boolean keepdims = a.flag("keepdims");
+    Tensor chosen = WHERE_TIE.of(x, Axes.spread(m, x, a), tangents[0]);
+    return Arithmetic.DIV.of(
+        Reductions.SUM.of(chosen, axis, keepdims), COUNT_TIES.of(x, m, axis, keepdims));
   }
 
   /**

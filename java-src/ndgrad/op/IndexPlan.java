@@ -82,6 +82,33 @@ final class IndexPlan {
     return new IndexPlan(r, layout.shape());
   }
 
+  private IndexPlan(IndexPlan one, int times) {
+    this.shape = prepended(times, one.shape);
+    this.fixed = prepended(0, one.fixed);
+    this.cuts = new ArrayList<>(List.of(new Cut(0, 0, times, 1)));
+    for (Cut c : one.cuts) {
+      cuts.add(new Cut(c.axis < 0 ? c.axis : c.axis + 1, c.start, c.count, c.step));
+    }
+    this.chosen =
+        one.chosen.stream().map(c -> new Chosen(c.axis + 1, c.axes, c.flat, c.shape)).toList();
+    this.chosenShape = one.chosenShape;
+    this.place = one.place + 1;
+    this.scalarArray = one.scalarArray;
+    this.result = prepended(times, one.result);
+  }
+
+  private static int[] prepended(int first, int[] rest) {
+    int[] out = new int[rest.length + 1];
+    out[0] = first;
+    System.arraycopy(rest, 0, out, 1, rest.length);
+    return out;
+  }
+
+  /** The same selection of every one of some arrays along a new first axis. */
+  IndexPlan repeated(int times) {
+    return new IndexPlan(this, times);
+  }
+
   /** Whether the selection is a view. */
   boolean isView() {
     return chosen.isEmpty();
@@ -350,7 +377,8 @@ final class IndexPlan {
 
     private void positions(Tensor t) {
       boolean plain = t.dtype() == DType.INT64 && t.layout().isContiguous();
-      Strided read = plain ? t.strided() : Structural.converted(t.strided(), DType.INT64);
+      Strided one = t.firstExample();
+      Strided read = plain ? one : Structural.converted(one, DType.INT64);
       long[] given = (long[]) read.array();
       int from = read.layout().offset();
       int length = layout.dim(axis);
@@ -381,7 +409,7 @@ final class IndexPlan {
               axis);
         }
       }
-      int[] flat = Gather.nonzero(t.strided());
+      int[] flat = Gather.nonzero(t.firstExample());
       choose(t.ndim(), flat, Layout.of(flat.length));
     }
   }

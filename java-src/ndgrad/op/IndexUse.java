@@ -8,6 +8,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Batch;
 
 /**
  * An index expression applied to an array. Index arrays that differ from example to example of a
@@ -87,6 +88,20 @@ final class IndexUse {
           });
     }
     return out;
+  }
+
+  /**
+   * Applies an op to all examples of a batch: at once where the indexes are the same for all.
+   *
+   * @param b the batch
+   * @param from where among the inputs the index arrays begin
+   */
+  static Tensor batched(Batch b, int from) {
+    if (b.arity() > from) {
+      return b.eachExample();
+    }
+    IndexPlan all = ((IndexUse) b.args().get("use")).plan.repeated(b.size());
+    return b.call(b.args().with("use", new IndexUse(List.of(), all, List.of())));
   }
 
   /** Index arrays that are inputs of their own. */

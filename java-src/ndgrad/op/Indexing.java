@@ -50,6 +50,7 @@ public final class Indexing {
       define("get", "x, arrays: arrays, use: any")
           .internal()
           .linear()
+          .batch(b -> IndexUse.batched(b, 1))
           .vjp(
               0,
               "arrays",
@@ -61,6 +62,7 @@ public final class Indexing {
       define("get-add", "x, arrays: arrays, use: any")
           .internal()
           .linear()
+          .batch(b -> IndexUse.batched(b, 1))
           .vjp(0, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 1), a.get("use")))
           .primitive(
               (a, in) -> {
@@ -73,6 +75,7 @@ public final class Indexing {
       define("index-add", "x, values, arrays: arrays, use: any")
           .internal()
           .linear()
+          .batch(b -> IndexUse.batched(b, 2))
           .vjp(0, "", (n, a, g) -> g)
           .vjp(1, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 2), a.get("use")))
           .primitive(
@@ -84,6 +87,7 @@ public final class Indexing {
       define("setitem", "x, value, arrays: arrays, use: any")
           .internal()
           .linear()
+          .batch(b -> IndexUse.batched(b, 2))
           .vjp(0, "arrays", (n, a, g) -> cleared(g, IndexUse.saved(n, 2), a.get("use")))
           .vjp(
               1,
@@ -99,6 +103,7 @@ public final class Indexing {
       define("setitem-gradient", "x, arrays: arrays, use: any")
           .internal()
           .linear()
+          .batch(b -> IndexUse.batched(b, 1))
           .vjp(
               0,
               "arrays",

@@ -12,6 +12,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Copies;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
@@ -25,6 +26,7 @@ public final class Joining {
       define("cat", "xs: arrays, axis: int")
           .internal()
           .linear()
+          .batch(Batch.AXIS)
           .vjpEach(
               "",
               (n, a, input, g) -> {

@@ -8,6 +8,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Gather;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
 
@@ -25,6 +26,12 @@ final class Lanes {
       define("take-at", "x, at")
           .internal()
           .linear()
+          .batch(
+              b ->
+                  b.has(0)
+                      ? b.call(
+                          b.args(), b.full(0), Batches.together(b.full(1), b.example(0).intSize()))
+                      : b.call(b.args(), b.in(0), b.in(1)))
           .vjp(0, "at", (n, a, g) -> Lanes.ADD_AT.of(g, n.in(1), n.layout(0).shape()))
           .primitive(
               (a, in) -> {
@@ -40,6 +47,14 @@ final class Lanes {
       define("add-at", "x, at, shape: shape")
           .internal()
           .linear()
+          .batch(
+              b -> {
+                int[] shape = b.args().ints("shape");
+                return b.call(
+                    b.args().with("shape", b.with(shape)),
+                    b.full(0),
+                    Batches.together(b.full(1), Layout.of(shape).intSize()));
+              })
           .vjp(0, "at", (n, a, g) -> TAKE_AT.of(g, n.in(1)))
           .primitive(
               (a, in) -> {
@@ -53,6 +68,15 @@ final class Lanes {
       define("take-along-axis", "index, shape: shape, axis: int")
           .internal()
           .nonDifferentiable("indexes")
+          .batch(
+              b -> {
+                int[] shape = b.args().ints("shape");
+                Args all =
+                    b.args()
+                        .with("shape", b.with(shape))
+                        .with("axis", b.args().integer("axis") + 1);
+                return Batches.apart(b.call(all), Layout.of(shape).intSize());
+              })
           .primitive((a, in) -> flatIndex(Layout.of(a.ints("shape")), in[0], a.integer("axis")));
 
   /** The elements of an array at indexes along an axis; the other dimensions are the same. */

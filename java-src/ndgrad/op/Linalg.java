@@ -13,6 +13,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.MatrixProduct;
 import ndgrad.kernel.Strided;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
@@ -62,6 +63,8 @@ public final class Linalg {
               "#x [3] 2.0",
               "#x [3] #x [4]",
               "#x [2 2 3] #x [3 3 2]")
+          .batch(Linalg::multiplied)
+          .jvp((a, p, out, t) -> Linalg.tangent(p, t))
           .vjp(0, "b", (n, a, g) -> gradientOfLeft(n, g))
           .vjp(1, "a", (n, a, g) -> gradientOfRight(n, g))
           .primitive((args, in) -> multiply(in[0], in[1]));
@@ -275,6 +278,41 @@ public final class Linalg {
         out, as(a.with(la), dtype, with(batch, m, k)), as(b.with(lb), dtype, with(batch, k, n)));
     Layout shown = column ? out.layout().squeeze(d + 1) : out.layout();
     return out.with(Layout.of((row ? shown.squeeze(d) : shown).shape()));
+  }
+
+  /** dA B + A dB. */
+  private static Tensor tangent(Tensor[] primals, Tensor[] tangents) {
+    Tensor left = tangents[0] == null ? null : MATMUL.of(tangents[0], primals[1]);
+    Tensor right = tangents[1] == null ? null : MATMUL.of(primals[0], tangents[1]);
+    return left == null ? right : right == null ? left : Arithmetic.ADD.of(left, right);
+  }
+
+  /** Where only one side differs, its vectors become rows of one product. */
+  private static Tensor multiplied(Batch b) {
+    int left = b.example(0).ndim();
+    int right = b.example(1).ndim();
+    check(b.example(0), b.example(1));
+    if (!b.has(1) && right <= 2) {
+      return MATMUL.of(b.in(0), b.in(1));
+    }
+    if (!b.has(0) && right == 1 && left <= 2) {
+      return MATMUL.of(b.in(1), left == 2 ? transposed(b.in(0)) : b.in(0));
+    }
+    int rank = Math.max(Math.max(left, right), 2);
+    Tensor x = left == 1 ? Shapes.UNSQUEEZE.of(b.in(0), -2) : b.in(0);
+    Tensor y = right == 1 ? Shapes.UNSQUEEZE.of(b.in(1), -1) : b.in(1);
+    Tensor out = MATMUL.of(b.has(0) ? deep(x, rank) : x, b.has(1) ? deep(y, rank) : y);
+    out = left == 1 ? Structural.SELECT.of(out, -2, 0) : out;
+    return right == 1 ? Structural.SELECT.of(out, -1, 0) : out;
+  }
+
+  /** A batch with axes of length 1 behind its first, up to a rank of its examples. */
+  private static Tensor deep(Tensor batch, int rank) {
+    Tensor out = batch;
+    while (out.ndim() - 1 < rank) {
+      out = Shapes.UNSQUEEZE.of(out, 1);
+    }
+    return out;
   }
 
   private static Strided as(Strided x, DType dtype, int[] shape) {

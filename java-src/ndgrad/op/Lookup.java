@@ -151,6 +151,7 @@ public final class Lookup {
           .fails(IndexException.class, "[0 3] {:num-classes 3}", "[-1 0]", "[0.5]")
           .fails(ArgumentException.class, "[]", "[0] {:num-classes 0}")
           .nonDifferentiable("the indices are integers")
+          .batch(b -> b.args().has("num-classes") ? b.call(b.args()) : b.eachExample())
           .primitive((a, in) -> oneHot(in[0], (Integer) a.get("num-classes")));
 
   /** One value everywhere. */
@@ -209,17 +210,17 @@ public final class Lookup {
    * Index arrays must be integers; an empty one may be of any dtype, since an empty list has none.
    */
   private static Tensor integers(Tensor indices) {
-    requireIntegers(indices.strided());
+    requireIntegers(indices.dtype(), indices.layout());
     boolean none = !indices.dtype().isInteger();
     return none ? Indexing.cast(indices.detach(), DType.INT64) : indices;
   }
 
-  private static void requireIntegers(Strided indices) {
-    if (!indices.dtype().isInteger() && indices.layout().size() > 0) {
+  private static void requireIntegers(DType dtype, Layout layout) {
+    if (!dtype.isInteger() && layout.size() > 0) {
       throw new IndexException(
-          "indices must be integers, these are " + indices.dtype() + "; convert them with astype",
+          "indices must be integers, these are " + dtype + "; convert them with astype",
           "dtype",
-          indices.dtype().toString());
+          dtype.toString());
     }
   }
 
@@ -261,7 +262,7 @@ public final class Lookup {
   }
 
   private static Strided oneHot(Strided indices, Integer classes) {
-    requireIntegers(indices);
+    requireIntegers(indices.dtype(), indices.layout());
     long[] at = (long[]) Structural.converted(indices, DType.INT64).array();
     if (classes == null && at.length == 0) {
       throw new ArgumentException(

@@ -13,6 +13,7 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
 
@@ -29,6 +30,7 @@ final class Medians {
       define("median", "x, axis: axes = nil, keepdims: flag = false")
           .internal()
           .nonDifferentiable("indexes")
+          .batch(b -> Batches.apart(Batch.AXES.apply(b), b.example(0).intSize()))
           .primitive((a, in) -> middle(in[0], Axes.of(a, in[0].layout())));
 
   static Tensor median(Args a) {

@@ -18,6 +18,7 @@ import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
@@ -47,6 +48,7 @@ final class Moments {
       define("count-numbers", "x, axis: axes = nil, keepdims: flag = false")
           .internal()
           .nonDifferentiable("a count")
+          .batch(Batch.AXES)
           .primitive(
               (a, in) ->
                   Axes.of(a, in[0].layout()).run(PRESENT, in[0].dtype(), in[0].dtype(), in[0]));

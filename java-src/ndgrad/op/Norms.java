@@ -16,6 +16,7 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
@@ -40,6 +41,7 @@ final class Norms {
   private static final Primitive EUCLIDEAN =
       define("euclidean-norm", "x, axis: axes = nil, keepdims: flag = false")
           .internal()
+          .batch(Batch.AXES)
           .vjp(
               0,
               "x out",

@@ -17,6 +17,7 @@ import ndgrad.kernel.Copies;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.InPlace;
@@ -90,6 +91,7 @@ public final class Rearranging {
               "#x [0 2] 1 {:axis 0}")
           .fails(ShapeException.class, "#x [2] 1 {:axis 1}")
           .fails(ArgumentException.class, "#x [2 3] [1 2] {:axis [0 1 0]}")
+          .batch(Batches::rolled)
           .vjp(
               0,
               "",
@@ -101,6 +103,16 @@ public final class Rearranging {
   private static final Primitive PAD_CONSTANT =
       define("pad", "x, before: ints, after: ints, value: any")
           .internal()
+          .batch(
+              b ->
+                  b.call(
+                      b.args()
+                          .with("before", Rearranging.behind(b.args().ints("before")))
+                          .with("after", Rearranging.behind(b.args().ints("after")))))
+          .jvp(
+              (a, p, out, t) ->
+                  Rearranging.PAD_CONSTANT.of(
+                      t[0], a.ints("before"), a.ints("after"), Nested.tensor(0L)))
           .vjp(
               0,
               "",
@@ -162,6 +174,7 @@ public final class Rearranging {
           .samples(
               "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k 9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
+          .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> Rearranging.TRIU.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), true));
 
@@ -177,6 +190,7 @@ public final class Rearranging {
           .samples(
               "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k -9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
+          .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> Rearranging.TRIL.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), false));
 
@@ -433,6 +447,13 @@ public final class Rearranging {
     }
     requireCounts("widths", out[0]);
     requireCounts("widths", out[1]);
+    return out;
+  }
+
+  /** Widths with none for the axis of a batch in front. */
+  private static int[] behind(int[] widths) {
+    int[] out = new int[widths.length + 1];
+    System.arraycopy(widths, 0, out, 1, widths.length);
     return out;
   }
 

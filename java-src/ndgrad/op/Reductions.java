@@ -12,6 +12,7 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Reduction;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 
@@ -93,6 +94,7 @@ public final class Reductions {
               "#x [3] {:dtype :int32}")
           .fails(ShapeException.class, BAD_AXES)
           .linear()
+          .batch(Batch.AXES)
           .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
           .primitive(
               (a, in) -> {
@@ -113,6 +115,7 @@ public final class Reductions {
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [4] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
           .linear()
+          .batch(Batch.AXES)
           .vjp(
               0,
               "",
@@ -140,6 +143,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [3] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batch.AXES)
           .vjp(0, "x out", Extremes::productGradient)
           .primitive(
               (a, in) -> {
@@ -161,6 +165,8 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
+          .batch(Batch.AXES)
+          .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
           .primitive(
               (a, in) ->
@@ -180,6 +186,8 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
+          .batch(Batch.AXES)
+          .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
           .primitive(
               (a, in) ->
@@ -197,6 +205,7 @@ public final class Reductions {
           .samples(PLACES)
           .fails(ShapeException.class, BAD_PLACES)
           .nonDifferentiable("an index")
+          .batch(Batches::place)
           .primitive((a, in) -> Extremes.place(a, "the place of the largest", true, in[0]));
 
   /** Where the smallest element is. */
@@ -211,6 +220,7 @@ public final class Reductions {
           .samples(PLACES)
           .fails(ShapeException.class, BAD_PLACES)
           .nonDifferentiable("an index")
+          .batch(Batches::place)
           .primitive((a, in) -> Extremes.place(a, "the place of the smallest", false, in[0]));
 
   /** The variance. */
@@ -228,6 +238,7 @@ public final class Reductions {
           .samples(
               NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [4] {:ddof 1.5}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batch.AXES)
           .vjp(0, "x", Moments::varianceGradient)
           .primitive(
               (a, in) -> Moments.variance(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
@@ -244,6 +255,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batch.AXES)
           .vjp(0, "x out", Moments::deviationGradient)
           .primitive(
               (a, in) -> Moments.deviation(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
@@ -261,6 +273,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .nonDifferentiable("a truth value")
+          .batch(Batch.AXES)
           .primitive(
               (a, in) -> Axes.of(a, in[0].layout()).run(EVERY, DType.BOOL, DType.BOOL, in[0]));
 
@@ -277,6 +290,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .nonDifferentiable("a truth value")
+          .batch(Batch.AXES)
           .primitive(
               (a, in) -> Axes.of(a, in[0].layout()).run(SOME, DType.BOOL, DType.BOOL, in[0]));
 
@@ -291,6 +305,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .nonDifferentiable("a count")
+          .batch(Batch.AXES)
           .primitive(
               (a, in) -> Axes.of(a, in[0].layout()).run(SUMS, DType.INT64, DType.BOOL, in[0]));
 
@@ -306,6 +321,13 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "[1.0 ##NaN 2.0]", "[##NaN ##NaN]")
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batch.AXES)
+          .jvp(
+              (a, p, out, t) ->
+                  Reductions.SUM.of(
+                      Moments.WHERE_NUMBER.of(t[0], p[0].detach()),
+                      a.get("axis"),
+                      a.flag("keepdims")))
           .vjp(0, "x", (n, a, g) -> Moments.WHERE_NUMBER.of(Axes.spread(g, n, a), n.in(0).detach()))
           .primitive(
               (a, in) -> {
@@ -341,6 +363,13 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "[1000.0 1000.0]", "[##-Inf ##-Inf]")
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batch.AXES)
+          .jvp(
+              (a, p, out, t) ->
+                  Reductions.SUM.of(
+                      Extremes.EXP_SHARE.of(t[0], p[0], Axes.spread(out, p[0], a)),
+                      a.get("axis"),
+                      a.flag("keepdims")))
           .vjp(
               0,
               "x out",

@@ -20,6 +20,7 @@ import ndgrad.kernel.Scan;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 
@@ -46,6 +47,7 @@ public final class Scans {
       define("running-sum", "x, axis: int, reverse: flag, dtype: dtype")
           .internal()
           .linear()
+          .batch(Batch.AXIS)
           .vjp(
               0,
               "",
@@ -57,6 +59,7 @@ public final class Scans {
   private static final Primitive RUNNING_PRODUCT =
       define("running-product", "x, axis: int, reverse: flag, dtype: dtype")
           .internal()
+          .batch(Batch.AXIS)
           .vjp(0, "x out", Scans::productGradient)
           .primitive((a, in) -> scan(Fn2.MUL, a, in[0]));
 
@@ -64,6 +67,8 @@ public final class Scans {
   private static final Primitive SHIFT =
       define("shift", "x, axis: int, by: int, fill: number")
           .internal()
+          .batch(Batch.AXIS)
+          .jvp((a, p, out, t) -> Scans.shift(t[0], a.integer("axis"), a.integer("by"), 0))
           .vjp(0, "", (n, a, g) -> Scans.shift(g, a.integer("axis"), -a.integer("by"), 0))
           .primitive(
               (a, in) -> shifted(in[0], a.integer("axis"), a.integer("by"), a.number("fill")));
@@ -72,6 +77,7 @@ public final class Scans {
   private static final Primitive RECURRENCE =
       define("recurrence", "a, b, axis: int, reverse: flag")
           .internal()
+          .batch(Batch.AXIS)
           .vjp(0, "a out", Scans::factorGradient)
           .vjp(1, "a", Scans::termGradient)
           .primitive(
@@ -82,6 +88,7 @@ public final class Scans {
       define("running-holders", "x, out, axis: int = nil")
           .internal()
           .nonDifferentiable("indexes")
+          .batch(b -> Batches.apart(Batches.axisOrFlat(b), b.example(0).intSize()))
           .primitive((a, in) -> holders(a, in[0], in[1]));
 
   /** The running sum. */
@@ -128,6 +135,8 @@ public final class Scans {
                   + " or 0)")
           .samples(CALLS)
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batches::axisOrFlat)
+          .jvp(Scans::extremeTangent)
           .vjp(0, "x out", Scans::extremeGradient)
           .primitive((a, in) -> extreme(Fn2.MAX, a, in[0]));
 
@@ -145,6 +154,8 @@ public final class Scans {
                   + " or 0)")
           .samples(CALLS)
           .fails(ShapeException.class, BAD_AXES)
+          .batch(Batches::axisOrFlat)
+          .jvp(Scans::extremeTangent)
           .vjp(0, "x out", Scans::extremeGradient)
           .primitive((a, in) -> extreme(Fn2.MIN, a, in[0]));
 
@@ -181,6 +192,11 @@ public final class Scans {
   private static Tensor extremeGradient(Node n, Args a, Tensor g) {
     Tensor at = HOLDERS.of(n.in(0).detach(), n.out().detach(), a.get("axis"));
     return Lanes.ADD_AT.of(g, at, n.layout(0).shape());
+  }
+
+  private static Tensor extremeTangent(Args a, Tensor[] primals, Tensor out, Tensor[] tangents) {
+    return Lanes.TAKE_AT.of(
+        tangents[0], HOLDERS.of(primals[0].detach(), out.detach(), a.get("axis")));
   }
 
   private static Strided holders(Args a, Strided given, Strided out) {

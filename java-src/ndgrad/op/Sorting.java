@@ -63,6 +63,7 @@ public final class Sorting {
           .samples(CALLS)
           .fails(ShapeException.class, BAD_AXES)
           .nonDifferentiable("indexes")
+          .batch(Batches::axisOrFlat)
           .primitive(
               (a, in) -> {
                 Strided x = a.has("axis") ? in[0] : Lanes.flat(in[0]);
@@ -185,6 +186,7 @@ public final class Sorting {
           .fails(ShapeException.class, "#x [2 3] 1.0", "#x [] 1.0")
           .fails(ArgumentException.class, "[1 2] 1 {:side :middle}")
           .nonDifferentiable("indexes")
+          .batch(b -> b.has(0) ? b.eachExample() : b.call(b.args(), b.in(0), b.in(1)))
           .primitive((a, in) -> search(a, in[0], in[1]));
 
   private static int axis(Args a, Layout x) {

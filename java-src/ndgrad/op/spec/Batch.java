@@ -66,6 +66,15 @@ public final class Batch {
   }
 
   /**
+   * The number of inputs.
+   *
+   * @return at least one
+   */
+  public int arity() {
+    return physical.length;
+  }
+
+  /**
    * Whether every example has an input of its own.
    *
    * @param i the input's position

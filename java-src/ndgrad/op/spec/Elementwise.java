@@ -152,6 +152,9 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
         operands.add(tangents[i]);
       }
     }
+    if (moving.isEmpty()) {
+      return Structural.zeros(out.dtype(), out.layout());
+    }
     Derived derived = tangents(moving);
     for (int operand : derived.operands) {
       operands.add(operand == arity ? out : primals[operand]);

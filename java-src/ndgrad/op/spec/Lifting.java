@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.IntPredicate;
 import java.util.function.UnaryOperator;
+import ndgrad.GraphException;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
@@ -73,14 +75,17 @@ final class Lifting {
         : out;
   }
 
-  /** What a linear op is applied to for its tangent: tangents, zeros where there is none, indexes as they are. */
-  static Tensor[] directions(Tensor[] primals, Tensor[] tangents) {
+  /**
+   * What a linear op is applied to for its tangent: tangents, zeros where there is none, and as they are what it is not
+   * linear in, such as indexes.
+   */
+  static Tensor[] directions(Tensor[] primals, Tensor[] tangents, IntPredicate linear) {
     Tensor[] out = new Tensor[primals.length];
     for (int i = 0; i < out.length; i++) {
       out[i] =
           tangents[i] != null
               ? tangents[i]
-              : primals[i].dtype().isFloating()
+              : linear.test(i)
                   ? Structural.zeros(primals[i].dtype(), primals[i].layout())
                   : primals[i];
     }
@@ -136,7 +141,14 @@ final class Lifting {
                   : Structural.SELECT.of(ins[i], 0, b);
         }
       }
-      results.add(op.run(args, ins));
+      Tensor result = op.run(args, ins);
+      if (b > 0 && !result.layout().sameShape(results.getFirst().layout())) {
+        throw new GraphException(
+            "inside vmap the examples would give results of different shapes: "
+                + results.getFirst().layout() + " and " + result.layout(),
+            "shapes", List.of(results.getFirst().layout().shape(), result.layout().shape()));
+      }
+      results.add(result);
     }
     return size > 0 ? Structural.STACK.of(results) : none(results.getFirst());
   }

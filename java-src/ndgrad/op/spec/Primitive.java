@@ -155,7 +155,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
       return spec().jvp().apply(args, primals, out, tangents);
     }
     return spec().isLinear()
-        ? run(args, Lifting.directions(primals, tangents))
+        ? run(args, Lifting.directions(primals, tangents, this::hasRule))
         : Lifting.transposedVjp(this, tangents, needed -> node(args, primals, out, needed), out);
   }
 
