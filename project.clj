@@ -36,6 +36,7 @@
                     :dependencies [[org.clojure/test.check "1.1.3"]
                                    [org.junit.platform/junit-platform-launcher "6.1.3"]
                                    [org.junit.jupiter/junit-jupiter "6.1.3"]
+                                   [org.clojure/tools.cli "1.4.256"]
                                    [org.knowm.xchart/xchart "4.0.3"]
                                    [net.sourceforge.plantuml/plantuml-mit "1.2026.9"]]}
              :openblas {:dependencies [[org.bytedeco/openblas "0.3.31-1.5.13"

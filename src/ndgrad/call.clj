@@ -68,12 +68,14 @@
 (defn function
   "The Clojure function of an op."
   [^Op op]
-  (let [arity (.size (.params (.signature (.spec op))))]
+  (let [signature (.signature (.spec op))
+        arity (.size (.params signature))
+        fixed? (and (instance? Elementwise op) (= arity (.required signature)))]
     (cond
-      (and (instance? Elementwise op) (= 1 arity))
+      (and fixed? (= 1 arity))
       (fn [x] (Ops/apply ^Elementwise op x))
 
-      (and (instance? Elementwise op) (= 2 arity))
+      (and fixed? (= 2 arity))
       (fn [a b] (Ops/apply ^Elementwise op a b))
 
       (variadic? op)
