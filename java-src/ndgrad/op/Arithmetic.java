@@ -130,6 +130,7 @@ public final class Arithmetic {
           .fails(ShapeException.class, "#x [2 3] #x [4]")
           .fails(ArgumentException.class, "#i [3] -1", "[1 2] [2 -2]", "true -1")
           .inPlace()
+          .specialise(-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4)
           .check(Arithmetic::requireNatural)
           .elementwise(
               Typing.COUNTING,

@@ -1,6 +1,7 @@
 package ndgrad.op.spec;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -42,6 +43,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private final Expr expr;
   private final Expr[] partials;
   private final Program program;
+  private final Map<Double, Elementwise> specialised = new HashMap<>();
   private final AtomicReferenceArray<Derived> gradients;
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
@@ -63,6 +65,11 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     this.partials = partials;
     this.program = Program.of(expr);
     this.gradients = new AtomicReferenceArray<>(arity);
+    for (double second : spec.specialised()) {
+      Spec unary = Spec.define(spec.name(), "a").internal();
+      Expr special = expr.substitute(i -> i == 0 ? Expr.in(0) : Expr.num(second));
+      specialised.put(second, new Elementwise(unary, typing, special));
+    }
   }
 
   private static boolean[] bools(Spec spec, Typing typing) {
@@ -118,6 +125,16 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   private Tensor run(Tensor... ins) {
+    if (!specialised.isEmpty() && ins[1].isWeak() && ins[0].dtype().isFloating()) {
+      Elementwise special = specialised.get(((Number) Nested.item(ins[1])).doubleValue());
+      if (special != null) {
+        return special.run(ins[0]);
+      }
+    }
+    return runGeneral(ins);
+  }
+
+  private Tensor runGeneral(Tensor... ins) {
     try {
       long level = Lifting.level(ins);
       Tensor result = level == 0 ? compute(ins) : Lifting.apply(this, null, ins, level);

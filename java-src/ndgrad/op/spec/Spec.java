@@ -63,6 +63,7 @@ public final class Spec {
   private Elementwise.Check check = (compute, ins) -> {};
   private boolean inPlace;
   private boolean linear;
+  private double[] common = {};
   private boolean listed = true;
 
   private Spec(String name, String signature) {
@@ -215,6 +216,18 @@ public final class Spec {
    */
   public Spec internal() {
     listed = false;
+    return this;
+  }
+
+  /**
+   * Host numbers for which an elementwise op of two inputs has a form of its own: with such a second operand the expression is
+   * simplified, and compiled, with the number in its place.
+   *
+   * @param seconds the numbers
+   * @return this
+   */
+  public Spec specialise(double... seconds) {
+    common = seconds.clone();
     return this;
   }
 
@@ -430,6 +443,15 @@ public final class Spec {
    */
   public boolean isInPlace() {
     return inPlace;
+  }
+
+  /**
+   * The host numbers with a form of their own.
+   *
+   * @return a fresh array
+   */
+  double[] specialised() {
+    return common.clone();
   }
 
   /**
