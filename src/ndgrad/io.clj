@@ -26,7 +26,7 @@
   "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
   Returns `file`. Throws UncheckedIOException.
 
-  Example: (io/save-npy (java.io.File/createTempFile \"x\" \".npy\") (nd/arange 3))"
+  Example: (io/save-npy (java.io.File/createTempFile \"array\" \".npy\") (nd/arange 3))"
   [file x]
   (Npz/saveNpy (->path file) (->arr x))
   file)
@@ -35,7 +35,7 @@
   "The array of a .npy file. Throws ArgumentException when it is no such file, DTypeException for a dtype that ndgrad
   does not have, UncheckedIOException when it cannot be read.
 
-  Example: (let [f (java.io.File/createTempFile \"x\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
+  Example: (let [f (java.io.File/createTempFile \"array\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
   [file]
   (Npz/loadNpy (->path file)))
 
@@ -46,7 +46,7 @@
   "Writes a map of names (keywords or strings) to arrays as a .npz file, replacing one of that name; `:compressed true`
   deflates it. Returns `file`. Throws UncheckedIOException.
 
-  Example: (io/save-npz (java.io.File/createTempFile \"w\" \".npz\") {:w [1.0 2.0] :b 3.0})"
+  Example: (io/save-npz (java.io.File/createTempFile \"arrays\" \".npz\") {:w [1.0 2.0] :b 3.0})"
   ([file arrays] (save-npz file arrays nil))
   ([file arrays {:keys [compressed]}]
    (let [named (LinkedHashMap.)]
@@ -60,6 +60,6 @@
 (defn load-npz
   "The arrays of a .npz file, a map from keywords. Throws as `load-npy` does.
 
-  Example: (let [f (java.io.File/createTempFile \"w\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
+  Example: (let [f (java.io.File/createTempFile \"arrays\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
   [file]
   (update-keys (Npz/load (->path file)) keyword))
