@@ -72,7 +72,22 @@ final class ClojureFns {
     String all =
         "[" + String.join(" ", required) + (required.isEmpty() ? "" : " ") + "{:keys ["
             + String.join(" ", options) + "]}]";
-    return "(" + fixed + " " + all + ")";
+    StringBuilder out = new StringBuilder("(").append(fixed);
+    for (Param p : inOrder(params)) {
+      required.add(p.name());
+      out.append(" [").append(String.join(" ", required)).append(']');
+    }
+    return out.append(' ').append(all).append(')').toString();
+  }
+
+  /** The options that a function without arrays is mostly given in order, such as those of arange. */
+  private static List<Param> inOrder(List<Param> params) {
+    return params.stream().anyMatch(Param::isArray)
+        ? List.of()
+        : params.stream()
+            .filter(p -> !p.required())
+            .takeWhile(p -> p.kind() == Param.Kind.NUMBER || p.kind() == Param.Kind.INT)
+            .toList();
   }
 
   private static String doc(Op op, String name, String bang) {

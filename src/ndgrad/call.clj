@@ -41,9 +41,11 @@
         [front more] (split-at required args)]
     (if-let [opts (options op more)]
       [front opts]
-      (if (map? (last more))
-        [(concat front (butlast more)) (last more)]
-        [args {}]))))
+      (let [[values pairs] (split-with (complement keyword?) more)]
+        (cond
+          (map? (last more)) [(concat front (butlast more)) (last more)]
+          (and (seq pairs) (even? (count pairs))) [(concat front values) (apply hash-map pairs)]
+          :else [args {}])))))
 
 (defn- variadic?
   "Whether the last required parameter takes the trailing arrays, as einsum's does."

@@ -2660,7 +2660,7 @@
   full-like
   (call/function Creation/FULL_LIKE))
 
-(def ^{:arglists '([start] [start {:keys [stop step dtype requires-grad]}])
+(def ^{:arglists '([start] [start stop] [start stop step] [start {:keys [stop step dtype requires-grad]}])
        :doc "The numbers from start (0 unless given) up to but without stop: `(arange stop)`, `(arange
   start stop)`, `(arange start stop step)`. int64 when all are integers, else float64,
   unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
@@ -2676,7 +2676,7 @@
   arange
   (call/function Creation/ARANGE))
 
-(def ^{:arglists '([start stop] [start stop {:keys [num endpoint dtype requires-grad]}])
+(def ^{:arglists '([start stop] [start stop num] [start stop {:keys [num endpoint dtype requires-grad]}])
        :doc "Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer
   dtype they are rounded down, as NumPy does. A negative num is an ArgumentException.
     start - the first number
@@ -2689,7 +2689,7 @@
   linspace
   (call/function Creation/LINSPACE))
 
-(def ^{:arglists '([start stop] [start stop {:keys [num endpoint base dtype requires-grad]}])
+(def ^{:arglists '([start stop] [start stop num] [start stop {:keys [num endpoint base dtype requires-grad]}])
        :doc "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A
   negative num is an ArgumentException.
     start - the exponent of the first number
@@ -2703,7 +2703,7 @@
   logspace
   (call/function Creation/LOGSPACE))
 
-(def ^{:arglists '([n] [n {:keys [m k dtype requires-grad]}])
+(def ^{:arglists '([n] [n m] [n m k] [n {:keys [m k dtype requires-grad]}])
        :doc "A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
   dimension, or more elements than one array or the heap can hold, is a ShapeException;
   `requires-grad` with a dtype that is not floating a DTypeException.
@@ -2716,7 +2716,7 @@
   eye
   (call/function Creation/EYE))
 
-(def ^{:arglists '([n] [n {:keys [m k dtype requires-grad]}])
+(def ^{:arglists '([n] [n m] [n m k] [n {:keys [m k dtype requires-grad]}])
        :doc "A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is
   given. A negative dimension, or more elements than one array or the heap can hold, is a
   ShapeException; `requires-grad` with a dtype that is not floating a DTypeException.

@@ -1,0 +1,36 @@
+(ns ndgrad.creation-test
+  (:require
+   [clojure.test :refer [deftest is]]
+   [ndgrad.core :as nd])
+  (:import
+   (ndgrad ArgumentException DTypeException ShapeException)))
+
+(set! *warn-on-reflection* true)
+
+(deftest ranges-take-their-arguments-in-every-way
+  (is (= [0 1 2 3 4] (nd/tolist (nd/arange 5))))
+  (is (= [2 3 4] (nd/tolist (nd/arange 2 5)) (nd/tolist (nd/arange 2 {:stop 5}))))
+  (is (= [5 3 1] (nd/tolist (nd/arange 5 0 -2))))
+  (is (= 10 (nd/size (nd/arange 0 1 0.1))))
+  (is (= :float32
+         (nd/dtype (nd/arange 5 {:dtype :float32}))
+         (nd/dtype (nd/arange 5 :dtype :float32))
+         (nd/dtype (nd/arange 0 5 {:dtype :float32}))
+         (nd/dtype (nd/arange 0 5 1 :dtype :float32))
+         (nd/dtype (nd/arange 0 5 1 :float32))))
+  (is (= '([start] [start stop] [start stop step] [start {:keys [stop step dtype requires-grad]}])
+         (:arglists (meta #'nd/arange))))
+  (is (= [0.0 0.5 1.0] (nd/tolist (nd/linspace 0 1 3)) (nd/tolist (nd/linspace 0 1 :num 3)))))
+
+(deftest factories
+  (is (= [[0.0 0.0]] (nd/tolist (nd/zeros [1 2]))))
+  (is (= [1 1] (nd/tolist (nd/ones 2 {:dtype :int64}))))
+  (is (= [[1 2] [1 2]] (nd/tolist (nd/full [2 2] [1 2]))))
+  (is (= [[1.0 0.0] [0.0 1.0]] (nd/tolist (nd/eye 2))))
+  (is (= [true true] (nd/tolist (nd/ones-like [false true]))))
+  (is (nd/requires-grad? (nd/zeros [2] {:requires-grad true}))))
+
+(deftest refused
+  (is (thrown? ShapeException (nd/zeros [-1])))
+  (is (thrown? ArgumentException (nd/arange 0 5 0)))
+  (is (thrown? DTypeException (nd/ones [2] {:dtype :int64 :requires-grad true}))))
