@@ -21,31 +21,37 @@
             (str op ": unknown option " (first unknown) "; it takes " (pr-str known))
             (object-array ["op" op "option" (name (first unknown))])))))
 
-(defn- options
-  "The options in `more`, the arguments behind the required ones: a map, keyword arguments, or values in order."
+(defn- options-start
+  "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword
+  that is no word in the place of a parameter that takes words."
   [^Op op more]
-  (cond
-    (empty? more) nil
-    (and (map? (first more)) (nil? (next more))) (first more)
-    (keyword? (first more))
-    (if (even? (count more))
-      (apply hash-map more)
-      (throw (ndgrad.ArgumentException.
-              (str (.name op) ": keyword arguments come in pairs, got " (pr-str more)) (object-array 0))))))
+  (let [params (drop (.required (.signature (.spec op))) (.params (.signature (.spec op))))
+        option? (into #{} (map #(.name ^Param %)) params)
+        word? (fn [^Param p] (#{Param$Kind/WORD Param$Kind/DTYPE Param$Kind/ANY} (.kind p)))]
+    (first (keep-indexed (fn [i [arg param]]
+                           (when (and (keyword? arg)
+                                      (or (nil? param) (option? (name arg)) (not (word? param))))
+                             i))
+                         (map vector more (concat params (repeat nil)))))))
 
 (defn- split-args
-  "[positional options] for a call of `op`."
+  "[positional options] for a call of `op`: options are a trailing map or keyword arguments; values
+  before them fill the options in order."
   [^Op op args]
-  (let [signature (.signature (.spec op))
-        required (.required signature)
-        [front more] (split-at required args)]
-    (if-let [opts (options op more)]
-      [front opts]
-      (let [[values pairs] (split-with (complement keyword?) more)]
-        (cond
-          (map? (last more)) [(concat front (butlast more)) (last more)]
-          (and (seq pairs) (even? (count pairs))) [(concat front values) (apply hash-map pairs)]
-          :else [args {}])))))
+  (let [[front more] (split-at (.required (.signature (.spec op))) args)]
+    (cond
+      (and (seq more) (map? (last more)))
+      [(concat front (butlast more)) (last more)]
+
+      (options-start op more)
+      (let [[values pairs] (split-at (options-start op more) more)]
+        (when (odd? (count pairs))
+          (throw (ndgrad.ArgumentException.
+                  (str (.name op) ": keyword arguments come in pairs, got " (pr-str pairs))
+                  (object-array ["op" (.name op)]))))
+        [(concat front values) (apply hash-map pairs)])
+
+      :else [args {}])))
 
 (defn- variadic?
   "Whether the last required parameter takes the trailing arrays, as einsum's does."
