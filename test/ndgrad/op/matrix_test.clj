@@ -8,12 +8,14 @@
     gradients     first and second order, shapes, dtypes, layouts
     in-place      in-place forms, saved values
     errors        calls that must fail
+    api           the functions of ndgrad.core
     declarations  what a declaration must say"
   (:require
    [clojure.java.io :as io]
    [clojure.java.shell :as shell]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [ndgrad.op.matrix.api :as api]
    [ndgrad.op.matrix.declarations :as declarations]
    [ndgrad.op.matrix.errors :as errors]
    [ndgrad.op.matrix.expected :as expected]
@@ -93,6 +95,8 @@
 (deftest saved-values (all-well "saved values" in-place/saved-rows))
 
 (deftest error-inputs (all-well "errors" errors/rows))
+
+(deftest clojure-functions (all-well "Clojure functions" api/rows))
 
 (deftest the-matrix-is-not-empty
   (println (str "op matrix: " (reduce + (vals @counts)) " rows of " (count (samples/ops)) " ops ("

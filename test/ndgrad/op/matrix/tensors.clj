@@ -5,11 +5,11 @@
   (:import
    (java.lang.reflect Array)
    (java.util Arrays List)
-   (ndgrad DType Index NdException)
+   (ndgrad DType Index NdException Ops)
    (ndgrad.autograd Tensor)
    (ndgrad.kernel Layout Storage Strided)
    (ndgrad.op.matrix.samples Arr Drawn Slice)
-   (ndgrad.op.spec Nested Op)))
+   (ndgrad.op.spec Nested Op Structural)))
 
 (set! *warn-on-reflection* true)
 
@@ -99,23 +99,30 @@
 
 (defn- host [^Slice s] (Index/slice ^Number (:start s) ^Number (:stop s) ^Number (:step s)))
 
+(defn- face
+  "An Array that shares its storage with a tensor."
+  [^Tensor t]
+  (Ops/call Structural/BROADCAST_TO [t (.shape t)] {}))
+
 (defn- passed
-  "An argument as ops take it; `make` gives the tensor of an array."
-  [argument any? make]
+  "An argument as ops take it; `make` gives the tensor of an array, `face?` asks for the public Array."
+  [argument face? make]
   (letfn [(walk [v]
             (cond
-              (instance? Arr v) (if any? (ndgrad.Array/of ^Tensor (make v)) (make v))
+              (instance? Arr v) (if face? (face (make v)) (make v))
               (instance? Slice v) (host v)
               (vector? v) (mapv walk v)
               :else v))]
     (walk argument)))
 
 (defn call-args
-  "[positional options] of a case, with the tensors that `make` gives for its arrays."
-  [c make]
-  (let [any (into #{} (for [[p v] (:named c) :when (= :any (samples/kind p))] v))
-        pass (fn [v] (passed v (contains? any v) make))]
-    [(mapv pass (:positional c)) (update-vals (:options c) pass)]))
+  "[positional options] of a case, with the tensors that `make` gives for its arrays; as Arrays where
+  an op looks at its argument itself, and everywhere when asked to."
+  ([c make] (call-args c make false))
+  ([c make faces?]
+   (let [any (into #{} (for [[p v] (:named c) :when (= :any (samples/kind p))] v))
+         pass (fn [v] (passed v (or faces? (contains? any v)) make))]
+     [(mapv pass (:positional c)) (update-vals (:options c) pass)])))
 
 (defn call
   "The result of a case with the tensors that `make` gives for its arrays."
@@ -151,7 +158,9 @@
   (let [array (.array (.strided t))]
     (mapv #(element array %) (positions (.layout t)))))
 
-(defn- bits [v]
+(defn bits
+  "What tells an element from any other, NaN and the sign of zero included."
+  [v]
   (cond
     (instance? Double v) (Double/doubleToRawLongBits v)
     (instance? Float v) (Float/floatToRawIntBits v)
