@@ -74,8 +74,8 @@
      (let [[d & more] (:shape a)
            row (assoc a :shape (vec (cons 1 more))
                       :elements (subvec (:elements a) 0 (quot (count (:elements a)) (max 1 (long d)))))
-           ^Tensor t (tensor row)]
-       (Tensor. (.with (.strided t) (.broadcastTo (.layout t) (int-array (:shape a))))))
+           stretched (object-array [(tensor row) (int-array (:shape a))])]
+       (.of Structural/BROADCAST_TO stretched))
      (let [[^Layout l length] ((layouts layout) (:shape a))
            storage (Storage/allocate (DType/of (:dtype a)) (int length))
            array (.array storage)]
