@@ -36,7 +36,13 @@ public final class Doctor {
    * @param reason why it is not available, empty when it is
    */
   public record Engine(
-      String name, boolean available, boolean chosen, String version, String path, int threads, String reason) {}
+      String name,
+      boolean available,
+      boolean chosen,
+      String version,
+      String path,
+      int threads,
+      String reason) {}
 
   /**
    * What was found.
@@ -50,7 +56,8 @@ public final class Doctor {
    * @param nativeAccess whether native libraries may be called without a warning
    * @param threads how many threads large ops share
    * @param engines the BLAS engines in the order in which they are preferred
-   * @param advice what would be better, with the flag or setting to change it; empty when all is well
+   * @param advice what would be better, with the flag or setting to change it; empty when all is
+   *     well
    */
   public record Report(
       String version,
@@ -67,7 +74,8 @@ public final class Doctor {
     /**
      * The report as nested maps and lists, for hosts that prefer data to classes.
      *
-     * @return unmodifiable maps from names in kebab-case to strings, numbers, truth values, lists and maps
+     * @return unmodifiable maps from names in kebab-case to strings, numbers, truth values, lists
+     *     and maps
      */
     public Map<String, Object> asMap() {
       Map<String, Object> out = new LinkedHashMap<>();
@@ -102,14 +110,21 @@ public final class Doctor {
       StringBuilder out = new StringBuilder();
       line(out, "ndgrad", version);
       line(out, "JDK", jdk);
-      line(out, "system", os + ", " + processors + " processors, heap up to " + (maxHeap >> 20) + " MiB");
+      line(
+          out,
+          "system",
+          os + ", " + processors + " processors, heap up to " + (maxHeap >> 20) + " MiB");
       line(out, "threads", threads + " for large ops");
       line(out, "Vector API", vectorApi ? "module present" : "off");
       line(out, "native calls", nativeAccess ? "enabled" : "warned about by the JVM");
       for (Engine e : engines) {
         String about =
             e.available
-                ? e.version + (e.path.isEmpty() ? "" : ", " + e.path) + ", " + e.threads + " threads"
+                ? e.version
+                    + (e.path.isEmpty() ? "" : ", " + e.path)
+                    + ", "
+                    + e.threads
+                    + " threads"
                     + (e.chosen ? "  <- in use" : "")
                 : "off: " + e.reason;
         line(out, "BLAS " + e.name, about);
@@ -119,12 +134,16 @@ public final class Doctor {
     }
 
     private static void line(StringBuilder out, String name, String text) {
-      out.append(String.format("%-14s", name)).append("  ").append(text.replaceAll("\\s*\\R\\s*", " ")).append('\n');
+      out.append(String.format("%-14s", name))
+          .append("  ")
+          .append(text.replaceAll("\\s*\\R\\s*", " "))
+          .append('\n');
     }
   }
 
   /**
-   * Looks at the machine. Tries to load every BLAS engine, which takes seconds when a library must be unpacked first.
+   * Looks at the machine. Tries to load every BLAS engine, which takes seconds when a library must
+   * be unpacked first.
    *
    * @return what was found
    */
@@ -133,7 +152,16 @@ public final class Doctor {
     boolean nativeAccess = Doctor.class.getModule().isNativeAccessEnabled();
     List<Engine> engines =
         Engines.report().stream()
-            .map(e -> new Engine(e.name(), e.available(), e.current(), e.version(), e.path(), e.threads(), e.reason()))
+            .map(
+                e ->
+                    new Engine(
+                        e.name(),
+                        e.available(),
+                        e.current(),
+                        e.version(),
+                        e.path(),
+                        e.threads(),
+                        e.reason()))
             .toList();
     Runtime runtime = Runtime.getRuntime();
     return new Report(
@@ -162,7 +190,9 @@ public final class Doctor {
           "the BLAS engine named by ndgrad.blas or NDGRAD_BLAS is not there; name one of "
               + engines.stream().filter(Engine::available).map(Engine::name).toList());
     } else if (engines.stream().anyMatch(e -> e.chosen && e.name.equals("java"))) {
-      out.add("put MKL or OpenBLAS on the class path: matrix products are several times faster with them");
+      out.add(
+          "put MKL or OpenBLAS on the class path: matrix products are several times faster with"
+              + " them");
     }
     return List.copyOf(out);
   }

@@ -11,8 +11,8 @@ import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Structural;
 
 /**
- * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a gradient. Immutable;
- * made by {@link Random}.
+ * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a
+ * gradient. Immutable; made by {@link Random}.
  *
  * <pre>{@code
  * Random.with(Random.key(0)).dtype(DType.FLOAT32).uniform(-1, 1, 2, 3)
@@ -20,7 +20,8 @@ import ndgrad.op.spec.Structural;
  * }</pre>
  */
 public final class Draw {
-  private static final Draw PROCESS = new Draw(() -> keyed(Random.nextKey()), null, false, true, new double[0]);
+  private static final Draw PROCESS =
+      new Draw(() -> keyed(Random.nextKey()), null, false, true, new double[0]);
 
   private final Supplier<Samplers.Source> source;
   private final DType dtype;
@@ -29,7 +30,11 @@ public final class Draw {
   private final double[] weights;
 
   private Draw(
-      Supplier<Samplers.Source> source, DType dtype, boolean requiresGrad, boolean replace, double[] weights) {
+      Supplier<Samplers.Source> source,
+      DType dtype,
+      boolean requiresGrad,
+      boolean replace,
+      double[] weights) {
     this.source = source;
     this.dtype = dtype;
     this.requiresGrad = requiresGrad;
@@ -117,8 +122,12 @@ public final class Draw {
       sum += w >= 0 ? w : Double.NaN;
     }
     if (!(Math.abs(sum - 1) <= 1e-7)) {
-      throw new ArgumentException("probabilities must not be negative and have the sum 1, got " + Arrays.toString(
-          p.length > 10 ? Arrays.copyOf(p, 10) : p) + (p.length > 10 ? " and more" : ""), "sum", sum);
+      throw new ArgumentException(
+          "probabilities must not be negative and have the sum 1, got "
+              + Arrays.toString(p.length > 10 ? Arrays.copyOf(p, 10) : p)
+              + (p.length > 10 ? " and more" : ""),
+          "sum",
+          sum);
     }
     return new Draw(source, dtype, requiresGrad, replace, p.clone());
   }
@@ -153,7 +162,11 @@ public final class Draw {
    * @throws ArgumentException when low is above high, or they are not finite
    */
   public Array uniform(double low, double high, int... shape) {
-    check(low <= high && Double.isFinite(high - low), "uniform needs finite low <= high, got ", low, high);
+    check(
+        low <= high && Double.isFinite(high - low),
+        "uniform needs finite low <= high, got ",
+        low,
+        high);
     return reals(shape, Samplers.uniform(low, high, real()));
   }
 
@@ -179,7 +192,11 @@ public final class Draw {
    * @throws ArgumentException when std is negative or one is not finite
    */
   public Array normal(double mean, double std, int... shape) {
-    check(std >= 0 && Double.isFinite(std + mean), "normal needs a finite mean and std >= 0, got ", mean, std);
+    check(
+        std >= 0 && Double.isFinite(std + mean),
+        "normal needs a finite mean and std >= 0, got ",
+        mean,
+        std);
     return reals(shape, Samplers.normal(mean, std));
   }
 
@@ -207,17 +224,20 @@ public final class Draw {
   private Array combined(Array made, int[] shape) {
     if (!Arrays.equals(made.shape(), shape)) {
       throw new ShapeException(
-          "the parameters broadcast to shape " + made.tensor().layout() + ", the shape asked for is "
+          "the parameters broadcast to shape "
+              + made.tensor().layout()
+              + ", the shape asked for is "
               + Arrays.toString(shape),
-          "shapes", java.util.List.of(made.tensor().layout().toString(), Arrays.toString(shape)));
+          "shapes",
+          java.util.List.of(made.tensor().layout().toString(), Arrays.toString(shape)));
     }
     Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
     return requiresGrad ? converted.requiresGrad(true) : converted;
   }
 
   /**
-   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert, "Simulation of truncated normal
-   * variables" (1995).
+   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert,
+   * "Simulation of truncated normal variables" (1995).
    *
    * @param mean the mean before truncation
    * @param std the standard deviation before truncation
@@ -230,7 +250,11 @@ public final class Draw {
   public Array truncatedNormal(double mean, double std, double low, double high, int... shape) {
     check(
         std > 0 && Double.isFinite(std + mean) && low < high,
-        "truncated-normal needs a finite mean, std > 0 and low < high, got ", mean, std, low, high);
+        "truncated-normal needs a finite mean, std > 0 and low < high, got ",
+        mean,
+        std,
+        low,
+        high);
     return reals(shape, Samplers.truncatedNormal(mean, std, low, high));
   }
 
@@ -243,7 +267,8 @@ public final class Draw {
    * @throws ArgumentException when the scale is negative or not finite
    */
   public Array exponential(double scale, int... shape) {
-    check(scale >= 0 && Double.isFinite(scale), "exponential needs a finite scale >= 0, got ", scale);
+    check(
+        scale >= 0 && Double.isFinite(scale), "exponential needs a finite scale >= 0, got ", scale);
     return reals(shape, Samplers.exponential(scale));
   }
 
@@ -259,12 +284,18 @@ public final class Draw {
    */
   public Array randint(long low, long high, int... shape) {
     if (low >= high) {
-      throw new ArgumentException("randint needs low < high, got " + low + " and " + high, "low", low, "high", high);
+      throw new ArgumentException(
+          "randint needs low < high, got " + low + " and " + high, "low", low, "high", high);
     }
     DType d = orElse(DType.INT64);
     if (d == DType.BOOL || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
       throw new DTypeException(
-          "integers from " + low + " to below " + high + " do not fit " + d, "low", low, "high", high, "dtype",
+          "integers from " + low + " to below " + high + " do not fit " + d,
+          "low",
+          low,
+          "high",
+          high,
+          "dtype",
           d.toString());
     }
     return leaf(d, () -> Samplers.integers(shape.clone(), source.get(), low, high - low));
@@ -296,7 +327,8 @@ public final class Draw {
       check(q >= 0 && q <= 1, "bernoulli needs probabilities from 0 to 1, got ", q);
     }
     DType d = orElse(DType.BOOL);
-    return leaf(d, () -> plain().combined(plain().rand(shape).lt(p.detach()), shape).tensor().strided());
+    return leaf(
+        d, () -> plain().combined(plain().rand(shape).lt(p.detach()), shape).tensor().strided());
   }
 
   /**
@@ -338,30 +370,43 @@ public final class Draw {
    * @param n from how many
    * @param size the shape of the draw; none for a single number
    * @return int64 unless a dtype is set
-   * @throws ArgumentException when more are asked for than there are, or the probabilities are not n
+   * @throws ArgumentException when more are asked for than there are, or the probabilities are not
+   *     n
    */
   public Array choice(int n, int... size) {
     long count = Layout.of(size.clone()).size();
     if (count > 0 && n <= 0 || n < 0) {
-      throw new ArgumentException("choice: there must be something to choose from, got n = " + n, "n", n);
+      throw new ArgumentException(
+          "choice: there must be something to choose from, got n = " + n, "n", n);
     }
     if (weights.length > 0 && weights.length != n) {
       throw new ArgumentException(
           "choice: expected one probability for each of " + n + " elements, got " + weights.length,
-          "n", n, "probabilities", weights.length);
+          "n",
+          n,
+          "probabilities",
+          weights.length);
     }
     long able = weights.length == 0 ? n : Arrays.stream(weights).filter(w -> w > 0).count();
     if (!replace && count > able) {
       throw new ArgumentException(
-          "choice: cannot take " + count + " out of " + able + " elements without replacement; they are those whose"
+          "choice: cannot take "
+              + count
+              + " out of "
+              + able
+              + " elements without replacement; they are those whose"
               + " probability is not 0",
-          "size", count, "n", able);
+          "size",
+          count,
+          "n",
+          able);
     }
     return leaf(orElse(DType.INT64), () -> chosen(n, size.clone()));
   }
 
   /**
-   * Elements of an array along its first axis, drawn as {@link #withoutReplacement} and {@link #probabilities} say.
+   * Elements of an array along its first axis, drawn as {@link #withoutReplacement} and {@link
+   * #probabilities} say.
    *
    * @param from the array
    * @param size the shape of the draw; none for a single element
@@ -375,7 +420,9 @@ public final class Draw {
 
   private Strided chosen(int n, int[] size) {
     if (replace && weights.length == 0) {
-      return n == 0 ? Strided.zeros(DType.INT64, size) : Samplers.integers(size, source.get(), 0, n);
+      return n == 0
+          ? Strided.zeros(DType.INT64, size)
+          : Samplers.integers(size, source.get(), 0, n);
     }
     Layout layout = Layout.of(size);
     int count = layout.intSize();
@@ -387,7 +434,8 @@ public final class Draw {
     if (weights.length == 0) {
       return Samplers.order(n, count, source.get().chunk(0));
     }
-    // Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): the smallest of exponential
+    // Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): the smallest of
+    // exponential
     // numbers with the weights as rates, in order.
     double[] times = (double[]) exponentials(n).array();
     return java.util.stream.IntStream.range(0, n)
@@ -414,7 +462,10 @@ public final class Draw {
     double[] at =
         (double[])
             Samplers.reals(
-                    DType.FLOAT64, new int[] {count}, source.get(), Samplers.uniform(0, sum, DType.FLOAT64))
+                    DType.FLOAT64,
+                    new int[] {count},
+                    source.get(),
+                    Samplers.uniform(0, sum, DType.FLOAT64))
                 .array();
     long[] out = new long[count];
     for (int i = 0; i < count; i++) {
@@ -444,8 +495,13 @@ public final class Draw {
   private static int length(Array x, String op) {
     if (x.ndim() == 0) {
       throw new ShapeException(
-          op + ": needs an array of at least one dimension, got a 0-d array; an integer n stands for 0 to n-1",
-          "op", op, "shape", new int[0]);
+          op
+              + ": needs an array of at least one dimension, got a 0-d array; an integer n stands"
+              + " for 0 to n-1",
+          "op",
+          op,
+          "shape",
+          new int[0]);
     }
     return x.shape()[0];
   }
@@ -471,9 +527,11 @@ public final class Draw {
   private Array leaf(DType d, Supplier<Strided> made) {
     if (requiresGrad && !d.isFloating()) {
       throw new DTypeException(
-          "only floating arrays can require a gradient, this one would be " + d
+          "only floating arrays can require a gradient, this one would be "
+              + d
               + "; ask for the dtype float32 or float64",
-          "dtype", d.toString());
+          "dtype",
+          d.toString());
     }
     Strided drawn = made.get();
     Strided s = drawn.dtype() == d ? drawn : Structural.converted(drawn, d);

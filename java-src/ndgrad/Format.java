@@ -6,11 +6,15 @@ import java.util.List;
 import ndgrad.kernel.Layout;
 
 /**
- * How arrays are printed: the text of NumPy 2's {@code repr}. Only the elements that are shown are read, and there are
- * never more of them than {@link #MOST_CELLS}, so time and length are bounded whatever the size.
+ * How arrays are printed: the text of NumPy 2's {@code repr}. Only the elements that are shown are
+ * read, and there are never more of them than {@link #MOST_CELLS}, so time and length are bounded
+ * whatever the size.
  */
 final class Format {
-  /** NumPy shows the edges of every axis, which for many axes is without bound; beyond this fewer are shown. */
+  /**
+   * NumPy shows the edges of every axis, which for many axes is without bound; beyond this fewer
+   * are shown.
+   */
   private static final int MOST_CELLS = 10_000;
 
   private static final String PREFIX = "array(";
@@ -120,10 +124,12 @@ final class Format {
       case long[] l -> aligned(Arrays.stream(at).mapToObj(i -> Long.toString(l[i])).toList());
       case int[] n -> aligned(Arrays.stream(at).mapToObj(i -> Integer.toString(n[i])).toList());
       case double[] d ->
-          new FormatFloats(options, Arrays.stream(at).mapToDouble(i -> d[i]).toArray(), false).cells();
+          new FormatFloats(options, Arrays.stream(at).mapToDouble(i -> d[i]).toArray(), false)
+              .cells();
       default -> {
         float[] f = (float[]) array;
-        yield new FormatFloats(options, Arrays.stream(at).mapToDouble(i -> f[i]).toArray(), true).cells();
+        yield new FormatFloats(options, Arrays.stream(at).mapToDouble(i -> f[i]).toArray(), true)
+            .cells();
       }
     };
   }
@@ -170,7 +176,8 @@ final class Format {
     StringBuilder line = new StringBuilder(indent);
     for (int i = 0; i < words.size(); i++) {
       if (line.length() + words.get(i).length() > width && line.length() > indent.length()) {
-        out.append(line.toString().substring(out.length() == 1 ? indent.length() : 0).stripTrailing());
+        out.append(
+            line.toString().substring(out.length() == 1 ? indent.length() : 0).stripTrailing());
         out.append('\n');
         line = new StringBuilder(indent);
       }

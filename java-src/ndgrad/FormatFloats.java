@@ -8,8 +8,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Floating numbers in one format, as NumPy chooses it: the shortest digits that tell each number from its neighbours,
- * at most {@code precision} of them behind the point, scientific when magnitudes are large, small or far apart.
+ * Floating numbers in one format, as NumPy chooses it: the shortest digits that tell each number
+ * from its neighbours, at most {@code precision} of them behind the point, scientific when
+ * magnitudes are large, small or far apart.
  */
 final class FormatFloats {
   private final PrintOptions options;
@@ -69,10 +70,14 @@ final class FormatFloats {
     List<String> out = new ArrayList<>(values.length);
     for (int i = 0; i < values.length; i++) {
       if (scientific && parts[i] != null && parts[i].fraction.length() < fraction) {
-        // Where others need more digits, the digits beyond the shortest are those of the exact value.
+        // Where others need more digits, the digits beyond the shortest are those of the exact
+        // value.
         parts[i] = rounded(values[i], fraction);
       }
-      out.add(parts[i] == null ? odd(values[i], left + right + 1) : cell(parts[i], left, fraction, exponent));
+      out.add(
+          parts[i] == null
+              ? odd(values[i], left + right + 1)
+              : cell(parts[i], left, fraction, exponent));
     }
     return out;
   }
@@ -120,13 +125,17 @@ final class FormatFloats {
   }
 
   private static Parts rounded(double v, int fraction) {
-    return parts(v, new BigDecimal(Math.abs(v)).round(new MathContext(fraction + 1, RoundingMode.HALF_EVEN)));
+    return parts(
+        v,
+        new BigDecimal(Math.abs(v)).round(new MathContext(fraction + 1, RoundingMode.HALF_EVEN)));
   }
 
   private static Parts parts(double v, BigDecimal d) {
     String text = d.unscaledValue().toString();
     return new Parts(
-        sign(v) + text.charAt(0), trimmed(text.substring(1)), v == 0 ? 0 : d.precision() - 1 - d.scale());
+        sign(v) + text.charAt(0),
+        trimmed(text.substring(1)),
+        v == 0 ? 0 : d.precision() - 1 - d.scale());
   }
 
   private static String trimmed(String fraction) {
@@ -142,7 +151,9 @@ final class FormatFloats {
     if (v == 0) {
       return BigDecimal.ZERO;
     }
-    BigDecimal d = new BigDecimal(single ? Float.toString((float) v) : Double.toString(v)).stripTrailingZeros();
+    BigDecimal d =
+        new BigDecimal(single ? Float.toString((float) v) : Double.toString(v))
+            .stripTrailingZeros();
     if (d.precision() == 2) {
       // Java writes two digits at least and may so have left the shorter one.
       BigDecimal one = new BigDecimal(v).round(new MathContext(1, RoundingMode.HALF_EVEN));

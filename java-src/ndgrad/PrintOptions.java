@@ -11,24 +11,44 @@ package ndgrad;
  * @param threshold the number of elements beyond which only the edges of each axis are shown
  * @param edgeItems how many elements an edge has
  * @param lineWidth the number of columns at which lines are broken
- * @param suppressSmall whether small numbers are written without exponent, that is as 0 where the precision ends
+ * @param suppressSmall whether small numbers are written without exponent, that is as 0 where the
+ *     precision ends
  */
-public record PrintOptions(int precision, int threshold, int edgeItems, int lineWidth, boolean suppressSmall) {
+public record PrintOptions(
+    int precision, int threshold, int edgeItems, int lineWidth, boolean suppressSmall) {
 
-  /** NumPy's defaults, which {@link Array#toString} uses: 8 digits, 1000 elements, 3 at an edge, 75 columns. */
+  /**
+   * NumPy's defaults, which {@link Array#toString} uses: 8 digits, 1000 elements, 3 at an edge, 75
+   * columns.
+   */
   public static final PrintOptions DEFAULT = new PrintOptions(8, 1000, 3, 75, false);
 
   /**
    * Options for printing.
    *
-   * @throws ArgumentException when a number is negative, edgeItems less than 1, or precision above 1000
+   * @throws ArgumentException when a number is negative, edgeItems less than 1, or precision above
+   *     1000
    */
   public PrintOptions {
     if (precision < 0 || precision > 1000 || threshold < 0 || edgeItems < 1 || lineWidth < 0) {
       throw new ArgumentException(
-          "print options need precision from 0 to 1000, threshold and line width of at least 0, edge items of at"
-              + " least 1; got " + precision + ", " + threshold + ", " + lineWidth + ", " + edgeItems,
-          "precision", precision, "threshold", threshold, "edge-items", edgeItems, "line-width", lineWidth);
+          "print options need precision from 0 to 1000, threshold and line width of at least 0,"
+              + " edge items of at least 1; got "
+              + precision
+              + ", "
+              + threshold
+              + ", "
+              + lineWidth
+              + ", "
+              + edgeItems,
+          "precision",
+          precision,
+          "threshold",
+          threshold,
+          "edge-items",
+          edgeItems,
+          "line-width",
+          lineWidth);
     }
   }
 
@@ -86,8 +106,8 @@ public record PrintOptions(int precision, int threshold, int edgeItems, int line
    * The text of an array under these options.
    *
    * @param array the array, of which only the elements shown are read
-   * @return the text of NumPy's {@code repr}, with {@code requires-grad=true} or {@code grad-fn=} and the op's name
-   *     for arrays that take part in a graph
+   * @return the text of NumPy's {@code repr}, with {@code requires-grad=true} or {@code grad-fn=}
+   *     and the op's name for arrays that take part in a graph
    */
   public String format(Array array) {
     return Format.array(array, this);

@@ -8,11 +8,13 @@ import java.util.random.RandomGenerator;
 import ndgrad.kernel.Philox;
 
 /**
- * Random arrays. The methods here draw from the process's generator, which {@link #manualSeed} sets; {@link #with(Key)}
- * draws from a key that functional code passes on, and {@link #draw()} takes a dtype or {@code requiresGrad}.
+ * Random arrays. The methods here draw from the process's generator, which {@link #manualSeed}
+ * sets; {@link #with(Key)} draws from a key that functional code passes on, and {@link #draw()}
+ * takes a dtype or {@code requiresGrad}.
  *
- * <p>The same seed gives the same numbers on every machine, with any number of threads. The process's generator is safe
- * for use by several threads, whose calls then share the numbers in the order in which they come.
+ * <p>The same seed gives the same numbers on every machine, with any number of threads. The
+ * process's generator is safe for use by several threads, whose calls then share the numbers in the
+ * order in which they come.
  *
  * <pre>{@code
  * Random.manualSeed(0);
@@ -29,14 +31,16 @@ public final class Random {
   /** The process's generator: each call takes the next key. */
   private record Calls(Key key, AtomicLong count) {}
 
-  private static volatile Calls calls = new Calls(key(new SplittableRandom().nextLong()), new AtomicLong());
+  private static volatile Calls calls =
+      new Calls(key(new SplittableRandom().nextLong()), new AtomicLong());
 
   private Random() {}
 
   /**
-   * An immutable source of random numbers: the same key gives the same numbers whenever it is used, so use each once and
-   * make more by {@link #split} or {@link #foldIn}. It is a key of Philox4x64-10, a generator that computes its numbers
-   * from a counter (Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+   * An immutable source of random numbers: the same key gives the same numbers whenever it is used,
+   * so use each once and make more by {@link #split} or {@link #foldIn}. It is a key of
+   * Philox4x64-10, a generator that computes its numbers from a counter (Salmon and others,
+   * "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
    *
    * @param first the first word
    * @param second the second word
@@ -52,7 +56,8 @@ public final class Random {
      */
     public List<Key> split(int n) {
       if (n < 0) {
-        throw new ArgumentException("split: the number of keys must not be negative, got " + n, "n", n);
+        throw new ArgumentException(
+            "split: the number of keys must not be negative, got " + n, "n", n);
       }
       List<Key> keys = new ArrayList<>(n);
       for (int i = 0; i < n; i++) {

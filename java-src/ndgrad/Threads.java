@@ -7,8 +7,8 @@ public final class Threads {
   private Threads() {}
 
   /**
-   * The number of threads that share a large op. At first the system property {@code ndgrad.threads}, without it the
-   * number of available processors.
+   * The number of threads that share a large op. At first the system property {@code
+   * ndgrad.threads}, without it the number of available processors.
    *
    * @return at least 1
    */
@@ -17,7 +17,8 @@ public final class Threads {
   }
 
   /**
-   * Sets the number of threads that share a large op from now on, in the whole process and for every BLAS engine.
+   * Sets the number of threads that share a large op from now on, in the whole process and for
+   * every BLAS engine.
    *
    * <pre>{@code
    * Threads.setNumThreads(1);   // leave the other cores to other work

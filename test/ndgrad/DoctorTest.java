@@ -28,15 +28,29 @@ class DoctorTest {
   void isDataToo() {
     Map<String, Object> m = Doctor.report().asMap();
     assertEquals(Threads.numThreads(), m.get("threads"));
-    assertTrue(m.get("engines") instanceof List<?> l && l.getFirst() instanceof Map<?, ?> e && e.containsKey("reason"));
+    assertTrue(
+        m.get("engines") instanceof List<?> l
+            && l.getFirst() instanceof Map<?, ?> e
+            && e.containsKey("reason"));
   }
 
   @Test
   void readsAsAlignedLines() {
-    Doctor.Engine off = new Doctor.Engine("mkl", false, false, "", "", 0, "no jar\n on the class path");
+    Doctor.Engine off =
+        new Doctor.Engine("mkl", false, false, "", "", 0, "no jar\n on the class path");
     Doctor.Engine on = new Doctor.Engine("java", true, true, "of this JVM", "", 2, "");
     Doctor.Report r =
-        new Doctor.Report("1.2.3", "25", "Linux", 2, 1L << 30, false, true, 2, List.of(off, on), List.of("do so"));
+        new Doctor.Report(
+            "1.2.3",
+            "25",
+            "Linux",
+            2,
+            1L << 30,
+            false,
+            true,
+            2,
+            List.of(off, on),
+            List.of("do so"));
     assertEquals(
         """
         ndgrad          1.2.3
@@ -47,7 +61,8 @@ class DoctorTest {
         native calls    enabled
         BLAS mkl        off: no jar on the class path
         BLAS java       of this JVM, 2 threads  <- in use
-        advice          do so""",
+        advice          do so\
+        """,
         r.toString());
   }
 

@@ -29,7 +29,8 @@ class FormatTest {
     if (elements.equals("iota")) {
       return Array.wrap(Array.arange(size).astype(dtype).data(), shape);
     }
-    ByteBuffer bytes = ByteBuffer.wrap(HexFormat.of().parseHex(elements)).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes =
+        ByteBuffer.wrap(HexFormat.of().parseHex(elements)).order(ByteOrder.LITTLE_ENDIAN);
     Object array = dtype.newArray(size);
     switch (array) {
       case double[] d -> bytes.asDoubleBuffer().get(d);
@@ -51,9 +52,15 @@ class FormatTest {
     assertTrue(rows.size() > 250);
     for (String row : rows) {
       String[] p = row.split("\t", -1);
-      int[] shape = Arrays.stream(p[1].split(" ")).filter(s -> !s.isEmpty()).mapToInt(Integer::parseInt).toArray();
+      int[] shape =
+          Arrays.stream(p[1].split(" "))
+              .filter(s -> !s.isEmpty())
+              .mapToInt(Integer::parseInt)
+              .toArray();
       PrintOptions options =
-          PrintOptions.DEFAULT.withPrecision(Integer.parseInt(p[3])).withSuppressSmall(p[4].equals("1"));
+          PrintOptions.DEFAULT
+              .withPrecision(Integer.parseInt(p[3]))
+              .withSuppressSmall(p[4].equals("1"));
       String text = options.format(read(DType.of(p[0]), shape, p[2]));
       assertEquals(p[5].replace("\\n", "\n"), text, row);
     }

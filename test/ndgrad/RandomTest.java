@@ -18,7 +18,10 @@ class RandomTest {
   private static final int MANY = 200_000;
   private static final Random.Key KEY = Random.key(42);
 
-  /** Words of NumPy's Philox(key=[1, 2], counter=[2**64-1, 3, 4, 5]), which counts up before its first block. */
+  /**
+   * Words of NumPy's Philox(key=[1, 2], counter=[2**64-1, 3, 4, 5]), which counts up before its
+   * first block.
+   */
   @Test
   void philoxGivesTheWordsOfNumPys() {
     long[] words = new long[4];
@@ -28,7 +31,9 @@ class RandomTest {
     };
     assertArrayEquals(expected, LongStream.of(words).mapToObj(Long::toUnsignedString).toArray());
     Philox.block(0, 0, 0, 0, 0, 0, words);
-    String[] zeros = {"16554d9eca36314c", "db20fe9d672d0fdc", "d7e772cee186176b", "7e68b68aec7ba23b"};
+    String[] zeros = {
+      "16554d9eca36314c", "db20fe9d672d0fdc", "d7e772cee186176b", "7e68b68aec7ba23b"
+    };
     assertArrayEquals(zeros, LongStream.of(words).mapToObj(Long::toHexString).toArray());
   }
 
@@ -36,10 +41,18 @@ class RandomTest {
   @Test
   void aSeedGivesTheseNumbersEverywhere() {
     double[] uniform = {
-      0.653938184773127, 0.2982192438997011, 0.9142282759283867, 0.8852731545474829, 0.8201981478608876
+      0.653938184773127,
+      0.2982192438997011,
+      0.9142282759283867,
+      0.8852731545474829,
+      0.8201981478608876
     };
     double[] normal = {
-      0.3959747840709414, -0.5295290645051612, 1.3672612016448187, 1.2017673184853805, 0.9161204856345221
+      0.3959747840709414,
+      -0.5295290645051612,
+      1.3672612016448187,
+      1.2017673184853805,
+      0.9161204856345221
     };
     float[] single = {0.6539381742477417f, 0.2982192039489746f, 0.9142282605171204f};
     assertArrayEquals(uniform, Random.with(KEY).rand(5).toDoubleArray());
@@ -108,7 +121,8 @@ class RandomTest {
     moments(Random.with(KEY).truncatedNormal(0, 1, 0, 1, MANY), 0.45986219064, 0.07965190095, 2.2);
     moments(Random.with(KEY).truncatedNormal(0, 1, -2, 2, MANY), 0, 0.77374166853, 2.5);
     moments(Random.with(KEY).truncatedNormal(0, 1, 8, 8.5, MANY), 8.11373587868, 0.01052574515, 5);
-    moments(Random.with(KEY).truncatedNormal(0, 1, -50, -40, MANY), -40.0249663488, 6.226684540e-4, 9);
+    moments(
+        Random.with(KEY).truncatedNormal(0, 1, -50, -40, MANY), -40.0249663488, 6.226684540e-4, 9);
     moments(Random.with(KEY).truncatedNormal(0, 1, -7, -3, MANY), -3.2830977218, 0.07055920420, 7);
   }
 
@@ -116,7 +130,8 @@ class RandomTest {
   void rangesAreKept() {
     double[] t = Random.with(KEY).truncatedNormal(5, 2, -9, -1, MANY).toDoubleArray();
     assertTrue(Arrays.stream(t).allMatch(x -> x >= -9 && x <= -1));
-    float[] f = Random.with(KEY).dtype(DType.FLOAT32).uniform(1, Math.nextUp(1f), MANY).toFloatArray();
+    float[] f =
+        Random.with(KEY).dtype(DType.FLOAT32).uniform(1, Math.nextUp(1f), MANY).toFloatArray();
     for (float x : f) {
       assertEquals(1f, x);
     }

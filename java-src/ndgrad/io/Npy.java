@@ -20,8 +20,9 @@ import ndgrad.DTypeException;
 import ndgrad.ShapeException;
 
 /**
- * One array in NumPy's .npy format, versions 1.0, 2.0 and 3.0: the magic string, the version, the length of the header, a
- * Python dict with dtype, order and shape, and the elements (numpy.lib.format in NumPy's documentation, and NEP 1).
+ * One array in NumPy's .npy format, versions 1.0, 2.0 and 3.0: the magic string, the version, the
+ * length of the header, a Python dict with dtype, order and shape, and the elements
+ * (numpy.lib.format in NumPy's documentation, and NEP 1).
  */
 final class Npy {
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
@@ -32,9 +33,12 @@ final class Npy {
 
   private static final int MOST_HEADER = 1 << 20;
   private static final int BLOCK = 8192;
-  private static final Pattern DESCR = Pattern.compile("['\"]descr['\"]\\s*:\\s*(['\"]([^'\"]*)['\"]|[^,}]*)");
-  private static final Pattern ORDER = Pattern.compile("['\"]fortran_order['\"]\\s*:\\s*(True|False)\\b");
-  private static final Pattern SHAPE = Pattern.compile("['\"]shape['\"]\\s*:\\s*\\(([\\d\\sL,]*)\\)");
+  private static final Pattern DESCR =
+      Pattern.compile("['\"]descr['\"]\\s*:\\s*(['\"]([^'\"]*)['\"]|[^,}]*)");
+  private static final Pattern ORDER =
+      Pattern.compile("['\"]fortran_order['\"]\\s*:\\s*(True|False)\\b");
+  private static final Pattern SHAPE =
+      Pattern.compile("['\"]shape['\"]\\s*:\\s*\\(([\\d\\sL,]*)\\)");
 
   private Npy() {}
 
@@ -77,9 +81,12 @@ final class Npy {
   private static byte[] header(DType dtype, int[] shape) throws IOException {
     StringBuilder dims = new StringBuilder();
     for (int i = 0; i < shape.length; i++) {
-      dims.append(i == 0 ? "" : " ").append(shape[i]).append(i < shape.length - 1 || i == 0 ? "," : "");
+      dims.append(i == 0 ? "" : " ")
+          .append(shape[i])
+          .append(i < shape.length - 1 || i == 0 ? "," : "");
     }
-    String dict = "{'descr': '" + descr(dtype) + "', 'fortran_order': False, 'shape': (" + dims + "), }";
+    String dict =
+        "{'descr': '" + descr(dtype) + "', 'fortran_order': False, 'shape': (" + dims + "), }";
     int room = shape.length == 0 ? 0 : GROWTH - String.valueOf(shape[0]).length();
     int content = dict.length() + room + 1;
     boolean first = content + ALIGNMENT < 1 << 16;
@@ -95,7 +102,8 @@ final class Npy {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.write(MAGIC);
     out.write(lengths.array());
-    out.write((dict + " ".repeat(length - 1 - dict.length()) + "\n").getBytes(StandardCharsets.US_ASCII));
+    out.write(
+        (dict + " ".repeat(length - 1 - dict.length()) + "\n").getBytes(StandardCharsets.US_ASCII));
     return out.toByteArray();
   }
 
@@ -123,7 +131,8 @@ final class Npy {
     }
   }
 
-  private static Header readHeader(DataInputStream in, long available, String what) throws IOException {
+  private static Header readHeader(DataInputStream in, long available, String what)
+      throws IOException {
     byte[] magic = new byte[MAGIC.length];
     in.readFully(magic);
     if (!Arrays.equals(magic, MAGIC)) {
@@ -132,16 +141,21 @@ final class Npy {
     int major = in.readUnsignedByte();
     int minor = in.readUnsignedByte();
     if (major < 1 || major > 3 || minor != 0) {
-      throw broken(what, "its format version is " + major + "." + minor + "; 1.0, 2.0 and 3.0 can be read");
+      throw broken(
+          what, "its format version is " + major + "." + minor + "; 1.0, 2.0 and 3.0 can be read");
     }
-    long length = major == 1 ? Short.toUnsignedInt(Short.reverseBytes(in.readShort()))
-        : Integer.toUnsignedLong(Integer.reverseBytes(in.readInt()));
+    long length =
+        major == 1
+            ? Short.toUnsignedInt(Short.reverseBytes(in.readShort()))
+            : Integer.toUnsignedLong(Integer.reverseBytes(in.readInt()));
     if (length > MOST_HEADER || length > available) {
       throw broken(what, "its header claims a length of " + length + " bytes");
     }
     byte[] header = new byte[(int) length];
     in.readFully(header);
-    return parse(new String(header, major == 3 ? StandardCharsets.UTF_8 : StandardCharsets.ISO_8859_1), what);
+    return parse(
+        new String(header, major == 3 ? StandardCharsets.UTF_8 : StandardCharsets.ISO_8859_1),
+        what);
   }
 
   private static Header parse(String text, String what) {
@@ -153,13 +167,23 @@ final class Npy {
     }
     String type = descr.group(2) == null ? descr.group(1) : descr.group(2);
     List<String> dims =
-        Arrays.stream(shape.group(1).replace("L", "").split(",")).map(String::strip).filter(s -> !s.isEmpty()).toList();
+        Arrays.stream(shape.group(1).replace("L", "").split(","))
+            .map(String::strip)
+            .filter(s -> !s.isEmpty())
+            .toList();
     int[] sizes = new int[dims.size()];
     for (int i = 0; i < sizes.length; i++) {
       if (dims.get(i).length() > 10 || Long.parseLong(dims.get(i)) > Integer.MAX_VALUE) {
         throw new ShapeException(
-            what + ": its shape (" + shape.group(1) + ") has a dimension larger than " + Integer.MAX_VALUE,
-            "file", what, "shape", shape.group(1));
+            what
+                + ": its shape ("
+                + shape.group(1)
+                + ") has a dimension larger than "
+                + Integer.MAX_VALUE,
+            "file",
+            what,
+            "shape",
+            shape.group(1));
       }
       sizes[i] = Integer.parseInt(dims.get(i));
     }
@@ -179,9 +203,15 @@ final class Npy {
       case "<f8", ">f8" -> DType.FLOAT64;
       default ->
           throw new DTypeException(
-              what + ": its dtype is " + (descr.startsWith("[") ? "structured" : descr) + "; ndgrad has float32 (f4), float64 (f8), int32 (i4), int64 (i8) and"
+              what
+                  + ": its dtype is "
+                  + (descr.startsWith("[") ? "structured" : descr)
+                  + "; ndgrad has float32 (f4), float64 (f8), int32 (i4), int64 (i8) and"
                   + " bool (b1): convert it with NumPy's astype before saving",
-              "file", what, "dtype", descr);
+              "file",
+              what,
+              "dtype",
+              descr);
     };
   }
 
@@ -222,6 +252,7 @@ final class Npy {
   }
 
   static ArgumentException broken(String what, String why) {
-    return new ArgumentException(what + " is not a .npy file that can be read: " + why, "file", what);
+    return new ArgumentException(
+        what + " is not a .npy file that can be read: " + why, "file", what);
   }
 }

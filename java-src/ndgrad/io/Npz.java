@@ -23,9 +23,9 @@ import ndgrad.ArgumentException;
 import ndgrad.Array;
 
 /**
- * Reads and writes NumPy's files: .npy holds one array, .npz named arrays in a zip file. What is written here NumPy reads
- * and the other way round, for the dtypes bool, int32, int64, float32 and float64; both byte orders, C and Fortran order.
- * Gradients and history are not stored.
+ * Reads and writes NumPy's files: .npy holds one array, .npz named arrays in a zip file. What is
+ * written here NumPy reads and the other way round, for the dtypes bool, int32, int64, float32 and
+ * float64; both byte orders, C and Fortran order. Gradients and history are not stored.
  *
  * <pre>{@code
  * Path file = Files.createTempFile("weights", ".npz");
@@ -74,8 +74,8 @@ public final class Npz {
   }
 
   /**
-   * Writes named arrays as a .npz file, not compressed, as NumPy's {@code savez}. A file of that name is replaced once all
-   * is written.
+   * Writes named arrays as a .npz file, not compressed, as NumPy's {@code savez}. A file of that
+   * name is replaced once all is written.
    *
    * @param file where to; nothing is added to the name
    * @param arrays by name, in the order of the map
@@ -100,7 +100,8 @@ public final class Npz {
 
   private static void save(Path file, Map<String, Array> arrays, boolean compressed) {
     if (arrays.containsKey("")) {
-      throw new ArgumentException("an array in a .npz file needs a name that is not empty", "file", file.toString());
+      throw new ArgumentException(
+          "an array in a .npz file needs a name that is not empty", "file", file.toString());
     }
     write(
         file,
@@ -174,15 +175,22 @@ public final class Npz {
         if (!name.endsWith(SUFFIX)) {
           throw new ArgumentException(
               file + " is not a .npz file that can be read: its entry " + name + " is no array",
-              "file", file.toString(), "entry", name);
+              "file",
+              file.toString(),
+              "entry",
+              name);
         }
         try (InputStream in = new BufferedInputStream(zip.getInputStream(e))) {
-          out.put(name.substring(0, name.length() - SUFFIX.length()), Npy.read(in, e.getSize(), file + ":" + name));
+          out.put(
+              name.substring(0, name.length() - SUFFIX.length()),
+              Npy.read(in, e.getSize(), file + ":" + name));
         }
       }
     } catch (ZipException e) {
       throw new ArgumentException(
-          file + " is not a .npz file that can be read: " + e.getMessage(), "file", file.toString());
+          file + " is not a .npz file that can be read: " + e.getMessage(),
+          "file",
+          file.toString());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -3,10 +3,10 @@ package ndgrad.kernel;
 import java.util.random.RandomGenerator;
 
 /**
- * The counter-based generator Philox4x64-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2,
- * 3" (SC 2011): the numbers are a keyed function of a counter, so every part of a stream can be computed by itself. Its
- * words are those of NumPy's {@code Philox} for the same key and counter. Not safe for use by several threads; make
- * one for each.
+ * The counter-based generator Philox4x64-10 of Salmon, Moraes, Dror and Shaw, "Parallel random
+ * numbers: as easy as 1, 2, 3" (SC 2011): the numbers are a keyed function of a counter, so every
+ * part of a stream can be computed by itself. Its words are those of NumPy's {@code Philox} for the
+ * same key and counter. Not safe for use by several threads; make one for each.
  */
 public final class Philox implements RandomGenerator {
   private static final long MULTIPLIER_0 = 0xD2E7470EE14C6C93L;
@@ -28,7 +28,8 @@ public final class Philox implements RandomGenerator {
    * @param key0 the first word of the key
    * @param key1 the second word of the key
    * @param stream which stream: the second word of the counter
-   * @param purpose what it is for: the fourth word of the counter, so that streams for different ends never meet
+   * @param purpose what it is for: the fourth word of the counter, so that streams for different
+   *     ends never meet
    */
   public Philox(long key0, long key1, long stream, long purpose) {
     this.key0 = key0;

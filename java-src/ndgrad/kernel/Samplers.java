@@ -4,9 +4,9 @@ import java.util.random.RandomGenerator;
 import ndgrad.DType;
 
 /**
- * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a generator of its own, so
- * that the numbers do not depend on how many threads share the work; and only exact arithmetic and StrictMath take part,
- * so that they do not depend on the machine.
+ * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a
+ * generator of its own, so that the numbers do not depend on how many threads share the work; and
+ * only exact arithmetic and StrictMath take part, so that they do not depend on the machine.
  */
 public final class Samplers {
   private static final int CHUNK = 4096;
@@ -77,8 +77,8 @@ public final class Samplers {
   }
 
   /**
-   * Draws a row-major array of int64, uniform over {@code low <= n < low + range}, without bias: D. Lemire, "Fast random
-   * integer generation in an interval" (2019).
+   * Draws a row-major array of int64, uniform over {@code low <= n < low + range}, without bias: D.
+   * Lemire, "Fast random integer generation in an interval" (2019).
    *
    * @param shape the shape
    * @param source where the bits come from
@@ -218,8 +218,9 @@ public final class Samplers {
   }
 
   /**
-   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert, "Simulation of truncated normal
-   * variables" (Statistics and Computing 5, 1995), which accept often however far in the tail the interval lies.
+   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert,
+   * "Simulation of truncated normal variables" (Statistics and Computing 5, 1995), which accept
+   * often however far in the tail the interval lies.
    *
    * @param mean the mean before truncation
    * @param std the standard deviation before truncation, positive

@@ -17,7 +17,8 @@ public record Strided(Storage storage, Layout layout) {
    * @param dtype the element type
    * @param shape the shape, not copied
    * @return the array
-   * @throws ShapeException when a dimension is negative, or the elements are more than one array or the heap can hold
+   * @throws ShapeException when a dimension is negative, or the elements are more than one array or
+   *     the heap can hold
    */
   public static Strided zeros(DType dtype, int... shape) {
     Layout layout = Layout.of(shape);
@@ -26,10 +27,19 @@ public record Strided(Storage storage, Layout layout) {
     } catch (OutOfMemoryError e) {
       // Only this one array did not fit; the program can go on without it.
       throw new ShapeException(
-          "an array of shape " + layout + " and dtype " + dtype + " needs "
-              + layout.size() * dtype.itemsize() / (1 << 20) + " MiB, more than the heap has left (at most "
-              + Runtime.getRuntime().maxMemory() / (1 << 20) + " MiB; the flag -Xmx raises it)",
-          "shape", layout.shape(), "dtype", dtype.toString());
+          "an array of shape "
+              + layout
+              + " and dtype "
+              + dtype
+              + " needs "
+              + layout.size() * dtype.itemsize() / (1 << 20)
+              + " MiB, more than the heap has left (at most "
+              + Runtime.getRuntime().maxMemory() / (1 << 20)
+              + " MiB; the flag -Xmx raises it)",
+          "shape",
+          layout.shape(),
+          "dtype",
+          dtype.toString());
     }
   }
 

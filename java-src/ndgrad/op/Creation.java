@@ -23,17 +23,25 @@ public final class Creation {
   private static final String LEAF = "dtype: dtype = nil, requires-grad: flag = false";
   private static final String MAKES_A_LEAF = "makes a leaf";
   private static final String ERRORS =
-      " A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;"
-          + " `requires-grad` with a dtype that is not floating a DTypeException.";
+      " A negative dimension, or more elements than one array or the heap can hold, is a"
+          + " ShapeException; `requires-grad` with a dtype that is not floating a DTypeException.";
 
   /** Zeros of a shape. */
   public static final Composite ZEROS =
       factory("zeros", "shape: shape")
           .doc("A new array of zeros, float64 unless a dtype is given." + ERRORS)
           .oracle("np.zeros(shape, dtype=dtype)")
-          .samples("[2 3]", "[] {:dtype :float32}", "[0 3] {:dtype :int64}", "4 {:dtype :bool}", "[2] {:dtype :int32}")
+          .samples(
+              "[2 3]",
+              "[] {:dtype :float32}",
+              "[0 3] {:dtype :int64}",
+              "4 {:dtype :bool}",
+              "[2] {:dtype :int32}")
           .fails(ShapeException.class, "[-1]", "[2 -3]", "[65536 65536]")
-          .fails(DTypeException.class, "[2] {:dtype :complex64}", "[2] {:dtype :int64 :requires-grad true}")
+          .fails(
+              DTypeException.class,
+              "[2] {:dtype :complex64}",
+              "[2] {:dtype :int64 :requires-grad true}")
           .composite(a -> leaf(a, zeros(a, DType.FLOAT64, a.ints("shape"))));
 
   /** Ones of a shape. */
@@ -41,7 +49,12 @@ public final class Creation {
       factory("ones", "shape: shape")
           .doc("A new array of ones, float64 unless a dtype is given." + ERRORS)
           .oracle("np.ones(shape, dtype=dtype)")
-          .samples("[2 3]", "[] {:dtype :float32}", "[0 3] {:dtype :int64}", "4 {:dtype :bool}", "[2] {:dtype :int32}")
+          .samples(
+              "[2 3]",
+              "[] {:dtype :float32}",
+              "[0 3] {:dtype :int64}",
+              "4 {:dtype :bool}",
+              "[2] {:dtype :int32}")
           .fails(ShapeException.class, "[-1]", "[65536 65536]")
           .fails(DTypeException.class, "[2] {:dtype :bool :requires-grad true}")
           .composite(a -> leaf(a, ones(zeros(a, DType.FLOAT64, a.ints("shape")))));
@@ -50,8 +63,9 @@ public final class Creation {
   public static final Composite EMPTY =
       factory("empty", "shape: shape")
           .doc(
-              "A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM"
-                  + " fresh memory is always cleared, so they are zeros." + ERRORS)
+              "A new array whose elements are meant to be overwritten, float64 unless a dtype is"
+                  + " given. On the JVM fresh memory is always cleared, so they are zeros."
+                  + ERRORS)
           .oracle("np.zeros(shape, dtype=dtype)")
           .samples("[2 3]", "[] {:dtype :float32}", "[0 3] {:dtype :int64}")
           .fails(ShapeException.class, "[-1]")
@@ -65,12 +79,20 @@ public final class Creation {
           .param("requires-grad", "whether the new array asks for a gradient")
           .domain(-3, 3)
           .doc(
-              "A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value"
-                  + " that is tracked." + ERRORS)
+              "A new array filled with a value, in the value's dtype unless one is given; a"
+                  + " gradient flows to a value that is tracked."
+                  + ERRORS)
           .oracle("np.full(shape, value, dtype=dtype)")
-          .samples("[2 3] #x []", "[2 3] 7", "[2 3] #x [3]", "[2] 2.5 {:dtype :float32}", "[0 2] true", "[] 3")
+          .samples(
+              "[2 3] #x []",
+              "[2 3] 7",
+              "[2 3] #x [3]",
+              "[2] 2.5 {:dtype :float32}",
+              "[0 2] true",
+              "[] 3")
           .fails(ShapeException.class, "[-1] 0", "[2 3] #x [2]", "[65536 65536] 1")
-          .fails(DTypeException.class, "[2] 3000000000 {:dtype :int32}", "[2] 1 {:requires-grad true}")
+          .fails(
+              DTypeException.class, "[2] 3000000000 {:dtype :int32}", "[2] 1 {:requires-grad true}")
           .composite(a -> full(a, a.ints("shape"), a.tensor("value").dtype()));
 
   /** Zeros like another array. */
@@ -95,8 +117,8 @@ public final class Creation {
   public static final Composite EMPTY_LIKE =
       factory("empty-like", "x")
           .doc(
-              "An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it"
-                  + " holds zeros.")
+              "An array to be overwritten, of the shape of another and of its dtype unless one is"
+                  + " given; on the JVM it holds zeros.")
           .oracle("np.zeros_like(x, dtype=dtype)")
           .samples("#x [2 3]", "#x [] {:dtype :float32}", "#i [0 3]")
           .fails(DTypeException.class, "#i [2] {:requires-grad true}")
@@ -109,10 +131,16 @@ public final class Creation {
           .param("requires-grad", "whether the new array asks for a gradient")
           .domain(-3, 3)
           .doc(
-              "An array of the shape of another, filled with a value that is converted to that array's dtype unless"
-                  + " another is given; a gradient flows to a value that is tracked.")
+              "An array of the shape of another, filled with a value that is converted to that"
+                  + " array's dtype unless another is given; a gradient flows to a value that is"
+                  + " tracked.")
           .oracle("np.full_like(x, value, dtype=dtype)")
-          .samples("#x [2 3] #x []", "#x [2 3] 7", "#i [3] 2.5", "#x [2] 1 {:dtype :float32}", "#b [2] 3")
+          .samples(
+              "#x [2 3] #x []",
+              "#x [2 3] 7",
+              "#i [3] 2.5",
+              "#x [2] 1 {:dtype :float32}",
+              "#b [2] 3")
           .fails(ShapeException.class, "#x [2 3] #x [2]")
           .fails(DTypeException.class, "#i [2] 1 {:requires-grad true}")
           .composite(a -> full(a, a.tensor("x").shape(), a.tensor("x").dtype()));
@@ -122,19 +150,33 @@ public final class Creation {
       factory("arange", "start: number, stop: number = nil, step: number = nil")
           .param("start", "the first number; without `stop`, the end, and the range begins at 0")
           .param("stop", "the end, which is left out")
-          .param("step", "the distance between neighbours, 1 unless given; negative ones count down")
+          .param(
+              "step", "the distance between neighbours, 1 unless given; negative ones count down")
           .doc(
-              "The numbers from start (0 unless given) up to but without stop: `(arange stop)`, `(arange start stop)`,"
-                  + " `(arange start stop step)`. int64 when all are integers, else float64, unless a dtype is given."
-                  + " The length is ceil((stop - start) / step), where rounding may include stop or leave out the last"
-                  + " number: for fractions use `linspace`. A step of 0 or one that is not finite is an"
+              "The numbers from start (0 unless given) up to but without stop: `(arange stop)`,"
+                  + " `(arange start stop)`, `(arange start stop step)`. int64 when all are"
+                  + " integers, else float64, unless a dtype is given. The length is ceil((stop -"
+                  + " start) / step), where rounding may include stop or leave out the last number:"
+                  + " for fractions use `linspace`. A step of 0 or one that is not finite is an"
                   + " ArgumentException, the dtype bool a DTypeException.")
           .oracle("np.arange(start, stop, step, dtype=dtype)")
-          .samples("5", "2 10", "0 1 0.1", "5 {:dtype :float32}", "10 0 -3", "3 1", "0.5 4 {:dtype :float32}",
-              "0 10 3 {:dtype :int32}", "-2.5 2 0.75", "0")
+          .samples(
+              "5",
+              "2 10",
+              "0 1 0.1",
+              "5 {:dtype :float32}",
+              "10 0 -3",
+              "3 1",
+              "0.5 4 {:dtype :float32}",
+              "0 10 3 {:dtype :int32}",
+              "-2.5 2 0.75",
+              "0")
           .fails(ArgumentException.class, "0 5 0", "0 1 0.0")
           .fails(ShapeException.class, "0 1.0E300 1", "9000000000000000000")
-          .fails(DTypeException.class, "5 {:dtype :bool}", "5 {:requires-grad true}",
+          .fails(
+              DTypeException.class,
+              "5 {:dtype :bool}",
+              "5 {:requires-grad true}",
               "3000000000 3000000002 {:dtype :int32}")
           .composite(a -> leaf(a, new Tensor(Ranges.arange(a))));
 
@@ -146,26 +188,40 @@ public final class Creation {
           .param("num", "how many numbers")
           .param("endpoint", "whether `stop` is the last number")
           .doc(
-              "Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are"
-                  + " rounded down, as NumPy does. A negative num is an ArgumentException.")
+              "Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an"
+                  + " integer dtype they are rounded down, as NumPy does. A negative num is an"
+                  + " ArgumentException.")
           .oracle("np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype)")
-          .samples("0 1 5", "2 -3 {:num 7 :endpoint false}", "0 1", "1 2 1", "1 2 0", "0 10 4 {:dtype :int64}",
-              "0 1 11 {:dtype :float32}", "3 3 4", "-3 3 8 {:dtype :int32}")
+          .samples(
+              "0 1 5",
+              "2 -3 {:num 7 :endpoint false}",
+              "0 1",
+              "1 2 1",
+              "1 2 0",
+              "0 10 4 {:dtype :int64}",
+              "0 1 11 {:dtype :float32}",
+              "3 3 4",
+              "-3 3 8 {:dtype :int32}")
           .fails(ArgumentException.class, "0 1 -1")
           .fails(DTypeException.class, "0 1 3 {:dtype :int64 :requires-grad true}")
           .composite(a -> leaf(a, new Tensor(Ranges.linspace(a))));
 
   /** Numbers evenly spaced on a logarithmic scale. */
   public static final Composite LOGSPACE =
-      factory("logspace", "start: number, stop: number, num: int = 50, endpoint: flag = true, base: number = 10")
+      factory(
+              "logspace",
+              "start: number, stop: number, num: int = 50, endpoint: flag = true, base: number ="
+                  + " 10")
           .param("start", "the exponent of the first number")
-          .param("stop", "the exponent of the last number, or of the one after the last without `endpoint`")
+          .param(
+              "stop",
+              "the exponent of the last number, or of the one after the last without `endpoint`")
           .param("num", "how many numbers")
           .param("endpoint", "whether `stop` is the last exponent")
           .param("base", "what is raised to the exponents")
           .doc(
-              "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an"
-                  + " ArgumentException.")
+              "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A"
+                  + " negative num is an ArgumentException.")
           .oracle("np.logspace(start, stop, num, endpoint=endpoint, base=base, dtype=dtype)")
           .samples("0 2 5", "-1 1 4 {:base 2}", "0 3 3 {:endpoint false :dtype :float32}", "0 1 0")
           .fails(ArgumentException.class, "0 1 -1")
@@ -176,9 +232,18 @@ public final class Creation {
       factory("eye", "n: int, m: int = nil, k: int = 0")
           .param("n", "the number of rows")
           .param("m", "the number of columns, n unless given")
-          .doc("A matrix of zeros with ones on a diagonal, float64 unless a dtype is given." + ERRORS)
+          .doc(
+              "A matrix of zeros with ones on a diagonal, float64 unless a dtype is given."
+                  + ERRORS)
           .oracle("np.eye(n, m, k, dtype=dtype)")
-          .samples("3", "2 4", "4 3 {:k -1}", "3 5 {:k 2 :dtype :float32}", "0", "2 {:dtype :bool}", "3 {:k 9}",
+          .samples(
+              "3",
+              "2 4",
+              "4 3 {:k -1}",
+              "3 5 {:k 2 :dtype :float32}",
+              "0",
+              "2 {:dtype :bool}",
+              "3 {:k 9}",
               "2 3 {:k -9 :dtype :int32}")
           .fails(ShapeException.class, "-1", "2 -1", "65536")
           .fails(DTypeException.class, "2 {:dtype :int64 :requires-grad true}")
@@ -189,7 +254,10 @@ public final class Creation {
       factory("tri", "n: int, m: int = nil, k: int = 0")
           .param("n", "the number of rows")
           .param("m", "the number of columns, n unless given")
-          .doc("A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given." + ERRORS)
+          .doc(
+              "A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype"
+                  + " is given."
+                  + ERRORS)
           .oracle("np.tri(n, m, k, dtype=dtype or np.float64)")
           .samples("3", "2 4", "4 3 {:k -1}", "3 5 {:k 2 :dtype :float32}", "0", "2 {:dtype :bool}")
           .fails(ShapeException.class, "-1", "2 -1")
@@ -210,14 +278,19 @@ public final class Creation {
     return made;
   }
 
-  /** The dtype of the result, refused before anything is allocated when it cannot require a gradient. */
+  /**
+   * The dtype of the result, refused before anything is allocated when it cannot require a
+   * gradient.
+   */
   static DType dtype(Args a, DType fallback) {
     DType dtype = a.dtype("dtype").orElse(fallback);
     if (a.flag("requires-grad") && !dtype.isFloating()) {
       throw new DTypeException(
-          "only floating arrays can require a gradient, this one would be " + dtype
+          "only floating arrays can require a gradient, this one would be "
+              + dtype
               + "; ask for the dtype float32 or float64",
-          "dtype", dtype.toString());
+          "dtype",
+          dtype.toString());
     }
     return dtype;
   }

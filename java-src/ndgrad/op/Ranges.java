@@ -10,7 +10,10 @@ import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 
-/** The numbers of {@code arange}, {@code linspace} and {@code logspace}, to the last bit as NumPy computes them. */
+/**
+ * The numbers of {@code arange}, {@code linspace} and {@code logspace}, to the last bit as NumPy
+ * computes them.
+ */
 final class Ranges {
   private Ranges() {}
 
@@ -21,18 +24,22 @@ final class Ranges {
     boolean whole = isWhole(start) && isWhole(stop) && isWhole(step);
     DType dtype = Creation.dtype(a, whole ? DType.INT64 : DType.FLOAT64);
     if (dtype == DType.BOOL) {
-      throw new DTypeException("there is no range of bool; make integers and compare them", "dtype", "bool");
+      throw new DTypeException(
+          "there is no range of bool; make integers and compare them", "dtype", "bool");
     }
     double by = real(step);
     if (by == 0 || !Double.isFinite(by)) {
-      throw new ArgumentException("step must be a finite number other than 0, got " + step, "step", step);
+      throw new ArgumentException(
+          "step must be a finite number other than 0, got " + step, "step", step);
     }
     int length =
         length(
             whole
                 ? wholeSteps(integer(start), integer(stop), integer(step))
                 : Math.ceil((real(stop) - real(start)) / by),
-            start, stop, step);
+            start,
+            stop,
+            step);
     Strided out = Strided.zeros(dtype, length);
     if (dtype.isInteger()) {
       long first = integer(start);
@@ -91,13 +98,28 @@ final class Ranges {
     if (Double.isNaN(steps)) {
       throw new ArgumentException(
           "start and stop must be numbers with a distance, got " + start + " and " + stop,
-          "start", start, "stop", stop);
+          "start",
+          start,
+          "stop",
+          stop);
     }
     if (steps > Integer.MAX_VALUE - 8) {
       throw new ShapeException(
-          "the range from " + start + " to " + stop + " by " + step + " is too long; at most "
-              + (Integer.MAX_VALUE - 8) + " elements fit in one array",
-          "start", start, "stop", stop, "step", step);
+          "the range from "
+              + start
+              + " to "
+              + stop
+              + " by "
+              + step
+              + " is too long; at most "
+              + (Integer.MAX_VALUE - 8)
+              + " elements fit in one array",
+          "start",
+          start,
+          "stop",
+          stop,
+          "step",
+          step);
     }
     return (int) Math.max(0, steps);
   }
@@ -130,7 +152,10 @@ final class Ranges {
     double[] d = (double[]) Strided.zeros(DType.FLOAT64, num).array();
     for (int i = 0; i < num; i++) {
       // A width so small that the step vanishes is spread by a product in the other order.
-      d[i] = gaps <= 0 ? i * width + start : step == 0 ? (double) i / gaps * width + start : i * step + start;
+      d[i] =
+          gaps <= 0
+              ? i * width + start
+              : step == 0 ? (double) i / gaps * width + start : i * step + start;
     }
     if (endpoint && num > 1) {
       d[num - 1] = stop;
@@ -160,7 +185,11 @@ final class Ranges {
   static void requireFits(long value, DType dtype) {
     if (dtype == DType.INT32 && value != (int) value) {
       throw new DTypeException(
-          "the number " + value + " does not fit int32; ask for int64", "value", value, "dtype", "int32");
+          "the number " + value + " does not fit int32; ask for int64",
+          "value",
+          value,
+          "dtype",
+          "int32");
     }
   }
 

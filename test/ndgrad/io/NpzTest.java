@@ -65,7 +65,8 @@ class NpzTest {
   void readsWhatNumPyWrote() {
     assertEquals("array([[1, 2, 3],\n       [4, 5, 6]], dtype=int32)", numpy(NUMPY_C).toString());
     assertEquals(
-        "array([[1.5, 2. , 3. ],\n       [4. , 5. , 6. ]], dtype=float32)", numpy(NUMPY_F_BIG_ENDIAN).toString());
+        "array([[1.5, 2. , 3. ],\n       [4. , 5. , 6. ]], dtype=float32)",
+        numpy(NUMPY_F_BIG_ENDIAN).toString());
     assertEquals("array([ True, False])", numpy(NUMPY_2_0).toString());
     assertEquals("array(2.5)", numpy(NUMPY_SCALAR).toString());
   }
@@ -127,7 +128,11 @@ class NpzTest {
   }
 
   private Path withHeader(String header, int bytes) {
-    String padded = "\u0093NUMPY\u0001\u0000" + (char) (header.length() & 255) + (char) (header.length() >> 8) + header;
+    String padded =
+        "\u0093NUMPY\u0001\u0000"
+            + (char) (header.length() & 255)
+            + (char) (header.length() >> 8)
+            + header;
     byte[] front = padded.getBytes(StandardCharsets.ISO_8859_1);
     return file("made.npy", Arrays.copyOf(front, front.length + bytes));
   }
@@ -138,17 +143,23 @@ class NpzTest {
 
   @Test
   void brokenFilesAreRefused() throws IOException {
-    assertArrayEquals(new int[] {2, 3}, Npz.loadNpy(withHeader(dict("'<f8'", "2L, 3"), 48)).shape());
+    assertArrayEquals(
+        new int[] {2, 3}, Npz.loadNpy(withHeader(dict("'<f8'", "2L, 3"), 48)).shape());
     for (String descr : new String[] {"'<c16'", "'<i2'", "'<U3'", "'|O'", "[('a', '<f4')]"}) {
-      assertThrows(DTypeException.class, () -> Npz.loadNpy(withHeader(dict(descr, "1"), 64)), descr);
+      assertThrows(
+          DTypeException.class, () -> Npz.loadNpy(withHeader(dict(descr, "1"), 64)), descr);
     }
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "2, 3"), 47)));
-    assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "2147483647, 9"), 47)));
+    assertThrows(
+        ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "2147483647, 9"), 47)));
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "-1"), 64)));
-    assertThrows(ShapeException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "9999999999"), 47)));
+    assertThrows(
+        ShapeException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "9999999999"), 47)));
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader("{}", 8)));
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(file("e.npy", new byte[0])));
-    assertThrows(ArgumentException.class, () -> Npz.loadNpy(file("t.npy", "some text, long enough".getBytes())));
+    assertThrows(
+        ArgumentException.class,
+        () -> Npz.loadNpy(file("t.npy", "some text, long enough".getBytes())));
     assertThrows(ArgumentException.class, () -> Npz.load(file("t.npz", "PK no zip".getBytes())));
     assertThrows(UncheckedIOException.class, () -> Npz.loadNpy(folder.resolve("none.npy")));
     assertThrows(UncheckedIOException.class, () -> Npz.load(folder.resolve("none.npz")));
@@ -156,7 +167,10 @@ class NpzTest {
     try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(other))) {
       zip.putNextEntry(new ZipEntry("readme.txt"));
     }
-    assertTrue(assertThrows(ArgumentException.class, () -> Npz.load(other)).getMessage().contains("readme.txt"));
+    assertTrue(
+        assertThrows(ArgumentException.class, () -> Npz.load(other))
+            .getMessage()
+            .contains("readme.txt"));
   }
 
   @Test
@@ -164,7 +178,9 @@ class NpzTest {
     Path f = file("kept.npz", new byte[] {1, 2, 3});
     assertThrows(ArgumentException.class, () -> Npz.save(f, Map.of("", Array.ones(2))));
     assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(f));
-    assertThrows(UncheckedIOException.class, () -> Npz.saveNpy(folder.resolve("no/such/x.npy"), Array.ones(2)));
+    assertThrows(
+        UncheckedIOException.class,
+        () -> Npz.saveNpy(folder.resolve("no/such/x.npy"), Array.ones(2)));
   }
 
   @Test

@@ -39,7 +39,9 @@ class CreationTest {
         new long[] {Long.MIN_VALUE, -1, Long.MAX_VALUE - 1},
         Array.arange(Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE).toLongArray());
     assertThrows(ShapeException.class, () -> Array.arange(Long.MIN_VALUE, Long.MAX_VALUE));
-    assertThrows(DTypeException.class, () -> Array.arange(0, 1L << 32, 1L << 31, Options.of().dtype(DType.INT32)));
+    assertThrows(
+        DTypeException.class,
+        () -> Array.arange(0, 1L << 32, 1L << 31, Options.of().dtype(DType.INT32)));
   }
 
   @Test
