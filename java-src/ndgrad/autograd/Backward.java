@@ -56,10 +56,18 @@ public final class Backward {
     Tensor onesLike(Tensor like);
   }
 
+  /** A node's state in this pass. */
   private static final class Slot {
+    final Node node;
+    final Slot[] inputs;
     Tensor grad;
     boolean owned;
     boolean needed;
+
+    Slot(Node node) {
+      this.node = node;
+      this.inputs = new Slot[node.arity()];
+    }
   }
 
   private final Arithmetic arithmetic;
@@ -92,10 +100,10 @@ public final class Backward {
       boolean createGraph,
       Arithmetic arithmetic) {
     Backward pass = new Backward(arithmetic, retainGraph, createGraph);
-    List<Node> order = pass.order(outputs);
+    List<Slot> order = pass.order(outputs);
     List<Tensor> seeds = pass.seeds(outputs, upstream);
-    for (Node n : order) {
-      pass.slots.get(n).needed = true;
+    for (Slot s : order) {
+      s.needed = true;
     }
     pass.recorded(() -> pass.sweep(order, outputs, seeds, Set.of()));
     pass.commit(order);
@@ -133,17 +141,16 @@ public final class Backward {
     if (tracked.isEmpty()) {
       return result;
     }
-    List<Node> order = pass.order(tracked);
+    List<Slot> order = pass.order(tracked);
     Set<Node> ends = Collections.newSetFromMap(new IdentityHashMap<>());
     ends.addAll(Arrays.asList(wanted));
-    for (Node n : order.reversed()) {
-      boolean needed = ends.contains(n);
-      for (int i = 0; !needed && i < n.arity(); i++) {
-        needed = n.needs(i) && pass.slots.get(n.edge(i)).needed;
+    for (Slot s : order.reversed()) {
+      s.needed = ends.contains(s.node);
+      for (Slot input : s.inputs) {
+        s.needed |= input != null && input.needed;
       }
-      pass.slots.get(n).needed = needed;
     }
-    List<Node> relevant = order.stream().filter(n -> pass.slots.get(n).needed).toList();
+    List<Slot> relevant = order.stream().filter(s -> s.needed).toList();
     List<Tensor> seeds = pass.seeds(tracked, cotangents);
     pass.recorded(() -> pass.sweep(relevant, tracked, seeds, ends));
     for (int i = 0; i < wanted.length; i++) {
@@ -154,8 +161,8 @@ public final class Backward {
   }
 
   /** The reachable nodes, users before what they use; every one of them has been checked. */
-  private List<Node> order(List<Tensor> outputs) {
-    List<Node> order = new ArrayList<>();
+  private List<Slot> order(List<Tensor> outputs) {
+    List<Slot> order = new ArrayList<>();
     for (Tensor t : outputs) {
       Node e = t.edge();
       if (e == null) {
@@ -167,22 +174,26 @@ public final class Backward {
       discover(e, order);
     }
     for (int next = 0; next < order.size(); next++) {
-      Node n = order.get(next);
-      n.checkUsable();
-      for (int i = 0; i < n.arity(); i++) {
-        if (n.needs(i)) {
-          discover(n.edge(i), order);
+      Slot s = order.get(next);
+      s.node.checkUsable();
+      for (int i = 0; i < s.inputs.length; i++) {
+        if (s.node.needs(i)) {
+          s.inputs[i] = discover(s.node.edge(i), order);
         }
       }
     }
-    order.sort(Comparator.comparingLong(Node::sequence).reversed());
+    order.sort(Comparator.comparingLong((Slot s) -> s.node.sequence()).reversed());
     return order;
   }
 
-  private void discover(Node n, List<Node> order) {
-    if (slots.putIfAbsent(n, new Slot()) == null) {
-      order.add(n);
+  private Slot discover(Node n, List<Slot> order) {
+    Slot slot = slots.get(n);
+    if (slot == null) {
+      slot = new Slot(n);
+      slots.put(n, slot);
+      order.add(slot);
     }
+    return slot;
   }
 
   private List<Tensor> seeds(List<Tensor> outputs, List<Tensor> upstream) {
@@ -223,43 +234,42 @@ public final class Backward {
   }
 
   /** Carries the seeds back; gradients are forgotten once they are passed on, unless a node keeps them. */
-  private void sweep(List<Node> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
+  private void sweep(List<Slot> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
     for (int i = 0; i < outputs.size(); i++) {
       add(slots.get(outputs.get(i).edge()), seeds.get(i));
     }
-    for (Node n : order) {
-      Slot slot = slots.get(n);
-      if (slot.grad == null) {
-        continue;
-      }
-      if (Thread.currentThread().isInterrupted()) {
-        throw new GraphException("backward was cancelled by an interrupt; no gradient was written");
-      }
-      for (UnaryOperator<Tensor> hook : n.hooks()) {
-        slot.grad = hooked(n, hook, slot.grad);
-        slot.owned = false;
-      }
-      for (int i = 0; i < n.arity(); i++) {
-        if (n.needs(i) && slots.get(n.edge(i)).needed) {
-          pull(n, i, slot.grad);
+    for (Slot s : order) {
+      if (s.grad != null) {
+        pass(s);
+        if (s.node.rule().isPresent() && s.node.retaining() == null && !keep.contains(s.node)) {
+          s.grad = null;
         }
-      }
-      if (n.rule().isPresent() && n.retaining() == null && !keep.contains(n)) {
-        slot.grad = null;
-      }
-      if (!retainGraph && !createGraph) {
-        n.free();
+        if (!retainGraph && !createGraph) {
+          s.node.free();
+        }
       }
     }
   }
 
-  private void pull(Node n, int input, Tensor cotangent) {
-    Tensor gradient = n.rule().orElseThrow().vjp(n, input, cotangent);
-    if (Anomaly.isOn()) {
-      Anomaly.checkBackward(n, input, cotangent, gradient);
+  private void pass(Slot s) {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new GraphException("backward was cancelled by an interrupt; no gradient was written");
     }
-    if (gradient != null) {
-      add(slots.get(n.edge(input)), gradient);
+    for (UnaryOperator<Tensor> hook : s.node.hooks()) {
+      s.grad = hooked(s.node, hook, s.grad);
+      s.owned = false;
+    }
+    for (int i = 0; i < s.inputs.length; i++) {
+      Slot input = s.inputs[i];
+      if (input != null && input.needed) {
+        Tensor gradient = s.node.rule().orElseThrow().vjp(s.node, i, s.grad);
+        if (Anomaly.isOn()) {
+          Anomaly.checkBackward(s.node, i, s.grad, gradient);
+        }
+        if (gradient != null) {
+          add(input, gradient);
+        }
+      }
     }
   }
 
@@ -289,10 +299,10 @@ public final class Backward {
     }
   }
 
-  private void commit(List<Node> order) {
-    for (Node n : order) {
-      Tensor target = n.leaf() != null ? n.leaf() : n.retaining();
-      Tensor g = slots.get(n).grad;
+  private void commit(List<Slot> order) {
+    for (Slot s : order) {
+      Tensor target = s.node.leaf() != null ? s.node.leaf() : s.node.retaining();
+      Tensor g = s.grad;
       if (target != null && g != null) {
         boolean shared =
             !foreign.add(g.storage())

@@ -1,7 +1,5 @@
 package ndgrad.op.spec;
 
-import java.util.List;
-import java.util.Map;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
@@ -26,7 +24,7 @@ public final class Sums implements Backward.Arithmetic {
 
   @Override
   public void addInto(Tensor a, Tensor b) {
-    InPlace.call(PLUS, List.of(a, b), Map.of());
+    PLUS.runInto(new Tensor[] {a, b});
   }
 
   @Override
