@@ -64,6 +64,30 @@
     (is (seq (by-namespace 'ndgrad.random)))
     (is (= [] (failures (doc-blocks/run-examples preamble found))))))
 
+(def ^:private java-classes
+  '[Array ArrayOps Autograd DType Index Options Random Draw GradCheck io.Npz])
+
+(deftest names-in-the-table-exist
+  (namespaces)
+  (let [rows (filter #(str/starts-with? % "| `") (str/split-lines (slurp (io/file root "doc/numpy.md"))))
+        methods (set (for [c java-classes
+                           ^java.lang.reflect.Method m (.getMethods (Class/forName (str "ndgrad." c)))]
+                       (.getName m)))
+        unknown (for [row rows
+                      :let [[_ _ clojure java] (str/split row #"\s\|\s|^\| ")]
+                      unknown (concat
+                               (for [[_ n v] (re-seq #"\((nd|r|io|check)/([^\s)`]+)" (str clojure))
+                                     :let [n ('{nd ndgrad.core, r ndgrad.random, io ndgrad.io
+                                                check ndgrad.check} (symbol n))]
+                                     :when (not (get (ns-publics n) (symbol v)))]
+                                 (str n "/" v))
+                               (for [[_ m] (re-seq #"\.(\w+)\(" (str java))
+                                     :when (not (methods m))]
+                                 m))]
+                  unknown)]
+    (is (< 30 (count rows)))
+    (is (= [] unknown))))
+
 ;; ---- the checks themselves --------------------------------------------------------------------
 
 (defn- run-block [language & lines]
