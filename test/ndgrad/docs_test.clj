@@ -4,6 +4,7 @@
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [clojure.test.check.clojure-test]   ; it looks at clojure.test when it is loaded, not when a test runs
    [ndgrad.doc-blocks :as doc-blocks])
   (:import
    (java.io File)))
