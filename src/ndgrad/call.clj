@@ -18,8 +18,8 @@
   [op options known]
   (when-let [unknown (seq (remove (set known) (keys options)))]
     (throw (ndgrad.ArgumentException.
-            (str op ": unknown option " (first unknown) "; it takes " (pr-str known))
-            (object-array ["op" op "option" (name (first unknown))])))))
+             (str op ": unknown option " (first unknown) "; it takes " (pr-str known))
+             (object-array ["op" op "option" (name (first unknown))])))))
 
 (defn- options-start
   "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword
@@ -47,8 +47,8 @@
       (let [[values pairs] (split-at (options-start op more) more)]
         (when (odd? (count pairs))
           (throw (ndgrad.ArgumentException.
-                  (str (.name op) ": keyword arguments come in pairs, got " (pr-str pairs))
-                  (object-array ["op" (.name op)]))))
+                   (str (.name op) ": keyword arguments come in pairs, got " (pr-str pairs))
+                   (object-array ["op" (.name op)]))))
         [(concat front values) (apply hash-map pairs)])
 
       :else [args {}])))

@@ -24,8 +24,9 @@
    [ndgrad.op.matrix.samples :as samples]
    [ndgrad.op.matrix.values :as values])
   (:import
-   (ndgrad.op Registry)
-   (ndgrad.op.spec Op Spec Typing)))
+   (ndgrad.kernel Strided)
+   (ndgrad.op Arithmetic)
+   (ndgrad.op.spec Op Primitive$Forward Primitive$Vjp Spec Structural)))
 
 (set! *warn-on-reflection* true)
 
@@ -65,7 +66,52 @@
               (problems (.samples ^Spec (sound) (into-array String ["#x [2"])))))
     (is (= ["neither a rule nor a reason for lacking one"]
            (declarations/op-problems
-            (.primitive ^Spec (sound) (reify ndgrad.op.spec.Primitive$Forward (apply [_ _ ins] (first ins)))))))))
+             (.primitive ^Spec (sound) (reify ndgrad.op.spec.Primitive$Forward (apply [_ _ ins] (first ins)))))))))
+
+;; ---- the rows notice --------------------------------------------------------------------------
+
+(defn- tripled
+  "Three times an array: fresh, or in the array itself."
+  ^Strided [^Strided x in-itself?]
+  (let [^Strided out (if in-itself? x (Structural/converted x (.dtype x)))
+        array (.array out)]
+    (when (instance? double/1 array)
+      (dotimes [i (alength ^double/1 array)]
+        (aset ^double/1 array i (* 3.0 (aget ^double/1 array i)))))
+    out))
+
+(defn- triple
+  "An op that multiplies by 3, with a rule that saves `saves` and multiplies by `factor`."
+  [{:keys [saves factor in-itself? alias?] :or {saves "" factor 3.0}}]
+  (-> (Spec/define "triple" "x")
+      (.domain -3.0 3.0 (double-array 0))
+      (.samples (into-array String ["#x [2 3]" "#x []"]))
+      (.inPlace)
+      (.vjp 0 saves (reify Primitive$Vjp
+                      (apply [_ _ _ g] (.of Arithmetic/MUL (object-array [g factor])))))
+      (.primitive (reify Primitive$Forward
+                    (apply [_ _ ins]
+                      (let [^Strided x (aget ins 0)]
+                        (if alias? x (tripled x in-itself?))))))))
+
+(deftest the-rows-notice
+  (let [problems (fn [rows-of op]
+                   (set (keep (comp #(when % (re-find #"^\w+ \w+ \w+" %)) :problem) (rows-of op))))
+        sound (triple {})]
+    (is (= #{"no expected value"} (problems values/rows sound)))
+    (is (= #{} (problems gradients/rows sound)))
+    (is (= #{} (problems in-place/rows sound)))
+    (is (= #{} (problems in-place/saved-rows sound)))
+    (is (= #{} (problems errors/rows sound)))
+    (testing "a wrong rule"
+      (is (contains? (problems gradients/rows (triple {:factor 2.0})) "gradient of input")))
+    (testing "a result that is the input"
+      (is (contains? (problems values/rows (triple {:alias? true})) "the result shares")))
+    (testing "an input that is changed"
+      (is (contains? (problems values/rows (triple {:in-itself? true})) "input 0 was")))
+    (testing "a rule that saves what it doesn't read"
+      (is (contains? (problems in-place/saved-rows (triple {:saves "x"})) "the rule doesn"))
+      (is (contains? (problems in-place/saved-rows (triple {:saves "out"})) "the rule doesn")))))
 
 (deftest derived-files-are-fresh
   (let [{:keys [exit err]}
@@ -104,7 +150,8 @@
   (doseq [[what table] {"has no oracle" expected/without-oracle
                         "has results of its own" values/otherwise
                         "has kinks that differences can't avoid" gradients/rough
-                        "has no gradient for its first array" gradients/for-shape-only}
+                        "has no gradient for its first array" gradients/for-shape-only
+                        "saves what it rarely reads" in-place/reads-at-times}
           [op why] table]
     (println (str "op matrix, not compared: " (str/join " " (flatten [op])) " " what ": " why)))
   (doseq [[kind n] @counts] (is (pos? n) kind)))

@@ -52,9 +52,9 @@
         positional (if (= op-name "get") (apply list* positional) positional)
         f @(function op-name)
         r (values/attempt
-           #(case style
-              :map (apply f (concat positional (when (seq options) [(update-keys options keyword)])))
-              :keywords (apply f (concat positional (keyword-args options)))))]
+            #(case style
+               :map (apply f (concat positional (when (seq options) [(update-keys options keyword)])))
+               :keywords (apply f (concat positional (keyword-args options)))))]
     (when (not= (picture expected) (picture r))
       (str "gives " (if (values/thrown? r) r (picture r)) " instead of " (picture expected)))))
 
@@ -74,14 +74,14 @@
   [^Op op]
   (let [cases (filter #(= "float64" (:variant %)) (samples/cases op))]
     (concat
-     (for [n (names op)] (row op (keyword n) (described n)))
-     (for [n (names op) :when (.isInPlace (.spec op))]
-       (row op (keyword (str n "!")) (described (str n "!"))))
-     (for [c cases
-           style (if (seq (:options c)) [:map :keywords] [:map])]
-       (assoc (row op style (agrees c (.name op) style)) :case c))
-     (for [c cases
-           :when (and (.isInPlace (.spec op)) (instance? Arr (first (:positional c))))]
-       (assoc (row op :in-place (modifies c (.name op))) :case c))
-     (for [c (samples/failures op)]
-       (assoc (row op :error (agrees c (.name op) :map)) :case c)))))
+      (for [n (names op)] (row op (keyword n) (described n)))
+      (for [n (names op) :when (.isInPlace (.spec op))]
+        (row op (keyword (str n "!")) (described (str n "!"))))
+      (for [c cases
+            style (if (seq (:options c)) [:map :keywords] [:map])]
+        (assoc (row op style (agrees c (.name op) style)) :case c))
+      (for [c cases
+            :when (and (.isInPlace (.spec op)) (instance? Arr (first (:positional c))))]
+        (assoc (row op :in-place (modifies c (.name op))) :case c))
+      (for [c (samples/failures op)]
+        (assoc (row op :error (agrees c (.name op) :map)) :case c)))))

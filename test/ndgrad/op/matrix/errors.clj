@@ -77,29 +77,29 @@
         check (fn [what error args]
                 (row c what (wrong-error op error (call-with c (first args) (second args)) (samples/op-name op))))]
     (concat
-     [(check :unknown-option ArgumentException [positional (assoc (into {} options) "no-such-option" 1)])
-      (check :too-many ArgumentException [(into positional (repeat (inc (count params)) 1)) {}])]
-     (when (pos? required)
-       [(check :too-few ArgumentException [(vec (take (dec required) positional)) {}])])
-     (for [^Param p params
-           :let [wrong (nonsense (samples/kind p))]
-           :when wrong]
-       (check (keyword (str "wrong-" (.name p))) ArgumentException (replacing c p wrong)))
-     (for [^Param p params :when (= :dtype (samples/kind p))]
-       (check (keyword (str "wrong-" (.name p))) DTypeException (replacing c p :complex64)))
-     (for [^Param p params :when (.required p)]
-       (check (keyword (str "nil-" (.name p))) ArgumentException (replacing c p nil)))
-     (for [^Param p params
-           :when (and (re-matches #"axis\d?" (.name p)) (#{:int :ints :axes} (samples/kind p)))
-           axis [99 -99]]
-       (check (keyword (str (.name p) axis)) ShapeException (replacing c p axis))))))
+      [(check :unknown-option ArgumentException [positional (assoc (into {} options) "no-such-option" 1)])
+       (check :too-many ArgumentException [(into positional (repeat (inc (count params)) 1)) {}])]
+      (when (pos? required)
+        [(check :too-few ArgumentException [(vec (take (dec required) positional)) {}])])
+      (for [^Param p params
+            :let [wrong (nonsense (samples/kind p))]
+            :when wrong]
+        (check (keyword (str "wrong-" (.name p))) ArgumentException (replacing c p wrong)))
+      (for [^Param p params :when (= :dtype (samples/kind p))]
+        (check (keyword (str "wrong-" (.name p))) DTypeException (replacing c p :complex64)))
+      (for [^Param p params :when (.required p)]
+        (check (keyword (str "nil-" (.name p))) ArgumentException (replacing c p nil)))
+      (for [^Param p params
+            :when (and (re-matches #"axis\d?" (.name p)) (#{:int :ints :axes} (samples/kind p)))
+            axis [99 -99]]
+        (check (keyword (str (.name p) axis)) ShapeException (replacing c p axis))))))
 
 (defn rows
   "Every row of an op."
   [^Op op]
   (concat
-   (for [c (samples/failures op)] (row c :declared (declared c)))
-   (when (.isInPlace (.spec op))
-     (for [c (samples/failures op) :when (instance? Arr (first (:positional c)))]
-       (row c :in-place (declared-in-place c))))
-   (generic op)))
+    (for [c (samples/failures op)] (row c :declared (declared c)))
+    (when (.isInPlace (.spec op))
+      (for [c (samples/failures op) :when (instance? Arr (first (:positional c)))]
+        (row c :in-place (declared-in-place c))))
+    (generic op)))

@@ -139,7 +139,7 @@
   "What the oracle says about an op: {:fingerprint, :cases {id result}}, nil when nothing is there.
   A result is {:arrays [{:dtype :shape :elements}]}, {:host truth} or {:error text}."
   [op]
-  (let [family (samples/family op)]
+  (when-let [family (samples/family op)]
     (when-not (contains? @families family)
       (swap! families assoc family (read-family family)))
     (get-in @families [family (samples/op-name op)])))

@@ -69,10 +69,10 @@
   (let [roll (samples/generator seed)
         n (long (reduce * shape))]
     (tensors/tensor
-     (samples/->Arr dtype shape
-                    (vec (repeatedly n #(* (if (zero? (long (roll 2))) -1.0 1.0)
-                                           (+ 0.5 (/ (double (roll 256)) 256.0)))))
-                    0 :x nil))))
+      (samples/->Arr dtype shape
+                     (vec (repeatedly n #(* (if (zero? (long (roll 2))) -1.0 1.0)
+                                            (+ 0.5 (/ (double (roll 256)) 256.0)))))
+                     0 :x nil))))
 
 (defn- run
   "[results {input tensor}] of a case; `elements` overrides those of inputs, `tracked?` says which
@@ -94,7 +94,7 @@
   [outs upstream ins create?]
   (let [gs (Reverse/gradients ^List outs ^List upstream ^List ins true (boolean create?))]
     (mapv (fn [g ^Tensor i] (or g (tensors/tensor (samples/->Arr (tensors/dtype i) (tensors/shape i)
-                                                                (vec (repeat (.size i) 0.0)) 0 :x nil))))
+                                                    (vec (repeat (.size i) 0.0)) 0 :x nil))))
           gs ins)))
 
 (defn- projection ^double [rs us]
@@ -146,7 +146,7 @@
             out
             (let [n (long (reduce * s))]
               (recur (conj out (tensors/tensor
-                                (samples/->Arr "float64" s (mapv #(if (= % k) 1.0 0.0) (range n)) 0 :x nil)))
+                                 (samples/->Arr "float64" s (mapv #(if (= % k) 1.0 0.0) (range n)) 0 :x nil)))
                      (- k n) more)))))
       [(map-indexed (fn [i s] (seeded s [:cotangent i] "float64")) shapes)])))
 
@@ -287,13 +287,13 @@
   (for [[i c] (map-indexed vector (cases op))
         row (if (and (differentiable? op) (floating-results? c))
               (concat
-               [(row c :each-input #(each-tracked c))
-                (row c :differences #(first-order c))
-                (row c :float32 #(in-float32 c))]
-               (when (and (< (long i) 4) (seq (recorded c)) (<= (reduce + (map #(count (:elements %)) (drawn c))) 16))
-                 [(row c :second-order #(second-order c))])
-               (for [layout (tensors/applicable c)]
-                 (row c layout #(with-layout c layout))))
+                [(row c :each-input #(each-tracked c))
+                 (row c :differences #(first-order c))
+                 (row c :float32 #(in-float32 c))]
+                (when (and (< (long i) 4) (seq (recorded c)) (<= (reduce + (map #(count (:elements %)) (drawn c))) 16))
+                  [(row c :second-order #(second-order c))])
+                (for [layout (tensors/applicable c)]
+                  (row c layout #(with-layout c layout))))
               [(row c :untracked #(untracked c))])]
     row))
 

@@ -40,9 +40,9 @@
   (Registry/ops))
 
 (defn family
-  "The name of the class that declares an op."
+  "The name of the class that declares an op; nil for one that no family lists."
   [^Op op]
-  (.getSimpleName (.getDeclaringClass (Registry/constant op))))
+  (some-> (Registry/constant op) .getDeclaringClass .getSimpleName))
 
 (defn spec ^Spec [^Op op] (.spec op))
 (defn op-name [^Op op] (.name op))
@@ -232,10 +232,10 @@
                    literals? ["float64" "float32"]
                    :else ["float64"])]
     (concat
-     (for [d uniforms] [d (uniform d) (when (= d "float32") "float32")])
-     (when (and pairs? (< 1 (count (filter #{:x} tags))))
-       (for [a uniforms b uniforms :when (not= a b)]
-         [(str a "," b) (mixed a b) nil])))))
+      (for [d uniforms] [d (uniform d) (when (= d "float32") "float32")])
+      (when (and pairs? (< 1 (count (filter #{:x} tags))))
+        (for [a uniforms b uniforms :when (not= a b)]
+          [(str a "," b) (mixed a b) nil])))))
 
 (defn- standard
   "Shapes that every elementwise op is tried with, whatever its samples say."
