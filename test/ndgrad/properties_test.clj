@@ -11,7 +11,7 @@
 
 (set! *warn-on-reflection* true)
 
-;; ---- models ---------------------------------------------------------------------------------------
+;; ---- models ---------------------------------------------------------------------------------
 
 (defn- positions
   "Every index of a shape, in row-major order."
@@ -42,7 +42,7 @@
   [nested shape at]
   (get-in nested (mapv #(if (= 1 %1) 0 %2) shape (take-last (count shape) at))))
 
-;; ---- generators -------------------------------------------------------------------------------------
+;; ---- generators -----------------------------------------------------------------------------
 
 (def ^:private a-length (gen/frequency [[2 (gen/return 1)] [6 (gen/choose 2 4)] [1 (gen/return 0)]]))
 
@@ -88,7 +88,7 @@
             order (gen/shuffle (cons shape shapes))]
     (apply gen/tuple (map array order))))
 
-;; ---- broadcasting -----------------------------------------------------------------------------------
+;; ---- broadcasting ---------------------------------------------------------------------------
 
 (defn- attempt [f]
   (try (f) (catch ShapeException e e)))
@@ -123,7 +123,7 @@
         (= (nd/tolist r) (build target (fn [at] (stretched (:nested x) (:shape x) at))))
         (instance? ShapeException r)))))
 
-;; ---- reductions -------------------------------------------------------------------------------------
+;; ---- reductions -----------------------------------------------------------------------------
 
 (def ^:private reductions-by-name
   {:sum [nd/sum #(reduce + 0.0 %)]

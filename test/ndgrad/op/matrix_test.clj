@@ -57,7 +57,8 @@
                          (.samples (into-array String ["#x [2]" "#x [3] {:knob 2}"]))))]
     (is (= #{} (problems (sound))))
     (is (contains? (problems (.doc ^Spec (sound) "")) "no doc"))
-    (is (contains? (problems (.oracle ^Spec (sound) "")) "neither an oracle nor a reason for lacking one"))
+    (is (contains? (problems (.oracle ^Spec (sound) ""))
+                   "neither an oracle nor a reason for lacking one"))
     (is (contains? (problems (.param ^Spec (sound) "knob" "")) "no doc of parameter knob"))
     (is (= #{"floating arrays but no domain" "fewer than two samples"}
            (problems (-> (Spec/define "thing" "x") (.doc "A thing.") (.oracle "x")
@@ -66,7 +67,7 @@
               (problems (.samples ^Spec (sound) (into-array String ["#x [2"])))))
     (is (= ["neither a rule nor a reason for lacking one"]
            (declarations/op-problems
-             (.primitive ^Spec (sound) (reify ndgrad.op.spec.Primitive$Forward (apply [_ _ ins] (first ins)))))))))
+             (.primitive ^Spec (sound) (reify Primitive$Forward (apply [_ _ ins] (aget ins 0)))))))))
 
 ;; ---- the rows notice --------------------------------------------------------------------------
 
@@ -116,7 +117,8 @@
 (deftest derived-files-are-fresh
   (let [{:keys [exit err]}
         (shell/sh (str (io/file (System/getProperty "java.home") "bin" "java"))
-                  "-cp" (System/getProperty "java.class.path") "dev/generate/Generate.java" "--check")]
+                  "-cp" (System/getProperty "java.class.path")
+                  "dev/generate/Generate.java" "--check")]
     (is (zero? exit) err)))
 
 (deftest expected-values-are-fresh

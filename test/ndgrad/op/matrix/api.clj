@@ -1,7 +1,7 @@
 (ns ndgrad.op.matrix.api
-  "Rows about the Clojure functions of ops: every name of an op has one, with a docstring and arglists;
-  it gives what the op gives, with options as a map and as keyword arguments; what is modified has an
-  exclamation mark."
+  "Rows about the Clojure functions of ops: every name of an op has one, with a docstring and
+  arglists; it gives what the op gives, with options as a map and as keyword arguments; what
+  modifies its argument has an exclamation mark."
   (:require
    [ndgrad.core]
    [ndgrad.op.matrix.samples :as samples]
@@ -25,7 +25,8 @@
     (values/thrown? r) [(class r) (ex-message r)]
     (instance? List r) (mapv picture r)
     (or (instance? Array r) (instance? Tensor r))
-    (let [t (tensor-of r)] [(tensors/shape t) (tensors/dtype t) (mapv tensors/bits (tensors/values t))])
+    (let [t (tensor-of r)]
+      [(tensors/shape t) (tensors/dtype t) (mapv tensors/bits (tensors/values t))])
     :else r))
 
 (defn- function [op-name] (ns-resolve 'ndgrad.core (symbol op-name)))
@@ -46,28 +47,29 @@
 (defn- agrees
   "What differs between a Clojure function's result and the op's."
   [c op-name style]
-  (let [[positional options] (tensors/call-args c tensors/tensor)
-        expected (values/attempt #(.call ^Op (:op c) ^List positional ^Map options))
+  (let [expected (values/attempt #(tensors/call c tensors/tensor))
         [positional options] (tensors/call-args c tensors/tensor true)
         positional (if (= op-name "get") (apply list* positional) positional)
         f @(function op-name)
         r (values/attempt
             #(case style
-               :map (apply f (concat positional (when (seq options) [(update-keys options keyword)])))
+               :map (apply f (cond-> (vec positional)
+                               (seq options) (conj (update-keys options keyword))))
                :keywords (apply f (concat positional (keyword-args options)))))]
     (when (not= (picture expected) (picture r))
       (str "gives " (if (values/thrown? r) r (picture r)) " instead of " (picture expected)))))
 
 (defn- modifies [c op-name]
   (let [[positional options] (tensors/call-args c tensors/tensor true)
-        [fresh fresh-options] (tensors/call-args c tensors/tensor)
-        expected (values/attempt #(.call ^Op (:op c) ^List fresh ^Map fresh-options))
+        expected (values/attempt #(tensors/call c tensors/tensor))
         target (first positional)
-        r (values/attempt #(apply @(function (str op-name "!")) (concat positional (keyword-args options))))]
+        f @(function (str op-name "!"))
+        r (values/attempt #(apply f (concat positional (keyword-args options))))]
     (cond
       (instance? NdException r) nil     ; the rows of in-place forms say when
       (not (identical? r target)) "doesn't return its first argument"
-      (not= (picture expected) (picture r)) (str "gives " (picture r) " instead of " (picture expected)))))
+      (not= (picture expected) (picture r))
+      (str "gives " (picture r) " instead of " (picture expected)))))
 
 (defn rows
   "Every row of an op."

@@ -41,7 +41,8 @@
         needs-rule? (some #(some #{:x} (samples/tags %)) (.samples spec))]
     (concat
       (spec-problems spec)
-      (when (and (instance? Primitive op) needs-rule? (not reason?) (not (.isDifferentiable ^Primitive op)))
+      (when (and (instance? Primitive op) needs-rule? (not reason?)
+                 (not (.isDifferentiable ^Primitive op)))
         ["neither a rule nor a reason for lacking one"])
       (when (and reason? (instance? Primitive op) (.isDifferentiable ^Primitive op))
         ["a rule and a reason for lacking one"]))))

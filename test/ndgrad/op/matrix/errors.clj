@@ -20,21 +20,25 @@
   (cond
     (not (values/thrown? r)) (str "gives a result, expected a " (.getSimpleName ^Class error))
     (not= error (class r)) (str "throws " r ", expected a " (.getSimpleName ^Class error))
-    (not (str/starts-with? (ex-message r) prefix)) (str "the message doesn't name the op: " (ex-message r))
-    (not (contains? (.data ^NdException r) "op")) "the data lack :op"
-    (not= (str prefix) (str (get (.data ^NdException r) "op"))) (str "the data name " (get (.data ^NdException r) "op"))))
+    (not (str/starts-with? (ex-message r) prefix))
+    (str "the message doesn't name the op: " (ex-message r))
+    (not= prefix (get (.data ^NdException r) "op"))
+    (str "the data name " (get (.data ^NdException r) "op"))))
+
+(defn- any-changed? [before made]
+  (some (fn [[i t]] (not= (before i) (tensors/picture t))) made))
 
 (defn- row [c what problem] {:case c, :layout what, :problem problem})
 
-;; ---- declared -----------------------------------------------------------------------------------
+;; ---- declared -------------------------------------------------------------------------------
 
 (defn- declared [{:keys [op error] :as c}]
   (let [[make made] (tensors/maker :contiguous)
-        [positional options] (tensors/call-args c make)
+        args (tensors/call-args c make)
         before (update-vals (made) tensors/picture)
-        r (values/attempt #(.call ^Op op ^List positional ^Map options))]
+        r (values/attempt #(tensors/call-with op args))]
     (or (wrong-error op error r (samples/op-name op))
-        (when (some (fn [[i t]] (not= (before i) (tensors/picture t))) (made)) "it changed an input"))))
+        (when (any-changed? before (made)) "it changed an input"))))
 
 (defn- declared-in-place [{:keys [op] :as c}]
   (let [[make made] (tensors/maker :contiguous)
@@ -43,9 +47,9 @@
         r (values/attempt #(InPlace/call ^Op op ^List positional ^Map options))]
     (cond
       (not (instance? NdException r)) (str "in place it gives " r)
-      (some (fn [[i t]] (not= (before i) (tensors/picture t))) (made)) "in place it failed and changed an input")))
+      (any-changed? before (made)) "in place it failed and changed an input")))
 
-;; ---- wrong for any op -----------------------------------------------------------------------------
+;; ---- wrong for any op -----------------------------------------------------------------------
 
 (defn- working
   "The first sample of an op, which works."
@@ -54,10 +58,8 @@
 
 (def ^:private nonsense
   "An argument of the wrong kind for each kind of parameter that refuses some."
-  {:array "nope", :arrays 1.5, :int "nope", :ints "nope", :axes "nope", :shape "nope", :flag "nope", :number "nope"})
-
-(defn- call-with [c positional options]
-  (values/attempt #(.call ^Op (:op c) ^List positional ^Map options)))
+  {:array "nope", :arrays 1.5, :int "nope", :ints "nope", :axes "nope", :shape "nope"
+   :flag "nope", :number "nope"})
 
 (defn- replacing
   "[positional options] with another argument for a parameter."
@@ -75,9 +77,11 @@
         params (samples/params op)
         required (.required (.signature (.spec ^Op op)))
         check (fn [what error args]
-                (row c what (wrong-error op error (call-with c (first args) (second args)) (samples/op-name op))))]
+                (let [r (values/attempt #(tensors/call-with op args))]
+                  (row c what (wrong-error op error r (samples/op-name op)))))]
     (concat
-      [(check :unknown-option ArgumentException [positional (assoc (into {} options) "no-such-option" 1)])
+      [(check :unknown-option ArgumentException
+         [positional (assoc (into {} options) "no-such-option" 1)])
        (check :too-many ArgumentException [(into positional (repeat (inc (count params)) 1)) {}])]
       (when (pos? required)
         [(check :too-few ArgumentException [(vec (take (dec required) positional)) {}])])

@@ -68,7 +68,8 @@
 (defn- content [^Op op]
   (str "\"oracle\":" (json (.oracle (.spec op)))
        ",\"gives\":" (json (str/lower-case (str (.gives (.spec op)))))
-       ",\"kinds\":" (json-pairs (for [^Param p (samples/params op)] [(.name p) (name (samples/kind p))]))
+       ",\"kinds\":" (json-pairs (for [^Param p (samples/params op)]
+                                   [(.name p) (name (samples/kind p))]))
        ",\"cases\":[" (str/join ",\n" (map case-json (samples/cases op))) "]"))
 
 (defn- digest [^String s]
@@ -88,7 +89,8 @@
 (defn -main
   "Writes the cases of all ops as JSON into a file."
   [path]
-  (let [families (group-by samples/family (remove #(contains? without-oracle (samples/op-name %)) (samples/ops)))]
+  (let [compared (remove #(contains? without-oracle (samples/op-name %)) (samples/ops))
+        families (group-by samples/family compared)]
     (spit path
           (str "[" (str/join ",\n" (for [[family ops] (sort families)]
                                      (str "{\"family\":" (json family) ",\"ops\":["

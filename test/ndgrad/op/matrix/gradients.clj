@@ -21,7 +21,7 @@
   functions of size 1, more close to a pole."
   {1 1e-6, 2 1e-5})
 
-;; ---- cases ------------------------------------------------------------------------------------
+;; ---- cases ----------------------------------------------------------------------------------
 
 (def rough
   "Samples whose kinks are not those that the op declares, and where they are."
@@ -57,11 +57,13 @@
   "The cases of an op with float64 inputs."
   [op]
   (for [c (samples/cases op)
-        :when (and (= "float64" (:variant c)) (seq (drawn c)) (not (rough [(samples/op-name op) (:line c)])))
+        :when (and (= "float64" (:variant c))
+                   (seq (drawn c))
+                   (not (rough [(samples/op-name op) (:line c)])))
         :let [c (promoted c)]]
     c))
 
-;; ---- calls with chosen leaves ---------------------------------------------------------------------
+;; ---- calls with chosen leaves ---------------------------------------------------------------
 
 (defn- seeded
   "A fixed float64 tensor of a shape, all elements between 0.5 and 1.5 in size."
@@ -81,7 +83,9 @@
   (let [made (atom (sorted-map))
         make (fn [^Arr a]
                (let [a (if-let [e (get elements (:input a))] (assoc a :elements e) a)
-                     ^Tensor t (tensors/tensor a (if (= layout :broadcast) (if (seq (:shape a)) layout :contiguous) layout))]
+                     ^Tensor t (tensors/tensor a (if (and (= layout :broadcast) (empty? (:shape a)))
+                                                   :contiguous
+                                                   layout))]
                  (when (and (tracked? a) (samples/floating? (:dtype a))) (.requireGrad t true))
                  (swap! made assoc (:input a) t)
                  t))]
@@ -98,7 +102,7 @@
           gs ins)))
 
 (defn- projection ^double [rs us]
-  (reduce + 0.0 (map (fn [r u] (reduce + 0.0 (map * (tensors/values r) (tensors/values u)))) rs us)))
+  (reduce + 0.0 (mapcat (fn [r u] (map * (tensors/values r) (tensors/values u))) rs us)))
 
 (defn- difference
   "The derivative of f at x, by differences of fourth order."
@@ -121,17 +125,18 @@
   [what order expected ^Tensor actual a]
   (let [actual-values (tensors/values actual)
         scale (max 1.0 (double (tensors/magnitude expected)))
-        bad (first (filter (fn [[_ e v]] (not (tensors/close? e v 0.0 (* (double (tolerance order)) scale))))
+        abs (* (double (tolerance order)) scale)
+        bad (first (filter (fn [[_ e v]] (not (tensors/close? e v 0.0 abs)))
                            (map vector (range) expected actual-values)))]
     (cond
       (not= (tensors/shape actual) (:shape a))
-      (str what " of input " (:input a) " has shape " (tensors/shape actual) ", expected " (:shape a))
+      (str what " of input " (:input a) " has shape " (tensors/shape actual) " instead of " (:shape a))
       (not= (tensors/dtype actual) (:dtype a))
       (str what " of input " (:input a) " is " (tensors/dtype actual))
       bad (let [[i e v] bad]
             (str what " of input " (:input a) ", element " i " is " v ", differences say " e)))))
 
-;; ---- first order ------------------------------------------------------------------------------------
+;; ---- first order ----------------------------------------------------------------------------
 
 (defn- cotangents
   "What to multiply outputs with: basis vectors when there are few elements, else one at random."
@@ -160,10 +165,10 @@
                   f (fn [elements]
                       (let [[rs _] (run c elements (constantly false) :contiguous)]
                         (projection (keep-indexed (fn [i r] (when (keep? i) r)) rs) us)))]
-              (some identity (map (fn [a g] (mismatch "gradient" 1 (numeric f a) g a)) (drawn c) gs))))
+              (some (fn [[a g]] (mismatch "gradient" 1 (numeric f a) g a)) (map vector (drawn c) gs))))
           (cotangents outs))))
 
-;; ---- second order -----------------------------------------------------------------------------------
+;; ---- second order ---------------------------------------------------------------------------
 
 (defn- weighted-gradient
   "[leaves u G]: G is the sum of the first gradients, each times a fixed tensor."
@@ -171,9 +176,9 @@
   (let [[rs ins] (run c elements #(= :x (:tag %)) :contiguous)
         outs (tracked-results rs)
         us (mapv (fn [i ^Tensor r]
-                   (let [^Tensor u (seeded (tensors/shape r) [:cotangent i] "float64")
-                         u (if (and (zero? (long i)) u-elements)
-                             (tensors/tensor (samples/->Arr "float64" (tensors/shape r) u-elements 0 :x nil)) u)]
+                   (let [u (if (and (zero? (long i)) u-elements)
+                             (tensors/of (tensors/shape r) u-elements)
+                             (seeded (tensors/shape r) [:cotangent i] "float64"))]
                      (when create? (.requireGrad ^Tensor u true))
                      u))
                  (range) outs)
@@ -190,20 +195,21 @@
              (gradients (mapv first live) (mapv second live) targets false)
              (gradients [] [] targets false))
         g-of (fn [elements u]
-               (let [[_ _ gs weights] (weighted-gradient c elements u false)] (projection gs weights)))
+               (let [[_ _ gs weights] (weighted-gradient c elements u false)]
+                 (projection gs weights)))
         u0 (first us)
         u-arr (samples/->Arr "float64" (tensors/shape u0) (tensors/values u0) -1 :x (/ 1.0 256))]
-    (or (some identity
-              (map (fn [a h] (mismatch "second gradient" 2 (numeric #(g-of % nil) a) h a)) (drawn c) hs))
+    (or (some (fn [[a h]] (mismatch "second gradient" 2 (numeric #(g-of % nil) a) h a))
+              (map vector (drawn c) hs))
         (mismatch "gradient of the gradient by the cotangent" 2
                   (numeric (fn [e] (g-of {} (get e -1))) u-arr) (peek hs) u-arr))))
 
-;; ---- other layouts and dtypes -------------------------------------------------------------------------
+;; ---- other layouts and dtypes ---------------------------------------------------------------
 
 (defn- tape-gradients [c layout]
   (let [[rs ins] (run c {} #(= :x (:tag %)) layout)
         outs (tracked-results rs)
-        us (map-indexed (fn [i ^Tensor r] (seeded (tensors/shape r) [:cotangent i] (tensors/dtype r))) outs)
+        us (map-indexed (fn [i r] (seeded (tensors/shape r) [:cotangent i] (tensors/dtype r))) outs)
         leaves (keep #(get ins (:input %)) (filter #(samples/floating? (:dtype %)) (drawn c)))]
     [(gradients outs us leaves false) leaves]))
 
@@ -216,7 +222,7 @@
                 :let [vg (tensors/values g), ve (tensors/values e)
                       abs (* 1e-12 (double (tensors/magnitude ve)))]]
             (when-not (and (= (tensors/shape g) (tensors/shape e))
-                           (every? true? (map #(tensors/close? %1 %2 1e-12 abs) ve vg)))
+                           (tensors/all-close? ve vg 1e-12 abs))
               (str "gradient of input " i " is " vg " instead of " ve))))))
 
 (defn- with-dtypes
@@ -226,13 +232,15 @@
     (some identity
           (for [[i g l] (map vector (range) gs leaves)]
             (when (not= [(tensors/shape g) (tensors/dtype g)] [(tensors/shape l) (tensors/dtype l)])
-              (str "the gradient of a " (tensors/dtype l) " of shape " (tensors/shape l) " (number " i ") is a "
-                   (tensors/dtype g) " of shape " (tensors/shape g)))))))
+              (str "the gradient of input " i ", a " (tensors/dtype l) " of shape " (tensors/shape l)
+                   ", is a " (tensors/dtype g) " of shape " (tensors/shape g)))))))
 
 (defn- in-float32 [c]
-  (let [narrow (fn narrow [v] (cond (and (instance? Arr v) (= :x (:tag v))) (assoc v :dtype "float32")
-                                    (vector? v) (mapv narrow v)
-                                    :else v))
+  (let [narrow (fn narrow [v]
+                 (cond
+                   (and (instance? Arr v) (= :x (:tag v))) (assoc v :dtype "float32")
+                   (vector? v) (mapv narrow v)
+                   :else v))
         c32 (-> c (update :positional narrow) (update :options update-vals narrow)
                 (update :named (fn [n] (mapv (fn [[p v]] [p (narrow v)]) n))))
         [gs _] (tape-gradients c32 :contiguous)
@@ -240,11 +248,14 @@
     (or (with-dtypes c32)
         (some identity
               (for [[i g e] (map vector (range) gs es)
-                    :let [abs (* 2e-5 (max 1.0 (double (tensors/magnitude (tensors/values e)))))]]
-                (when-not (every? true? (map #(tensors/close? %1 %2 2e-5 abs) (tensors/values e) (tensors/values g)))
-                  (str "float32 gradient of input " i " is " (tensors/values g) " instead of " (tensors/values e))))))))
+                    :let [narrow-values (tensors/values g)
+                          wide-values (tensors/values e)
+                          abs (* 2e-5 (max 1.0 (double (tensors/magnitude wide-values))))]]
+                (when-not (tensors/all-close? wide-values narrow-values 2e-5 abs)
+                  (str "float32 gradient of input " i " is " narrow-values
+                       " instead of " wide-values)))))))
 
-;; ---- rows -------------------------------------------------------------------------------------
+;; ---- rows -----------------------------------------------------------------------------------
 
 (defn- problem-of [thunk]
   (let [r (values/attempt thunk)]
@@ -290,7 +301,9 @@
                 [(row c :each-input #(each-tracked c))
                  (row c :differences #(first-order c))
                  (row c :float32 #(in-float32 c))]
-                (when (and (< (long i) 4) (seq (recorded c)) (<= (reduce + (map #(count (:elements %)) (drawn c))) 16))
+                (when (and (< (long i) 4)
+                        (seq (recorded c))
+                        (<= (reduce + (map #(count (:elements %)) (drawn c))) 16))
                   [(row c :second-order #(second-order c))])
                 (for [layout (tensors/applicable c)]
                   (row c layout #(with-layout c layout))))

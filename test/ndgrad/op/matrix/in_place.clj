@@ -32,7 +32,7 @@
   (let [[positional options] (tensors/call-args c make)]
     (InPlace/call ^Op (:op c) ^List positional ^Map options)))
 
-;; ---- the same as out of place -----------------------------------------------------------------------
+;; ---- the same as out of place ---------------------------------------------------------------
 
 (defn- gaps
   "What the storage holds where the layout has no element."
@@ -61,21 +61,23 @@
       (not fits?)
       (cond
         (not (instance? NdException r)) (str "gives " r " where the result doesn't fit the array")
-        (not= (before (:input (target-arr c))) (tensors/picture target)) "it failed and changed the array"
+        (not= (before (:input (target-arr c))) (tensors/picture target))
+        "it failed and changed the array"
         (and (.isBroadcast (.layout ^Tensor target)) (not (values/thrown? twin))
              (not (instance? NdException r)))
         (str "throws " r " for a broadcast array"))
       (values/thrown? r) (str "throws " r)
       (not (identical? r target)) "it doesn't return the array"
       (not= (inc (long (first (before (:input (target-arr c)))))) (tensors/version target))
-      (str "the version went from " (first (before (:input (target-arr c)))) " to " (tensors/version target))
+      (str "the version went from " (first (before (:input (target-arr c))))
+           " to " (tensors/version target))
       (not= gaps-before (gaps target)) "elements beside the array were changed"
-      (not (if (tensors/floating-exact? (:op c))
+      (not (if (tensors/exact? (:op c))
              (tensors/same-bits? (tensors/values target) (tensors/values twin))
-             (every? true? (map #(tensors/close? %1 %2 1e-12 1e-12) (tensors/values twin) (tensors/values target)))))
+             (tensors/all-close? (tensors/values twin) (tensors/values target) 1e-12 1e-12)))
       (str "is " (tensors/values target) " instead of " (tensors/values twin)))))
 
-;; ---- tracked ------------------------------------------------------------------------------------------
+;; ---- tracked --------------------------------------------------------------------------------
 
 (defn- tracked-program
   "Gradients of a program that applies the op to a non-leaf, in place or not."
@@ -87,23 +89,24 @@
                    (let [^Tensor leaf (tensors/tensor a)
                          target? (= (:input a) (:input (target-arr c)))]
                      (when (= :x (:tag a)) (.requireGrad leaf true))
-                     (let [t (if target? (.of Arithmetic/MUL leaf (tensors/tensor (samples/->Arr "float64" [] [1.0] 0 :x nil))) leaf)]
+                     (let [t (if target? (.of Arithmetic/MUL leaf (tensors/of [] [1.0])) leaf)]
                        (swap! leaves assoc (:input a) leaf)
                        (swap! nodes assoc (:input a) t)
                        t))))
         result (if in-place? (in-place c make) (tensors/call c make))
         ins (vec (keep (fn [[_ ^Tensor l]] (when (.requiresGrad l) l)) @leaves))
-        u (tensors/tensor (samples/->Arr "float64" (tensors/shape result)
-                                         (mapv #(+ 0.5 (double %)) (range (.size ^Tensor result))) 0 :x nil))]
+        u (tensors/ramp result)]
     (mapv (fn [g] (when g (tensors/values g)))
           (Reverse/gradients ^List [result] ^List [u] ^List ins false false))))
 
 (defn- same-gradients [c]
   (let [out-of-place (tracked-program c false)
         inside (tracked-program c true)
-        close (fn [e a] (and (= (count e) (count a)) (every? true? (map #(tensors/close? %1 %2 1e-12 1e-12) e a))))
-        zeros (fn [g] (or g [0.0]))]
-    (when-not (every? true? (map (fn [e a] (or (close (zeros e) (zeros a)) (and (nil? e) (every? zero? a)))) out-of-place inside))
+        same? (fn [e a]
+                (if (and e a)
+                  (tensors/all-close? e a 1e-12 1e-12)
+                  (every? zero? (or e a))))]
+    (when-not (every? true? (map same? out-of-place inside))
       (str "gradients " inside " instead of " out-of-place))))
 
 (defn- fits? [c]
@@ -121,14 +124,15 @@
             layout (cons :contiguous (tensors/applicable c))]
         (row c layout #(agrees c layout)))
       (for [c (samples/cases op)
-            :when (and (= "float64" (:variant c)) (target-arr c) (= :x (:tag (target-arr c))) (fits? c))]
+            :when (and (= "float64" (:variant c)) (= :x (:tag (target-arr c))) (fits? c))]
         (row c :tracked #(same-gradients c))))))
 
-;; ---- saved values ------------------------------------------------------------------------------------
+;; ---- saved values ---------------------------------------------------------------------------
 
 (def reads-at-times
   "Ops whose rules read more than the samples show, and when: they save it always."
-  {"pow" "the exponent where the base is 0", "logaddexp" "the other array where the result is infinite"})
+  {"pow" "the exponent where the base is 0"
+   "logaddexp" "the other array where the result is infinite"})
 
 (defn- scramble
   "Other elements, written behind the version counter's back."
@@ -180,7 +184,7 @@
   "Changes a tensor in place, as a user would under no-grad: the version counter notices."
   [^Tensor t]
   (let [before (GradMode/set false)]
-    (try (InPlace/assign t (tensors/tensor (samples/->Arr "float64" [] [0.0] 0 :x nil)) "fill!")
+    (try (InPlace/assign t (tensors/of [] [0.0]) "fill!")
          (finally (GradMode/set before)))))
 
 (defn- saved-rule

@@ -8,8 +8,8 @@
 
   Floating numbers lie on a grid of binary fractions, so that they are the same in float32 and
   float64. No two of a case are equal and all keep a distance of at least `step` from each other,
-  from the domain's ends, its kinks and the numbers written in the sample: differences taken with less are differences of a
-  smooth function."
+  from the domain's ends, its kinks and the numbers written in the sample: differences taken with
+  less are differences of a smooth function."
   (:require
    [clojure.edn :as edn]
    [clojure.string :as str])
@@ -89,7 +89,7 @@
 (defn- grid-step
   "The largest power of two that cuts the domain into at least 1024 parts."
   [low high]
-  (Math/pow 2.0 (Math/floor (/ (Math/log (/ (- (double high) (double low)) 1024.0)) (Math/log 2.0)))))
+  (Math/scalb 1.0 (Math/getExponent (/ (- (double high) (double low)) 1024.0))))
 
 (defn- draw-float [roll used {:keys [low high kinks step]}]
   (let [first-point (* step (Math/ceil (/ (+ low step) step)))
@@ -117,10 +117,11 @@
     (if (empty? domains)
       {:low -3.0 :high 3.0 :kinks [] :step (grid-step -3 3)}
       (let [^Spec$Domain d (nth domains (min (long input) (dec (count domains))))]
-        {:low (.low d) :high (.high d) :kinks (vec (.kinks d)) :step (grid-step (.low d) (.high d))}))))
+        {:low (.low d) :high (.high d) :kinks (vec (.kinks d))
+         :step (grid-step (.low d) (.high d))}))))
 
 (defn- draw
-  "The array that a tag stands for. An integer dtype makes of #x an array of integers in the domain."
+  "The array that a tag stands for. An integer dtype makes integers of the domain of #x."
   [{:keys [op roll used avoid]} ^Drawn drawn dtype input]
   (let [{:keys [tag shape]} drawn
         domain (update (domain-of op input) :kinks into avoid)
@@ -203,7 +204,8 @@
           (range (max 1 (count (.domains (spec op)))))))
 
 (defn- truth-domain? [op]
-  (every? (fn [input] (let [{:keys [low high]} (domain-of op input)] (and (<= low 0.0) (>= high 1.0))))
+  (every? (fn [input]
+            (let [{:keys [low high]} (domain-of op input)] (and (<= low 0.0) (>= high 1.0))))
           (range (max 1 (count (.domains (spec op)))))))
 
 (defn- uniform
@@ -269,7 +271,10 @@
     (assoc (instantiate op (.call f) (+ 1000 (long i)) (uniform "float64") nil)
            :op op, :line (.call f), :error (.error f))))
 
-(defn describe [c] (str (op-name (:op c)) " " (:line c) (when (:variant c) (str " (" (:variant c) ")"))))
+(defn describe
+  "A line about a case."
+  [c]
+  (str (op-name (:op c)) " " (:line c) (when (:variant c) (str " (" (:variant c) ")"))))
 
 (defn arrays
   "The arrays of a case, in the order of the inputs."

@@ -4,7 +4,7 @@
    [ndgrad.op.matrix.samples :as samples])
   (:import
    (java.lang.reflect Array)
-   (java.util Arrays List)
+   (java.util Arrays List Map)
    (ndgrad DType Index NdException Ops)
    (ndgrad.autograd Tensor)
    (ndgrad.kernel Layout Storage Strided)
@@ -72,8 +72,8 @@
   (^Tensor [^Arr a layout]
    (if (= layout :broadcast)
      (let [[d & more] (:shape a)
-           row (assoc a :shape (vec (cons 1 more))
-                      :elements (subvec (:elements a) 0 (quot (count (:elements a)) (max 1 (long d)))))
+           n (quot (count (:elements a)) (max 1 (long d)))
+           row (assoc a :shape (vec (cons 1 more)) :elements (subvec (:elements a) 0 n))
            stretched (object-array [(tensor row) (int-array (:shape a))])]
        (.of Structural/BROADCAST_TO stretched))
      (let [[^Layout l length] ((layouts layout) (:shape a))
@@ -82,6 +82,16 @@
        (fill-junk array)
        (doseq [[at v] (map vector (positions l) (:elements a))] (put array at v))
        (Tensor. (Strided. storage l))))))
+
+(defn of
+  "A row-major tensor, float64 unless a dtype is given."
+  (^Tensor [shape elements] (of "float64" shape elements))
+  (^Tensor [dtype shape elements] (tensor (samples/->Arr dtype shape (vec elements) 0 :x nil))))
+
+(defn ramp
+  "A row-major tensor of the shape and dtype of another with the elements 0.5, 1.5, 2.5, ..."
+  ^Tensor [^Tensor like]
+  (of (str (.dtype like)) (vec (.shape like)) (map #(+ 0.5 (double %)) (range (.size like)))))
 
 (defn applicable
   "The layouts in which a case differs from its contiguous form."
@@ -105,7 +115,7 @@
   (Ops/call Structural/BROADCAST_TO [t (.shape t)] {}))
 
 (defn- passed
-  "An argument as ops take it; `make` gives the tensor of an array, `face?` asks for the public Array."
+  "An argument as ops take it; `make` gives the tensor of an array; an Array of it for `face?`."
   [argument face? make]
   (letfn [(walk [v]
             (cond
@@ -116,19 +126,23 @@
     (walk argument)))
 
 (defn call-args
-  "[positional options] of a case, with the tensors that `make` gives for its arrays; as Arrays where
-  an op looks at its argument itself, and everywhere when asked to."
+  "[positional options] of a case, with the tensors that `make` gives for its arrays; as Arrays
+  where an op looks at its argument itself, and everywhere when asked to."
   ([c make] (call-args c make false))
   ([c make faces?]
    (let [any (into #{} (for [[p v] (:named c) :when (= :any (samples/kind p))] v))
          pass (fn [v] (passed v (or faces? (contains? any v)) make))]
      [(mapv pass (:positional c)) (update-vals (:options c) pass)])))
 
+(defn call-with
+  "The result of an op for [positional options]."
+  [^Op op [positional options]]
+  (.call op ^List positional ^Map options))
+
 (defn call
   "The result of a case with the tensors that `make` gives for its arrays."
   [c make]
-  (let [[positional options] (call-args c make)]
-    (.call ^Op (:op c) ^List positional ^java.util.Map options)))
+  (call-with (:op c) (call-args c make)))
 
 (defn maker
   "A function that makes the tensor of each array once, and a function that gives all it has made
@@ -200,13 +214,20 @@
         (and (not (Double/isInfinite e)) (not (Double/isInfinite a))
              (<= (Math/abs (- e a)) (+ (double abs) (* (double rel) (Math/abs e))))))))
 
+(defn all-close?
+  "Whether all elements of two sequences of one length agree as `close?` says."
+  [expected actual rel abs]
+  (and (= (count expected) (count actual))
+       (every? true? (map #(close? %1 %2 rel abs) expected actual))))
+
+(defn- finite? [^double d] (not (or (Double/isNaN d) (Double/isInfinite d))))
+
 (defn magnitude
   "The largest finite absolute value."
   [vs]
-  (reduce (fn [^double m v] (let [x (Math/abs (number v))] (if (or (Double/isNaN x) (Double/isInfinite x)) m (max m x))))
-          0.0 vs))
+  (reduce max 0.0 (filter finite? (map #(Math/abs (number %)) vs))))
 
-(defn floating-exact?
+(defn exact?
   "Whether the op computes every element by itself: its results are the same bits in any layout."
   [op]
   (or (instance? ndgrad.op.spec.Elementwise op) (instance? ndgrad.op.spec.View op)))
