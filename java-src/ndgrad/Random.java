@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import ndgrad.kernel.Philox;
 
@@ -116,8 +117,42 @@ public final class Random {
   }
 
   static Key nextKey() {
+    Replay replay = REPLAY.get();
+    return replay == null ? freshKey() : replay.next();
+  }
+
+  private static Key freshKey() {
     Calls now = calls;
     return now.key.child(CALL, now.count.getAndIncrement());
+  }
+
+  private static final ThreadLocal<Replay> REPLAY = new ThreadLocal<>();
+
+  /** The keys that a computation took from the process's generator, to be given to it again when it is repeated. */
+  static final class Replay {
+    private final List<Key> keys = new ArrayList<>();
+    private int at;
+    private Replay outer;
+
+    /** Runs a computation on this thread: for the first time, or with the keys of the first time. */
+    synchronized <T> T run(Supplier<T> body) {
+      outer = REPLAY.get();
+      at = 0;
+      REPLAY.set(this);
+      try {
+        return body.get();
+      } finally {
+        REPLAY.set(outer);
+        outer = null;
+      }
+    }
+
+    private Key next() {
+      if (at == keys.size()) {
+        keys.add(outer == null ? freshKey() : outer.next());
+      }
+      return keys.get(at++);
+    }
   }
 
   /**

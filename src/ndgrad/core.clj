@@ -14,7 +14,8 @@
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
                register-hook! no-grad enable-grad detect-anomaly
                graph graph-dot draw-graph
-  functional   grad value-and-grad vjp
+  functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, custom-vjp custom-jvp
+               stop-gradient
   the library  doctor set-num-threads! num-threads error-data
 
   (require '[ndgrad.core :as nd])
@@ -373,17 +374,57 @@
   []
   (Autograd/isEnabled))
 
-(def ^{:arglists '([f] [f {:keys [argnums has-aux]}])
+(def ^{:arglists '([f] [f {:keys [argnums has-aux unused]}])
        :doc (:doc (meta #'transform/value-and-grad))}
   value-and-grad transform/value-and-grad)
 
-(def ^{:arglists '([f] [f {:keys [argnums has-aux]}])
+(def ^{:arglists '([f] [f {:keys [argnums has-aux unused]}])
        :doc (:doc (meta #'transform/grad))}
   grad transform/grad)
 
 (def ^{:arglists '([f & xs])
        :doc (:doc (meta #'transform/vjp))}
   vjp transform/vjp)
+
+(def ^{:arglists '([f xs tangents])
+       :doc (:doc (meta #'transform/jvp))}
+  jvp transform/jvp)
+
+(def ^{:arglists '([f & xs])
+       :doc (:doc (meta #'transform/linearize))}
+  linearize transform/linearize)
+
+(def ^{:arglists '([f x v])
+       :doc (:doc (meta #'transform/hvp))}
+  hvp transform/hvp)
+
+(def ^{:arglists '([f] [f {:keys [argnums mode chunk-size]}])
+       :doc (:doc (meta #'transform/jacobian))}
+  jacobian transform/jacobian)
+
+(def ^{:arglists '([f] [f {:keys [argnums chunk-size]}])
+       :doc (:doc (meta #'transform/hessian))}
+  hessian transform/hessian)
+
+(def ^{:arglists '([f] [f {:keys [in-axes out-axes]}])
+       :doc (:doc (meta #'transform/vmap))}
+  vmap transform/vmap)
+
+(def ^{:arglists '([f])
+       :doc (:doc (meta #'transform/checkpoint))}
+  checkpoint transform/checkpoint)
+
+(def ^{:arglists '([f rule])
+       :doc (:doc (meta #'transform/custom-vjp))}
+  custom-vjp transform/custom-vjp)
+
+(def ^{:arglists '([f rule])
+       :doc (:doc (meta #'transform/custom-jvp))}
+  custom-jvp transform/custom-jvp)
+
+(def ^{:arglists '([x])
+       :doc (:doc (meta #'transform/stop-gradient))}
+  stop-gradient transform/stop-gradient)
 
 ;; ---------------------------------------------------------------------------------------------
 ;; the library

@@ -1,131 +1,176 @@
 (ns ndgrad.transform
-  "Functions to functions: derivatives of functions of nested data of Arrays.
+  "Functions to functions, over nested data of Arrays: what ndgrad.Grad does for lists of Arrays.
 
-  grad, value-and-grad   of a function whose value is one number
-  vjp                    of any function, as a value and a pullback
+  reverse mode      grad value-and-grad vjp
+  forward mode      jvp linearize
+  higher order      hvp jacobian hessian
+  batches           vmap
+  memory            checkpoint
+  rules of one's own  custom-vjp custom-jvp stop-gradient
 
-  The leaves that are differentiated are the floating Arrays and doubles of the chosen arguments; every other leaf
-  (an integer, a keyword, an integer Array) goes to the function as it is and has nil for its gradient."
+  They nest in any order. A function is anything that can be called, also a java.util.function.Function. The leaves that
+  are differentiated are the floating Arrays and doubles of the chosen arguments; every other leaf (an integer, a keyword,
+  an integer Array) goes to the function as it is and has nil for its derivative."
   (:require
+   [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
-   (java.util List Optional)
-   (ndgrad ArgumentException Array Autograd GraphException)))
+   (java.util List Optional OptionalInt)
+   (java.util.function Function IntFunction UnaryOperator)
+   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll Grad$LinearAll Grad$Mode
+           Grad$VjpAll GraphException Pullback ShapeException)))
 
 (set! *warn-on-reflection* true)
 
-(def ^:private ^:dynamic *depth*
-  "How many transforms are running around this one: inside another, gradients are recorded."
-  0)
+;; ---------------------------------------------------------------------------------------------
+;; nested data and lists of Arrays
 
-(defn- differentiable?
-  [x]
-  (or (and (instance? Array x) (.isFloating (.dtype ^Array x)))
-      (double? x)))
+(defn- callable [f]
+  (if (and (instance? Function f) (not (ifn? f)))
+    (fn [x] (.apply ^Function f x))
+    f))
 
-(defn- tracked
-  "A fresh node of the graph with the value of leaf `x`: nested transforms differentiate theirs only."
-  [x]
-  (if (and (instance? Array x) (.requiresGrad ^Array x))
-    (.broadcastTo ^Array x (.shape ^Array x))
-    (.requiresGrad (.detach (if (instance? Array x) ^Array x (Array/scalar x))) true)))
-
-(defn- track-all [x]
-  (tree/map-leaves #(if (differentiable? %) (tracked %) %) x))
+(defn- array? [x] (instance? Array x))
+(defn- floating? [x] (and (array? x) (.isFloating (.dtype ^Array x))))
+(defn- real? [x] (or (double? x) (float? x)))
+(defn- differentiable? [x] (or (floating? x) (real? x)))
+(defn- ->array ^Array [x] (if (array? x) x (Array/scalar (double x))))
 
 (defn- as-float
   "A whole argument that is a number is meant to be differentiated, whatever its type."
   [x]
   (if (number? x) (double x) x))
 
-(defn- arrays
-  "The differentiable leaves of `x`, which has been tracked."
-  [x]
-  (filterv #(and (instance? Array %) (.isFloating (.dtype ^Array %))) (tree/leaves x)))
-
-(defn- outer?
-  "Whether something outside may differentiate what is computed from `args`."
-  [args]
-  (or (pos? (long *depth*))
-      (some #(and (instance? Array %) (.requiresGrad ^Array %)) (tree/leaves args))))
-
-(defn- gradients
-  "One gradient for each of `inputs`: zeros where no output depends on it."
-  [outputs upstream inputs create?]
-  (mapv (fn [^Array x ^Optional g]
-          (if (.isPresent g) (.get g) (Array/wrap (.newArray (.dtype x) (int (.size x))) (.shape x))))
-        inputs
-        (if (seq inputs)
-          (Autograd/gradients outputs (or upstream []) inputs (boolean create?) (boolean create?))
-          [])))
-
-(defn- spread
-  "`x` with `found` in the places of its differentiable leaves, nil elsewhere."
-  [x found]
+(defn- put
+  "`x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise leaf)` elsewhere."
+  [x chosen? found otherwise]
   (let [more (volatile! (seq found))]
     (tree/map-leaves (fn [leaf]
-                       (when (and (instance? Array leaf) (.isFloating (.dtype ^Array leaf)))
-                         (let [g (first @more)] (vswap! more next) g)))
+                       (if (chosen? leaf)
+                         (let [a (first @more)] (vswap! more next) a)
+                         (otherwise leaf)))
                      x)))
 
-(defn- release
-  "Leaves of a result, outside the graph unless an outer transform needs it."
-  [x create?]
-  (if create? x (tree/map-leaves #(if (instance? Array %) (.detach ^Array %) %) x)))
+(defn- pick
+  "The leaves of `x` that `chosen?` takes, as Arrays."
+  [chosen? x]
+  (into [] (comp (filter chosen?) (map ->array)) (tree/leaves x)))
 
-(defn- scalar-output
+(defn- number-leaves
+  "Results with Arrays in the place of floating numbers."
   [y]
-  (if (and (instance? Array y) (= 1 (.size ^Array y)))
-    y
-    (throw (GraphException.
-            (str "the function to differentiate must return one number as an Array, got "
-                 (if (instance? Array y) (str "shape " (vec (.shape ^Array y))) (pr-str y))
-                 "; use vjp for other results")
-            (object-array 0)))))
+  (tree/map-leaves #(if (real? %) (->array %) %) y))
 
-(defn- chosen
+(defn- on-lists
+  "`f` of `args` as a function of the list of their chosen leaves. Its result goes into the volatile `out`; the list is
+  that of its Arrays."
+  ^Function [f args chosen? out]
+  (let [f (callable f)]
+    (reify Function
+      (apply [_ xs]
+        (let [y (number-leaves (apply f (put args chosen? xs identity)))]
+          (vreset! out y)
+          (pick array? y))))))
+
+(defn- results
+  "The result of a run with the given Arrays in the place of its own."
+  [y arrays]
+  (put y array? arrays identity))
+
+(defn- fail [^String message & facts]
+  (throw (ArgumentException. message (object-array facts))))
+
+(defn- chosen-arguments
   "Indexes of the differentiated arguments."
-  [argnums n]
+  [op argnums n]
   (let [nums (if (integer? argnums) [argnums] (vec argnums))]
     (doseq [i nums]
       (when-not (and (integer? i) (< -1 i n))
-        (throw (ArgumentException. (str "argnums " (pr-str argnums) " names argument " (pr-str i) " of " n)
-                                   (object-array ["argnums" (str argnums)])))))
+        (fail (str op ": argnums " (pr-str argnums) " names argument " (pr-str i) " of " n)
+              "op" op "argnums" (str argnums))))
     nums))
+
+(defn- only
+  "A function of the arguments at `nums`; the others are as in `args`."
+  [f args nums]
+  (let [f (callable f)]
+    (fn [& chosen] (apply f (reduce (fn [all [i x]] (assoc all i x)) args (map vector nums chosen))))))
+
+(defn- check-unused [op unused]
+  (when-not (#{:zeros :nil} unused)
+    (fail (str op ": unused must be :zeros or :nil, got " (pr-str unused)) "op" op "option" "unused")))
+
+(defn- filled
+  "Gradients of `inputs`; for those that nothing depends on zeros, or nil."
+  [found inputs unused]
+  (mapv (fn [^Optional g ^Array x]
+          (cond (.isPresent g) (.get g)
+                (= unused :nil) nil
+                :else (Array/wrap (.newArray (.dtype x) (int (.size x))) (.shape x))))
+        found inputs))
+
+(defn- spread
+  "Vectors of derivatives in the structures of the arguments `xs`."
+  [xs found]
+  (first (reduce (fn [[out more] x]
+                   (let [n (count (filter differentiable? (tree/leaves x)))]
+                     [(conj out (put x differentiable? (take n more) (constantly nil))) (drop n more)]))
+                 [[] found] xs)))
+
+(defn- direction
+  "What a leaf of tangents or cotangents stands for, as an Array of dtype and shape `like` where it is missing."
+  [^Array like given]
+  (cond
+    (array? given) given
+    (nil? given) (Array/wrap (.newArray (.dtype like) (int (.size like))) (.shape like))
+    :else (Array/of ^Object given (.dtype like))))
+
+(defn- directions
+  "The Arrays that `given` has at the places of the chosen leaves of `x`."
+  [what chosen? x given]
+  (into []
+        (keep (fn [[leaf d]] (when (chosen? leaf) (direction (->array leaf) d))))
+        (map vector (tree/leaves x) (tree/matched what x given))))
+
+;; ---------------------------------------------------------------------------------------------
+;; reverse mode
 
 (defn value-and-grad
   "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with one element, or
   [value aux] with `{:has-aux true}`: then the function returns [[value aux] gradient].
 
   The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of such for a vector
-  of numbers: keys, records and collection types are kept. A leaf that the value does not depend on has zeros.
-  Throws GraphException when the value is not a single number.
+  of numbers: keys, records and collection types are kept. A leaf that the value does not depend on has zeros, or nil with
+  `{:unused :nil}`. Gradients can be differentiated in turn, by outer transforms and by `backward!`.
+  Throws GraphException when the value is not a single floating number.
 
   Example: ((nd/value-and-grad (fn [{:keys [w]} x] (nd/sum (nd/* w x)))) {:w (nd/ones [2])} [3.0 4.0])"
   ([f] (value-and-grad f {}))
-  ([f {:keys [argnums has-aux] :or {argnums 0}}]
+  ([f {:keys [argnums has-aux unused] :or {argnums 0 unused :zeros} :as options}]
+   (call/check-options "grad" options [:argnums :has-aux :unused])
+   (check-unused "grad" unused)
    (fn [& args]
      (let [args (vec args)
-           nums (chosen argnums (count args))
-           create? (outer? args)
-           inputs (reduce (fn [as i] (update as i (comp track-all as-float))) args nums)
-           out (with-open [_ (Autograd/enableGrad)]
-                 (binding [*depth* (inc (long *depth*))] (apply f inputs)))
-           y (scalar-output (if has-aux (first out) out))
-           xs (mapv #(nth inputs %) nums)
-           wanted (mapv arrays xs)
-           found (if (.requiresGrad ^Array y)
-                   (gradients [y] nil (into [] cat wanted) create?)
-                   (gradients [] nil (into [] cat wanted) create?))
-           parts (first (reduce (fn [[out more] w] [(conj out (take (count w) more)) (drop (count w) more)])
-                                [[] found] wanted))
-           grads (mapv spread xs parts)]
-       [(release (if has-aux [y (second out)] y) create?)
-        (if (integer? argnums) (first grads) grads)]))))
+           nums (chosen-arguments "grad" argnums (count args))
+           xs (mapv #(as-float (nth args %)) nums)
+           inputs (pick differentiable? xs)
+           out (volatile! nil)
+           ^Grad$VjpAll run (Grad/vjps (on-lists (only f args nums) xs differentiable? out) inputs)
+           y (results @out (.values run))
+           value (if has-aux (first y) y)
+           _ (when-not (array? value)
+               (throw (GraphException.
+                       (str "grad: the function to differentiate must return one number as an Array"
+                            (when has-aux " and a second value") ", got " (pr-str value) "; use vjp for other results")
+                       (object-array ["op" "grad"]))))
+           cotangents (cons (Grad/one value) (repeat (dec (count (.values run))) nil))
+           found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
+           gradients (spread xs (filled found inputs unused))]
+       [y (if (integer? argnums) (first gradients) gradients)]))))
 
 (defn grad
-  "The gradient function of `f`: `value-and-grad` without the value. With `{:has-aux true}` it returns
-  [gradient aux].
+  "The gradient function of `f`: `value-and-grad` without the value, with the same options. With `{:has-aux true}` it
+  returns [gradient aux].
 
   Example: ((nd/grad (fn [x] (nd/* x x))) 3.0)"
   ([f] (grad f {}))
@@ -137,33 +182,230 @@
 
 (defn vjp
   "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent) takes data of y's
-  structure and returns a vector with one gradient for each of `xs`, of its structure. The pullback can be called
-  again.
+  structure and returns a vector with one gradient for each of `xs`, of its structure. nil in a cotangent is zero. The
+  pullback can be called again. Throws ArgumentException when a cotangent has another structure, ShapeException when it
+  has another shape.
 
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
-  (let [create? (outer? xs)
-        inputs (mapv (comp track-all as-float) xs)
-        y (with-open [_ (Autograd/enableGrad)]
-            (binding [*depth* (inc (long *depth*))] (apply f inputs)))
-        outputs (tree/leaves y)]
-    [(release y create?)
+  (let [xs (mapv as-float xs)
+        inputs (pick differentiable? xs)
+        out (volatile! nil)
+        ^Grad$VjpAll run (Grad/vjps (on-lists f xs differentiable? out) inputs)
+        y (results @out (.values run))]
+    [y
      (fn [cotangent]
-       (let [pairs (->> (map (fn [^Array o c]
-                               [o (if (instance? Array c) c (Array/of ^Object c (.dtype o)))])
-                             outputs (tree/leaves (tree/rebuild y (if (= 1 (count outputs))
-                                                                    [cotangent]
-                                                                    (tree/leaves cotangent)))))
-                        (filter (fn [[^Array o]] (.requiresGrad o))))
-             wanted (mapv arrays inputs)
-             flat (into [] cat wanted)
-             found (mapv (fn [^Array x ^Optional g]
-                           (if (.isPresent g)
-                             (.get g)
-                             (Array/wrap (.newArray (.dtype x) (int (.size x))) (.shape x))))
-                         flat
-                         (Autograd/gradients ^List (mapv first pairs) ^List (mapv second pairs) ^List flat
-                                             true (boolean create?)))]
-         (mapv spread inputs
-               (first (reduce (fn [[out more] w] [(conj out (take (count w) more)) (drop (count w) more)])
-                              [[] found] wanted)))))]))
+       (spread xs (.apply ^Pullback (.pullback run)
+                          ^List (directions "vjp: the cotangent" array? y cotangent))))]))
+
+;; ---------------------------------------------------------------------------------------------
+;; forward mode
+
+(defn- moving
+  "Results of a run with derivatives in the place of floating Arrays, nil elsewhere."
+  [y derivatives]
+  (tree/rebuild y (let [more (volatile! (seq derivatives))]
+                    (mapv (fn [leaf]
+                            (when (array? leaf)
+                              (let [d (first @more)] (vswap! more next) (when (floating? leaf) d))))
+                          (tree/leaves y)))))
+
+(defn jvp
+  "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f xs), tangent has its
+  structure, with nil for what is not floating. Tangents have the structures of their arguments; nil is zero. One pass,
+  forward, whatever the number of arguments.
+  Throws ArgumentException when the structures differ, ShapeException when a shape does.
+
+  Example: (nd/jvp nd/sin [0.5] [1.0])"
+  [f xs tangents]
+  (when-not (and (sequential? xs) (sequential? tangents))
+    (fail "jvp: takes a vector of arguments and a vector of their tangents" "op" "jvp"))
+  (let [xs (mapv as-float xs)
+        along (directions "jvp: the tangents" differentiable? xs tangents)
+        out (volatile! nil)
+        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out) (pick differentiable? xs) along)]
+    [(results @out (.values run)) (moving @out (.tangents run))]))
+
+(defn linearize
+  "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as `jvp` gives it, without
+  running `f` again.
+
+  Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
+  [f & xs]
+  (let [xs (mapv as-float xs)
+        out (volatile! nil)
+        ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out) (pick differentiable? xs))
+        y @out]
+    [(results y (.values run))
+     (fn [& tangents]
+       (moving y (.apply ^UnaryOperator (.jvp run)
+                         (directions "linearize: the tangents" differentiable? xs (vec tangents)))))]))
+
+(defn hvp
+  "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple of a gradient's cost. `f`
+  returns one number.
+
+  Example: (nd/hvp (fn [x] (nd/sum (nd/pow x 3))) (nd/array [1.0 2.0]) (nd/array [1.0 0.0]))"
+  [f x v]
+  (second (jvp (grad f) [x] [v])))
+
+;; ---------------------------------------------------------------------------------------------
+;; all derivatives
+
+(def ^:private modes {:auto Grad$Mode/AUTO, :forward Grad$Mode/FORWARD, :reverse Grad$Mode/REVERSE})
+
+(defn jacobian
+  "A function of the same arguments as `f` that returns all first derivatives: for one Array by one Array an Array of y's
+  shape followed by x's; for nested data y's structure of x's structures of such blocks. Options: `:argnums` as for `grad`;
+  `:mode` :forward, :reverse or :auto (forward where the arguments have fewer elements than the results); `:chunk-size`,
+  how many rows or columns are computed at once (default 128): memory grows with it.
+
+  Example: ((nd/jacobian (fn [x] (nd/* x x))) (nd/array [1.0 2.0]))"
+  ([f] (jacobian f {}))
+  ([f {:keys [argnums mode chunk-size] :or {argnums 0 mode :auto chunk-size Grad/CHUNK} :as options}]
+   (call/check-options "jacobian" options [:argnums :mode :chunk-size])
+   (when-not (modes mode)
+     (fail (str "jacobian: mode must be :auto, :forward or :reverse, got " (pr-str mode)) "op" "jacobian"))
+   (fn [& args]
+     (let [args (vec args)
+           nums (chosen-arguments "jacobian" argnums (count args))
+           xs (mapv #(as-float (nth args %)) nums)
+           out (volatile! nil)
+           blocks (Grad/jacobians (on-lists (only f args nums) xs differentiable? out)
+                                  (pick differentiable? xs) (modes mode) (int chunk-size))
+           rows (mapv (fn [row] (let [parts (spread xs row)] (if (integer? argnums) (first parts) parts))) blocks)]
+       (moving @out rows)))))
+
+(defn hessian
+  "A function of the same arguments as `f`, whose value is one number, that returns all second derivatives, forward over
+  reverse: for an Array an Array of its shape twice; for nested data x's structure of x's structures of blocks. Options:
+  `:argnums`, `:chunk-size` as for `jacobian`.
+
+  Example: ((nd/hessian (fn [x] (nd/sum (nd/pow x 3)))) (nd/array [1.0 2.0]))"
+  ([f] (hessian f {}))
+  ([f options]
+   (call/check-options "hessian" options [:argnums :chunk-size])
+   (jacobian (grad f (select-keys options [:argnums])) (assoc options :mode :forward))))
+
+;; ---------------------------------------------------------------------------------------------
+;; batches
+
+(defn- axis-of ^OptionalInt [axis]
+  (if (nil? axis) (OptionalInt/empty) (OptionalInt/of (int axis))))
+
+(defn- in-axes-of
+  "An axis or nil for each leaf of the arguments."
+  [in-axes args]
+  (when-not (or (nil? in-axes) (integer? in-axes) (= (count in-axes) (count args)))
+    (fail (str "vmap: in-axes " (pr-str in-axes) " has " (count in-axes) " entries for " (count args) " arguments")
+          "op" "vmap" "in-axes" (pr-str in-axes)))
+  (tree/prefixed "vmap: in-axes" args (if (sequential? in-axes) (vec in-axes) in-axes)))
+
+(defn vmap
+  "A function of batches from `f`, a function of one example: computes all examples at once where `f` is written for one.
+  `:in-axes` says along which axis of an Array its examples lie: an integer (default 0), nil for what all examples share,
+  or a vector with one such for each argument, which can be nested as the argument is. `:out-axes` says the same of the
+  results. Inside, the shape of an Array is that of an example, and its values are known to no one: a branch on them is an
+  error, use `where`. Composes with the other transforms: (vmap (grad f)) gives a gradient for each example.
+  Throws ShapeException when the sizes of batches differ or an axis is out of range, ArgumentException when nothing is
+  mapped over or in-axes has another structure, GraphException where values of examples would decide a shape or a branch.
+
+  Example: ((nd/vmap nd/dot {:in-axes [0 nil]}) (nd/ones [5 3]) (nd/ones [3]))"
+  ([f] (vmap f {}))
+  ([f {:keys [in-axes out-axes] :or {in-axes 0 out-axes 0} :as options}]
+   (call/check-options "vmap" options [:in-axes :out-axes])
+   (fn [& args]
+     (let [args (vec args)
+           pairs (map vector (tree/leaves args) (in-axes-of in-axes args))
+           axes (for [[leaf axis] pairs
+                      :when (or (array? leaf) (number? leaf))
+                      :let [_ (when (and (some? axis) (number? leaf))
+                                (throw (ShapeException.
+                                        (str "vmap: in-axes names axis " axis " of the number " leaf
+                                             "; nil in in-axes shares it among the examples")
+                                        (object-array ["op" "vmap" "axis" axis]))))]
+                      :when (array? leaf)]
+                  (axis-of axis))
+           out (volatile! nil)
+           placed (delay (vec (keep (fn [[leaf axis]] (when (array? leaf) (axis-of axis)))
+                                    (map vector (tree/leaves @out)
+                                         (tree/prefixed "vmap: out-axes" @out out-axes)))))
+           mapped (Grad/vmaps (on-lists f args array? out) ^List (vec axes)
+                              (reify IntFunction (apply [_ i] (nth @placed i))))
+           found (.apply mapped (pick array? args))]
+       (results @out found)))))
+
+;; ---------------------------------------------------------------------------------------------
+;; memory and rules of one's own
+
+(defn checkpoint
+  "A function with the results and gradients of `f` that keeps none of its intermediate values: when a gradient is asked
+  for `f` is run again, with the same draws from the process's random generator. `f` must give the same results whenever it
+  is run. Arrays that `f` takes from outside get their gradients, too.
+
+  Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
+  [f]
+  (fn [& args]
+    (let [args (vec args)
+          out (volatile! nil)
+          run (Grad/checkpoints (on-lists f args array? out))
+          found (.apply run (pick array? args))]
+      (results @out found))))
+
+(defn- holder
+  "The function with rules of its own that `rules` describe."
+  [{:keys [f vjp jvp] :as rules}]
+  (with-meta
+    (fn [& args]
+      (let [args (vec args)
+            chosen (pick array? args)
+            out (volatile! nil)
+            on-args (fn [arrays] (put args array? arrays identity))
+            whole (fn [arrays] (put args array? arrays (constantly nil)))
+            part (fn [what like given]
+                   (into [] (keep (fn [[leaf d]]
+                                    (when (array? leaf) (if (nil? d) ::none (direction leaf d)))))
+                         (map vector (tree/leaves like) (tree/matched what like given))))
+            nils (fn [found] (mapv #(when-not (= ::none %) %) found))
+            custom (cond-> ^Custom (Grad/custom (on-lists f args array? out))
+                     vjp (as-> ^Custom c
+                               (.withVjp c (reify Custom$VjpRule
+                                             (apply [_ xs ys gs]
+                                               (nils (part "custom-vjp: the gradients" args
+                                                           (vjp (on-args xs) (results @out ys) (results @out gs))))))))
+                     jvp (as-> ^Custom c
+                               (.withJvp c (reify Custom$JvpRule
+                                             (apply [_ xs ys ts]
+                                               (nils (part "custom-jvp: the tangent" @out
+                                                           (jvp (on-args xs) (results @out ys) (whole ts)))))))))
+            found (.apply ^Custom custom ^List chosen)]
+        (results @out found)))
+    {::rules rules}))
+
+(defn- with-rule [f k rule]
+  (holder (assoc (or (::rules (meta f)) {:f f}) k rule)))
+
+(defn custom-vjp
+  "The function `f` with a rule of its own for gradients: (rule args y cotangent) takes the vector of arguments, the result
+  and a cotangent of the result's structure, and returns a vector with one gradient for each argument, of its structure; nil
+  is zero. Written in ops, so it can be differentiated in turn; works under `vmap`; forward mode uses its transpose unless
+  `custom-jvp` gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from outside are
+  constants.
+
+  Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
+  [f rule]
+  (with-rule f :vjp rule))
+
+(defn custom-jvp
+  "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of arguments, the result and
+  the vector of the arguments' tangents, and returns the tangent of the result, of its structure; nil is zero. It must be
+  linear in the tangents; reverse mode uses its transpose unless `custom-vjp` gives a rule for that, too.
+
+  Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
+  [f rule]
+  (with-rule f :jvp rule))
+
+(defn stop-gradient
+  "The Arrays of `x`, nested data, as constants: no gradient and no tangent passes."
+  [x]
+  (tree/map-leaves #(if (array? %) (Grad/stopGradient %) %) x))

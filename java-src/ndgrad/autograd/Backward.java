@@ -8,6 +8,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
@@ -160,6 +161,36 @@ public final class Backward {
     return result;
   }
 
+  /**
+   * Where a graph goes on beyond some of its tensors.
+   *
+   * @param outputs where to start
+   * @param inputs what is not looked behind
+   * @param ends which nodes are not looked behind either, and are reported
+   * @return the nodes that are reached and are such ends, but for those of the inputs
+   */
+  public static List<Node> boundary(
+      List<Tensor> outputs, List<Tensor> inputs, Predicate<Node> ends) {
+    Set<Node> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+    inputs.forEach(x -> seen.add(x.edge()));
+    List<Node> found = new ArrayList<>();
+    List<Node> todo = new ArrayList<>();
+    outputs.forEach(y -> todo.add(y.edge()));
+    while (!todo.isEmpty()) {
+      Node n = todo.removeLast();
+      if (n != null && seen.add(n)) {
+        if (ends.test(n)) {
+          found.add(n);
+        } else {
+          for (int i = 0; i < n.arity(); i++) {
+            todo.add(n.edge(i));
+          }
+        }
+      }
+    }
+    return found;
+  }
+
   /** The reachable nodes, users before what they use; every one of them has been checked. */
   private List<Slot> order(List<Tensor> outputs) {
     List<Slot> order = new ArrayList<>();
@@ -259,17 +290,37 @@ public final class Backward {
       s.grad = hooked(s.node, hook, s.grad);
       s.owned = false;
     }
+    if (s.node.rule().orElse(null) instanceof Rule.Joint joint) {
+      passAll(s, joint);
+      return;
+    }
     for (int i = 0; i < s.inputs.length; i++) {
       Slot input = s.inputs[i];
       if (input != null && input.needed) {
-        Tensor gradient = s.node.rule().orElseThrow().vjp(s.node, i, s.grad);
-        if (Anomaly.isOn()) {
-          Anomaly.checkBackward(s.node, i, s.grad, gradient);
-        }
-        if (gradient != null) {
-          add(input, gradient);
-        }
+        give(s, i, s.node.rule().orElseThrow().vjp(s.node, i, s.grad));
       }
+    }
+  }
+
+  private void passAll(Slot s, Rule.Joint rule) {
+    boolean[] needed = new boolean[s.inputs.length];
+    for (int i = 0; i < needed.length; i++) {
+      needed[i] = s.inputs[i] != null && s.inputs[i].needed;
+    }
+    Tensor[] gradients = rule.vjps(s.node, needed, s.grad);
+    for (int i = 0; i < needed.length; i++) {
+      if (needed[i]) {
+        give(s, i, gradients[i]);
+      }
+    }
+  }
+
+  private void give(Slot s, int input, Tensor gradient) {
+    if (Anomaly.isOn()) {
+      Anomaly.checkBackward(s.node, input, s.grad, gradient);
+    }
+    if (gradient != null) {
+      add(s.inputs[input], gradient);
     }
   }
 

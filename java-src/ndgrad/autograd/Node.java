@@ -10,6 +10,7 @@ import ndgrad.DType;
 import ndgrad.GraphException;
 import ndgrad.MutationException;
 import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
 
 /**
  * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the values the rule saved.
@@ -138,6 +139,44 @@ public final class Node {
   }
 
   /**
+   * Something that leads to this node.
+   *
+   * @return the leaf of a leaf's node; otherwise a tensor of the output's shape and dtype whose values say nothing
+   */
+  public Tensor standIn() {
+    return leaf != null
+        ? leaf
+        : new Tensor(Strided.zeros(outDtype).with(outLayout)).madeBy(this);
+  }
+
+  /**
+   * Whether gradients end here.
+   *
+   * @return true for a leaf's node
+   */
+  public boolean isLeaf() {
+    return rule == null;
+  }
+
+  /**
+   * When this was made.
+   *
+   * @return higher than for all nodes made before; 0 for a leaf's node
+   */
+  public long sequence() {
+    return sequence;
+  }
+
+  /**
+   * The number that the next node will exceed.
+   *
+   * @return the latest sequence number
+   */
+  public static long latest() {
+    return CLOCK.get();
+  }
+
+  /**
    * The op's name.
    *
    * @return {@code "leaf"} for a leaf's node
@@ -180,11 +219,6 @@ public final class Node {
 
   Tensor leaf() {
     return leaf;
-  }
-
-  /** Creation order: an op's node comes after those of its inputs. */
-  long sequence() {
-    return sequence;
   }
 
   /**

@@ -2,6 +2,7 @@ package ndgrad.op;
 
 import java.util.List;
 import ndgrad.autograd.Backward;
+import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.spec.Sums;
 
@@ -39,5 +40,16 @@ public final class Reverse {
       boolean retainGraph,
       boolean createGraph) {
     return Backward.gradients(outputs, upstream, inputs, retainGraph, createGraph, Sums.INSTANCE);
+  }
+
+  /**
+   * Whether outputs depend on a tracked array other than through some inputs.
+   *
+   * @param outputs what was computed
+   * @param inputs with respect to what it is differentiated
+   * @return true when somebody else may differentiate them, too
+   */
+  public static boolean dependsOnMore(List<Tensor> outputs, List<Tensor> inputs) {
+    return !Backward.boundary(outputs, inputs, Node::isLeaf).isEmpty();
   }
 }

@@ -1,0 +1,289 @@
+package ndgrad;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Lift;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.Reductions;
+import ndgrad.op.Reverse;
+
+/**
+ * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where one is missing it
+ * follows from the other. Immutable, and made by {@link Grad#custom}. Rules are written in ops, so they can be
+ * differentiated in turn, and work inside {@code vmap}. What the function uses beside its arguments is a constant.
+ *
+ * <pre>{@code
+ * Custom halved = Grad.custom(xs -> List.of(xs.get(0)))
+ *     .withVjp((xs, ys, gs) -> List.of(gs.get(0).mul(0.5)));
+ * }</pre>
+ */
+public final class Custom implements Function<List<Array>, List<Array>> {
+
+  /** Gradients of the arguments from cotangents of the results. */
+  @FunctionalInterface
+  public interface VjpRule {
+    /**
+     * The vector-Jacobian product.
+     *
+     * @param xs the arguments
+     * @param ys the results
+     * @param cotangents one for each result, zeros where it does not count
+     * @return one gradient for each argument, of its shape
+     */
+    List<Array> apply(List<Array> xs, List<Array> ys, List<Array> cotangents);
+  }
+
+  /** Tangents of the results from tangents of the arguments. */
+  @FunctionalInterface
+  public interface JvpRule {
+    /**
+     * The Jacobian-vector product; linear in the tangents.
+     *
+     * @param xs the arguments
+     * @param ys the results
+     * @param tangents one for each argument, zeros where it does not move
+     * @return one tangent for each result, of its shape
+     */
+    List<Array> apply(List<Array> xs, List<Array> ys, List<Array> tangents);
+  }
+
+  private final Function<List<Array>, List<Array>> f;
+  private final Optional<VjpRule> vjp;
+  private final Optional<JvpRule> jvp;
+
+  Custom(
+      Function<List<Array>, List<Array>> f, Optional<VjpRule> vjp, Optional<JvpRule> jvp) {
+    this.f = f;
+    this.vjp = vjp;
+    this.jvp = jvp;
+  }
+
+  /**
+   * The same function with another rule for gradients.
+   *
+   * @param rule the rule
+   * @return a new function
+   */
+  public Custom withVjp(VjpRule rule) {
+    return new Custom(f, Optional.of(rule), jvp);
+  }
+
+  /**
+   * The same function with another rule for tangents.
+   *
+   * @param rule the rule
+   * @return a new function
+   */
+  public Custom withJvp(JvpRule rule) {
+    return new Custom(f, vjp, Optional.of(rule));
+  }
+
+  /**
+   * Applies the function.
+   *
+   * @param xs the arguments
+   * @return the results
+   * @throws GraphException when it has no rule
+   */
+  @Override
+  public List<Array> apply(List<Array> xs) {
+    if (vjp.isEmpty() && jvp.isEmpty()) {
+      throw new GraphException("a custom function needs a rule: give it one by custom-vjp or custom-jvp");
+    }
+    return Lifted.arrays(run(Lifted.tensors(xs)));
+  }
+
+  private List<Tensor> run(List<Tensor> xs) {
+    long level = Lifted.level(xs);
+    List<Tensor> outs;
+    if (level == 0) {
+      outs = Lifted.recording(false, () -> Lifted.apply(f, xs)).stream().map(Tensor::alias).toList();
+    } else if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
+      outs =
+          overBatch(Packing.batched(xs, level), Packing.size(xs, level)).run(Packing.peeled(xs, level)).stream()
+              .map(y -> Lifted.batched(level, y))
+              .toList();
+    } else {
+      outs = dual(xs, level);
+    }
+    boolean floating = outs.stream().anyMatch(y -> y.dtype().isFloating());
+    return floating && GradMode.isEnabled() && Lifted.anyTracked(xs) ? new Run().record(xs, outs) : outs;
+  }
+
+  private List<Tensor> dual(List<Tensor> xs, long level) {
+    List<Tensor> primals = xs.stream().map(x -> Lifted.primal(x, level)).toList();
+    List<Tensor> tangents = xs.stream().map(x -> Lifted.tangent(x, level)).toList();
+    List<Tensor> ys = run(primals);
+    List<Tensor> ts = push(primals, ys, tangents);
+    List<Tensor> outs = new ArrayList<>();
+    for (int i = 0; i < ys.size(); i++) {
+      outs.add(ys.get(i).dtype().isFloating() ? Lifted.dual(level, ys.get(i), ts.get(i)) : ys.get(i));
+    }
+    return outs;
+  }
+
+  /** Tangents by the rule for them, or as the gradient of ⟨vjp(u), t⟩ by u. */
+  private List<Tensor> push(List<Tensor> xs, List<Tensor> ys, List<Tensor> tangents) {
+    if (jvp.isPresent()) {
+      return checked(
+          "custom-jvp", "tangent", "result",
+          jvp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(tangents)), ys);
+    }
+    return transposed(
+        ys, tangents,
+        us -> checked(
+            "custom-vjp", "gradient", "argument",
+            vjp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(us)), xs));
+  }
+
+  /** Gradients by the rule for them, or as the gradient of ⟨jvp(t), g⟩ by t. */
+  private List<Tensor> pull(List<Tensor> xs, List<Tensor> ys, List<Tensor> cotangents) {
+    if (vjp.isPresent()) {
+      return checked(
+          "custom-vjp", "gradient", "argument",
+          vjp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(cotangents)), xs);
+    }
+    return transposed(
+        xs, cotangents,
+        ts -> checked(
+            "custom-jvp", "tangent", "result",
+            jvp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(ts)), ys));
+  }
+
+  /** The transpose of a linear function, applied to directions of its results. */
+  static List<Tensor> transposed(
+      List<Tensor> domain, List<Tensor> directions, Function<List<Tensor>, List<Tensor>> linear) {
+    boolean create = GradMode.isEnabled();
+    List<Tensor> points = domain.stream().map(Lifted::zeros).toList();
+    points.stream().filter(p -> p.dtype().isFloating()).forEach(p -> p.requireGrad(true));
+    List<Tensor> moving = points.stream().filter(Tensor::requiresGrad).toList();
+    List<Tensor> outs = Lifted.recording(true, () -> linear.apply(points));
+    List<Tensor> live = new ArrayList<>();
+    List<Tensor> upstream = new ArrayList<>();
+    for (int i = 0; i < outs.size(); i++) {
+      if (outs.get(i) != null && outs.get(i).requiresGrad()) {
+        live.add(outs.get(i));
+        upstream.add(directions.get(i));
+      }
+    }
+    Tensor[] found = Reverse.gradients(live, upstream, moving, true, create);
+    List<Tensor> all = new ArrayList<>();
+    for (int i = 0, k = 0; i < points.size(); i++) {
+      Tensor p = points.get(i);
+      Tensor g = p.requiresGrad() ? found[k++] : null;
+      all.add(g == null ? Lifted.zeros(p) : g);
+    }
+    return all;
+  }
+
+  private static List<Tensor> checked(
+      String op, String what, String whose, List<Array> given, List<Tensor> like) {
+    Lifted.requireCount(op, what, like.size(), given.size());
+    List<Tensor> out = new ArrayList<>();
+    for (int i = 0; i < like.size(); i++) {
+      Tensor l = like.get(i);
+      Array g = given.get(i);
+      if (g == null || !l.dtype().isFloating()) {
+        out.add(Lifted.zeros(l));
+      } else if (g.tensor().layout().sameShape(l.layout())) {
+        out.add(Lifted.as(g.tensor(), l.dtype()));
+      } else {
+        throw new ShapeException(
+            op + ": the rule gave a " + what + " of shape " + g.tensor().layout() + " for " + whose + " " + i
+                + " of shape " + l.layout(),
+            "op", op, "shapes", List.of(g.shape(), l.shape()));
+      }
+    }
+    return out;
+  }
+
+  /** This function of one example as one of a batch. */
+  private Custom overBatch(boolean[] batched, int size) {
+    Optional<VjpRule> pulled =
+        vjp.map(
+            rule ->
+                (xs, ys, gs) -> {
+                  long level = Lift.newLevel();
+                  List<Array> found =
+                      rule.apply(lift(xs, batched, level), lift(ys, level), lift(gs, level));
+                  Lifted.requireCount("custom-vjp", "gradient", xs.size(), found.size());
+                  List<Array> out = new ArrayList<>();
+                  for (int i = 0; i < xs.size(); i++) {
+                    out.add(gathered(found.get(i), level, size, batched[i]));
+                  }
+                  return out;
+                });
+    Optional<JvpRule> pushed =
+        jvp.map(
+            rule ->
+                (xs, ys, ts) -> {
+                  long level = Lift.newLevel();
+                  return rule
+                      .apply(lift(xs, batched, level), lift(ys, level), lift(ts, batched, level))
+                      .stream()
+                      .map(t -> gathered(t, level, size, true))
+                      .toList();
+                });
+    return new Custom(Packing.overBatch(f, batched, size), pulled, pushed);
+  }
+
+  private static List<Array> lift(List<Array> xs, long level) {
+    boolean[] all = new boolean[xs.size()];
+    Arrays.fill(all, true);
+    return lift(xs, all, level);
+  }
+
+  private static List<Array> lift(List<Array> xs, boolean[] batched, long level) {
+    return Lifted.arrays(Packing.lifted(Lifted.tensors(xs), batched, level));
+  }
+
+  /** What belongs to all examples; the sum where they share one argument. */
+  private static Array gathered(Array found, long level, int size, boolean apart) {
+    Tensor all = Lifted.physical(found.tensor(), level, size);
+    return Array.of(apart ? all : Reductions.SUM.of(all, 0));
+  }
+
+  /** One application. */
+  private final class Run implements Rule.Joint {
+    private Packing packing;
+
+    List<Tensor> record(List<Tensor> xs, List<Tensor> outs) {
+      packing = Packing.of(outs);
+      Tensor packed = packing.pack(outs);
+      Tensor[] ins = xs.toArray(Tensor[]::new);
+      Node node = new Node(this, null, ins, packed.layout(), packed.dtype());
+      for (int i = 0; i < ins.length; i++) {
+        node.save(i, ins[i]);
+      }
+      packed.madeBy(node);
+      node.save(ins.length, packed);
+      return packing.unpack(packed, outs);
+    }
+
+    @Override
+    public String name() {
+      return "custom";
+    }
+
+    @Override
+    public Tensor[] vjps(Node node, boolean[] needed, Tensor cotangent) {
+      List<Tensor> xs = new ArrayList<>();
+      for (int i = 0; i < node.arity(); i++) {
+        xs.add(node.in(i));
+      }
+      List<Tensor> found =
+          pull(xs, packing.whole(node.out()), packing.whole(cotangent));
+      Tensor[] out = new Tensor[needed.length];
+      for (int i = 0; i < out.length; i++) {
+        out[i] = needed[i] ? found.get(i) : null;
+      }
+      return out;
+    }
+  }
+}

@@ -1,0 +1,478 @@
+package ndgrad;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Function;
+import java.util.function.IntFunction;
+import java.util.function.UnaryOperator;
+import ndgrad.autograd.Lift;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.Reverse;
+
+/**
+ * From functions of arrays to functions of arrays: derivatives in reverse and forward mode, batches, and functions with
+ * rules of their own. They nest in any order and to any depth; what an inner one differentiates is never confused with
+ * what an outer one does, and arrays that the function takes from outside keep their part in the graph.
+ *
+ * <p>The singular methods take functions of one array; those in the plural take functions of a list of arrays.
+ *
+ * <pre>{@code
+ * Grad.grad(x -> x.mul(x).sum()).apply(Array.of(1.0, 2.0));              // [2, 4]
+ * Grad.jvp(x -> x.sin(), Array.of(0.5), Array.of(1.0)).tangent();        // [cos 0.5]
+ * Grad.vmap(Grad.grad(x -> x.mul(x).sum())).apply(Array.ones(8, 2));     // one gradient an example
+ * Grad.hessian(x -> x.pow(3).sum()).apply(Array.of(1.0, 2.0));           // [[6, 0], [0, 12]]
+ * }</pre>
+ */
+public final class Grad {
+  /** How many rows of a Jacobian are computed at once unless said otherwise. */
+  public static final int CHUNK = 128;
+
+  private Grad() {}
+
+  /** Which way derivatives are carried. */
+  public enum Mode {
+    /** From the arguments on, by tangents: one pass for all results, a basis vector an argument's element. */
+    FORWARD,
+    /** Back from the results, by cotangents: a basis vector a result's element. */
+    REVERSE,
+    /** Forward where the arguments have fewer elements than the results. */
+    AUTO
+  }
+
+  /**
+   * A value and a gradient.
+   *
+   * @param value what the function gave
+   * @param gradient of the argument's shape and dtype
+   */
+  public record Valued(Array value, Array gradient) {}
+
+  /**
+   * A value and its gradients.
+   *
+   * @param value what the function gave
+   * @param gradients one for each argument, of its shape and dtype
+   */
+  public record ValuedAll(Array value, List<Array> gradients) {}
+
+  /**
+   * A result and how gradients go back.
+   *
+   * @param value what the function gave
+   * @param pullback from a cotangent of the result to the gradient of the argument; can be applied again
+   */
+  public record Vjp(Array value, UnaryOperator<Array> pullback) {}
+
+  /**
+   * Results and how gradients go back.
+   *
+   * @param values what the function gave
+   * @param pullback from cotangents of the results to gradients of the arguments
+   */
+  public record VjpAll(List<Array> values, Pullback pullback) {}
+
+  /**
+   * A result and its directional derivative.
+   *
+   * @param value what the function gave
+   * @param tangent of its shape
+   */
+  public record Jvp(Array value, Array tangent) {}
+
+  /**
+   * Results and their directional derivatives.
+   *
+   * @param values what the function gave
+   * @param tangents one for each result, of its shape; zeros for those that do not move
+   */
+  public record JvpAll(List<Array> values, List<Array> tangents) {}
+
+  /**
+   * A result and the derivative as a linear function.
+   *
+   * @param value what the function gave
+   * @param jvp from a tangent of the argument to that of the result
+   */
+  public record Linear(Array value, UnaryOperator<Array> jvp) {}
+
+  /**
+   * Results and the derivative as a linear function.
+   *
+   * @param values what the function gave
+   * @param jvp from tangents of the arguments to those of the results
+   */
+  public record LinearAll(List<Array> values, UnaryOperator<List<Array>> jvp) {}
+
+  /**
+   * The gradient of a function whose value is one number.
+   *
+   * @param f the function
+   * @return from the argument to the gradient; throws GraphException when the value has several elements
+   */
+  public static UnaryOperator<Array> grad(Function<Array, Array> f) {
+    return x -> valueAndGrad(f).apply(x).gradient();
+  }
+
+  /**
+   * The gradients of a function whose value is one number.
+   *
+   * @param f the function
+   * @return from the arguments to their gradients
+   */
+  public static UnaryOperator<List<Array>> grads(Function<List<Array>, Array> f) {
+    return xs -> valueAndGrads(f).apply(xs).gradients();
+  }
+
+  /**
+   * Value and gradient of a function whose value is one number.
+   *
+   * @param f the function
+   * @return from the argument to both; throws GraphException when the value has several elements
+   */
+  public static Function<Array, Valued> valueAndGrad(Function<Array, Array> f) {
+    return x -> {
+      ValuedAll all = valueAndGrads(xs -> f.apply(xs.getFirst())).apply(List.of(x));
+      return new Valued(all.value(), all.gradients().getFirst());
+    };
+  }
+
+  /**
+   * Value and gradients of a function whose value is one number.
+   *
+   * @param f the function
+   * @return from the arguments to both; throws GraphException when the value has several elements
+   */
+  public static Function<List<Array>, ValuedAll> valueAndGrads(Function<List<Array>, Array> f) {
+    return xs -> {
+      Pullback pass = Pullback.of("grad", ins -> List.of(f.apply(ins)), xs);
+      Array value = pass.values().getFirst();
+      List<Optional<Array>> found = pass.gradients(List.of(one(value)), false);
+      List<Array> gradients = new ArrayList<>();
+      for (int i = 0; i < xs.size(); i++) {
+        Tensor x = xs.get(i).tensor();
+        gradients.add(found.get(i).orElseGet(() -> Array.of(Lifted.zeros(x))));
+      }
+      return new ValuedAll(value, List.copyOf(gradients));
+    };
+  }
+
+  /**
+   * The cotangent of a value that is one number.
+   *
+   * @param value of one element
+   * @return a one of its shape and dtype
+   * @throws GraphException when it has another number of elements, or is not floating
+   */
+  public static Array one(Array value) {
+    if (value.size() != 1 || !value.dtype().isFloating()) {
+      throw new GraphException(
+          "grad: the function to differentiate must return one floating number, got shape "
+              + value.tensor().layout() + ", " + value.dtype() + "; use vjp or jacobian for other results",
+          "op", "grad", "shape", value.shape(), "dtype", value.dtype().toString());
+    }
+    return Array.ones(value.shape()).astype(value.dtype());
+  }
+
+  /**
+   * A result and how gradients go back through it.
+   *
+   * @param f the function
+   * @param x its argument, floating
+   * @return the result and the vector-Jacobian product
+   */
+  public static Vjp vjp(Function<Array, Array> f, Array x) {
+    VjpAll all = vjps(xs -> List.of(f.apply(xs.getFirst())), List.of(x));
+    return new Vjp(
+        all.values().getFirst(), g -> all.pullback().apply(List.of(g)).getFirst());
+  }
+
+  /**
+   * Results and how gradients go back through them.
+   *
+   * @param f the function
+   * @param xs its arguments
+   * @return the results and the vector-Jacobian product
+   * @throws DTypeException when an argument is not floating
+   */
+  public static VjpAll vjps(Function<List<Array>, List<Array>> f, List<Array> xs) {
+    Pullback pass = Pullback.of("vjp", f, xs);
+    return new VjpAll(pass.values(), pass);
+  }
+
+  /**
+   * A result and its derivative along a direction, in one pass forward.
+   *
+   * @param f the function
+   * @param x its argument, floating
+   * @param tangent the direction, of the argument's shape
+   * @return both
+   * @throws ShapeException when the direction has another shape
+   */
+  public static Jvp jvp(Function<Array, Array> f, Array x, Array tangent) {
+    JvpAll all = jvps(xs -> List.of(f.apply(xs.getFirst())), List.of(x), List.of(tangent));
+    return new Jvp(all.values().getFirst(), all.tangents().getFirst());
+  }
+
+  /**
+   * Results and their derivatives along a direction, in one pass forward.
+   *
+   * @param f the function
+   * @param xs its arguments
+   * @param tangents the direction, one array for each argument, of its shape
+   * @return both
+   * @throws DTypeException when an argument is not floating
+   * @throws ShapeException when a tangent has another shape than its argument
+   */
+  public static JvpAll jvps(
+      Function<List<Array>, List<Array>> f, List<Array> xs, List<Array> tangents) {
+    Lifted.requireCount("jvp", "tangent", xs.size(), tangents.size());
+    Lifted.requireFloating("jvp", Lifted.tensors(xs));
+    long level = Lift.newLevel();
+    List<Tensor> ins = new ArrayList<>();
+    for (int i = 0; i < xs.size(); i++) {
+      Tensor x = xs.get(i).tensor();
+      ins.add(Lifted.dual(level, x, Lifted.direction("jvp", "tangent", tangents.get(i).tensor(), x)));
+    }
+    List<Tensor> outs = Lifted.apply(f, ins);
+    return new JvpAll(
+        outs.stream().map(y -> Array.of(Lifted.primal(y, level))).toList(),
+        outs.stream().map(y -> Array.of(Lifted.tangent(y, level))).toList());
+  }
+
+  /**
+   * The Hessian of a function whose value is one number, times a vector: forward over reverse, at a small multiple of
+   * the cost of the gradient.
+   *
+   * @param f the function
+   * @param x its argument
+   * @param v the vector, of the argument's shape
+   * @return of the argument's shape
+   */
+  public static Array hvp(Function<Array, Array> f, Array x, Array v) {
+    return jvp(grad(f), x, v).tangent();
+  }
+
+  /**
+   * A result and the derivative at its argument as a linear function, whose applications do not run the function again.
+   *
+   * @param f the function
+   * @param x its argument
+   * @return both
+   */
+  public static Linear linearize(Function<Array, Array> f, Array x) {
+    LinearAll all = linearizes(xs -> List.of(f.apply(xs.getFirst())), List.of(x));
+    return new Linear(all.values().getFirst(), t -> all.jvp().apply(List.of(t)).getFirst());
+  }
+
+  /**
+   * Results and the derivative at their arguments as a linear function, whose applications do not run the function
+   * again: the transpose of the vector-Jacobian product.
+   *
+   * @param f the function
+   * @param xs its arguments
+   * @return both
+   */
+  public static LinearAll linearizes(Function<List<Array>, List<Array>> f, List<Array> xs) {
+    Pullback pass = Pullback.of("linearize", f, xs);
+    List<Tensor> ys = pass.outputs();
+    List<Tensor> us = ys.stream().map(Lifted::zeros).toList();
+    us.stream().filter(u -> u.dtype().isFloating()).forEach(u -> u.requireGrad(true));
+    Tensor[] pulled = Lifted.recording(true, () -> pass.pull(us, true));
+    return new LinearAll(pass.values(), ts -> pushed(pass, us, pulled, ts));
+  }
+
+  private static List<Array> pushed(
+      Pullback pass, List<Tensor> us, Tensor[] pulled, List<Array> tangents) {
+    List<Tensor> xs = pass.inputs();
+    Lifted.requireCount("linearize", "tangent", xs.size(), tangents.size());
+    List<Tensor> live = new ArrayList<>();
+    List<Tensor> along = new ArrayList<>();
+    for (int i = 0; i < pulled.length; i++) {
+      Tensor t = Lifted.direction("linearize", "tangent", tangents.get(i).tensor(), xs.get(i));
+      if (pulled[i] != null && pulled[i].requiresGrad()) {
+        live.add(pulled[i]);
+        along.add(t);
+      }
+    }
+    List<Tensor> points = us.stream().filter(Tensor::requiresGrad).toList();
+    boolean create = Autograd.isEnabled() && (pass.isLinked() || Lifted.anyTracked(along));
+    Tensor[] found = Reverse.gradients(live, along, points, true, create);
+    List<Array> out = new ArrayList<>();
+    int k = 0;
+    for (Tensor u : us) {
+      Tensor t = u.requiresGrad() ? found[k++] : null;
+      out.add(Array.of(t == null ? Lifted.zeros(u) : t));
+    }
+    return List.copyOf(out);
+  }
+
+  /**
+   * All first derivatives.
+   *
+   * @param f the function
+   * @return from the argument to an array of the result's shape followed by the argument's
+   */
+  public static UnaryOperator<Array> jacobian(Function<Array, Array> f) {
+    return jacobian(f, Mode.AUTO, CHUNK);
+  }
+
+  /**
+   * All first derivatives.
+   *
+   * @param f the function
+   * @param mode which way to go
+   * @param chunkSize how many basis vectors are carried at once: memory grows with it
+   * @return from the argument to an array of the result's shape followed by the argument's
+   */
+  public static UnaryOperator<Array> jacobian(
+      Function<Array, Array> f, Mode mode, int chunkSize) {
+    return x ->
+        jacobians(xs -> List.of(f.apply(xs.getFirst())), List.of(x), mode, chunkSize)
+            .getFirst()
+            .getFirst();
+  }
+
+  /**
+   * All first derivatives of several results by several arguments.
+   *
+   * @param f the function
+   * @param xs its arguments
+   * @param mode which way to go
+   * @param chunkSize how many basis vectors are carried at once
+   * @return for each result, for each argument, an array of the result's shape followed by the argument's
+   */
+  public static List<List<Array>> jacobians(
+      Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {
+    return Jacobians.blocks(f, xs, mode, chunkSize);
+  }
+
+  /**
+   * All second derivatives of a function whose value is one number, forward over reverse.
+   *
+   * @param f the function
+   * @return from the argument to an array of its shape twice
+   */
+  public static UnaryOperator<Array> hessian(Function<Array, Array> f) {
+    return jacobian(grad(f), Mode.FORWARD, CHUNK);
+  }
+
+  /**
+   * A function of one example as one of a batch.
+   *
+   * @param f the function of an example
+   * @return from an array with examples along its first axis to the results along the first axis
+   */
+  public static UnaryOperator<Array> vmap(Function<Array, Array> f) {
+    return x ->
+        vmaps(
+                xs -> List.of(f.apply(xs.getFirst())),
+                List.of(OptionalInt.of(0)),
+                i -> OptionalInt.of(0))
+            .apply(List.of(x))
+            .getFirst();
+  }
+
+  /**
+   * A function of one example as one of a batch.
+   *
+   * @param f the function of an example; its results must not depend on values of the host taken from the arrays
+   * @param inAxes for each argument the axis along which its examples lie, empty for one that all share
+   * @param outAxes for the result of each number where its examples shall lie; empty for one that is the same for all
+   * @return from batches to batches; throws ShapeException when the sizes of batches differ or an axis is out of range
+   */
+  public static UnaryOperator<List<Array>> vmaps(
+      Function<List<Array>, List<Array>> f,
+      List<OptionalInt> inAxes,
+      IntFunction<OptionalInt> outAxes) {
+    return xs -> Vmap.run(f, xs, inAxes, outAxes);
+  }
+
+  /**
+   * The same function, keeping none of its intermediate values for its gradient: it is run again when that is asked for,
+   * with the same random draws from the process's generator.
+   *
+   * @param f the function, which gives the same results whenever it is run
+   * @return a function with the same results and gradients
+   */
+  public static UnaryOperator<Array> checkpoint(Function<Array, Array> f) {
+    UnaryOperator<List<Array>> all = checkpoints(xs -> List.of(f.apply(xs.getFirst())));
+    return x -> all.apply(List.of(x)).getFirst();
+  }
+
+  /**
+   * The same function, keeping none of its intermediate values for its gradients: it is run again when they are asked
+   * for, with the same random draws from the process's generator.
+   *
+   * @param f the function, which gives the same results whenever it is run
+   * @return a function with the same results and gradients
+   */
+  public static UnaryOperator<List<Array>> checkpoints(Function<List<Array>, List<Array>> f) {
+    return new Checkpoint(f)::apply;
+  }
+
+  /**
+   * The same value as a constant: no gradient and no tangent passes.
+   *
+   * @param x an array
+   * @return the array outside all graphs and without tangents; the storage is shared
+   */
+  public static Array stopGradient(Array x) {
+    return x.detach();
+  }
+
+  /** A rule for functions of one array. */
+  @FunctionalInterface
+  public interface RuleOfOne {
+    /**
+     * A vector-Jacobian or a Jacobian-vector product.
+     *
+     * @param x the argument
+     * @param y the result
+     * @param direction the cotangent of the result, or the tangent of the argument
+     * @return the gradient of the argument, or the tangent of the result
+     */
+    Array apply(Array x, Array y, Array direction);
+  }
+
+  /**
+   * A function with a rule of its own for gradients.
+   *
+   * @param f the function
+   * @param rule from the cotangent of the result to the gradient of the argument
+   * @return the function
+   */
+  public static UnaryOperator<Array> customVjp(Function<Array, Array> f, RuleOfOne rule) {
+    return ofOne(
+        custom(xs -> List.of(f.apply(xs.getFirst())))
+            .withVjp((xs, ys, gs) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), gs.getFirst()))));
+  }
+
+  /**
+   * A function with a rule of its own for tangents.
+   *
+   * @param f the function
+   * @param rule from the tangent of the argument to the tangent of the result; linear in it
+   * @return the function
+   */
+  public static UnaryOperator<Array> customJvp(Function<Array, Array> f, RuleOfOne rule) {
+    return ofOne(
+        custom(xs -> List.of(f.apply(xs.getFirst())))
+            .withJvp((xs, ys, ts) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), ts.getFirst()))));
+  }
+
+  private static UnaryOperator<Array> ofOne(Custom all) {
+    return x -> all.apply(List.of(x)).getFirst();
+  }
+
+  /**
+   * A function that is to have derivatives of its own.
+   *
+   * @param f the function
+   * @return the function, to be given a rule by {@link Custom#withVjp} or {@link Custom#withJvp} or both
+   */
+  public static Custom custom(Function<List<Array>, List<Array>> f) {
+    return new Custom(f, Optional.empty(), Optional.empty());
+  }
+}

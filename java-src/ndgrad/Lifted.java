@@ -1,0 +1,126 @@
+package ndgrad;
+
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Lift;
+import ndgrad.autograd.Tensor;
+import ndgrad.op.spec.Structural;
+
+/** Into and out of what arrays stand for inside functional transforms. */
+final class Lifted {
+  private Lifted() {}
+
+  static List<Tensor> tensors(List<Array> arrays) {
+    return arrays.stream().map(Array::tensor).toList();
+  }
+
+  static List<Array> arrays(List<Tensor> tensors) {
+    return tensors.stream().map(Array::of).toList();
+  }
+
+  /** Applies a function to tensors by their public faces. */
+  static List<Tensor> apply(Function<List<Array>, List<Array>> f, List<Tensor> xs) {
+    return tensors(f.apply(arrays(xs)));
+  }
+
+  /** Runs with recording on or off. */
+  static <T> T recording(boolean on, Supplier<T> body) {
+    boolean before = GradMode.set(on);
+    try {
+      return body.get();
+    } finally {
+      GradMode.set(before);
+    }
+  }
+
+  static boolean anyTracked(List<Tensor> xs) {
+    return xs.stream().anyMatch(Tensor::requiresGrad);
+  }
+
+  static long level(List<Tensor> xs) {
+    return xs.stream().mapToLong(Tensor::level).max().orElse(0);
+  }
+
+  /**
+   * The same value as a point of its own of the graph, to differentiate with respect to.
+   *
+   * @param keep whether gradients flow on to what x was made from
+   */
+  static Tensor fresh(Tensor x, boolean keep) {
+    if (keep && x.requiresGrad()) {
+      return Structural.BROADCAST_TO.of(x, x.shape());
+    }
+    Tensor leaf = x.alias();
+    leaf.requireGrad(true);
+    return leaf;
+  }
+
+  static Tensor zeros(Tensor like) {
+    return Structural.zeros(like.dtype(), like.layout());
+  }
+
+  /** A value with another dtype where need be, by recorded ops. */
+  static Tensor as(Tensor x, DType dtype) {
+    return x.dtype() == dtype ? x : Structural.CAST.of(x, dtype);
+  }
+
+  static void requireFloating(String op, List<Tensor> xs) {
+    for (int i = 0; i < xs.size(); i++) {
+      if (!xs.get(i).dtype().isFloating()) {
+        throw new DTypeException(
+            op + ": only floating arrays can be differentiated, argument " + i + " is " + xs.get(i).dtype()
+                + "; convert it with astype",
+            "op", op, "argument", i, "dtype", xs.get(i).dtype().toString());
+      }
+    }
+  }
+
+  static void requireCount(String op, String what, int expected, int given) {
+    if (expected != given) {
+      throw new ArgumentException(
+          op + ": expected " + expected + " " + what + (expected == 1 ? "" : "s") + ", got " + given,
+          "op", op, "expected", expected, "given", given);
+    }
+  }
+
+  /** A tangent or cotangent checked and converted. */
+  static Tensor direction(String op, String what, Tensor given, Tensor like) {
+    if (!given.layout().sameShape(like.layout())) {
+      throw new ShapeException(
+          op + ": the " + what + " has shape " + given.layout() + ", what it belongs to " + like.layout(),
+          "op", op, "shapes", List.of(given.layout().shape(), like.layout().shape()));
+    }
+    return as(given, like.dtype());
+  }
+
+  static Tensor dual(long level, Tensor primal, Tensor tangent) {
+    return Tensor.lifted(new Lift.Dual(level, primal, tangent));
+  }
+
+  static Tensor batched(long level, Tensor physical) {
+    return Tensor.lifted(new Lift.Batched(level, physical));
+  }
+
+  /** The value of a result of a run of jvp. */
+  static Tensor primal(Tensor y, long level) {
+    return y.level() == level && y.lift().orElse(null) instanceof Lift.Dual d ? d.primal() : y;
+  }
+
+  /** The tangent of a result of a run of jvp. */
+  static Tensor tangent(Tensor y, long level) {
+    return y.level() == level && y.lift().orElse(null) instanceof Lift.Dual d ? d.tangent() : zeros(y);
+  }
+
+  static boolean isBatched(Tensor y, long level) {
+    return y.level() == level && y.lift().orElse(null) instanceof Lift.Batched;
+  }
+
+  /** All examples of a result of a run of vmap along the first axis. */
+  static Tensor physical(Tensor y, long level, int size) {
+    return y.level() == level && y.lift().orElse(null) instanceof Lift.Batched b
+        ? b.physical()
+        : Structural.repeated(y, size);
+  }
+}

@@ -1,0 +1,134 @@
+package ndgrad;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Lift;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Layout;
+import ndgrad.op.Joining;
+import ndgrad.op.Shapes;
+import ndgrad.op.spec.Structural;
+
+/**
+ * Several results of one application as one: the tape knows ops with one result. The floating results lie one after the
+ * other in one array, of which they are views; a single one is itself.
+ */
+final class Packing {
+  private final List<Layout> layouts = new ArrayList<>();
+  private final List<DType> dtypes = new ArrayList<>();
+  private int floating;
+
+  static Packing of(List<Tensor> outs) {
+    Packing p = new Packing();
+    for (Tensor y : outs) {
+      p.layouts.add(y.layout());
+      p.dtypes.add(y.dtype());
+      p.floating += y.dtype().isFloating() ? 1 : 0;
+    }
+    return p;
+  }
+
+  /** The floating results as one array outside the graph. */
+  Tensor pack(List<Tensor> outs) {
+    List<Tensor> parts = outs.stream().filter(y -> y.dtype().isFloating()).map(Tensor::alias).toList();
+    if (parts.size() == 1) {
+      return parts.getFirst();
+    }
+    boolean before = GradMode.set(false);
+    try {
+      return Joining.CAT.of(parts.stream().map(y -> Shapes.RESHAPE.of(y, -1)).toList(), 0);
+    } finally {
+      GradMode.set(before);
+    }
+  }
+
+  /** The results, the floating ones as parts of the packed array. */
+  List<Tensor> unpack(Tensor packed, List<Tensor> outs) {
+    List<Tensor> parts = parts(packed);
+    List<Tensor> all = new ArrayList<>();
+    for (int i = 0; i < outs.size(); i++) {
+      all.add(dtypes.get(i).isFloating() ? parts.get(i) : outs.get(i));
+    }
+    return all;
+  }
+
+  /** As many values as there are results; zeros for those that are not floating. */
+  List<Tensor> whole(Tensor packed) {
+    List<Tensor> all = new ArrayList<>(parts(packed));
+    for (int i = 0; i < all.size(); i++) {
+      if (all.get(i) == null) {
+        all.set(i, Structural.zeros(dtypes.get(i), layouts.get(i)));
+      }
+    }
+    return all;
+  }
+
+  /** The cotangents of the results; null for those that are not floating. */
+  List<Tensor> cotangents(Tensor packed) {
+    return parts(packed);
+  }
+
+  private List<Tensor> parts(Tensor packed) {
+    List<Tensor> out = new ArrayList<>();
+    int at = 0;
+    for (int i = 0; i < dtypes.size(); i++) {
+      if (!dtypes.get(i).isFloating()) {
+        out.add(null);
+      } else if (floating == 1) {
+        out.add(packed);
+      } else {
+        int n = layouts.get(i).intSize();
+        Tensor part = Shapes.RESHAPE.of(Shapes.NARROW.of(packed, 0, at, n), layouts.get(i).shape());
+        out.add(Lifted.as(part, dtypes.get(i)));
+        at += n;
+      }
+    }
+    return out;
+  }
+
+  /** The number of examples of a batch. */
+  static int size(List<Tensor> xs, long level) {
+    for (Tensor x : xs) {
+      if (Lifted.isBatched(x, level)) {
+        return ((Lift.Batched) x.lift().orElseThrow()).physical().dim(0);
+      }
+    }
+    throw new IllegalStateException("nothing is batched at this level");
+  }
+
+  static boolean[] batched(List<Tensor> xs, long level) {
+    boolean[] out = new boolean[xs.size()];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = Lifted.isBatched(xs.get(i), level);
+    }
+    return out;
+  }
+
+  static List<Tensor> peeled(List<Tensor> xs, long level) {
+    return xs.stream()
+        .map(x -> Lifted.isBatched(x, level) ? ((Lift.Batched) x.lift().orElseThrow()).physical() : x)
+        .toList();
+  }
+
+  /** A function of one example as one of a batch: every result has all examples along its first axis. */
+  static Function<List<Array>, List<Array>> overBatch(
+      Function<List<Array>, List<Array>> f, boolean[] batched, int size) {
+    return xs -> {
+      long level = Lift.newLevel();
+      List<Tensor> ins = lifted(Lifted.tensors(xs), batched, level);
+      return Lifted.apply(f, ins).stream()
+          .map(y -> Array.of(Lifted.physical(y, level, size)))
+          .toList();
+    };
+  }
+
+  static List<Tensor> lifted(List<Tensor> xs, boolean[] batched, long level) {
+    List<Tensor> ins = new ArrayList<>();
+    for (int i = 0; i < xs.size(); i++) {
+      ins.add(batched[i] ? Lifted.batched(level, xs.get(i)) : xs.get(i));
+    }
+    return ins;
+  }
+}
