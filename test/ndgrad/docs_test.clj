@@ -44,13 +44,12 @@
 (defn- namespaces
   "The namespaces under src/, loaded."
   []
-  (let [src (io/file root "src")]
-    (for [^File f (sort (file-seq src))
-          :when (str/ends-with? (.getName f) ".clj")
-          :let [text (slurp f)]
-          :when (re-find #"(?m)^\(ns " text)
-          :let [n (second (read-string text))]]
-      (do (require n) n))))
+  (vec (for [^File f (sort (file-seq (io/file root "src")))
+             :when (str/ends-with? (.getName f) ".clj")
+             :let [text (slurp f)]
+             :when (re-find #"(?m)^\(ns " text)
+             :let [n (second (read-string text))]]
+         (do (require n) n))))
 
 (defn- alias-of [n]
   (or ('{ndgrad.core nd, ndgrad.random r} n)
