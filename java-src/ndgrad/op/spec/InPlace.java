@@ -66,12 +66,22 @@ public final class InPlace {
       bump(target, op.name() + "!");
       return target;
     }
-    Tensor first = tracked && op.saves(ins, 0) ? snapshot(target) : target;
+    Tensor first = tracked && savesTarget(op, ins) ? snapshot(target) : target;
     Tensor[] operands = ins.clone();
     for (int i = 0; i < operands.length; i++) {
       operands[i] = operands[i] == target ? first : operands[i];
     }
     return replace(target, tracked, op.name(), t -> (Tensor) op.call((Object[]) operands));
+  }
+
+  /** Whether a gradient reads the target, which may be more than one of the inputs. */
+  private static boolean savesTarget(Elementwise op, Tensor[] ins) {
+    for (int i = 0; i < ins.length; i++) {
+      if (ins[i] == ins[0] && op.saves(ins, i)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What the array was, with its history, for rules that read it after it was overwritten. */
@@ -203,15 +213,8 @@ public final class InPlace {
     if (!GradMode.isEnabled()) {
       return false;
     }
-    Tensor root = target.root();
     boolean trackedValue = others.stream().anyMatch(Tensor::requiresGrad);
-    if (root.isLeaf() && root.requiresGrad()) {
-      if (root != target) {
-        throw new GraphException(
-            "cannot write into a view of a leaf that requires a gradient; write to the leaf itself, use no-grad,"
-                + " or setitem, which makes a new array",
-            "shape", target.layout().shape());
-      }
+    if (target.isLeaf() && target.requiresGrad()) {
       if (trackedValue) {
         throw new GraphException(
             "cannot write a tracked value into a leaf that requires a gradient; use the out-of-place form, or"
@@ -219,6 +222,14 @@ public final class InPlace {
             "shape", target.layout().shape());
       }
       return false;
+    }
+    // A tracked view of an array without history is a view of a leaf, which may itself be a view of that array.
+    Tensor root = target.root();
+    if (root != target && root.isLeaf() && (root.requiresGrad() || target.requiresGrad())) {
+      throw new GraphException(
+          "cannot write into a view of a leaf that requires a gradient; write to the leaf itself, use no-grad,"
+              + " or setitem, which makes a new array",
+          "shape", target.layout().shape());
     }
     return trackedValue || target.requiresGrad();
   }

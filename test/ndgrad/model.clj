@@ -1,0 +1,581 @@
+(ns ndgrad.model
+  "A deliberately naive model of arrays with reverse mode, to compare ndgrad with: every element is a scalar of its own.
+
+  - A storage is a vector of doubles and a version. An array is a shape and, for each element, the number of its cell: a
+    view is another list of cells of the same storage.
+  - The tape is a list of scalars; each has its parents with the partial derivatives. An array that requires a gradient
+    has a scalar for each element. Writing into some cells of a tracked array gives these cells other scalars, in the array
+    that owns the history (the root) and in all its views.
+  - Records, one an op, exist for the errors alone: what the op saved, at which version, and whether it was freed.
+
+  The state is a value. `step` takes a form such as (nd/mul! a1 2.0), the arrays that its symbols stand for, and
+  returns the next state with the resulting array, or the errors of which one must be raised.")
+
+(defn- fail!
+  "Ends a step in an error: a set of [class op] of which the real one must be, op nil when any will do."
+  [& errors]
+  (throw (ex-info "an error of the program" {:errors (set errors)})))
+
+(defn- undecided!
+  "Ends a step whose result would hang on a rounding error or grows too large: no such program is run."
+  []
+  (throw (ex-info "not a good program" {:undecided true})))
+
+;; ---------------------------------------------------------------------------------------------
+;; shapes
+
+(defn size [shape] (reduce * 1 shape))
+
+(defn indexes
+  "All indexes of a shape in row-major order."
+  [shape]
+  (reduce (fn [all n] (for [i all, k (range n)] (conj i k))) [[]] shape))
+
+(defn- flat [shape index]
+  (reduce + (map * index (rest (reverse (reductions * 1 (reverse shape)))))))
+
+(defn- broadcast-shape
+  [& shapes]
+  (let [n (apply max 0 (map count shapes))]
+    (apply mapv
+           (fn [& dims]
+             (let [wide (set (remove #{1} dims))]
+               (if (next wide) (fail! ["ShapeException" nil]) (or (first wide) 1))))
+           (or (seq (map #(into (vec (repeat (- n (count %)) 1)) %) shapes)) [[]]))))
+
+(defn- stretched
+  "For each element of shape `to` the position of the element of shape `from` that broadcasting puts there."
+  [from to]
+  (when (or (> (count from) (count to)) (not= to (broadcast-shape from to)))
+    (fail! ["ShapeException" nil]))
+  (mapv (fn [index]
+          (flat from (map #(if (= 1 %1) 0 %2) from (drop (- (count to) (count from)) index))))
+        (indexes to)))
+
+;; ---------------------------------------------------------------------------------------------
+;; ops: [operands options] -> {:shape, :values, :partials}, where each element has [[operand element partial] …]
+
+(defn- near? [a b] (and (not= a b) (< (abs (- a b)) 1e-6)))
+
+(defn- elementwise
+  "From `value` and `partials`, functions of the operands' scalars; `partials` also has the value, first."
+  [value partials]
+  (fn [operands _]
+    (let [shape (apply broadcast-shape (map :shape operands))
+          places (mapv #(stretched (:shape %) shape) operands)
+          at (fn [e] (mapv (fn [o p] (nth (:values o) (nth p e))) operands places))
+          values (mapv #(apply value (at %)) (range (size shape)))]
+      {:shape shape
+       :values values
+       :partials (mapv (fn [e]
+                         (map-indexed (fn [i d] [i (nth (nth places i) e) d])
+                                      (apply partials (nth values e) (at e))))
+                       (range (size shape)))})))
+
+(defn- groups
+  "The elements of `shape` by the element of the result of a reduction that they belong to: [shape, lists]."
+  [shape {:keys [axis keepdims]}]
+  (let [axes (if (nil? axis) (set (range (count shape))) #{axis})
+        kept (vec (keep-indexed #(when-not (axes %1) %2) shape))
+        group (fn [index] (flat kept (keep-indexed #(when-not (axes %1) %2) index)))
+        by (group-by first (map (fn [index e] [(group index) e]) (indexes shape) (range)))]
+    [(if keepdims (vec (map-indexed #(if (axes %1) 1 %2) shape)) kept)
+     (mapv #(mapv second (by %)) (range (size kept)))]))
+
+(defn- reduction
+  "From `value`, a function of a list of scalars, and `partials`, of the value and the list."
+  [value partials]
+  (fn [[x] options]
+    (let [[shape lists] (groups (:shape x) options)
+          all (mapv (fn [es] (mapv #(nth (:values x) %) es)) lists)
+          values (mapv value all)]
+      {:shape shape
+       :values values
+       :partials (mapv (fn [es xs v] (map (fn [e d] [0 e d]) es (partials v xs))) lists all values)})))
+
+(defn- others [f xs] (map-indexed (fn [i _] (f (concat (take i xs) (drop (inc i) xs)))) xs))
+
+(defn- largest [xs]
+  (let [m (apply max xs)]
+    (when (some #(near? m %) xs) (undecided!))
+    m))
+
+(defn- matmul [[a b] _]
+  (let [row? (= 1 (count (:shape a))), column? (= 1 (count (:shape b)))
+        [m k] (if row? (into [1] (:shape a)) (:shape a))
+        [k2 n] (if column? (conj (:shape b) 1) (:shape b))]
+    (when (not= k k2) (fail! ["ShapeException" nil]))
+    (let [x (fn [i l] (nth (:values a) (+ (* i k) l)))
+          y (fn [l j] (nth (:values b) (+ (* l n) j)))
+          cells (for [i (range m), j (range n)] [i j])]
+      {:shape (cond-> [] (not row?) (conj m) (not column?) (conj n))
+       :values (mapv (fn [[i j]] (reduce + (map #(* (x i %) (y % j)) (range k)))) cells)
+       :partials (mapv (fn [[i j]]
+                         (mapcat (fn [l] [[0 (+ (* i k) l) (y l j)] [1 (+ (* l n) j) (x i l)]]) (range k)))
+                       cells)})))
+
+(defn- taking
+  "The result whose elements are elements of operands: `picks` lists [operand element]."
+  [operands shape picks]
+  {:shape shape
+   :values (mapv (fn [[i e]] (nth (:values (nth operands i)) e)) picks)
+   :partials (mapv (fn [[i e]] [[i e 1.0]]) picks)})
+
+(defn- cumsum [[x] {:keys [axis]}]
+  (let [shape (:shape x)
+        before (mapv (fn [index] (mapv #(flat shape (assoc index axis %)) (range (inc (nth index axis)))))
+                     (indexes shape))]
+    {:shape shape
+     :values (mapv (fn [es] (reduce + (map #(nth (:values x) %) es))) before)
+     :partials (mapv (fn [es] (map #(vector 0 % 1.0) es)) before)}))
+
+(defn- stack [operands _]
+  (when (not (apply = (map :shape operands))) (fail! ["ShapeException" nil]))
+  (let [shape (:shape (first operands))]
+    (taking operands (into [(count operands)] shape)
+            (for [i (range (count operands)), e (range (size shape))] [i e]))))
+
+(defn- gather [[x] {:keys [at]}]
+  (let [shape (:shape x)
+        rest-shape (subvec shape 1)]
+    (taking [x] (into [(count at)] rest-shape)
+            (for [i at, index (indexes rest-shape)]
+              [0 (flat shape (into [(mod i (first shape))] index))]))))
+
+(def ops
+  "What each op computes, and what it saves for the gradients of its inputs: input numbers or :out."
+  {:neg {:f (elementwise - (fn [_ _] [-1.0]))}
+   :exp {:f (elementwise #(Math/exp %) (fn [v _] [v])) :saves {0 [:out]}}
+   :sin {:f (elementwise #(Math/sin %) (fn [_ x] [(Math/cos x)])) :saves {0 [0]}}
+   :tanh {:f (elementwise #(Math/tanh %) (fn [v _] [(- 1.0 (* v v))])) :saves {0 [:out]}}
+   :square {:f (elementwise #(* % %) (fn [_ x] [(* 2.0 x)])) :saves {0 [0]}}
+   :relu {:f (elementwise #(do (when (near? 0.0 %) (undecided!)) (max 0.0 %))
+                          (fn [_ x] [(if (pos? x) 1.0 0.0)]))
+          :saves {0 [:out]}}
+   :add {:f (elementwise + (fn [_ _ _] [1.0 1.0]))}
+   :sub {:f (elementwise - (fn [_ _ _] [1.0 -1.0]))}
+   :mul {:f (elementwise * (fn [_ a b] [b a])) :saves {0 [1], 1 [0]}}
+   :div {:f (elementwise #(do (when (< (abs %2) 0.1) (undecided!)) (/ %1 %2))
+                         (fn [v _ b] [(/ 1.0 b) (- (/ v b))]))
+         :saves {0 [1], 1 [1 :out]}}
+   :maximum {:f (elementwise #(do (when (near? %1 %2) (undecided!)) (max %1 %2))
+                             (fn [_ a b] (cond (> a b) [1.0 0.0] (< a b) [0.0 1.0] :else [0.5 0.5])))
+             :saves {0 [0 1], 1 [0 1]}}
+   :where {:f (elementwise #(if (pos? %1) %2 %3) (fn [_ c _ _] (if (pos? c) [0.0 1.0 0.0] [0.0 0.0 1.0])))}
+   :sum {:f (reduction #(reduce + %) (fn [_ xs] (map (constantly 1.0) xs)))}
+   :mean {:f (reduction #(/ (reduce + %) (count %)) (fn [_ xs] (map (constantly (/ 1.0 (count xs))) xs)))}
+   :prod {:f (reduction #(reduce * %) (fn [_ xs] (others #(reduce * 1.0 %) xs))) :saves {0 [0 :out]}}
+   :max {:f (reduction largest (fn [m xs]
+                                 (let [ties (count (filter #(= m %) xs))]
+                                   (map #(if (= m %) (/ 1.0 ties) 0.0) xs))))
+         :saves {0 [0 :out]}}
+   :cumsum {:f cumsum}
+   :matmul {:f matmul :saves {0 [1], 1 [0]}}
+   :copy {:f (fn [[x] _] (taking [x] (:shape x) (map #(vector 0 %) (range (size (:shape x))))))}
+   :stack {:f stack}
+   :gather {:f gather}
+   :masked-fill {:f (elementwise (fn [x c v] (if (pos? c) v x)) (fn [_ _ c _] (if (pos? c) [0.0 0.0 1.0] [1.0 0.0 0.0])))}
+   :fill {:f (fn [[x value] _]
+               (taking [x value] (:shape x) (map #(vector 1 %) (stretched (:shape value) (:shape x)))))}})
+
+;; ---------------------------------------------------------------------------------------------
+;; the state
+
+(def start {:storages [], :arrays [], :tape [], :records []})
+
+(defn- cells-of [s id] (:cells (nth (:arrays s) id)))
+
+(defn array-of [s id] (nth (:arrays s) id))
+
+(defn values
+  "The elements of an array in row-major order."
+  [s id]
+  (let [a (array-of s id)]
+    (mapv #(nth (:values (nth (:storages s) (:storage a))) %) (:cells a))))
+
+(defn version [s id] (:version (nth (:storages s) (:storage (array-of s id)))))
+
+(defn tracked?
+  "Whether an array requires a gradient."
+  [s id]
+  (let [a (array-of s id)] (boolean (or (:record a) (:flag a)))))
+
+(defn leaf? [s id] (nil? (:record (array-of s id))))
+
+(defn- edge
+  "Where the gradient of an array goes: to a record or, when it is a leaf, to the array."
+  [s id]
+  (cond (:record (array-of s id)) [:record (:record (array-of s id))]
+        (tracked? s id) [:leaf id]))
+
+(defn- add-array
+  "[state id] with one more array; its root is itself unless given."
+  [s a]
+  (let [id (count (:arrays s))]
+    [(update s :arrays conj (merge {:root id, :record nil, :flag false, :nodes nil, :grad nil} a)) id]))
+
+(defn- fresh
+  "[state id] with an array over a storage of its own."
+  [s shape values]
+  (add-array (update s :storages conj {:values (vec values), :version 0})
+             {:storage (count (:storages s)), :shape shape, :cells (vec (range (size shape)))}))
+
+(defn- add-record [s name parents saved]
+  [(update s :records conj {:name name, :parents (vec (remove nil? parents)), :saved saved, :freed false})
+   (count (:records s))])
+
+(defn- add-nodes
+  "[state nodes] with one scalar on the tape for each list of [parent partial]."
+  [s parents]
+  (let [n (count (:tape s))]
+    [(update s :tape into parents) (vec (range n (+ n (count parents))))]))
+
+(defn- operand
+  "What an op reads: an array, or a constant given as nested vectors."
+  [s x]
+  (if (map? x)
+    (let [a (array-of s (:id x))]
+      {:id (:id x), :shape (:shape a), :values (values s (:id x)), :nodes (when (tracked? s (:id x)) (:nodes a))})
+    {:shape (loop [x x, shape []] (if (sequential? x) (recur (first x) (conj shape (count x))) shape))
+     :values (mapv #(case % true 1.0 false 0.0 (double %)) (flatten [x]))}))
+
+(defn- limited
+  "Values that are not so large that rounding errors show."
+  [vs]
+  (when-not (every? #(< (abs %) 50.0) vs) (undecided!))
+  vs)
+
+(defn- compute
+  "What an op gives, its scalars, and what it saves: {:shape :values :nodes :parents :saves}, all but the first two nil
+  when it is not recorded."
+  [s op operands options record?]
+  (let [{:keys [f saves] :or {saves {}}} (ops op)
+        {:keys [shape values partials]} (f operands options)
+        needs (keep-indexed (fn [i o] (when (and (:id o) (tracked? s (:id o))) i)) operands)]
+    (limited values)
+    (if (and record? (seq needs))
+      {:shape shape
+       :values values
+       :scalars (mapv (fn [ps] (keep (fn [[i e d]] (when-let [n (get-in operands [i :nodes e])] [n d])) ps)) partials)
+       :parents (mapv #(edge s (:id (nth operands %))) needs)
+       :saves (into #{} (mapcat saves) needs)}
+      {:shape shape, :values values})))
+
+(defn- saved-versions
+  "[storage version] of those operands in `saves` that are arrays."
+  [s operands saves]
+  (for [i saves
+        :let [id (when (number? i) (:id (nth operands i)))]
+        :when id]
+    [(:storage (array-of s id)) (version s id)]))
+
+(defn- apply-op [s grad? op operands options]
+  (let [operands (mapv #(operand s %) operands)
+        {:keys [shape values scalars parents saves]} (compute s op operands options grad?)
+        [s id] (fresh s shape values)]
+    (if (nil? parents)
+      [s id]
+      (let [saved (cond-> (saved-versions s operands saves)
+                    (saves :out) (conj [(:storage (array-of s id)) 0]))
+            [s record] (add-record s op parents saved)
+            [s nodes] (add-nodes s scalars)]
+        [(update-in s [:arrays id] assoc :record record :nodes nodes) id]))))
+
+;; ---------------------------------------------------------------------------------------------
+;; views
+
+(defn- view
+  "[state id] of a view of an array: `picks` are the positions of its elements in the array."
+  [s grad? id shape picks]
+  (let [a (array-of s id)
+        cells (mapv #(nth (:cells a) %) picks)
+        v {:storage (:storage a), :shape shape, :cells cells
+           :read-only (or (:read-only a) (not= (count cells) (count (set cells))))}]
+    (cond
+      (not (tracked? s id)) (add-array s (assoc v :root (:root a)))
+      (not grad?) (add-array s v)
+      :else (let [[s record] (add-record s :view [(edge s id)] [])]
+              (add-array s (assoc v :root (:root a), :record record, :nodes (mapv #(nth (:nodes a) %) picks)))))))
+
+(defn- strided?
+  "Whether cells in this shape lie at fixed distances along each axis, so that a view can have it."
+  [shape cells]
+  (let [at #(nth cells (flat shape %))
+        zero (vec (repeat (count shape) 0))
+        strides (map-indexed (fn [axis n] (if (= 1 n) 0 (- (at (assoc zero axis 1)) (at zero)))) shape)]
+    (every? #(= (at %) (reduce + (at zero) (map * % strides))) (indexes shape))))
+
+(defn- reshape [s grad? id shape]
+  (let [n (size (:shape (array-of s id)))
+        known (size (remove #{-1} shape))
+        shape (mapv #(if (= -1 %) (quot n known) %) shape)]
+    (when (not= n (size shape)) (fail! ["ShapeException" nil]))
+    (if (strided? shape (cells-of s id))
+      (view s grad? id shape (range n))
+      (let [[s id] (apply-op s grad? :copy [{:id id}] {})]
+        (view s grad? id shape (range n))))))
+
+(defn- picked
+  "A view whose element at an index is the array's at `(source index)`."
+  [s grad? id shape source]
+  (let [from (:shape (array-of s id))]
+    (view s grad? id shape (map #(flat from (source %)) (indexes shape)))))
+
+(defn- slice-positions [n [start stop step]]
+  (let [step (or step 1)
+        clamp (fn [i low high] (max low (min high (if (neg? i) (+ i n) i))))]
+    (vec (if (pos? step)
+           (range (if start (clamp start 0 n) 0) (if stop (clamp stop 0 n) n) step)
+           (range (if start (clamp start -1 (dec n)) (dec n)) (if stop (clamp stop -1 (dec n)) -1) step)))))
+
+(defn- selection
+  "[shape positions] of an index expression of integers, :all, vectors of integers and slices, as {:range [a b c]}."
+  [shape items]
+  (when (> (count items) (count shape)) (fail! ["IndexException" nil]))
+  (let [items (concat items (repeat (- (count shape) (count items)) :all))
+        axes (map (fn [n item]
+                    (cond (= :all item) (range n)
+                          (map? item) (slice-positions n (:range item))
+                          (vector? item) (mapv #(mod % n) item)
+                          (< (- -1 n) item n) (mod item n)
+                          :else (fail! ["IndexException" nil])))
+                  shape items)
+        result (mapv count (remove number? axes))]
+    [result
+     (for [index (indexes result)]
+       (flat shape (loop [axes axes, index index, out []]
+                     (cond (empty? axes) out
+                           (number? (first axes)) (recur (rest axes) index (conj out (first axes)))
+                           :else (recur (rest axes) (rest index) (conj out (nth (first axes) (first index))))))))]))
+
+(defn- diagonal [s grad? id offset]
+  (let [[m n & more] (:shape (array-of s id))
+        length (max 0 (if (neg? offset) (min (+ m offset) n) (min m (- n offset))))]
+    (picked s grad? id (conj (vec more) length)
+            (fn [index]
+              (let [k (peek index)]
+                (into [(if (neg? offset) (- k offset) k) (if (neg? offset) k (+ k offset))] (pop index)))))))
+
+(defn- flip [s grad? id axis]
+  (let [shape (:shape (array-of s id))]
+    (picked s grad? id shape
+            #(vec (map-indexed (fn [i k] (if (or (nil? axis) (= i axis)) (- (nth shape i) 1 k) k)) %)))))
+
+;; ---------------------------------------------------------------------------------------------
+;; in place
+
+(defn- guard
+  "Whether a write into an array is recorded; the errors that forbid it."
+  [s grad? id others]
+  (let [a (array-of s id)
+        root (:root a)
+        tracked-value? (boolean (some #(and (:id %) (tracked? s (:id %))) others))]
+    (concat
+     (when (:read-only a) [["ArgumentException" nil]])
+     (when grad?
+       (cond
+         (and (leaf? s id) (tracked? s id)) (when tracked-value? [["GraphException" nil]])
+         (and (not= root id) (leaf? s root) (or (tracked? s id) (tracked? s root))) [["GraphException" nil]])))))
+
+(defn- recorded? [s grad? id others]
+  (and grad?
+       (not (and (leaf? s id) (tracked? s id)))
+       (boolean (or (tracked? s id) (some #(and (:id %) (tracked? s (:id %))) others)))))
+
+(defn- overwrite
+  "The storage of an array with new elements in its cells."
+  [s id op values]
+  (update-in s [:storages (:storage (array-of s id))]
+             #(-> %
+                  (update :values (fn [old] (reduce (fn [vs [cell v]] (assoc vs cell v)) old
+                                                    (map vector (cells-of s id) (limited values)))))
+                  (update :version inc)
+                  (assoc :mutated-by op))))
+
+(defn- rewrite
+  "The history of an array's root, and of all its views, with `nodes` in the array's cells."
+  [s id nodes record]
+  (let [root (:root (array-of s id))
+        a (array-of s root)
+        history (merge (zipmap (:cells a) (or (:nodes a) (repeat nil)))
+                       (zipmap (cells-of s id) nodes))]
+    (reduce
+     (fn [s [i b]]
+       (cond
+         (not= root (:root b)) s
+         (= i root) (update-in s [:arrays i] assoc :record record :flag false :nodes (mapv history (:cells b)))
+         :else (let [[s r] (add-record s :view [[:record record]] [])]
+                 (update-in s [:arrays i] assoc :record r :nodes (mapv history (:cells b))))))
+     s
+     (map-indexed vector (:arrays s)))))
+
+(defn- write-record [s id parents]
+  (add-record s :write (cons (edge s (:root (array-of s id))) parents) []))
+
+(defn- in-place [s grad? op id others options]
+  (let [target (operand s {:id id})
+        others (mapv #(operand s %) others)
+        operands (into [target] others)
+        errors (guard s grad? id others)
+        record? (recorded? s grad? id others)
+        {:keys [shape values scalars parents saves]}
+        (try (compute s op operands options record?)
+             (catch clojure.lang.ExceptionInfo e
+               (if (:errors (ex-data e)) {:shape ::none} (throw e))))
+        errors (concat errors (when (not= shape (:shape target)) [["ShapeException" nil]]))
+        ;; the target's own elements, and the result, are saved as copies
+        saved (saved-versions s (mapv #(if (= id (:id %)) {} %) operands) saves)]
+    (when (seq errors) (apply fail! errors))
+    (if-not record?
+      [(overwrite s id op values) id]
+      (let [edges (if (= op :fill) (keep #(when (:id %) (edge s (:id %))) others) parents)
+            [s record] (if (seq edges) (add-record s op edges saved) [s nil])
+            [s nodes] (if record (add-nodes s scalars) [s (mapv (constantly nil) values)])
+            [s record] (if (and record (= id (:root (array-of s id))))
+                         [s record]
+                         (write-record s id (when record [[:record record]])))]
+        [(rewrite (overwrite s id op values) id nodes record) id]))))
+
+(defn- set-at [s grad? id items value]
+  (let [[shape picks] (selection (:shape (array-of s id)) items)
+        value (operand s value)
+        errors (guard s grad? id [value])
+        record? (recorded? s grad? id [value])
+        from (loop [v (:shape value)] (if (and (> (count v) (count shape)) (= 1 (first v))) (recur (subvec v 1)) v))
+        places (try (stretched from shape) (catch clojure.lang.ExceptionInfo _ nil))
+        errors (concat errors (when (nil? places) [["ShapeException" nil]]))]
+    (when (seq errors) (apply fail! errors))
+    (let [a (array-of s id)
+          ;; the selection as an array for the moment
+          [s part] (add-array s {:storage (:storage a), :shape shape, :root (:root a)
+                                 :cells (mapv #(nth (:cells a) %) picks)})
+          s (overwrite s part :set (mapv #(nth (:values value) %) places))
+          s' (if-not record?
+               s
+               (let [[s record] (write-record s part (when (and (:id value) (tracked? s (:id value)))
+                                                       [(edge s (:id value))]))]
+                 (rewrite s part (mapv #(get (:nodes value) %) places) record)))]
+      [(assoc-in s' [:arrays part] {:root part, :cells [], :shape [0], :storage (:storage a)}) id])))
+
+;; ---------------------------------------------------------------------------------------------
+;; gradients
+
+(defn- reachable
+  "The records and leaves that an edge leads to."
+  [s from]
+  (loop [seen #{}, todo [from]]
+    (if-let [[e & more] (seq todo)]
+      (if (seen e)
+        (recur seen more)
+        (recur (conj seen e)
+               (if (= :record (first e)) (into (vec more) (:parents (nth (:records s) (second e)))) more)))
+      seen)))
+
+(defn- unusable [s record]
+  (let [{:keys [name saved freed]} (nth (:records s) record)]
+    (cond
+      freed [["GraphException" nil]]
+      (some (fn [[storage v]] (not= v (:version (nth (:storages s) storage)))) saved)
+      [["MutationException" (clojure.core/name name)]])))
+
+(defn- scalar-gradients
+  "The gradient of every scalar of the tape."
+  [s seeds]
+  (loop [n (dec (count (:tape s))), g seeds]
+    (if (neg? n)
+      g
+      (recur (dec n)
+             (if-let [gn (g n)]
+               (reduce (fn [g [parent d]] (update g parent (fnil + 0.0) (* gn d))) g (nth (:tape s) n))
+               g)))))
+
+(defn- backward [s id upstream retain?]
+  (let [a (array-of s id)
+        from (edge s id)
+        seen (when from (reachable s from))
+        records (map second (filter #(= :record (first %)) seen))
+        leaves (map second (filter #(= :leaf (first %)) seen))
+        errors (concat (when-not from [["GraphException" nil]])
+                       (mapcat #(unusable s %) records)
+                       (if (nil? upstream)
+                         (when (not= 1 (size (:shape a))) [["GraphException" nil]])
+                         (when (not= (:shape a) (:shape (operand s upstream))) [["ShapeException" nil]])))
+        seed (if upstream (:values (operand s upstream)) [1.0])]
+    (when (seq errors) (apply fail! errors))
+    (let [g (scalar-gradients s (reduce (fn [g [n v]] (if n (update g n (fnil + 0.0) v) g)) {}
+                                        (map vector (:nodes a) seed)))
+          s (reduce (fn [s leaf]
+                      (update-in s [:arrays leaf :grad]
+                                 (fn [old]
+                                   (mapv + (or old (repeat 0.0))
+                                         (map #(get g % 0.0) (:leaf-nodes (array-of s leaf)))))))
+                    s leaves)]
+      [(if retain? s (reduce #(assoc-in %1 [:records %2 :freed] true) s records)) nil])))
+
+(defn- require-grad [s id on?]
+  (let [a (array-of s id)]
+    (cond
+      (and (:record a) (not on?)) (fail! ["GraphException" nil])
+      (:record a) [s id]
+      (not on?) [(update-in s [:arrays id] assoc :flag false :nodes nil) id]
+      :else (let [[s nodes] (if (:leaf-nodes a) [s (:leaf-nodes a)] (add-nodes s (mapv (constantly []) (:cells a))))]
+              [(update-in s [:arrays id] assoc :flag true :nodes nodes :leaf-nodes nodes) id]))))
+
+;; ---------------------------------------------------------------------------------------------
+;; forms
+
+(defn- create [s data options]
+  (let [{:keys [shape values]} (operand s data)
+        [s id] (fresh s shape values)]
+    (if (:requires-grad options) (require-grad s id true) [s id])))
+
+(defn- slice-range
+  "(nd/slice a b c) as {:range [a b c]}."
+  [item]
+  (if (seq? item) {:range (vec (rest item))} item))
+
+(defn- run
+  [s grad? [f x & more]]
+  (let [op (keyword (name f))
+        id (:id x)
+        [y z] more]
+    (case op
+      :array (create s x y)
+      :get (if (and (vector? y) (every? integer? y))
+             (apply-op s grad? :gather [x] {:at y})
+             (let [[shape picks] (selection (:shape (array-of s id)) (map slice-range more))]
+               (view s grad? id shape picks)))
+      :transpose (let [shape (:shape (array-of s id))
+                       order (or y (vec (reverse (range (count shape)))))]
+                   (picked s grad? id (mapv shape order)
+                           (fn [index] (mapv (zipmap order index) (range (count shape))))))
+      :unsqueeze (let [shape (:shape (array-of s id))]
+                   (view s grad? id (into (conj (subvec shape 0 y) 1) (subvec shape y)) (range (size shape))))
+      :reshape (reshape s grad? id y)
+      :flip (flip s grad? id (:axis y))
+      :diagonal (diagonal s grad? id (:offset y))
+      :broadcast-to (view s grad? id y (stretched (:shape (array-of s id)) y))
+      :detach (let [a (array-of s id)] (add-array s (select-keys a [:storage :shape :cells :read-only])))
+      :stack (apply-op s grad? :stack x {})
+      :requires-grad! (require-grad s id y)
+      :zero-grad! [(assoc-in s [:arrays id :grad] nil) id]
+      :backward! (backward s id y (:retain-graph z))
+      :set! (set-at s grad? id (map slice-range y) z)
+      (let [in-place? (= \! (last (name f)))
+            op (if in-place? (keyword (subs (name f) 0 (dec (count (name f))))) op)
+            operands (take-while #(not (and (map? %) (not (:id %)))) more)
+            options (first (drop (count operands) more))]
+        (if in-place?
+          (in-place s grad? op id operands options)
+          (apply-op s grad? op (cons x operands) options))))))
+
+(defn step
+  "What a form does: {:state, :id} with the resulting array's id, nil for none; {:errors}, a set of [class op] of which
+  one must be raised, op nil for any; or {:undecided true} when the form is not fit for a comparison. In the form an
+  array is {:id n}. `grad?` says whether ops are recorded."
+  [s grad? form]
+  (try
+    (let [[s id] (run s grad? form)]
+      {:state s, :id id})
+    (catch clojure.lang.ExceptionInfo e
+      (ex-data e))))
