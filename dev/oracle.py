@@ -169,7 +169,8 @@ def main(cases, folder, *flags):
     for family in families:
         path = os.path.join(folder, family["family"] + ".txt")
         have = {} if "--all" in flags else known(path)
-        lines = ["# Expected values of ndgrad.op." + family["family"] + ". Written by bin/oracle, do not edit."]
+        lines = ["# Expected values of ndgrad.op." + family["family"]
+                 + ". Written by bin/oracle, do not edit."]
         lines.append("# NumPy " + np.__version__
                      + (", PyTorch " + real_torch.__version__ if real_torch is not None else ""))
         for op in family["ops"]:

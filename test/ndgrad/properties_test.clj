@@ -27,8 +27,8 @@
      (mapv #(build (rest shape) f (conj at %)) (range (first shape))))))
 
 (defn- broadcast-shapes
-  "The common shape by the definition: aligned at the right, each length 1 or the common one; nil when
-  there is none."
+  "The common shape by the definition: aligned at the right, each length 1 or the common one; nil
+  when there is none."
   [shapes]
   (let [rank (reduce max 0 (map count shapes))
         padded (map #(concat (repeat (- rank (count %)) 1) %) shapes)
@@ -44,7 +44,8 @@
 
 ;; ---- generators -----------------------------------------------------------------------------
 
-(def ^:private a-length (gen/frequency [[2 (gen/return 1)] [6 (gen/choose 2 4)] [1 (gen/return 0)]]))
+(def ^:private a-length
+  (gen/frequency [[2 (gen/return 1)] [6 (gen/choose 2 4)] [1 (gen/return 0)]]))
 
 (def ^:private a-shape (gen/vector a-length 0 4))
 
@@ -52,8 +53,10 @@
   "A shape that broadcasts with another most of the time."
   [shape]
   (gen/let [drop-n (gen/choose 0 (count shape))
-            kept (apply gen/tuple (map #(gen/frequency [[6 (gen/return %)] [3 (gen/return 1)] [1 (gen/choose 2 3)]])
-                                       (drop drop-n shape)))]
+            kept (apply gen/tuple (for [n (drop drop-n shape)]
+                                    (gen/frequency [[6 (gen/return n)]
+                                                    [3 (gen/return 1)]
+                                                    [1 (gen/choose 2 3)]])))]
     (vec kept)))
 
 (defn- elements [shape]
@@ -80,7 +83,9 @@
     {:shape shape
      :nested nested
      :layout layout
-     :array ((layouts layout) (nd/reshape (nd/array (vec (flatten [nested])) {:dtype :float64}) shape))}))
+     :array (-> (nd/array (vec (flatten [nested])) {:dtype :float64})
+                (nd/reshape shape)
+                ((layouts layout)))}))
 
 (def ^:private a-group
   (gen/let [shape a-shape
@@ -100,15 +105,17 @@
       (if shape
         (and (= shape (nd/shape r))
              (= (nd/tolist r)
-                (build shape (fn [at] (reduce + (map #(stretched (:nested %) (:shape %) at) group))))))
+                (build shape (fn [at]
+                               (reduce + (map #(stretched (:nested %) (:shape %) at) group))))))
         (instance? ShapeException r)))))
 
 (defspec gradients-of-broadcasting-sum-over-what-was-stretched 100
   (prop/for-all [group (gen/such-that #(broadcast-shapes (map :shape %)) a-group 100)]
     (let [shape (broadcast-shapes (map :shape group))
           leaves (mapv #(nd/requires-grad! (nd/copy (:array %)) true) group)
-          uses (fn [own] (frequencies (map (fn [at] (mapv #(if (= 1 %1) 0 %2) own (take-last (count own) at)))
-                                           (positions shape))))]
+          uses (fn [own]
+                 (frequencies (for [at (positions shape)]
+                                (mapv #(if (= 1 %1) 0 %2) own (take-last (count own) at)))))]
       (nd/backward! (nd/sum (reduce nd/+ leaves)))
       (every? true? (map (fn [leaf {own :shape}]
                            (= (nd/tolist (nd/grad-of leaf))
@@ -116,7 +123,10 @@
                          leaves group)))))
 
 (defspec broadcast-to-repeats-elements 100
-  (prop/for-all [[x target] (gen/let [shape a-shape, small (shape-like shape), x (array small)] [x shape])]
+  (prop/for-all [[x target] (gen/let [shape a-shape
+                                      small (shape-like shape)
+                                      x (array small)]
+                              [x shape])]
     (let [fits? (= target (broadcast-shapes [(:shape x) target]))
           r (attempt #(nd/broadcast-to (:array x) target))]
       (if fits?

@@ -81,9 +81,15 @@
 
 (deftest host-numbers-do-not-widen-float32
   (let [x (nd/array [1.0 2.0] {:dtype :float32})]
-    (doseq [[what y] {"*" (nd/* x 2.0), "number first" (nd/* 2.0 x), "+" (nd/+ x 1), "/" (nd// x 3.0)
-                      "pow" (nd/pow x 2.0), "maximum" (nd/maximum x 0.5), "where" (nd/where [true false] x 0.0)
-                      "clip" (nd/clip x 0.0 1.5), "leaky-relu" (nd/leaky-relu x {:slope 0.1})}]
+    (doseq [[what y] {"*" (nd/* x 2.0)
+                      "number first" (nd/* 2.0 x)
+                      "+" (nd/+ x 1)
+                      "/" (nd// x 3.0)
+                      "pow" (nd/pow x 2.0)
+                      "maximum" (nd/maximum x 0.5)
+                      "where" (nd/where [true false] x 0.0)
+                      "clip" (nd/clip x 0.0 1.5)
+                      "leaky-relu" (nd/leaky-relu x {:slope 0.1})}]
       (is (= :float32 (nd/dtype y)) what))
     (is (= :float64 (nd/dtype (nd/* x (nd/array [2.0 2.0]))))
         "an array's dtype counts")

@@ -67,7 +67,8 @@
               (problems (.samples ^Spec (sound) (into-array String ["#x [2"])))))
     (is (= ["neither a rule nor a reason for lacking one"]
            (declarations/op-problems
-             (.primitive ^Spec (sound) (reify Primitive$Forward (apply [_ _ ins] (aget ins 0)))))))))
+             (.primitive ^Spec (sound) (reify Primitive$Forward
+                                         (apply [_ _ ins] (aget ins 0)))))))))
 
 ;; ---- the rows notice --------------------------------------------------------------------------
 

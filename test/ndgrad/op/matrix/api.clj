@@ -8,7 +8,7 @@
    [ndgrad.op.matrix.tensors :as tensors]
    [ndgrad.op.matrix.values :as values])
   (:import
-   (java.util List Map)
+   (java.util List)
    (ndgrad Array NdException)
    (ndgrad.autograd Tensor)
    (ndgrad.op.matrix.samples Arr)

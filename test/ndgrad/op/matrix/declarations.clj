@@ -5,7 +5,7 @@
    [ndgrad.op.matrix.expected :as expected]
    [ndgrad.op.matrix.samples :as samples])
   (:import
-   (ndgrad.op.spec Composite Elementwise Op Param Primitive Spec View)))
+   (ndgrad.op.spec Op Param Primitive Spec)))
 
 (set! *warn-on-reflection* true)
 

@@ -7,9 +7,8 @@
    [ndgrad.op.matrix.values :as values])
   (:import
    (java.util List)
-   (ndgrad DType)
    (ndgrad.autograd Tensor)
-   (ndgrad.op Arithmetic Reverse)
+   (ndgrad.op Reverse)
    (ndgrad.op.matrix.samples Arr)
    (ndgrad.op.spec Elementwise Op)))
 
@@ -70,11 +69,8 @@
   ^Tensor [shape seed dtype]
   (let [roll (samples/generator seed)
         n (long (reduce * shape))]
-    (tensors/tensor
-      (samples/->Arr dtype shape
-                     (vec (repeatedly n #(* (if (zero? (long (roll 2))) -1.0 1.0)
-                                            (+ 0.5 (/ (double (roll 256)) 256.0)))))
-                     0 :x nil))))
+    (tensors/of dtype shape (repeatedly n #(* (if (zero? (long (roll 2))) -1.0 1.0)
+                                              (+ 0.5 (/ (double (roll 256)) 256.0)))))))
 
 (defn- run
   "[results {input tensor}] of a case; `elements` overrides those of inputs, `tracked?` says which
@@ -97,8 +93,8 @@
   "Gradients of outputs for cotangents; zeros where an input doesn't matter."
   [outs upstream ins create?]
   (let [gs (Reverse/gradients ^List outs ^List upstream ^List ins true (boolean create?))]
-    (mapv (fn [g ^Tensor i] (or g (tensors/tensor (samples/->Arr (tensors/dtype i) (tensors/shape i)
-                                                    (vec (repeat (.size i) 0.0)) 0 :x nil))))
+    (mapv (fn [g ^Tensor i]
+            (or g (tensors/of (tensors/dtype i) (tensors/shape i) (repeat (.size i) 0.0))))
           gs ins)))
 
 (defn- projection ^double [rs us]
@@ -130,7 +126,8 @@
                            (map vector (range) expected actual-values)))]
     (cond
       (not= (tensors/shape actual) (:shape a))
-      (str what " of input " (:input a) " has shape " (tensors/shape actual) " instead of " (:shape a))
+      (str what " of input " (:input a) " has shape " (tensors/shape actual)
+           " instead of " (:shape a))
       (not= (tensors/dtype actual) (:dtype a))
       (str what " of input " (:input a) " is " (tensors/dtype actual))
       bad (let [[i e v] bad]
@@ -150,9 +147,9 @@
           (if (nil? s)
             out
             (let [n (long (reduce * s))]
-              (recur (conj out (tensors/tensor
-                                 (samples/->Arr "float64" s (mapv #(if (= % k) 1.0 0.0) (range n)) 0 :x nil)))
-                     (- k n) more)))))
+              (recur (conj out (tensors/of s (map #(if (= % k) 1.0 0.0) (range n))))
+                     (- k n)
+                     more)))))
       [(map-indexed (fn [i s] (seeded s [:cotangent i] "float64")) shapes)])))
 
 (defn- first-order [c]
@@ -165,7 +162,8 @@
                   f (fn [elements]
                       (let [[rs _] (run c elements (constantly false) :contiguous)]
                         (projection (keep-indexed (fn [i r] (when (keep? i) r)) rs) us)))]
-              (some (fn [[a g]] (mismatch "gradient" 1 (numeric f a) g a)) (map vector (drawn c) gs))))
+              (some (fn [[a g]] (mismatch "gradient" 1 (numeric f a) g a))
+                    (map vector (drawn c) gs))))
           (cotangents outs))))
 
 ;; ---- second order ---------------------------------------------------------------------------
@@ -232,8 +230,9 @@
     (some identity
           (for [[i g l] (map vector (range) gs leaves)]
             (when (not= [(tensors/shape g) (tensors/dtype g)] [(tensors/shape l) (tensors/dtype l)])
-              (str "the gradient of input " i ", a " (tensors/dtype l) " of shape " (tensors/shape l)
-                   ", is a " (tensors/dtype g) " of shape " (tensors/shape g)))))))
+              (str "the gradient of input " i ", a " (tensors/dtype l)
+                   " of shape " (tensors/shape l) ", is a " (tensors/dtype g)
+                   " of shape " (tensors/shape g)))))))
 
 (defn- in-float32 [c]
   (let [narrow (fn narrow [v]

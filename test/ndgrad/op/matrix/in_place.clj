@@ -1,7 +1,7 @@
 (ns ndgrad.op.matrix.in-place
-  "Rows about writing: in-place forms give what the op gives, or leave everything as it was; programs
-  with them have the gradients of the programs without; a saved value that was changed is noticed,
-  an unsaved one may be."
+  "Rows about writing: in-place forms give what the op gives, or leave everything as it was;
+  programs with them have the gradients of the programs without; a saved value that was changed is
+  noticed, a change of an unsaved one does no harm."
   (:require
    [ndgrad.op.matrix.gradients :as gradients]
    [ndgrad.op.matrix.samples :as samples]
@@ -10,9 +10,8 @@
   (:import
    (java.lang.reflect Array)
    (java.util List Map)
-   (ndgrad ArgumentException MutationException NdException)
+   (ndgrad MutationException NdException)
    (ndgrad.autograd GradMode Tensor)
-   (ndgrad.kernel Layout)
    (ndgrad.op Arithmetic Reverse)
    (ndgrad.op.matrix.samples Arr)
    (ndgrad.op.spec Composite InPlace Op View)))
@@ -161,8 +160,8 @@
                                 t))))))
 
 (defn- experiment
-  "Gradients of a case after `change` was given the inputs and outputs, between the call and the pass
-  back; the inputs in `tracked` require them."
+  "Gradients of a case after `change` was given the inputs and outputs, between the call and the
+  pass back; the inputs in `tracked` require them."
   [c tracked change]
   (let [made (atom (sorted-map))
         make (fn [^Arr a]
@@ -171,9 +170,7 @@
                  (swap! made assoc (:input a) t) t))
         rs (tensors/results (tensors/call c make))
         outs (filterv #(.requiresGrad ^Tensor %) rs)
-        us (mapv (fn [^Tensor r] (tensors/tensor (samples/->Arr (tensors/dtype r) (tensors/shape r)
-                                                   (mapv #(+ 0.5 (double %)) (range (.size r))) 0 :x nil)))
-                 outs)
+        us (mapv tensors/ramp outs)
         ins (vec (keep (fn [[_ ^Tensor t]] (when (.requiresGrad t) t)) @made))]
     (change @made outs)
     (values/attempt
@@ -188,15 +185,15 @@
          (finally (GradMode/set before)))))
 
 (defn- saved-rule
-  "What is wrong about noticing changes of one value (an input's number, or :out) when some inputs are
-  tracked."
+  "What is wrong about noticing changes of one value (an input's number, or :out) when some inputs
+  are tracked."
   [c tracked which]
   (let [pick (fn [made outs] (if (= which :out) (first outs) (get made which)))
         base (experiment c tracked (fn [_ _]))
-        differs? (some (fn [how]
-                         (not= (map #(map tensors/round-off %) base)
-                               (let [r (experiment c tracked (fn [made outs] (scramble (pick made outs) how)))]
-                                 (if (values/thrown? r) r (map #(map tensors/round-off %) r)))))
+        rounded (fn [r] (if (values/thrown? r) r (map #(map tensors/round-off %) r)))
+        scrambled (fn [how]
+                    (experiment c tracked (fn [made outs] (scramble (pick made outs) how))))
+        differs? (some #(not= (rounded base) (rounded (scrambled %)))
                        [:negated :reversed :halved :ones :nan])
         r (experiment c tracked (fn [made outs] (overwrite (pick made outs))))]
     (cond
@@ -226,8 +223,8 @@
                   :when (and (= "float64" (:variant c))
                              (seq arrays)
                              (every? #(seq (:elements %)) arrays)
-                             (not (values/thrown? (values/attempt #(tensors/call c tensors/tensor))))
-                             (seq (gradients/recorded c)))]
+                             (let [r (values/attempt #(gradients/recorded c))]
+                               (and (not (values/thrown? r)) (seq r))))]
               c))))
 
 (defn saved-rows

@@ -14,11 +14,9 @@
    [clojure.edn :as edn]
    [clojure.string :as str])
   (:import
-   (java.util List Map)
-   (ndgrad DType NdException)
    (ndgrad.autograd Tensor)
    (ndgrad.op Registry)
-   (ndgrad.op.spec Nested Op Param Param$Kind Spec Spec$Domain Spec$Failure)))
+   (ndgrad.op.spec Nested Op Param Spec Spec$Domain Spec$Failure)))
 
 (set! *warn-on-reflection* true)
 

@@ -5,11 +5,11 @@
   (:import
    (java.lang.reflect Array)
    (java.util Arrays List Map)
-   (ndgrad DType Index NdException Ops)
+   (ndgrad DType Index Ops)
    (ndgrad.autograd Tensor)
    (ndgrad.kernel Layout Storage Strided)
-   (ndgrad.op.matrix.samples Arr Drawn Slice)
-   (ndgrad.op.spec Nested Op Structural)))
+   (ndgrad.op.matrix.samples Arr Slice)
+   (ndgrad.op.spec Op Structural)))
 
 (set! *warn-on-reflection* true)
 

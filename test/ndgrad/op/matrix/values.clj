@@ -2,21 +2,18 @@
   "Rows about results: values, shapes and dtypes against the oracle; the same under every layout; no
   input changed; no storage shared but by views."
   (:require
-   [clojure.string :as str]
    [ndgrad.op.matrix.expected :as expected]
    [ndgrad.op.matrix.samples :as samples]
    [ndgrad.op.matrix.tensors :as tensors])
   (:import
    (ndgrad NdException)
-   (ndgrad.autograd Tensor)
    (ndgrad.op.spec Composite Elementwise View)))
 
 (set! *warn-on-reflection* true)
 
 (def viewing
-  "Composite ops that may give views; `View` ops do by construction."
-  #{"get" "split" "chunk" "squeeze" "flatten" "narrow" "unbind" "broadcast-arrays" "diag" "meshgrid"
-    "atleast-1d" "atleast-2d" "matrix-transpose" "view-as" "reshape" "array-split" "T"})
+  "Composite ops that give views: always, or for some arguments. `View` ops do by construction."
+  {"split" :always, "chunk" :always, "get" :at-times})
 
 (def otherwise
   "Ops that go their own way for some dtypes of their first array, and why; their docs say so."
@@ -84,10 +81,10 @@
   (let [storages (into #{} (map (fn [[_ t]] (System/identityHashCode (tensors/storage t)))) made)
         shares? (fn [t] (contains? storages (System/identityHashCode (tensors/storage t))))]
     (cond
-      (instance? View (:op c))
+      (or (instance? View (:op c)) (= :always (viewing (samples/op-name (:op c)))))
       (when (and (= layout :contiguous) (not-every? shares? (tensors/results r)))
         "a view that shares no storage")
-      (contains? viewing (samples/op-name (:op c))) nil
+      (viewing (samples/op-name (:op c))) nil
       :else
       (when (some shares? (tensors/results r)) "the result shares its storage with an input"))))
 
