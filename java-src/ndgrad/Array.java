@@ -577,7 +577,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * The same elements outside the graph; storage and version counter are shared.
+   * The same elements outside the graph, and inside {@code jvp} without a tangent; storage and version counter are
+   * shared.
    *
    * @return a leaf that requires no gradient
    */

@@ -11,8 +11,8 @@ import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
 
 /**
- * A function that keeps none of its intermediate values for its gradient: it is run again when the gradient is asked
- * for. Arrays that it depends on beside its arguments get their gradients, too.
+ * A function that keeps none of its intermediate values for its gradient: it is run again when the
+ * gradient is asked for. Arrays that it depends on beside its arguments get their gradients, too.
  */
 final class Checkpoint {
   private final Function<List<Array>, List<Array>> f;
@@ -39,8 +39,7 @@ final class Checkpoint {
     List<Tensor> outs = draws.run(() -> Lifted.apply(f, inputs));
     List<Tensor> moving = inputs.stream().filter(Tensor::requiresGrad).toList();
     // What is older than this run, or a leaf, was not made by the function.
-    List<Node> closed =
-        Backward.boundary(outs, moving, n -> n.isLeaf() || n.sequence() <= start);
+    List<Node> closed = Backward.boundary(outs, moving, n -> n.isLeaf() || n.sequence() <= start);
     boolean floating = outs.stream().anyMatch(y -> y.dtype().isFloating());
     if (!floating || moving.isEmpty() && closed.isEmpty()) {
       return outs;
@@ -101,8 +100,7 @@ final class Checkpoint {
         Tensor x = node.in(i);
         inputs.add(needed[i] ? Lifted.fresh(x, create) : x);
       }
-      List<Tensor> outs =
-          Lifted.recording(true, () -> draws.run(() -> Lifted.apply(f, inputs)));
+      List<Tensor> outs = Lifted.recording(true, () -> draws.run(() -> Lifted.apply(f, inputs)));
       List<Integer> places = new ArrayList<>();
       for (int i = 0; i < needed.length; i++) {
         if (needed[i]) {
@@ -120,7 +118,7 @@ final class Checkpoint {
         }
       }
       // Nodes that others use, too, must not be freed.
-      Tensor[] found = Reverse.gradients(live, upstream, targets, true, create);
+      Tensor[] found = Reverse.gradientsUpTo(live, upstream, targets, create);
       Tensor[] out = new Tensor[needed.length];
       for (int k = 0; k < found.length; k++) {
         out[places.get(k)] = found[k];

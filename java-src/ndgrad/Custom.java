@@ -14,9 +14,10 @@ import ndgrad.op.Reductions;
 import ndgrad.op.Reverse;
 
 /**
- * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where one is missing it
- * follows from the other. Immutable, and made by {@link Grad#custom}. Rules are written in ops, so they can be
- * differentiated in turn, and work inside {@code vmap}. What the function uses beside its arguments is a constant.
+ * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where
+ * one is missing it follows from the other. Immutable, and made by {@link Grad#custom}. Rules are
+ * written in ops, so they can be differentiated in turn, and work inside {@code vmap}. What the
+ * function uses beside its arguments is a constant.
  *
  * <pre>{@code
  * Custom halved = Grad.custom(xs -> List.of(xs.get(0)))
@@ -57,8 +58,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   private final Optional<VjpRule> vjp;
   private final Optional<JvpRule> jvp;
 
-  Custom(
-      Function<List<Array>, List<Array>> f, Optional<VjpRule> vjp, Optional<JvpRule> jvp) {
+  Custom(Function<List<Array>, List<Array>> f, Optional<VjpRule> vjp, Optional<JvpRule> jvp) {
     this.f = f;
     this.vjp = vjp;
     this.jvp = jvp;
@@ -94,7 +94,8 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   @Override
   public List<Array> apply(List<Array> xs) {
     if (vjp.isEmpty() && jvp.isEmpty()) {
-      throw new GraphException("a custom function needs a rule: give it one by custom-vjp or custom-jvp");
+      throw new GraphException(
+          "a custom function needs a rule: give it one by custom-vjp or custom-jvp");
     }
     return Lifted.arrays(run(Lifted.tensors(xs)));
   }
@@ -103,17 +104,22 @@ public final class Custom implements Function<List<Array>, List<Array>> {
     long level = Lifted.level(xs);
     List<Tensor> outs;
     if (level == 0) {
-      outs = Lifted.recording(false, () -> Lifted.apply(f, xs)).stream().map(Tensor::alias).toList();
+      outs =
+          Lifted.recording(false, () -> Lifted.apply(f, xs)).stream().map(Tensor::alias).toList();
     } else if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
       outs =
-          overBatch(Packing.batched(xs, level), Packing.size(xs, level)).run(Packing.peeled(xs, level)).stream()
+          overBatch(Packing.batched(xs, level), Packing.size(xs, level))
+              .run(Packing.peeled(xs, level))
+              .stream()
               .map(y -> Lifted.batched(level, y))
               .toList();
     } else {
       outs = dual(xs, level);
     }
     boolean floating = outs.stream().anyMatch(y -> y.dtype().isFloating());
-    return floating && GradMode.isEnabled() && Lifted.anyTracked(xs) ? new Run().record(xs, outs) : outs;
+    return floating && GradMode.isEnabled() && Lifted.anyTracked(xs)
+        ? new Run().record(xs, outs)
+        : outs;
   }
 
   private List<Tensor> dual(List<Tensor> xs, long level) {
@@ -123,7 +129,8 @@ public final class Custom implements Function<List<Array>, List<Array>> {
     List<Tensor> ts = push(primals, ys, tangents);
     List<Tensor> outs = new ArrayList<>();
     for (int i = 0; i < ys.size(); i++) {
-      outs.add(ys.get(i).dtype().isFloating() ? Lifted.dual(level, ys.get(i), ts.get(i)) : ys.get(i));
+      outs.add(
+          ys.get(i).dtype().isFloating() ? Lifted.dual(level, ys.get(i), ts.get(i)) : ys.get(i));
     }
     return outs;
   }
@@ -132,28 +139,44 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   private List<Tensor> push(List<Tensor> xs, List<Tensor> ys, List<Tensor> tangents) {
     if (jvp.isPresent()) {
       return checked(
-          "custom-jvp", "tangent", "result",
-          jvp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(tangents)), ys);
+          "custom-jvp",
+          "tangent",
+          "result",
+          jvp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(tangents)),
+          ys);
     }
     return transposed(
-        ys, tangents,
-        us -> checked(
-            "custom-vjp", "gradient", "argument",
-            vjp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(us)), xs));
+        ys,
+        tangents,
+        us ->
+            checked(
+                "custom-vjp",
+                "gradient",
+                "argument",
+                vjp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(us)),
+                xs));
   }
 
   /** Gradients by the rule for them, or as the gradient of ⟨jvp(t), g⟩ by t. */
   private List<Tensor> pull(List<Tensor> xs, List<Tensor> ys, List<Tensor> cotangents) {
     if (vjp.isPresent()) {
       return checked(
-          "custom-vjp", "gradient", "argument",
-          vjp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(cotangents)), xs);
+          "custom-vjp",
+          "gradient",
+          "argument",
+          vjp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(cotangents)),
+          xs);
     }
     return transposed(
-        xs, cotangents,
-        ts -> checked(
-            "custom-jvp", "tangent", "result",
-            jvp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(ts)), ys));
+        xs,
+        cotangents,
+        ts ->
+            checked(
+                "custom-jvp",
+                "tangent",
+                "result",
+                jvp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(ts)),
+                ys));
   }
 
   /** The transpose of a linear function, applied to directions of its results. */
@@ -195,9 +218,21 @@ public final class Custom implements Function<List<Array>, List<Array>> {
         out.add(Lifted.as(g.tensor(), l.dtype()));
       } else {
         throw new ShapeException(
-            op + ": the rule gave a " + what + " of shape " + g.tensor().layout() + " for " + whose + " " + i
-                + " of shape " + l.layout(),
-            "op", op, "shapes", List.of(g.shape(), l.shape()));
+            op
+                + ": the rule gave a "
+                + what
+                + " of shape "
+                + g.tensor().layout()
+                + " for "
+                + whose
+                + " "
+                + i
+                + " of shape "
+                + l.layout(),
+            "op",
+            op,
+            "shapes",
+            List.of(g.shape(), l.shape()));
       }
     }
     return out;
@@ -277,8 +312,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
       for (int i = 0; i < node.arity(); i++) {
         xs.add(node.in(i));
       }
-      List<Tensor> found =
-          pull(xs, packing.whole(node.out()), packing.whole(cotangent));
+      List<Tensor> found = pull(xs, packing.whole(node.out()), packing.whole(cotangent));
       Tensor[] out = new Tensor[needed.length];
       for (int i = 0; i < out.length; i++) {
         out[i] = needed[i] ? found.get(i) : null;

@@ -12,11 +12,13 @@ import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
 
 /**
- * From functions of arrays to functions of arrays: derivatives in reverse and forward mode, batches, and functions with
- * rules of their own. They nest in any order and to any depth; what an inner one differentiates is never confused with
- * what an outer one does, and arrays that the function takes from outside keep their part in the graph.
+ * From functions of arrays to functions of arrays: derivatives in reverse and forward mode,
+ * batches, and functions with rules of their own. They nest in any order and to any depth; what an
+ * inner one differentiates is never confused with what an outer one does, and arrays that the
+ * function takes from outside keep their part in the graph.
  *
- * <p>The singular methods take functions of one array; those in the plural take functions of a list of arrays.
+ * <p>The singular methods take functions of one array; those in the plural take functions of a list
+ * of arrays.
  *
  * <pre>{@code
  * Grad.grad(x -> x.mul(x).sum()).apply(Array.of(1.0, 2.0));              // [2, 4]
@@ -33,7 +35,10 @@ public final class Grad {
 
   /** Which way derivatives are carried. */
   public enum Mode {
-    /** From the arguments on, by tangents: one pass for all results, a basis vector an argument's element. */
+    /**
+     * From the arguments on, by tangents: one pass for all results, a basis vector an argument's
+     * element.
+     */
     FORWARD,
     /** Back from the results, by cotangents: a basis vector a result's element. */
     REVERSE,
@@ -61,7 +66,8 @@ public final class Grad {
    * A result and how gradients go back.
    *
    * @param value what the function gave
-   * @param pullback from a cotangent of the result to the gradient of the argument; can be applied again
+   * @param pullback from a cotangent of the result to the gradient of the argument; can be applied
+   *     again
    */
   public record Vjp(Array value, UnaryOperator<Array> pullback) {}
 
@@ -109,7 +115,8 @@ public final class Grad {
    * The gradient of a function whose value is one number.
    *
    * @param f the function
-   * @return from the argument to the gradient; throws GraphException when the value has several elements
+   * @return from the argument to the gradient; throws GraphException when the value has several
+   *     elements
    */
   public static UnaryOperator<Array> grad(Function<Array, Array> f) {
     return x -> valueAndGrad(f).apply(x).gradient();
@@ -169,8 +176,16 @@ public final class Grad {
     if (value.size() != 1 || !value.dtype().isFloating()) {
       throw new GraphException(
           "grad: the function to differentiate must return one floating number, got shape "
-              + value.tensor().layout() + ", " + value.dtype() + "; use vjp or jacobian for other results",
-          "op", "grad", "shape", value.shape(), "dtype", value.dtype().toString());
+              + value.tensor().layout()
+              + ", "
+              + value.dtype()
+              + "; use vjp or jacobian for other results",
+          "op",
+          "grad",
+          "shape",
+          value.shape(),
+          "dtype",
+          value.dtype().toString());
     }
     return Array.ones(value.shape()).astype(value.dtype());
   }
@@ -184,8 +199,7 @@ public final class Grad {
    */
   public static Vjp vjp(Function<Array, Array> f, Array x) {
     VjpAll all = vjps(xs -> List.of(f.apply(xs.getFirst())), List.of(x));
-    return new Vjp(
-        all.values().getFirst(), g -> all.pullback().apply(List.of(g)).getFirst());
+    return new Vjp(all.values().getFirst(), g -> all.pullback().apply(List.of(g)).getFirst());
   }
 
   /**
@@ -233,7 +247,8 @@ public final class Grad {
     List<Tensor> ins = new ArrayList<>();
     for (int i = 0; i < xs.size(); i++) {
       Tensor x = xs.get(i).tensor();
-      ins.add(Lifted.dual(level, x, Lifted.direction("jvp", "tangent", tangents.get(i).tensor(), x)));
+      ins.add(
+          Lifted.dual(level, x, Lifted.direction("jvp", "tangent", tangents.get(i).tensor(), x)));
     }
     List<Tensor> outs = Lifted.apply(f, ins);
     return new JvpAll(
@@ -242,8 +257,8 @@ public final class Grad {
   }
 
   /**
-   * The Hessian of a function whose value is one number, times a vector: forward over reverse, at a small multiple of
-   * the cost of the gradient.
+   * The Hessian of a function whose value is one number, times a vector: forward over reverse, at a
+   * small multiple of the cost of the gradient.
    *
    * @param f the function
    * @param x its argument
@@ -255,7 +270,8 @@ public final class Grad {
   }
 
   /**
-   * A result and the derivative at its argument as a linear function, whose applications do not run the function again.
+   * A result and the derivative at its argument as a linear function, whose applications do not run
+   * the function again.
    *
    * @param f the function
    * @param x its argument
@@ -267,8 +283,8 @@ public final class Grad {
   }
 
   /**
-   * Results and the derivative at their arguments as a linear function, whose applications do not run the function
-   * again: the transpose of the vector-Jacobian product.
+   * Results and the derivative at their arguments as a linear function, whose applications do not
+   * run the function again: the transpose of the vector-Jacobian product.
    *
    * @param f the function
    * @param xs its arguments
@@ -297,7 +313,7 @@ public final class Grad {
       }
     }
     List<Tensor> points = us.stream().filter(Tensor::requiresGrad).toList();
-    boolean create = Autograd.isEnabled() && (pass.isLinked() || Lifted.anyTracked(along));
+    boolean create = Autograd.isEnabled() && (pass.isLinked() || Lifted.anyFollowed(along));
     Tensor[] found = Reverse.gradients(live, along, points, true, create);
     List<Array> out = new ArrayList<>();
     int k = 0;
@@ -326,8 +342,7 @@ public final class Grad {
    * @param chunkSize how many basis vectors are carried at once: memory grows with it
    * @return from the argument to an array of the result's shape followed by the argument's
    */
-  public static UnaryOperator<Array> jacobian(
-      Function<Array, Array> f, Mode mode, int chunkSize) {
+  public static UnaryOperator<Array> jacobian(Function<Array, Array> f, Mode mode, int chunkSize) {
     return x ->
         jacobians(xs -> List.of(f.apply(xs.getFirst())), List.of(x), mode, chunkSize)
             .getFirst()
@@ -341,7 +356,8 @@ public final class Grad {
    * @param xs its arguments
    * @param mode which way to go
    * @param chunkSize how many basis vectors are carried at once
-   * @return for each result, for each argument, an array of the result's shape followed by the argument's
+   * @return for each result, for each argument, an array of the result's shape followed by the
+   *     argument's
    */
   public static List<List<Array>> jacobians(
       Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {
@@ -377,10 +393,14 @@ public final class Grad {
   /**
    * A function of one example as one of a batch.
    *
-   * @param f the function of an example; its results must not depend on values of the host taken from the arrays
-   * @param inAxes for each argument the axis along which its examples lie, empty for one that all share
-   * @param outAxes for the result of each number where its examples shall lie; empty for one that is the same for all
-   * @return from batches to batches; throws ShapeException when the sizes of batches differ or an axis is out of range
+   * @param f the function of an example; its results must not depend on values of the host taken
+   *     from the arrays
+   * @param inAxes for each argument the axis along which its examples lie, empty for one that all
+   *     share
+   * @param outAxes for the result of each number where its examples shall lie; empty for one that
+   *     is the same for all
+   * @return from batches to batches; throws ShapeException when the sizes of batches differ or an
+   *     axis is out of range
    */
   public static UnaryOperator<List<Array>> vmaps(
       Function<List<Array>, List<Array>> f,
@@ -390,8 +410,8 @@ public final class Grad {
   }
 
   /**
-   * The same function, keeping none of its intermediate values for its gradient: it is run again when that is asked for,
-   * with the same random draws from the process's generator.
+   * The same function, keeping none of its intermediate values for its gradient: it is run again
+   * when that is asked for, with the same random draws from the process's generator.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients
@@ -402,8 +422,8 @@ public final class Grad {
   }
 
   /**
-   * The same function, keeping none of its intermediate values for its gradients: it is run again when they are asked
-   * for, with the same random draws from the process's generator.
+   * The same function, keeping none of its intermediate values for its gradients: it is run again
+   * when they are asked for, with the same random draws from the process's generator.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients
@@ -446,7 +466,8 @@ public final class Grad {
   public static UnaryOperator<Array> customVjp(Function<Array, Array> f, RuleOfOne rule) {
     return ofOne(
         custom(xs -> List.of(f.apply(xs.getFirst())))
-            .withVjp((xs, ys, gs) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), gs.getFirst()))));
+            .withVjp(
+                (xs, ys, gs) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), gs.getFirst()))));
   }
 
   /**
@@ -459,7 +480,8 @@ public final class Grad {
   public static UnaryOperator<Array> customJvp(Function<Array, Array> f, RuleOfOne rule) {
     return ofOne(
         custom(xs -> List.of(f.apply(xs.getFirst())))
-            .withJvp((xs, ys, ts) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), ts.getFirst()))));
+            .withJvp(
+                (xs, ys, ts) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), ts.getFirst()))));
   }
 
   private static UnaryOperator<Array> ofOne(Custom all) {
@@ -470,7 +492,8 @@ public final class Grad {
    * A function that is to have derivatives of its own.
    *
    * @param f the function
-   * @return the function, to be given a rule by {@link Custom#withVjp} or {@link Custom#withJvp} or both
+   * @return the function, to be given a rule by {@link Custom#withVjp} or {@link Custom#withJvp} or
+   *     both
    */
   public static Custom custom(Function<List<Array>, List<Array>> f) {
     return new Custom(f, Optional.empty(), Optional.empty());

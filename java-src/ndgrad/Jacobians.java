@@ -13,14 +13,17 @@ import ndgrad.op.Joining;
 import ndgrad.op.Shapes;
 import ndgrad.op.spec.Structural;
 
-/** All derivatives of a function at a point: basis vectors, in chunks, through one pass each way. */
+/**
+ * All derivatives of a function at a point: basis vectors, in chunks, through one pass each way.
+ */
 final class Jacobians {
   private Jacobians() {}
 
   static List<List<Array>> blocks(
       Function<List<Array>, List<Array>> f, List<Array> xs, Grad.Mode mode, int chunk) {
     if (chunk < 1) {
-      throw new ArgumentException("jacobian: chunk-size must be positive, got " + chunk, "chunk-size", chunk);
+      throw new ArgumentException(
+          "jacobian: chunk-size must be positive, got " + chunk, "chunk-size", chunk);
     }
     if (mode == Grad.Mode.FORWARD) {
       return forward(f, xs, chunk);
@@ -39,7 +42,8 @@ final class Jacobians {
       Tensor y = ys.get(i);
       List<List<Tensor>> rows =
           chunks(
-              y.dtype().isFloating() ? y : Structural.zeros(DType.FLOAT64, y.layout()), chunk,
+              y.dtype().isFloating() ? y : Structural.zeros(DType.FLOAT64, y.layout()),
+              chunk,
               basis -> {
                 long level = Lift.newLevel();
                 Tensor[] cotangents = new Tensor[ys.size()];
@@ -70,7 +74,8 @@ final class Jacobians {
       Tensor x = ins.get(j);
       List<List<Tensor>> rows =
           chunks(
-              x, chunk,
+              x,
+              chunk,
               basis -> {
                 // Tangents are batched, values are not: those are computed once.
                 long examples = Lift.newLevel();
@@ -96,7 +101,10 @@ final class Jacobians {
     return blocks;
   }
 
-  /** The results of a function of parts of the basis of a space, in order; once of none when it has no dimension. */
+  /**
+   * The results of a function of parts of the basis of a space, in order; once of none when it has
+   * no dimension.
+   */
   private static List<List<Tensor>> chunks(
       Tensor like, int chunk, Function<Tensor, List<Tensor>> f) {
     int n = like.layout().intSize();

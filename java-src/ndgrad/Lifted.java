@@ -39,6 +39,26 @@ final class Lifted {
     return xs.stream().anyMatch(Tensor::requiresGrad);
   }
 
+  /**
+   * Whether gradients flow to one of some arrays, or to what one stands for in an outer transform.
+   */
+  static boolean anyFollowed(List<Tensor> xs) {
+    return xs.stream().anyMatch(Lifted::isFollowed);
+  }
+
+  private static boolean isFollowed(Tensor x) {
+    return x.requiresGrad() || isFollowedWithin(x);
+  }
+
+  /** Whether gradients of an outer transform flow to what an array stands for. */
+  static boolean isFollowedWithin(Tensor x) {
+    return switch (x.lift().orElse(null)) {
+      case null -> false;
+      case Lift.Dual d -> isFollowed(d.primal()) || isFollowed(d.tangent());
+      case Lift.Batched b -> isFollowed(b.physical());
+    };
+  }
+
   static long level(List<Tensor> xs) {
     return xs.stream().mapToLong(Tensor::level).max().orElse(0);
   }
@@ -70,9 +90,18 @@ final class Lifted {
     for (int i = 0; i < xs.size(); i++) {
       if (!xs.get(i).dtype().isFloating()) {
         throw new DTypeException(
-            op + ": only floating arrays can be differentiated, argument " + i + " is " + xs.get(i).dtype()
+            op
+                + ": only floating arrays can be differentiated, argument "
+                + i
+                + " is "
+                + xs.get(i).dtype()
                 + "; convert it with astype",
-            "op", op, "argument", i, "dtype", xs.get(i).dtype().toString());
+            "op",
+            op,
+            "argument",
+            i,
+            "dtype",
+            xs.get(i).dtype().toString());
       }
     }
   }
@@ -80,8 +109,20 @@ final class Lifted {
   static void requireCount(String op, String what, int expected, int given) {
     if (expected != given) {
       throw new ArgumentException(
-          op + ": expected " + expected + " " + what + (expected == 1 ? "" : "s") + ", got " + given,
-          "op", op, "expected", expected, "given", given);
+          op
+              + ": expected "
+              + expected
+              + " "
+              + what
+              + (expected == 1 ? "" : "s")
+              + ", got "
+              + given,
+          "op",
+          op,
+          "expected",
+          expected,
+          "given",
+          given);
     }
   }
 
@@ -89,8 +130,17 @@ final class Lifted {
   static Tensor direction(String op, String what, Tensor given, Tensor like) {
     if (!given.layout().sameShape(like.layout())) {
       throw new ShapeException(
-          op + ": the " + what + " has shape " + given.layout() + ", what it belongs to " + like.layout(),
-          "op", op, "shapes", List.of(given.layout().shape(), like.layout().shape()));
+          op
+              + ": the "
+              + what
+              + " has shape "
+              + given.layout()
+              + ", what it belongs to "
+              + like.layout(),
+          "op",
+          op,
+          "shapes",
+          List.of(given.layout().shape(), like.layout().shape()));
     }
     return as(given, like.dtype());
   }
@@ -110,7 +160,9 @@ final class Lifted {
 
   /** The tangent of a result of a run of jvp. */
   static Tensor tangent(Tensor y, long level) {
-    return y.level() == level && y.lift().orElse(null) instanceof Lift.Dual d ? d.tangent() : zeros(y);
+    return y.level() == level && y.lift().orElse(null) instanceof Lift.Dual d
+        ? d.tangent()
+        : zeros(y);
   }
 
   static boolean isBatched(Tensor y, long level) {

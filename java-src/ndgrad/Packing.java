@@ -3,7 +3,6 @@ package ndgrad;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
-import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
@@ -12,8 +11,8 @@ import ndgrad.op.Shapes;
 import ndgrad.op.spec.Structural;
 
 /**
- * Several results of one application as one: the tape knows ops with one result. The floating results lie one after the
- * other in one array, of which they are views; a single one is itself.
+ * Several results of one application as one: the tape knows ops with one result. The floating
+ * results lie one after the other in one array, of which they are views; a single one is itself.
  */
 final class Packing {
   private final List<Layout> layouts = new ArrayList<>();
@@ -32,16 +31,12 @@ final class Packing {
 
   /** The floating results as one array outside the graph. */
   Tensor pack(List<Tensor> outs) {
-    List<Tensor> parts = outs.stream().filter(y -> y.dtype().isFloating()).map(Tensor::alias).toList();
+    List<Tensor> parts =
+        outs.stream().filter(y -> y.dtype().isFloating()).map(Tensor::alias).toList();
     if (parts.size() == 1) {
       return parts.getFirst();
     }
-    boolean before = GradMode.set(false);
-    try {
-      return Joining.CAT.of(parts.stream().map(y -> Shapes.RESHAPE.of(y, -1)).toList(), 0);
-    } finally {
-      GradMode.set(before);
-    }
+    return Joining.CAT.of(parts.stream().map(y -> Shapes.RESHAPE.of(y, -1)).toList(), 0);
   }
 
   /** The results, the floating ones as parts of the packed array. */
@@ -108,11 +103,16 @@ final class Packing {
 
   static List<Tensor> peeled(List<Tensor> xs, long level) {
     return xs.stream()
-        .map(x -> Lifted.isBatched(x, level) ? ((Lift.Batched) x.lift().orElseThrow()).physical() : x)
+        .map(
+            x ->
+                Lifted.isBatched(x, level) ? ((Lift.Batched) x.lift().orElseThrow()).physical() : x)
         .toList();
   }
 
-  /** A function of one example as one of a batch: every result has all examples along its first axis. */
+  /**
+   * A function of one example as one of a batch: every result has all examples along its first
+   * axis.
+   */
   static Function<List<Array>, List<Array>> overBatch(
       Function<List<Array>, List<Array>> f, boolean[] batched, int size) {
     return xs -> {

@@ -11,8 +11,8 @@ import ndgrad.op.Reverse;
 import ndgrad.op.spec.Structural;
 
 /**
- * How gradients go back through one run of a function: from cotangents of its results to gradients of its arguments.
- * Made by {@link Grad#vjps}; can be applied any number of times.
+ * How gradients go back through one run of a function: from cotangents of its results to gradients
+ * of its arguments. Made by {@link Grad#vjps}; can be applied any number of times.
  */
 public final class Pullback {
   private final List<Tensor> inputs;
@@ -35,9 +35,15 @@ public final class Pullback {
     List<Tensor> outputs =
         Lifted.recording(
             true,
-            () -> Lifted.apply(f, inputs.stream().map(x -> Structural.BROADCAST_TO.of(x, x.shape())).toList()));
+            () ->
+                Lifted.apply(
+                    f,
+                    inputs.stream().map(x -> Structural.BROADCAST_TO.of(x, x.shape())).toList()));
     boolean linked =
-        outer && (Lifted.anyTracked(given) || Reverse.dependsOnMore(outputs, inputs));
+        outer
+            && (Lifted.anyFollowed(given)
+                || outputs.stream().anyMatch(Lifted::isFollowedWithin)
+                || Reverse.dependsOnMore(outputs, inputs));
     return new Pullback(inputs, outputs, linked);
   }
 
@@ -93,7 +99,9 @@ public final class Pullback {
     for (Array c : cotangents) {
       given.add(c == null ? null : c.tensor());
     }
-    return Arrays.stream(pull(given, keep)).map(g -> Optional.ofNullable(g).map(Array::of)).toList();
+    return Arrays.stream(pull(given, keep))
+        .map(g -> Optional.ofNullable(g).map(Array::of))
+        .toList();
   }
 
   /** The gradients; null where no output depends on the input. */
@@ -111,7 +119,7 @@ public final class Pullback {
         }
       }
     }
-    boolean create = GradMode.isEnabled() && (linked || Lifted.anyTracked(upstream));
+    boolean create = GradMode.isEnabled() && (linked || Lifted.anyFollowed(upstream));
     return Reverse.gradients(live, upstream, inputs, keep || create, create);
   }
 }

@@ -25,7 +25,8 @@ final class Vmap {
     List<Tensor> ins = new ArrayList<>();
     for (int i = 0; i < xs.size(); i++) {
       Tensor x = xs.get(i).tensor();
-      ins.add(inAxes.get(i).isEmpty() ? x : Lifted.batched(level, front(x, inAxes.get(i).getAsInt())));
+      ins.add(
+          inAxes.get(i).isEmpty() ? x : Lifted.batched(level, front(x, inAxes.get(i).getAsInt())));
     }
     List<Tensor> outs = Lifted.apply(f, ins);
     List<Array> results = new ArrayList<>();
@@ -44,9 +45,22 @@ final class Vmap {
         int axis = axis(x, inAxes.get(i).getAsInt(), i);
         if (size >= 0 && x.dim(axis) != size) {
           throw new ShapeException(
-              "vmap: the batches differ in size: array " + first + " has " + size + " examples, array " + i
-                  + " of shape " + x + " has " + x.dim(axis) + " along axis " + axis,
-              "op", "vmap", "sizes", List.of(size, x.dim(axis)));
+              "vmap: the batches differ in size: array "
+                  + first
+                  + " has "
+                  + size
+                  + " examples, array "
+                  + i
+                  + " of shape "
+                  + x
+                  + " has "
+                  + x.dim(axis)
+                  + " along axis "
+                  + axis,
+              "op",
+              "vmap",
+              "sizes",
+              List.of(size, x.dim(axis)));
         }
         first = size < 0 ? i : first;
         size = x.dim(axis);
@@ -62,9 +76,21 @@ final class Vmap {
   private static int axis(Layout x, int axis, int argument) {
     if (axis < -x.ndim() || axis >= x.ndim()) {
       throw new ShapeException(
-          "vmap: in-axes names axis " + axis + " of array " + argument + ", whose shape is " + x
+          "vmap: in-axes names axis "
+              + axis
+              + " of array "
+              + argument
+              + ", whose shape is "
+              + x
               + (x.ndim() == 0 ? "; nil in in-axes shares it among the examples" : ""),
-          "op", "vmap", "axis", axis, "argument", argument, "shape", x.shape());
+          "op",
+          "vmap",
+          "axis",
+          axis,
+          "argument",
+          argument,
+          "shape",
+          x.shape());
     }
     return axis < 0 ? axis + x.ndim() : axis;
   }
@@ -79,7 +105,9 @@ final class Vmap {
     if (axis.isEmpty()) {
       if (batched) {
         throw new ArgumentException(
-            "vmap: out-axes is nil for a result that differs from example to example", "op", "vmap");
+            "vmap: out-axes is nil for a result that differs from example to example",
+            "op",
+            "vmap");
       }
       return y;
     }
@@ -87,8 +115,16 @@ final class Vmap {
     int given = axis.getAsInt();
     if (given < -rank || given >= rank) {
       throw new ShapeException(
-          "vmap: out-axes names axis " + given + " of a result whose examples have shape " + y.layout(),
-          "op", "vmap", "axis", given, "shape", y.layout().shape());
+          "vmap: out-axes names axis "
+              + given
+              + " of a result whose examples have shape "
+              + y.layout(),
+          "op",
+          "vmap",
+          "axis",
+          given,
+          "shape",
+          y.layout().shape());
     }
     int at = given < 0 ? given + rank : given;
     Tensor all = Lifted.physical(y, level, size);

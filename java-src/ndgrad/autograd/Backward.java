@@ -101,7 +101,7 @@ public final class Backward {
       boolean createGraph,
       Arithmetic arithmetic) {
     Backward pass = new Backward(arithmetic, retainGraph, createGraph);
-    List<Slot> order = pass.order(outputs);
+    List<Slot> order = pass.order(outputs, Set.of());
     List<Tensor> seeds = pass.seeds(outputs, upstream);
     for (Slot s : order) {
       s.needed = true;
@@ -128,7 +128,30 @@ public final class Backward {
       boolean retainGraph,
       boolean createGraph,
       Arithmetic arithmetic) {
-    Backward pass = new Backward(arithmetic, retainGraph, createGraph);
+    return new Backward(arithmetic, retainGraph, createGraph).gradients(outputs, upstream, targets, false);
+  }
+
+  /**
+   * The gradients of outputs with respect to chosen tensors, as if those depended on nothing. The graph is kept.
+   *
+   * @param outputs what to differentiate
+   * @param upstream one cotangent an output
+   * @param targets with respect to what
+   * @param createGraph whether the pass is recorded, to be differentiated again
+   * @param arithmetic the sums
+   * @return one gradient a target, null where no output depends on it
+   */
+  public static Tensor[] gradientsUpTo(
+      List<Tensor> outputs,
+      List<Tensor> upstream,
+      List<Tensor> targets,
+      boolean createGraph,
+      Arithmetic arithmetic) {
+    return new Backward(arithmetic, true, createGraph).gradients(outputs, upstream, targets, true);
+  }
+
+  private Tensor[] gradients(
+      List<Tensor> outputs, List<Tensor> upstream, List<Tensor> targets, boolean upTo) {
     Node[] wanted = targets.stream().map(Tensor::requireEdge).toArray(Node[]::new);
     List<Tensor> tracked = new ArrayList<>();
     List<Tensor> cotangents = new ArrayList<>();
@@ -142,9 +165,9 @@ public final class Backward {
     if (tracked.isEmpty()) {
       return result;
     }
-    List<Slot> order = pass.order(tracked);
     Set<Node> ends = Collections.newSetFromMap(new IdentityHashMap<>());
     ends.addAll(Arrays.asList(wanted));
+    List<Slot> order = order(tracked, upTo ? ends : Set.of());
     for (Slot s : order.reversed()) {
       s.needed = ends.contains(s.node);
       for (Slot input : s.inputs) {
@@ -152,10 +175,10 @@ public final class Backward {
       }
     }
     List<Slot> relevant = order.stream().filter(s -> s.needed).toList();
-    List<Tensor> seeds = pass.seeds(tracked, cotangents);
-    pass.recorded(() -> pass.sweep(relevant, tracked, seeds, ends));
+    List<Tensor> seeds = seeds(tracked, cotangents);
+    recorded(() -> sweep(relevant, tracked, seeds, ends));
     for (int i = 0; i < wanted.length; i++) {
-      Slot slot = pass.slots.get(wanted[i]);
+      Slot slot = slots.get(wanted[i]);
       result[i] = slot == null ? null : slot.grad;
     }
     return result;
@@ -191,8 +214,8 @@ public final class Backward {
     return found;
   }
 
-  /** The reachable nodes, users before what they use; every one of them has been checked. */
-  private List<Slot> order(List<Tensor> outputs) {
+  /** The reachable nodes, users before what they use, every one of them checked; none behind the ends. */
+  private List<Slot> order(List<Tensor> outputs, Set<Node> ends) {
     List<Slot> order = new ArrayList<>();
     for (Tensor t : outputs) {
       Node e = t.edge();
@@ -206,6 +229,9 @@ public final class Backward {
     }
     for (int next = 0; next < order.size(); next++) {
       Slot s = order.get(next);
+      if (ends.contains(s.node)) {
+        continue;
+      }
       s.node.checkUsable();
       for (int i = 0; i < s.inputs.length; i++) {
         if (s.node.needs(i)) {
@@ -291,7 +317,9 @@ public final class Backward {
       s.owned = false;
     }
     if (s.node.rule().orElse(null) instanceof Rule.Joint joint) {
-      passAll(s, joint);
+      if (Arrays.stream(s.inputs).anyMatch(input -> input != null && input.needed)) {
+        passAll(s, joint);
+      }
       return;
     }
     for (int i = 0; i < s.inputs.length; i++) {

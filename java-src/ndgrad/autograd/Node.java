@@ -139,6 +139,15 @@ public final class Node {
   }
 
   /**
+   * What this keeps for its rule.
+   *
+   * @return the saved inputs and output; empty once the graph was freed
+   */
+  public List<Tensor> savedValues() {
+    return Arrays.stream(saved).filter(t -> t != null).toList();
+  }
+
+  /**
    * Something that leads to this node.
    *
    * @return the leaf of a leaf's node; otherwise a tensor of the output's shape and dtype whose values say nothing

@@ -43,6 +43,20 @@ public final class Reverse {
   }
 
   /**
+   * The gradients of outputs with respect to chosen arrays, as if those depended on nothing; the graph is kept.
+   *
+   * @param outputs what to differentiate
+   * @param upstream their cotangents
+   * @param inputs with respect to what
+   * @param createGraph whether the pass is recorded
+   * @return one an input; null where no output depends on it
+   */
+  public static Tensor[] gradientsUpTo(
+      List<Tensor> outputs, List<Tensor> upstream, List<Tensor> inputs, boolean createGraph) {
+    return Backward.gradientsUpTo(outputs, upstream, inputs, createGraph, Sums.INSTANCE);
+  }
+
+  /**
    * Whether outputs depend on a tracked array other than through some inputs.
    *
    * @param outputs what was computed

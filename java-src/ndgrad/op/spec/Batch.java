@@ -6,8 +6,8 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
 
 /**
- * One application of an op to all examples of a batch, as a {@link Rule} sees it: the inputs with the examples along
- * their first axis, some perhaps without, being the same for all examples.
+ * One application of an op to all examples of a batch, as a {@link Rule} sees it: the inputs with
+ * the examples along their first axis, some perhaps without, being the same for all examples.
  */
 public final class Batch {
 
@@ -121,7 +121,8 @@ public final class Batch {
    *
    * @param i its position
    * @param rank of an example
-   * @return a view; one shared by all is not stretched, and has as many axes of length 1 in front as needed
+   * @return a view; one shared by all is not stretched, and has as many axes of length 1 in front
+   *     as needed
    */
   public Tensor aligned(int i, int rank) {
     Tensor x = physical[i];

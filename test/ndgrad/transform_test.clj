@@ -1,0 +1,373 @@
+(ns ndgrad.transform-test
+  "Functional transforms: that they compose and never confuse each other, nested data, options and errors. That every op
+  takes part in them is tested by ndgrad.op.lifted-test."
+  (:require
+   [clojure.test :refer [are deftest is testing]]
+   [ndgrad.core :as nd]
+   [ndgrad.random :as random])
+  (:import
+   (java.util.function Function)
+   (ndgrad ArgumentException Array GraphException NdException ShapeException)
+   (ndgrad.autograd Node Tensor)))
+
+(set! *warn-on-reflection* true)
+
+(defn- d1 "The derivative of a function of one number, in reverse." [f] (nd/grad f))
+(defn- d2 "The same, forward." [f] (fn [x] (second (nd/jvp f [x] [1.0]))))
+
+(defn- close?
+  ([a b] (close? a b 1e-10))
+  ([a b tolerance] (nd/allclose a b {:rtol tolerance :atol tolerance})))
+
+(defn- same-tree? [a b]
+  (cond
+    (instance? Array a) (and (some? b) (= (nd/shape a) (nd/shape b)) (close? a b))
+    (map? a) (and (= (class a) (class b)) (= (keys a) (keys b)) (every? #(same-tree? (get a %) (get b %)) (keys a)))
+    (sequential? a) (and (= (count a) (count b)) (every? true? (map same-tree? a b)))
+    :else (= a b)))
+
+(def ^:private m (nd/array [[0.5 -1.0 2.0] [1.5 0.25 -0.75]]))
+(def ^:private v (nd/array [0.3 -0.7 1.1]))
+
+;; ---- perturbation confusion -----------------------------------------------------------------
+
+(deftest nested-derivatives-are-not-confused
+  (doseq [outer [d1 d2], inner [d1 d2]]
+    (testing "x * d/dy (x + y) is x, so its derivative is 1 (Siskind and Pearlmutter 2005)"
+      (is (close? 1.0 ((outer (fn [x] (nd/* x ((inner (fn [y] (nd/+ x y))) 1.0)))) 1.0))))
+    (testing "x * d/dy (x y) is x²"
+      (is (close? 6.0 ((outer (fn [x] (nd/* x ((inner (fn [y] (nd/* x y))) 2.0)))) 3.0))))
+    (testing "the inner function does not see its own variable"
+      (is (close? 0.0 ((inner (fn [_] ((outer (fn [x] (nd/* x x))) 3.0))) 1.0))))
+    (testing "d/dx (d/dy x y² at y = x) is 4x"
+      (is (close? 12.0 ((outer (fn [x] ((inner (fn [y] (nd/* x (nd/* y y)))) x))) 3.0))))))
+
+(deftest functions-that-escape-keep-their-level
+  (doseq [outer [d1 d2], inner [d1 d2]]
+    (testing "d/dx of a derivative operator applied twice (Manzyuk and others 2019)"
+      (let [shift (fn [offset] (fn [g] (fn [a] (g (nd/+ a offset)))))
+            derived ((outer (fn [s] (((shift s) ((shift s) nd/exp)) 0.5))) 0.0)]
+        (is (close? (* 2 (Math/exp 0.5)) derived)))
+      (is (close? (- (Math/sin 1.0)) ((outer (fn [x] ((inner nd/sin) x))) 1.0))))))
+
+(deftest three-orders-in-every-mixture
+  (doseq [a [d1 d2], b [d1 d2], c [d1 d2]]
+    (is (close? 48.0 ((a (b (c #(nd/pow % 4)))) 2.0)))
+    (is (close? (- (Math/cos 0.7)) ((a (b (c nd/sin))) 0.7)))
+    (is (close? (* -8 (Math/exp -0.6) 1.0)
+                ((a (b (c #(nd/exp (nd/* -2.0 %))))) 0.3)))))
+
+(deftest batches-between-derivatives
+  (let [xs (nd/array [0.5 1.0 2.0])]
+    (doseq [outer [d1 d2], inner [d1 d2]]
+      (testing "a batch of derivatives within a derivative"
+        (is (close? (* 2 (+ 0.5 1.0 2.0))
+                    ((outer (fn [s] (nd/sum ((nd/vmap (inner (fn [y] (nd/* s (nd/* y y))))) xs)))) 3.0))))
+      (testing "derivatives of derivatives in a batch"
+        (is (close? (nd/neg (nd/sin xs)) ((nd/vmap (outer (inner nd/sin))) xs))))
+      (testing "a batch within a batch, around a derivative"
+        (is (close? (nd/* 2.0 (nd/outer xs xs))
+                    ((nd/vmap (fn [a] ((nd/vmap (inner (fn [b] (nd/* a (nd/* b b))))) xs))) xs)))))
+    (testing "a derivative by what an inner batch shares"
+      (is (close? (nd/sum xs) ((d1 (fn [s] (nd/sum ((nd/vmap #(nd/* s %)) xs)))) 2.0)))
+      (is (close? xs ((d2 (fn [s] ((nd/vmap #(nd/* s %)) xs))) 2.0))))))
+
+(deftest closed-over-arrays-stay-in-the-graph
+  (let [w (nd/array [1.0 2.0 3.0] {:requires-grad true})]
+    (testing "a gradient depends on them"
+      (nd/backward! (nd/sum ((nd/grad (fn [x] (nd/sum (nd/* w (nd/* x x))))) v)))
+      (is (close? (nd/* 2.0 v) (nd/grad-of w))))
+    (testing "not under no-grad"
+      (is (not (nd/requires-grad? (nd/no-grad ((nd/grad (fn [x] (nd/sum (nd/* w x)))) v))))))
+    (testing "without them nothing is recorded, and no leaf gets a gradient"
+      (nd/zero-grad! w)
+      (is (not (nd/requires-grad? ((nd/grad (fn [x] (nd/sum (nd/* x x)))) v))))
+      (is (close? (nd/* 2.0 (nd/detach w)) ((nd/grad (fn [x] (nd/sum (nd/* x x)))) w)))
+      (is (nil? (nd/grad-of w))))
+    (testing "a tangent depends on them, too"
+      (nd/backward! (nd/sum (second (nd/jvp (fn [x] (nd/* w (nd/* x x))) [v] [(nd/ones [3])]))))
+      (is (close? (nd/* 2.0 v) (nd/grad-of w))))))
+
+;; ---- agreement ------------------------------------------------------------------------------
+
+(def ^:private programs
+  "Functions of [[2 3] matrix, [3] vector] to nested data."
+  {:layer (fn [m v] (nd/tanh (nd/matmul m v)))
+   :attention (fn [m v] (nd/matmul (nd/softmax (nd/matmul m (nd/T m))) (nd/* m v)))
+   :nested (fn [m v] {:a (nd/sum m {:axis 0}) :b [(nd/max (nd/* m v)) (nd/get m 1 [0 2 2])]})
+   :statistics (fn [m v] [(nd/std m {:axis 1}) (nd/logsumexp (nd/* m v) {:axis 0}) (nd/prod v)])
+   :joined (fn [m v] (nd/cumsum (nd/cat [m (nd/unsqueeze v 0)]) {:axis 0}))
+   :sorted (fn [m v] (nd/sort (nd/* m (nd/exp v)) {:axis 1}))})
+
+(defn- leaves [t] (if (instance? Array t) [t] (mapcat leaves (if (map? t) (vals t) t))))
+(defn- dot [a b] (reduce + (map #(nd/item (nd/sum (nd/* %1 %2))) (leaves a) (leaves b))))
+
+(deftest forward-and-reverse-agree
+  (random/manual-seed! 7)
+  (doseq [[k f] programs]
+    (testing k
+      (let [dm (random/randn [2 3]), dv (random/randn [3])
+            [y tangent] (nd/jvp f [m v] [dm dv])
+            [y2 pullback] (nd/vjp f m v)
+            [y3 linear] (nd/linearize f m v)
+            u (mapv #(random/randn (nd/shape %)) (leaves y))
+            u-tree (let [more (volatile! u)]
+                     ((fn walk [t] (cond (instance? Array t) (let [a (first @more)] (vswap! more rest) a)
+                                         (map? t) (update-vals t walk)
+                                         :else (mapv walk t))) y))
+            gs (pullback u-tree)]
+        (is (same-tree? y (f m v)))
+        (is (same-tree? y y2))
+        (is (same-tree? y y3))
+        (is (close? (dot u-tree tangent) (dot gs [dm dv])))
+        (is (same-tree? tangent (linear dm dv)))
+        (is (same-tree? (pullback u-tree) gs) "a pullback can be called again")))))
+
+(deftest jacobians-agree
+  (doseq [[k f] programs, argnums [0 1 [0 1]], chunk [1 4 100]]
+    (testing [k argnums chunk]
+      (let [forward ((nd/jacobian f {:argnums argnums :mode :forward :chunk-size chunk}) m v)]
+        (is (same-tree? forward ((nd/jacobian f {:argnums argnums :mode :reverse :chunk-size chunk}) m v)))
+        (is (same-tree? forward ((nd/jacobian f {:argnums argnums}) m v))))))
+  (is (= [2 3 2 3] (nd/shape ((nd/jacobian nd/sin) m))))
+  (is (close? (nd/array [[0.0 1.0] [1.0 0.0]]) ((nd/jacobian #(nd/flip %)) (nd/array [3.0 4.0]))))
+  (is (= [0 3] (nd/shape ((nd/jacobian #(nd/get % (nd/slice 0 0))) v))))
+  (is (= [3 0] (nd/shape ((nd/jacobian (fn [x] (nd/+ v (nd/sum x)))) (nd/zeros [0]))))))
+
+(deftest hessians
+  (let [f (fn [x] (nd/sum (nd/* (nd/sin x) (nd/cumsum x))))
+        h ((nd/hessian f) v)]
+    (is (close? h (nd/T h)))
+    (is (close? h ((nd/jacobian (nd/jacobian f)) v)))
+    (is (close? h ((nd/jacobian (nd/grad f) {:mode :reverse}) v)))
+    (is (close? (nd/matmul h (nd/array [1.0 -2.0 0.5])) (nd/hvp f v (nd/array [1.0 -2.0 0.5]))))
+    (let [g (fn [{:keys [a b]}] (nd/sum (nd/* (nd/* a a) b)))
+          blocks ((nd/hessian g) {:a v :b (nd/array [2.0])})]
+      (is (= [3 3] (nd/shape (get-in blocks [:a :a]))))
+      (is (= [3 1] (nd/shape (get-in blocks [:a :b]))))
+      (is (close? (nd/* 2.0 v) (nd/flatten (get-in blocks [:b :a]))))
+      (is (close? (nd/zeros [1 1]) (get-in blocks [:b :b]))))))
+
+;; ---- nested data and options ------------------------------------------------------------------
+
+(defrecord Params [w b])
+
+(deftest structures-and-types-are-kept
+  (let [loss (fn [p] (nd/sum (nd/+ (nd/* (:w p) (:w p)) (:b p))))
+        g ((nd/grad loss) (->Params v 1.0))]
+    (is (instance? Params g))
+    (is (close? (nd/* 2.0 v) (:w g)))
+    (is (close? 3.0 (:b g))))
+  (let [s (sorted-map "z" v "a" (list v [v]))
+        g ((nd/grad (fn [s] (nd/sum (nd/* (get s "z") (first (second (get s "a"))))))) s)]
+    (is (sorted? g))
+    (is (= ["a" "z"] (keys g)))
+    (is (list? (get g "a")))
+    (is (vector? (second (get g "a"))))
+    (is (close? (nd/zeros [3]) (first (get g "a"))))
+    (is (close? v (get g "z"))))
+  (let [g ((nd/grad (fn [s] (reduce nd/+ (map nd/sum s)))) #{v})]
+    (is (set? g))
+    (is (close? (nd/ones [3]) (first g))))
+  (testing "what is not floating goes as it is and has no gradient"
+    (let [g ((nd/grad (fn [{:keys [x n ids mode]}]
+                        (is (= [2 :sum] [n mode]))
+                        (nd/* n (nd/sum (nd/get x ids)))))
+             {:x v :n 2 :ids (nd/array [0 0]) :mode :sum})]
+      (is (= {:n nil :ids nil :mode nil} (dissoc g :x)))
+      (is (close? (nd/array [4.0 0.0 0.0]) (:x g)))))
+  (testing "tangents"
+    (let [[y t] (nd/jvp (fn [{:keys [x ids]}] {:y (nd/get x ids) :ids ids :k :done})
+                        [{:x v :ids (nd/array [2 0])}] [{:x (nd/array [1.0 2.0 3.0]) :ids nil}])]
+      (is (= :done (:k y)))
+      (is (close? (nd/array [1.1 0.3]) (:y y)))
+      (is (close? (nd/array [3.0 1.0]) (:y t)))
+      (is (nil? (:ids t))))))
+
+(deftest options-of-grad
+  (let [f (fn [a b] [(nd/sum (nd/* a (nd/* b b))) {:b b :note :seen}])]
+    (is (same-tree? [v {:b v :note :seen}]
+                    ((nd/grad (fn [a b] [(nd/sum (nd/* a b)) {:b b :note :seen}]) {:has-aux true}) v v)))
+    (let [[[value aux] [gb ga]] ((nd/value-and-grad f {:has-aux true :argnums [1 0]}) v v)]
+      (is (close? (nd/sum (nd/pow v 3)) value))
+      (is (= :seen (:note aux)))
+      (is (not (nd/requires-grad? (:b aux))))
+      (is (close? (nd/* 2.0 (nd/* v v)) gb))
+      (is (close? (nd/* v v) ga))))
+  (is (= [nil true] (let [[a b] ((nd/grad (fn [_ b] (nd/sum b)) {:argnums [0 1] :unused :nil}) v v)]
+                      [a (close? (nd/ones [3]) b)])))
+  (is (close? (nd/zeros [3]) ((nd/grad (fn [_] (nd/array 2.0))) v)))
+  (is (= "float32" (name (nd/dtype ((nd/grad #(nd/sum (nd/* % (nd/array [1.0])))) (nd/ones [3] {:dtype :float32})))))))
+
+(defmulti area :kind)
+(defmethod area :square [{:keys [side]}] (nd/* side side))
+
+(deftest every-kind-of-function
+  (is (close? 6.0 (:side ((nd/grad area) {:kind :square :side 3.0}))))
+  (is (close? 4.0 ((nd/grad (partial nd/* 4.0)) 1.0)))
+  (is (close? 1.0 (:x ((nd/grad :x) {:x 2.0 :y 1.0}))))
+  (is (close? 1.0 (nth ((nd/grad first) [2.0 3.0]) 0)))
+  (is (close? 6.0 ((nd/grad (reify Function (apply [_ x] (nd/* x x)))) 3.0)))
+  (is (close? 6.0 ((nd/grad #(.mul ^Array % ^Array %)) 3.0)))
+  (is (close? (nd/cos v) ((nd/vmap (nd/grad nd/sin)) v))))
+
+;; ---- batches --------------------------------------------------------------------------------
+
+(deftest axes-of-batches
+  (let [x (nd/reshape (nd/arange 24.0) [2 3 4])
+        loop-over (fn [f axis] (nd/stack (mapv f (map #(nd/select x axis %) (range (nth [2 3 4] axis))))))]
+    (doseq [axis [0 1 2 -1]]
+      (is (close? (loop-over #(nd/sum % {:axis 0}) (mod axis 3))
+                  ((nd/vmap #(nd/sum % {:axis 0}) {:in-axes axis}) x))))
+    (is (= [3 4 2] (nd/shape ((nd/vmap nd/sin {:out-axes 2}) x))))
+    (is (= [3 4 2] (nd/shape ((nd/vmap nd/sin {:out-axes -1}) x))))
+    (let [{:keys [a b]} ((nd/vmap (fn [{:keys [p q]} k] {:a (nd/+ p q) :b [(nd/* k p) q]})
+                                  {:in-axes [{:p 1 :q nil} nil] :out-axes {:a 0 :b [1 nil]}})
+                         {:p (nd/ones [2 3]) :q (nd/ones [2])} 5)]
+      (is (= [3 2] (nd/shape a)))
+      (is (= [2 3] (nd/shape (first b))))
+      (is (= [2] (nd/shape (second b))))
+      (is (close? (nd/full [2 3] 5.0) (first b))))
+    (testing "a result that is the same for all is repeated, in memory of its own"
+      (is (close? (nd/ones [2 3]) (nd/set! ((nd/vmap (fn [_] (nd/ones [3]))) (nd/zeros [2])) [0 0] 1.0))))
+    (testing "no examples"
+      (is (= [0 4] (nd/shape ((nd/vmap #(nd/sort (nd/matmul % (nd/ones [3 4])))) (nd/zeros [0 3]))))))))
+
+(deftest gradients-for-each-example
+  (let [loss (fn [{:keys [w b]} x label]
+               (nd/neg (nd/get (nd/log-softmax (nd/+ (nd/matmul x w) b)) label)))
+        params {:w m :b v}
+        xs (nd/array [[1.0 2.0] [0.5 -1.0] [3.0 0.0] [0.0 0.1]])
+        labels (nd/array [0 2 1 1])
+        each ((nd/vmap (nd/grad loss) {:in-axes [nil 0 0]}) params xs labels)]
+    (doseq [i (range 4)]
+      (is (same-tree? ((nd/grad loss) params (nd/get xs i) (nd/get labels i))
+                      (update-vals each #(nd/get % i)))))
+    (is (same-tree? ((nd/grad (fn [p] (nd/sum ((nd/vmap loss {:in-axes [nil 0 0]}) p xs labels)))) params)
+                    (update-vals each #(nd/sum % {:axis 0}))))))
+
+;; ---- checkpoints ------------------------------------------------------------------------------
+
+(defn- saved-bytes
+  "Bytes that the graph of `y` keeps for its rules."
+  [^Array y]
+  (loop [todo [(.orElseThrow (.gradFn ^Tensor (.tensor y)))], seen #{}, storages {}]
+    (if-let [^Node n (peek todo)]
+      (if (seen n)
+        (recur (pop todo) seen storages)
+        (recur (into (pop todo) (keep #(.orElse (.input n (int %)) nil)) (range (.arity n)))
+               (conj seen n)
+               (into storages (map (fn [^Tensor t] [(.storage t) (* (.length (.storage t)) (.itemsize (.dtype t)))]))
+                     (.savedValues n))))
+      (reduce + (vals storages)))))
+
+(deftest checkpoints-keep-less-and-change-nothing
+  (let [block (fn [x] (nd/tanh (nd/* (nd/sin x) (nd/exp (nd/cos x)))))
+        chain (fn [f] (fn [x] (nd/sum (nth (iterate f x) 10))))
+        plain (chain block)
+        thrifty (chain (nd/checkpoint block))
+        x (fn [] (nd/array (vec (repeat 1000 0.3)) {:requires-grad true}))]
+    (is (close? (plain v) (thrifty v)))
+    (is (close? ((nd/grad plain) v) ((nd/grad thrifty) v) 1e-15))
+    (is (close? ((nd/hessian plain) v) ((nd/hessian thrifty) v)))
+    (is (close? ((nd/jacobian (nd/grad plain) {:mode :reverse}) v)
+                ((nd/jacobian (nd/grad thrifty) {:mode :reverse}) v)))
+    (is (close? ((nd/vmap (nd/grad plain)) m) ((nd/vmap (nd/grad thrifty)) m)))
+    (is (close? ((nd/grad (fn [m] (nd/sum ((nd/vmap plain) m)))) m)
+                ((nd/grad (fn [m] (nd/sum ((nd/vmap thrifty) m)))) m)))
+    (testing "one array a block is kept instead of three"
+      (is (= (* 10 8000) (saved-bytes (thrifty (x)))))
+      (is (= (* 31 8000) (saved-bytes (plain (x))))))
+    (testing "several results, also integers and nested data"
+      (let [f (fn [{:keys [x]}] {:s (nd/sin x) :n (nd/argmax x) :c [(nd/cos x)]})
+            loss (fn [f] (fn [x] (let [{:keys [s c]} (f {:x x})] (nd/sum (nd/* s (first c))))))]
+        (is (same-tree? (f {:x v}) ((nd/checkpoint f) {:x v})))
+        (is (close? ((nd/grad (loss f)) v) ((nd/grad (loss (nd/checkpoint f))) v)))))
+    (testing "arrays from outside get their gradients"
+      (let [w (nd/array [1.0 2.0 3.0] {:requires-grad true})
+            u (nd/exp w)]
+        (nd/backward! (nd/sum ((nd/checkpoint (fn [x] (nd/* u (nd/* w x)))) v)))
+        (is (close? (nd/* v (nd/* (nd/exp (nd/detach w)) (nd/+ 1.0 (nd/detach w)))) (nd/grad-of w)))))
+    (testing "draws are replayed, and leave the generator where the plain function does"
+      (let [noisy (fn [x] (nd/sum (nd/* x (nd/* x (random/randn [3])))))
+            run (fn [f] (random/manual-seed! 11) [((nd/grad f) v) (random/randn [2])])]
+        (is (same-tree? (run noisy) (run (nd/checkpoint noisy))))
+        (is (same-tree? (run noisy) (run (nd/checkpoint (nd/checkpoint noisy)))))))
+    (testing "a changed argument is noticed"
+      (let [a (nd/* 1.0 (x)), y (nd/sum ((nd/checkpoint block) a))]
+        (nd/fill! a 2.0)
+        (is (thrown-with-msg? NdException #"checkpoint" (nd/backward! y)))))))
+
+;; ---- rules of one's own -----------------------------------------------------------------------
+
+(deftest own-rules
+  (let [clipped (nd/custom-vjp nd/sin (fn [[_] _ g] [(nd/clip g -0.1 0.1)]))
+        scaled (nd/custom-jvp nd/sin (fn [[x] _ [t]] (nd/* 2.0 (nd/* t (nd/cos x)))))
+        both (nd/custom-vjp scaled (fn [[_] _ g] [(nd/* 5.0 g)]))]
+    (is (close? (nd/sin v) (clipped v)))
+    (is (close? 0.1 ((d1 clipped) 0.5)))
+    (testing "each direction from the other's rule"
+      (is (close? (* 2 (Math/cos 0.5)) ((d2 scaled) 0.5)))
+      (is (close? (* 2 (Math/cos 0.5)) ((d1 scaled) 0.5)))
+      (is (close? 3.0 ((d2 (nd/custom-vjp nd/sin (fn [_ _ g] [(nd/* 3.0 g)]))) 0.5))))
+    (testing "both in one"
+      (is (close? 5.0 ((d1 both) 0.5)))
+      (is (close? (* 2 (Math/cos 0.5)) ((d2 both) 0.5))))
+    (testing "rules are differentiated in turn"
+      (doseq [a [d1 d2]]
+        (is (close? (* -2 (Math/sin 0.5)) ((a (d1 scaled)) 0.5)))
+        (is (close? (* -2 (Math/sin 0.5)) ((a (d2 scaled)) 0.5)))))
+    (testing "in batches, inside and around gradients, and with an argument that all share"
+      (let [f (nd/custom-vjp (fn [a x] (nd/sum (nd/* a x))) (fn [[a x] _ g] [(nd/* 2.0 (nd/* g x)) (nd/* 3.0 (nd/* g a))]))
+            xs (nd/array [[1.0 2.0 3.0] [4.0 5.0 6.0]])]
+        (is (same-tree? [(nd/* 2.0 xs) (nd/stack [(nd/* 3.0 v) (nd/* 3.0 v)])]
+                        ((nd/vmap (nd/grad f {:argnums [0 1]}) {:in-axes [nil 0]}) v xs)))
+        (is (same-tree? [(nd/* 2.0 (nd/sum xs {:axis 0})) (nd/stack [(nd/* 3.0 v) (nd/* 3.0 v)])]
+                        ((nd/grad (fn [a xs] (nd/sum ((nd/vmap f {:in-axes [nil 0]}) a xs))) {:argnums [0 1]}) v xs)))))
+    (testing "nested data, nil for nothing, several results"
+      (let [f (nd/custom-vjp (fn [{:keys [a b]} k] [(nd/* a b) {:n (nd/+ a k)}])
+                             (fn [[{:keys [a]} _] _ [g {:keys [n]}]] [{:a (nd/+ g n) :b nil} nil]))]
+        (is (same-tree? {:a (nd/full [3] 5.0) :b (nd/zeros [3])}
+                        ((nd/grad (fn [p] (let [[y {:keys [n]}] (f p 2)] (nd/sum (nd/+ (nd/* 2.0 y) (nd/* 3.0 n))))))
+                         {:a v :b v})))))
+    (testing "stop-gradient"
+      (is (close? 3.0 ((d1 (fn [x] (nd/* x (nd/stop-gradient x)))) 3.0)))
+      (is (close? 3.0 ((d2 (fn [x] (nd/* x (:y (nd/stop-gradient {:y x})))) ) 3.0)))
+      (is (close? v ((nd/vmap (d1 (fn [x] (nd/* x (nd/stop-gradient x))))) v))))))
+
+;; ---- errors -----------------------------------------------------------------------------------
+
+(deftest errors-in-the-callers-terms
+  (are [type pattern form] (thrown-with-msg? type pattern form)
+    GraphException #"one floating number.*\[3\].*vjp" ((nd/grad nd/sin) v)
+    GraphException #"one number as an Array" ((nd/grad (fn [_] {:a 1})) v)
+    GraphException #"int64" ((nd/grad (fn [x] (nd/sum (nd/argmax x)))) v)
+    ArgumentException #"names argument 2 of 1" ((nd/grad nd/sum {:argnums 2}) v)
+    ArgumentException #"unused must be" (nd/grad nd/sum {:unused :none})
+    ArgumentException #"unknown option" (nd/grad nd/sum {:argnum 0})
+    ArgumentException #"expected a map with the keys \[:a\], got a leaf" ((second (nd/vjp (fn [x] {:a x}) v)) v)
+    ArgumentException #"expected a list of 2, got a list of 1" ((second (nd/vjp (fn [x] [x x]) v)) [v])
+    ShapeException #"cotangent has shape \[2\].*\[3\]" ((second (nd/vjp nd/sin v)) (nd/ones [2]))
+    ShapeException #"tangent has shape \[2\].*\[3\]" (nd/jvp nd/sin [v] [(nd/ones [2])])
+    ArgumentException #"tangents.*expected a list of 1" (nd/jvp nd/sin [v] [v v])
+    ArgumentException #"vector of arguments" (nd/jvp nd/sin v v)
+    ArgumentException #"mode must be" (nd/jacobian nd/sin {:mode :sideways})
+    ArgumentException #"chunk-size must be positive" ((nd/jacobian nd/sin {:chunk-size 0}) v)
+    ShapeException #"axis 1 of array 0, whose shape is \[3\]" ((nd/vmap nd/sin {:in-axes 1}) v)
+    ShapeException #"of the number 2.0" ((nd/vmap nd/+) v 2.0)
+    ShapeException #"differ in size: array 0 has 3 examples, array 1 of shape \[2\] has 2"
+    ((nd/vmap nd/+) v (nd/ones [2]))
+    ArgumentException #"no array is mapped" ((nd/vmap nd/sin {:in-axes nil}) v)
+    ArgumentException #"has 1 entries for 2 arguments" ((nd/vmap nd/+ {:in-axes [0]}) v v)
+    ArgumentException #"in-axes at \[0\]: expected a map" ((nd/vmap :x {:in-axes [[0]]}) {:x v})
+    ArgumentException #"out-axes is nil" ((nd/vmap nd/sin {:out-axes nil}) v)
+    ShapeException #"out-axes names axis 2" ((nd/vmap nd/sin {:out-axes 2}) v)
+    GraphException #"inside vmap.*where" ((nd/vmap #(if (pos? (double (nd/item %))) % (nd/neg %))) v)
+    GraphException #"different shapes" ((nd/vmap #(nd/masked-select % (nd/> % 0.0))) (nd/array [[1.0 -1.0] [1.0 1.0]]))
+    GraphException #"in place inside jvp or vmap" ((nd/vmap #(nd/add! % 1.0)) v)
+    GraphException #"in place inside jvp or vmap" (nd/jvp #(nd/add! (nd/* % 1.0) 1.0) [v] [v])
+    GraphException #"view of a leaf" ((nd/grad #(nd/sum (nd/mul! % 2.0))) v)
+    ArgumentException #"custom-vjp: the gradients: expected a list of 1, got a list of 2"
+    ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g g]))) v)
+    ShapeException #"gradient of shape \[\] for argument 0 of shape \[3\]"
+    ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g]))) v)))
