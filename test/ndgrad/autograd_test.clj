@@ -269,3 +269,14 @@
       (is (.isPresent ^java.util.Optional gx))
       (is (not (.isPresent ^java.util.Optional gw)))
       (is (nil? (nd/grad-of x))))))
+
+(deftest tracked-arrays-in-nested-vectors
+  (testing "as an operand they keep their history"
+    (let [a (leaf 2.0)
+          b (leaf 3.0)]
+      (nd/backward! (nd/sum (nd/* [[a 1] [b a]] [[1.0 2.0] [3.0 4.0]])))
+      (is (= [5.0 3.0] (map (comp nd/item nd/grad-of) [a b])))))
+  (testing "a fresh array would lose it"
+    (is (thrown-with-msg? ArgumentException #"would be lost" (nd/array [(leaf 1.0) 2.0]))))
+  (testing "in a transform"
+    (is (= [6.0 0.0] (mapv nd/item (nd/hvp #(nd/sum (nd/* % % %)) [1.0 2.0] [1.0 0.0]))))))

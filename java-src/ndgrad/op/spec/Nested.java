@@ -24,15 +24,18 @@ public final class Nested {
   private final Object value;
   private final int[] shape;
   private DType dtype;
+  private boolean live;
 
   private Nested(Object value) {
     this.value = value;
     this.shape = firstPath(value);
+    check(value, 0);
+    this.dtype = dtype == null ? DType.FLOAT64 : dtype;
   }
 
   /**
    * The tensor that a host value stands for: itself for a tensor, a weak scalar for a number, a fresh array for a nested
-   * list or Java array.
+   * list or Java array. Arrays in the list that require a gradient, or live in a transform, keep their history.
    *
    * @param value the value
    * @return the tensor
@@ -49,7 +52,10 @@ public final class Nested {
       case Number n ->
           Tensor.weak(
               scalar(Coerce.isIntegral(n) ? new long[] {whole(n)} : new double[] {n.doubleValue()}));
-      case null, default -> new Tensor(array(value));
+      case null, default -> {
+        Nested nested = new Nested(value);
+        yield nested.live ? nested.joined(value) : new Tensor(nested.filled());
+      }
     };
   }
 
@@ -65,14 +71,33 @@ public final class Nested {
    * @param value a tensor, number, nested list or Java array
    * @return the elements, never shared
    * @throws ShapeException when the nesting is ragged
-   * @throws ArgumentException when it is nothing an array could be made of
+   * @throws ArgumentException when it is nothing an array could be made of, or a list that holds arrays whose history
+   *     would be lost
    */
   public static Strided array(Object value) {
     Nested nested = new Nested(value);
-    nested.check(value, 0);
-    Strided out = Strided.zeros(nested.dtype == null ? DType.FLOAT64 : nested.dtype, nested.shape);
-    nested.fill(value, 0, out, 0);
+    if (nested.live && !(value instanceof Tensor.Face)) {
+      throw new ArgumentException(
+          "a nested list holds an array that requires a gradient, which would be lost; join arrays with"
+              + " stack or cat, or detach them first");
+    }
+    return nested.filled();
+  }
+
+  private Strided filled() {
+    Strided out = Strided.zeros(dtype, shape);
+    fill(value, 0, out, 0);
     return out;
+  }
+
+  /** The nested list as stacks of stacks, which gradients pass. */
+  private Tensor joined(Object v) {
+    List<?> items = v instanceof Tensor.Face ? null : items(v);
+    if (items == null) {
+      Tensor t = v instanceof Tensor.Face f ? f.tensor() : new Tensor(array(v));
+      return t.dtype() == dtype ? t : Structural.CAST.of(t, dtype);
+    }
+    return Structural.STACK.of(items.stream().map(this::joined).toList());
   }
 
   private static int[] firstPath(Object value) {
@@ -103,11 +128,7 @@ public final class Nested {
   private void check(Object v, int depth) {
     if (v instanceof Tensor.Face f) {
       Tensor t = f.tensor();
-      if (t.requiresGrad() && v != value) {
-        throw new ArgumentException(
-            "a nested list holds an array that requires a gradient, which would be lost; join arrays with"
-                + " stack or cat, or detach them first");
-      }
+      live |= t.requiresGrad() || t.level() > 0;
       expect(Arrays.equals(t.shape(), Arrays.copyOfRange(shape, depth, shape.length)), depth, v);
       promote(t.dtype());
     } else if (isPrimitives(v)) {
