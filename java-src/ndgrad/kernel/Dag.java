@@ -88,6 +88,31 @@ final class Dag {
     return uses;
   }
 
+  /** A rough cost of one element in units of 0.1 ns. */
+  int cost() {
+    int cost = 3;
+    for (int id = 0; id < size(); id++) {
+      cost +=
+          switch (node(id).expr()) {
+            case Expr.Apply1(Expr.Fn1 fn, Expr _) ->
+                switch (fn) {
+                  case NEG, ABS, SIGN, FLOOR, CEIL, RINT, NOT, SQRT -> 1;
+                  case ISNAN, ISINF, ISFINITE -> 3;
+                  default -> 80;
+                };
+            case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) ->
+                switch (fn) {
+                  case ADD, SUB, MUL, DIV, MAX, MIN, AND, OR, XOR -> 1;
+                  case LT, LE, GT, GE, EQ, NE -> 5;
+                  default -> 150;
+                };
+            case Expr.Select _ -> 5;
+            case Expr.In _, Expr.Const _ -> 0;
+          };
+    }
+    return cost;
+  }
+
   private int id(Expr e) {
     Integer known = seen.get(e);
     if (known == null) {

@@ -152,7 +152,8 @@ final class ExprEmitter {
 
   // ---- types
 
-  private static DType[] types(Dag dag, DType[] load, DType number) {
+  /** The dtype of each node. */
+  static DType[] types(Dag dag, DType[] load, DType number) {
     DType[] types = new DType[dag.size()];
     for (int id = 0; id < types.length; id++) {
       int[] args = dag.node(id).args();
@@ -196,7 +197,7 @@ final class ExprEmitter {
   private void pushNode(int id, DType want) {
     Dag.Node node = dag.node(id);
     if (node.expr() instanceof Expr.Const(double value)) {
-      constant(value, want);
+      constant(code, value, want);
       return;
     }
     DType type = types[id];
@@ -214,7 +215,8 @@ final class ExprEmitter {
     convert(code, type, want);
   }
 
-  private void constant(double value, DType type) {
+  /** Leaves a constant on the stack. */
+  static void constant(CodeBuilder code, double value, DType type) {
     switch (type) {
       case BOOL -> code.loadConstant(value != 0 ? 1 : 0);
       case INT32 -> code.loadConstant((int) value);

@@ -9,6 +9,7 @@ import static java.lang.constant.ConstantDescs.MTD_void;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
+import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
@@ -17,15 +18,17 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import ndgrad.DType;
 
 /**
  * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them.
- * A sum in one accumulator waits for each addition to finish, so a row is folded into up to eight;
- * rows are combined up to four at a time, so that the accumulating row is read and written once for
- * four. Long expressions get fewer copies.
+ * A sum in one accumulator waits for each addition to finish, so a row is folded into {@value
+ * #LANES}, which are combined pairwise; so the order of the additions is that of {@link
+ * VectorFoldCompiler} too, and sums do not depend on the form. Rows are combined up to four at a
+ * time, so that the accumulating row is read and written once for four.
  */
-final class FoldCompiler {
+class FoldCompiler {
   /**
    * What a kernel is compiled for.
    *
@@ -44,7 +47,15 @@ final class FoldCompiler {
       List<DType> stored,
       List<FoldKernel.Step> steps) {}
 
-  private static final ConcurrentHashMap<Spec, FoldKernel> KERNELS = new ConcurrentHashMap<>();
+  /** Accumulators of a row; a power of 2, and no vector has more lanes. */
+  static final int LANES = 16;
+
+  /** Nodes of an expression up to which the accumulators are local variables. */
+  private static final int SHORT = 4;
+
+  private record Key(Spec spec, Forms.Mode mode) {}
+
+  private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
   private static final ClassDesc KERNEL = FoldKernel.class.describeConstable().orElseThrow();
   private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedFold");
   private static final MethodTypeDesc FOLD =
@@ -59,19 +70,19 @@ final class FoldCompiler {
   private static final int IN = 1;
   private static final int AT = 2;
 
-  private final Spec spec;
-  private final Dag dag;
-  private final Dag pair;
-  private final int inputs;
-  private final boolean[] used;
-  private final DType[] loads;
-  private final TypeKind accKind;
-  private final int[] array;
-  private final int[] position;
+  final Spec spec;
+  final Dag dag;
+  final Dag pair;
+  final int inputs;
+  final boolean[] used;
+  final DType[] loads;
+  final TypeKind accKind;
+  final int[] array;
+  final int[] position;
   private final int[] stride;
-  private final int[] value;
+  final int[] value;
 
-  private FoldCompiler(Spec spec) {
+  FoldCompiler(Spec spec) {
     this.spec = spec;
     this.dag = new Dag(spec.prologue);
     this.pair = new Dag(Expr.of(spec.combine, Expr.in(0), Expr.in(1)));
@@ -86,13 +97,15 @@ final class FoldCompiler {
     this.value = new int[inputs];
   }
 
-  /** The kernel for a combination, compiled when it is asked for first. */
+  /** The kernel for a combination, made when it is asked for first. */
   static FoldKernel kernel(Spec spec) {
-    FoldKernel known = KERNELS.get(spec);
-    return known != null ? known : KERNELS.computeIfAbsent(spec, FoldCompiler::compile);
+    Key key = new Key(spec, Forms.mode());
+    FoldKernel known = KERNELS.get(key);
+    return known != null ? known : KERNELS.computeIfAbsent(key, _ -> Forms.fold(spec));
   }
 
-  private static FoldKernel compile(Spec spec) {
+  /** Compiles the kernel that {@code of} writes. */
+  static FoldKernel compile(Supplier<FoldCompiler> of) {
     byte[] bytes =
         ClassFile.of()
             .build(
@@ -107,9 +120,9 @@ final class FoldCompiler {
                       code ->
                           code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
                   int flags = ClassFile.ACC_PUBLIC;
-                  type.withMethodBody("fold", FOLD, flags, c -> new FoldCompiler(spec).fold(c));
-                  type.withMethodBody("rows", ROWS, flags, c -> new FoldCompiler(spec).rows(c));
-                  type.withMethodBody("scan", SCAN, flags, c -> new FoldCompiler(spec).scan(c));
+                  type.withMethodBody("fold", FOLD, flags, c -> of.get().fold(c));
+                  type.withMethodBody("rows", ROWS, flags, c -> of.get().rows(c));
+                  type.withMethodBody("scan", SCAN, flags, c -> of.get().scan(c));
                 });
     try {
       MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
@@ -119,44 +132,111 @@ final class FoldCompiler {
     }
   }
 
-  /** How many values are computed side by side. */
-  private int copies() {
-    int n = dag.size();
-    return n <= 4 ? 8 : n <= 10 ? 4 : n <= 24 ? 2 : 1;
-  }
-
   // ---- fold(in, at, n = 3, out = 4, slot = 5)
 
   private void fold(CodeBuilder code) {
     int n = 3;
-    int copies = copies();
     prepare(code);
     loadFixed(code);
-    int[] acc = new int[copies];
-    for (int u = 0; u < copies; u++) {
-      start(code);
-      acc[u] = store(code, accKind);
-    }
+    start(code);
+    int acc = store(code, accKind);
     int i = zero(code);
-    if (copies > 1) {
-      code.iload(n).loadConstant(copies - 1).isub();
-      int last = store(code, TypeKind.INT);
+    code.iload(n).loadConstant(LANES - 1).isub();
+    int last = store(code, TypeKind.INT);
+    // Without a whole group nothing but the rest is left.
+    code.iload(last)
+        .ifThen(
+            Opcode.IFGT,
+            b -> {
+              groups(b, i, last, acc);
+            });
+    loop(code, i, n, 1, b -> foldOne(b, i, 0, acc));
+    out(code, 4);
+    code.iload(5).loadLocal(accKind, acc).arrayStore(ExprEmitter.elementKind(spec.acc));
+    code.return_();
+  }
+
+  /**
+   * Folds whole groups of {@link #LANES} elements, each into an accumulator of its own, and these
+   * into {@code acc}.
+   *
+   * @param i the first element, then the first that is left
+   * @param last before which groups begin
+   */
+  void groups(CodeBuilder code, int i, int last, int acc) {
+    if (dag.size() <= SHORT) {
+      int[] lanes = new int[LANES];
+      for (int u = 0; u < LANES; u++) {
+        start(code);
+        lanes[u] = store(code, accKind);
+      }
       loop(
           code,
           i,
           last,
-          copies,
+          LANES,
           b -> {
-            for (int u = 0; u < copies; u++) {
-              foldOne(b, i, u, acc[u]);
+            for (int u = 0; u < LANES; u++) {
+              foldOne(b, i, u, lanes[u]);
             }
           });
+      halve(code, lanes);
+      code.loadLocal(accKind, lanes[0]).storeLocal(accKind, acc);
+      return;
     }
-    loop(code, i, n, 1, b -> foldOne(b, i, 0, acc[0]));
-    tree(code, acc);
-    out(code, 4);
-    code.iload(5).loadLocal(accKind, acc[0]).arrayStore(ExprEmitter.elementKind(spec.acc));
-    code.return_();
+    int lanes = scratch(code, LANES);
+    int j = zero(code);
+    code.loadConstant(LANES);
+    int count = store(code, TypeKind.INT);
+    TypeKind element = ExprEmitter.elementKind(spec.acc);
+    loop(
+        code,
+        j,
+        count,
+        1,
+        b -> {
+          b.aload(lanes).iload(j);
+          start(b);
+          b.arrayStore(element);
+        });
+    loop(
+        code,
+        i,
+        last,
+        LANES,
+        b -> {
+          b.iconst_0().istore(j);
+          loop(
+              b,
+              j,
+              count,
+              1,
+              c -> {
+                c.aload(lanes).iload(j).arrayLoad(element);
+                int lane = store(c, accKind);
+                c.iload(i).iload(j).iadd();
+                foldOne(c, store(c, TypeKind.INT), 0, lane);
+                c.aload(lanes).iload(j).loadLocal(accKind, lane).arrayStore(element);
+              });
+        });
+    gather(code, lanes, LANES, acc);
+  }
+
+  /** A new array of accumulators. */
+  final int scratch(CodeBuilder code, int length) {
+    code.loadConstant(length).newarray(ExprEmitter.elementKind(spec.acc));
+    return store(code, TypeKind.REFERENCE);
+  }
+
+  /** Combines the first elements of an array of accumulators into a local variable. */
+  final void gather(CodeBuilder code, int scratch, int length, int acc) {
+    int[] lanes = new int[length];
+    for (int u = 0; u < length; u++) {
+      code.aload(scratch).loadConstant(u).arrayLoad(ExprEmitter.elementKind(spec.acc));
+      lanes[u] = store(code, accKind);
+    }
+    halve(code, lanes);
+    code.loadLocal(accKind, lanes[0]).storeLocal(accKind, acc);
   }
 
   private void foldOne(CodeBuilder code, int i, int u, int acc) {
@@ -173,9 +253,15 @@ final class FoldCompiler {
 
   // ---- rows(in, at, rows = 3, n = 4, out = 5, slot = 6)
 
+  /** Rows that are combined at a time; fewer for long expressions. */
+  private int group() {
+    int n = dag.size();
+    return n <= 10 ? 4 : n <= 24 ? 2 : 1;
+  }
+
   private void rows(CodeBuilder code) {
     int rows = 3;
-    int group = Math.min(4, copies());
+    int group = group();
     prepare(code);
     int[] outer = new int[inputs];
     for (int k = 0; k < inputs; k++) {
@@ -214,8 +300,12 @@ final class FoldCompiler {
       }
     }
     int i = zero(code);
+    rowVectors(code, at, fixed, i, out);
     loop(code, i, 4, 1, b -> rowElement(b, at, fixed, i, out));
   }
+
+  /** Combines a group's elements from {@code i} on as far as there are vectors for it. */
+  void rowVectors(CodeBuilder code, int[][] at, int[][] fixed, int i, int out) {}
 
   private void rowElement(CodeBuilder b, int[][] at, int[][] fixed, int i, int out) {
     int[] values = new int[at.length];
@@ -334,6 +424,15 @@ final class FoldCompiler {
     code.storeLocal(accKind, acc);
   }
 
+  /** Combines accumulators into the first: each of the lower half with one of the upper half. */
+  private void halve(CodeBuilder code, int[] acc) {
+    for (int half = acc.length / 2; half > 0; half /= 2) {
+      for (int u = 0; u < half; u++) {
+        combine(code, acc[u], acc[u + half]);
+      }
+    }
+  }
+
   /** Combines local variables pairwise into the first. */
   private void tree(CodeBuilder code, int[] acc) {
     for (int gap = 1; gap < acc.length; gap *= 2) {
@@ -343,7 +442,8 @@ final class FoldCompiler {
     }
   }
 
-  private void start(CodeBuilder code) {
+  /** Leaves what an accumulation starts with on the stack. */
+  final void start(CodeBuilder code) {
     switch (Reduction.start(spec.combine, spec.acc)) {
       case Boolean b -> code.loadConstant(b ? 1 : 0);
       case Integer x -> code.loadConstant((int) x);
@@ -364,19 +464,19 @@ final class FoldCompiler {
     return store(code, TypeKind.INT);
   }
 
-  private int zero(CodeBuilder code) {
+  final int zero(CodeBuilder code) {
     code.iconst_0();
     return store(code, TypeKind.INT);
   }
 
-  private static int store(CodeBuilder code, TypeKind kind) {
+  static int store(CodeBuilder code, TypeKind kind) {
     int slot = code.allocateLocal(kind);
     code.storeLocal(kind, slot);
     return slot;
   }
 
   /** while (i < bound) { body; i += by } */
-  private static void loop(CodeBuilder code, int i, int bound, int by, Consumer<CodeBuilder> body) {
+  static void loop(CodeBuilder code, int i, int bound, int by, Consumer<CodeBuilder> body) {
     code.block(
         b -> {
           Label top = b.newLabel();

@@ -18,8 +18,8 @@ interface FoldKernel {
   }
 
   /**
-   * Combines the values of one row into one: several accumulators side by side, combined pairwise
-   * at the end.
+   * Combines the values of one row into one: whole groups of elements in accumulators side by side,
+   * these pairwise, and then the rest one after the other.
    *
    * @param in the primitive array of each input
    * @param at the position of each input, then their inner strides, then their outer strides (not

@@ -9,8 +9,8 @@ package ndgrad.kernel;
  * dealt out in parts.
  */
 final class FoldPlan {
-  /** Elements folded into eight accumulators before these are combined. */
-  private static final int SEGMENT = 1024;
+  /** Elements folded into the accumulators of a kernel before these are combined. */
+  private static final int SEGMENT = 2048;
 
   /** Rows combined one after the other. */
   private static final int ROWS = 128;

@@ -16,7 +16,7 @@ interface Kernel {
    */
   void run(Object[] data, int[] at, int outer, int inner);
 
-  /** How a kernel walks; the place where a vector form will be one more. */
+  /** How a kernel walks. */
   enum Form {
     /**
      * Inner strides are 1 or 0, fixed when the kernel is compiled, and all operands of stride 1 are

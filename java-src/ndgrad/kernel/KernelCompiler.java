@@ -13,6 +13,7 @@ import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.lang.invoke.MethodHandles;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
 
@@ -21,7 +22,7 @@ import ndgrad.DType;
  * cast once, inputs of inner stride 0 are loaded before the inner loop, nothing is boxed or called
  * per element but the scalar functions.
  */
-final class KernelCompiler {
+class KernelCompiler {
   private static final ClassDesc KERNEL = Kernel.class.describeConstable().orElseThrow();
   private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedKernel");
   private static final MethodTypeDesc RUN =
@@ -29,24 +30,24 @@ final class KernelCompiler {
   private static final int DATA = 1;
   private static final int AT = 2;
   private static final int OUTER = 3;
-  private static final int INNER = 4;
+  static final int INNER = 4;
 
-  private final CodeBuilder code;
-  private final Dag dag;
-  private final DType[] stored;
-  private final DType[] load;
+  final CodeBuilder code;
+  final Dag dag;
+  final DType[] stored;
+  final DType[] load;
   private final Kernel.Form form;
   private final long units;
-  private final int operands;
+  final int operands;
   private final boolean[] used;
-  private final int[] array;
+  final int[] array;
   private final int[] position;
   private final int[] moving;
   private final int[] stride;
-  private final int[] value;
+  final int[] value;
   private int i;
 
-  private KernelCompiler(
+  KernelCompiler(
       CodeBuilder code, Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
     this.code = code;
     this.dag = dag;
@@ -74,6 +75,11 @@ final class KernelCompiler {
    * @return the kernel
    */
   static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+    return define(code -> new KernelCompiler(code, dag, stored, load, form, units).emit());
+  }
+
+  /** Makes a kernel of what writes the body of its method. */
+  static Kernel define(Consumer<CodeBuilder> body) {
     byte[] bytes =
         ClassFile.of()
             .build(
@@ -87,11 +93,7 @@ final class KernelCompiler {
                       0,
                       code ->
                           code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
-                  type.withMethodBody(
-                      "run",
-                      RUN,
-                      ClassFile.ACC_PUBLIC,
-                      code -> new KernelCompiler(code, dag, stored, load, form, units).emit());
+                  type.withMethodBody("run", RUN, ClassFile.ACC_PUBLIC, body);
                 });
     try {
       MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
@@ -101,7 +103,7 @@ final class KernelCompiler {
     }
   }
 
-  private void emit() {
+  final void emit() {
     for (int k = 0; k < operands; k++) {
       if (isUsed(k)) {
         code.aload(DATA).loadConstant(k).aaload();
@@ -130,7 +132,7 @@ final class KernelCompiler {
         }
       }
     }
-    loop(INNER, this::body);
+    inner();
     for (int k = 0; k < operands; k++) {
       if (isUsed(k) && !(follows(k))) {
         code.iload(position[k]).aload(AT).loadConstant(2 * operands + k).iaload().iadd();
@@ -139,7 +141,13 @@ final class KernelCompiler {
     }
   }
 
-  private void body(int counter) {
+  /** Writes the inner loop. */
+  void inner() {
+    loop(INNER, this::body);
+  }
+
+  /** Writes what is done for one element. */
+  final void body(int counter) {
     i = counter;
     int outs = dag.outputs();
     for (int k = outs; k < operands; k++) {
@@ -164,7 +172,7 @@ final class KernelCompiler {
     }
   }
 
-  private DType[] outputTypes() {
+  final DType[] outputTypes() {
     DType[] types = new DType[dag.outputs()];
     System.arraycopy(stored, 0, types, 0, types.length);
     return types;
@@ -172,6 +180,10 @@ final class KernelCompiler {
 
   /** Leaves the array and the index of the current element of operand k on the stack. */
   private void place(int k) {
+    place(k, i);
+  }
+
+  final void place(int k, int i) {
     code.aload(array[k]);
     if (form == Kernel.Form.STRIDED) {
       code.iload(moving[k]);
@@ -192,21 +204,21 @@ final class KernelCompiler {
     return store(TypeKind.INT);
   }
 
-  private int store(TypeKind kind) {
+  final int store(TypeKind kind) {
     int slot = code.allocateLocal(kind);
     code.storeLocal(kind, slot);
     return slot;
   }
 
-  private boolean isInput(int k) {
+  final boolean isInput(int k) {
     return k >= dag.outputs();
   }
 
-  private boolean isUsed(int k) {
+  final boolean isUsed(int k) {
     return !isInput(k) || used[k - dag.outputs()];
   }
 
-  private boolean isUnit(int k) {
+  final boolean isUnit(int k) {
     return (units >>> k & 1) != 0;
   }
 

@@ -11,7 +11,7 @@ import ndgrad.ShapeException;
  * kept.
  */
 public final class Program {
-  /** Work worth handing to another thread, in the units of {@link #cost}: some 6 µs. */
+  /** Work worth handing to another thread, in the units of {@link Dag#cost}: some 6 µs. */
   private static final int GRAIN = 60_000;
 
   /** Operands whose dtypes fit into one long, 7 bits each beside the form. */
@@ -30,7 +30,7 @@ public final class Program {
     this.outputs = outputs;
     this.dag = new Dag(Simplify.of(outputs));
     this.inputs = new Dag(outputs).inputs();
-    this.grain = GRAIN / cost(dag);
+    this.grain = GRAIN / dag.cost();
   }
 
   /**
@@ -216,7 +216,6 @@ public final class Program {
   }
 
   private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
-    // The one place where the form of a kernel is chosen.
     Kernel.Form form =
         units == -1 ? Kernel.Form.STRIDED : aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT;
     int operands = outs.length + ins.length;
@@ -248,7 +247,7 @@ public final class Program {
 
   private Kernel compile(
       Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
-    return KernelCompiler.compile(dag, stored(outs, ins), load.clone(), form, units);
+    return Forms.kernel(dag, stored(outs, ins), load.clone(), form, units);
   }
 
   private static DType[] stored(Strided[] outs, Strided[] ins) {
@@ -257,31 +256,6 @@ public final class Program {
       stored[k] = (k < outs.length ? outs[k] : ins[k - outs.length]).dtype();
     }
     return stored;
-  }
-
-  /** A rough cost of one element in units of 0.1 ns. */
-  private static int cost(Dag dag) {
-    int cost = 3;
-    for (int id = 0; id < dag.size(); id++) {
-      cost +=
-          switch (dag.node(id).expr()) {
-            case Expr.Apply1(Expr.Fn1 fn, Expr _) ->
-                switch (fn) {
-                  case NEG, ABS, SIGN, FLOOR, CEIL, RINT, NOT, SQRT -> 1;
-                  case ISNAN, ISINF, ISFINITE -> 3;
-                  default -> 80;
-                };
-            case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) ->
-                switch (fn) {
-                  case ADD, SUB, MUL, DIV, MAX, MIN, AND, OR, XOR -> 1;
-                  case LT, LE, GT, GE, EQ, NE -> 5;
-                  default -> 150;
-                };
-            case Expr.Select _ -> 5;
-            case Expr.In _, Expr.Const _ -> 0;
-          };
-    }
-    return cost;
   }
 
   /** The expressions, as {@code x0 * exp(-x1)}. */

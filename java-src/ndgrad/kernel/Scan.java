@@ -155,7 +155,7 @@ public final class Scan {
     return STEPS.computeIfAbsent(
         new Key(combine, out, in, units),
         _ ->
-            KernelCompiler.compile(
+            Forms.kernel(
                 new Dag(Expr.of(combine, Expr.in(0), Expr.in(1))),
                 new DType[] {out, out, in},
                 new DType[] {out, out},

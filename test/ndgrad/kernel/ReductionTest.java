@@ -4,19 +4,46 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
+@ParameterizedClass
+@EnumSource(
+    value = Forms.Mode.class,
+    names = {"PLAIN", "VECTOR"})
 class ReductionTest {
   private static final Expr.Fn2[] COMBINES = {
     Expr.Fn2.ADD, Expr.Fn2.MUL, Expr.Fn2.MAX, Expr.Fn2.MIN, Expr.Fn2.AND, Expr.Fn2.OR
   };
-  private static final Reduction SUM = Reduction.of(Expr.in(0), Expr.Fn2.ADD);
   private final Random random = new Random(2);
+  private final Reduction sum = Reduction.of(Expr.in(0), Expr.Fn2.ADD);
+
+  @Parameter Forms.Mode mode;
+  private Forms.Mode before;
+
+  @BeforeEach
+  void useTheForm() {
+    assumeTrue(mode == Forms.Mode.PLAIN || Forms.isAvailable(), "the Vector API is not there");
+    before = Forms.mode();
+    Forms.use(mode);
+  }
+
+  @AfterEach
+  void useTheFormerForm() {
+    if (before != null) {
+      Forms.use(before);
+    }
+  }
 
   private static double combine(Expr.Fn2 fn, DType acc, double a, double b) {
     double result =
@@ -111,11 +138,11 @@ class ReductionTest {
     Strided bools = Strided.zeros(DType.BOOL, 3, 70);
     Arrays.fill((boolean[]) bools.array(), true);
     Strided out = Strided.zeros(DType.INT64, 3);
-    SUM.run(out, DType.INT64, new int[] {1}, bools);
+    sum.run(out, DType.INT64, new int[] {1}, bools);
     assertArrayEquals(new long[] {70, 70, 70}, (long[]) out.array());
     Strided ints = new Strided(new Storage(new int[] {Integer.MAX_VALUE, 1}), Layout.of(2));
     Strided total = Strided.zeros(DType.INT64);
-    SUM.run(total, DType.INT64, new int[] {0}, ints);
+    sum.run(total, DType.INT64, new int[] {0}, ints);
     assertEquals(1L << 31, ((long[]) total.array())[0]);
   }
 
@@ -164,10 +191,10 @@ class ReductionTest {
     };
     for (Layout l : layouts) {
       Strided out = Strided.zeros(DType.FLOAT32, l.ndim() == 1 ? new int[0] : new int[] {l.dim(1)});
-      SUM.run(out, DType.FLOAT32, new int[] {0}, new Strided(storage, l));
+      sum.run(out, DType.FLOAT32, new int[] {0}, new Strided(storage, l));
       float[] sums = (float[]) out.array();
-      for (float sum : sums) {
-        assertEquals(l.dim(0), sum, l.toString());
+      for (float total : sums) {
+        assertEquals(l.dim(0), total, l.toString());
       }
     }
   }
@@ -181,10 +208,10 @@ class ReductionTest {
       exact += a[i];
     }
     Strided total = Strided.zeros(DType.FLOAT32);
-    SUM.run(total, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(a.length)));
+    sum.run(total, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(a.length)));
     assertEquals(exact, ((float[]) total.array())[0], exact * 3e-7);
     Strided columns = Strided.zeros(DType.FLOAT32, 20);
-    SUM.run(
+    sum.run(
         columns, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(200_000, 20)));
     double[] want = new double[20];
     for (int i = 0; i < a.length; i++) {
@@ -217,7 +244,7 @@ class ReductionTest {
             Strided out =
                 Strided.zeros(
                     DType.FLOAT32, axes.length == 2 ? new int[0] : new int[] {l.dim(1 - axes[0])});
-            SUM.run(out, DType.FLOAT32, axes, new Strided(new Storage(a), l));
+            sum.run(out, DType.FLOAT32, axes, new Strided(new Storage(a), l));
             first = threads == 1 ? (float[]) out.array() : first;
             assertArrayEquals(first, (float[]) out.array());
           }
@@ -247,7 +274,7 @@ class ReductionTest {
     float[] a = {-0.0f, -0.0f, -0.0f};
     for (int n : new int[] {0, 1, 3}) {
       Strided out = Strided.zeros(DType.FLOAT32);
-      SUM.run(out, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(n)));
+      sum.run(out, DType.FLOAT32, new int[] {0}, new Strided(new Storage(a), Layout.of(n)));
       assertEquals(n == 0 ? 0.0f : -0.0f, ((float[]) out.array())[0]);
     }
   }
@@ -257,7 +284,7 @@ class ReductionTest {
     Strided in = Strided.zeros(DType.FLOAT32, 2, 3);
     assertThrows(
         ShapeException.class,
-        () -> SUM.run(Strided.zeros(DType.FLOAT32, 2), DType.FLOAT32, new int[] {0}, in));
+        () -> sum.run(Strided.zeros(DType.FLOAT32, 2), DType.FLOAT32, new int[] {0}, in));
     assertThrows(IllegalArgumentException.class, () -> Reduction.of(Expr.in(0), Expr.Fn2.SUB));
   }
 }

@@ -1,0 +1,198 @@
+package ndgrad.kernel;
+
+import java.lang.reflect.Method;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+
+/**
+ * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the
+ * module {@code jdk.incubator.vector} is present (a JVM started with {@code --add-modules
+ * jdk.incubator.vector}) and knows all that a kernel does. The system property {@code
+ * ndgrad.kernels} is {@code plain}, {@code vector} or {@code auto}, the default.
+ *
+ * <p>Vector code is a thousand times slower than plain code until the JIT has compiled it. So an
+ * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
+ * changes over when its vector form has been seen to be faster.
+ */
+final class Forms {
+
+  /** Which form kernels have. */
+  enum Mode {
+    /** Plain loops. */
+    PLAIN,
+    /** Vector code from the first element on, where there is such a form. */
+    VECTOR,
+    /** Plain loops, then vector code. */
+    AUTO
+  }
+
+  /** Nodes up to which the JIT still makes vectors of a plain loop. */
+  private static final int SHORT = 16;
+
+  private static final String PROPERTY = "ndgrad.kernels";
+  private static final String MODULE = "jdk.incubator.vector";
+
+  /** Lanes of the widest vectors of each dtype; 0 without the module. */
+  private static final int[] LANES = findLanes();
+
+  private static volatile Mode mode = initial();
+
+  private Forms() {}
+
+  private static Mode initial() {
+    String name = System.getProperty(PROPERTY, "auto");
+    for (Mode m : Mode.values()) {
+      if (m.name().toLowerCase(Locale.ROOT).equals(name)) {
+        return m;
+      }
+    }
+    throw new ArgumentException(
+        "the system property " + PROPERTY + " must be plain, vector or auto, got " + name,
+        "property",
+        PROPERTY,
+        "value",
+        name);
+  }
+
+  /** The mode that kernels are made in from now on. */
+  static Mode mode() {
+    return mode;
+  }
+
+  /**
+   * Sets the mode of kernels that are not yet made.
+   *
+   * @throws ArgumentException when vectors are asked for and the module is absent
+   */
+  static void use(Mode wanted) {
+    mode = wanted;
+    isVectorised();
+  }
+
+  /** Whether the Vector API is there. */
+  static boolean isAvailable() {
+    return LANES[DType.FLOAT32.ordinal()] > 0;
+  }
+
+  /** The lanes of the vectors of a dtype, 0 when there are none. */
+  static int lanes(DType dtype) {
+    return LANES[dtype.ordinal()];
+  }
+
+  private static boolean isVectorised() {
+    if (mode == Mode.VECTOR && !isAvailable()) {
+      throw new ArgumentException(
+          "vector kernels were asked for (by the system property ndgrad.kernels), but the JVM runs "
+              + "without the Vector API: start it with --add-modules jdk.incubator.vector, or set "
+              + "the property to auto",
+          "property",
+          PROPERTY);
+    }
+    return mode != Mode.PLAIN && isAvailable();
+  }
+
+  private static int[] findLanes() {
+    int[] lanes = new int[DType.values().length];
+    Optional<Module> module = ModuleLayer.boot().findModule(MODULE);
+    if (module.isPresent()) {
+      for (DType dtype : DType.values()) {
+        if (dtype != DType.BOOL) {
+          lanes[dtype.ordinal()] = lanes(module.get(), VectorOps.vectorClass(dtype));
+        }
+      }
+    }
+    return lanes;
+  }
+
+  private static int lanes(Module module, String name) {
+    try {
+      Class<?> vector = Class.forName(module, MODULE + "." + name);
+      Object species = vector.getField("SPECIES_PREFERRED").get(null);
+      Method length = Class.forName(module, MODULE + ".VectorSpecies").getMethod("length");
+      return (int) length.invoke(species);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("the Vector API of this JDK is unknown to ndgrad", e);
+    }
+  }
+
+  /**
+   * Makes an elementwise kernel.
+   *
+   * @param dag the outputs
+   * @param stored the dtype of each operand's array, outputs before inputs
+   * @param load the dtype each input is converted to
+   * @param form the form of the loops
+   * @param units bit k is set when operand k has inner stride 1
+   * @return the kernel
+   */
+  static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+    Mode now = mode;
+    Optional<DType> lanes = Optional.empty();
+    if (isVectorised() && form != Kernel.Form.STRIDED) {
+      DType[] outs = Arrays.copyOf(stored, dag.outputs());
+      DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
+      lanes = VectorEmitter.lanes(dag, ExprEmitter.number(load, outs), outs, ins, load);
+    }
+    if (lanes.isPresent() && now == Mode.VECTOR) {
+      return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
+    }
+    Kernel plain = KernelCompiler.compile(dag, stored, load, form, units);
+    if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
+      return plain;
+    }
+    DType lane = lanes.get();
+    return new AdaptiveKernel(
+        plain,
+        () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
+        stored,
+        units,
+        lanes(lane),
+        dag.cost());
+  }
+
+  /** Whether the JIT makes vectors of a plain loop over operands at one position. */
+  private static boolean isVectorisedByTheJit(Dag dag) {
+    for (int id = 0; id < dag.size(); id++) {
+      boolean simple =
+          switch (dag.node(id).expr()) {
+            case Expr.In _, Expr.Const _ -> true;
+            case Expr.Apply1(Expr.Fn1 fn, Expr _) ->
+                switch (fn) {
+                  case NEG, ABS, SQRT -> true;
+                  default -> false;
+                };
+            case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) ->
+                switch (fn) {
+                  case ADD, SUB, MUL, DIV, MAX, MIN -> true;
+                  default -> false;
+                };
+            case Expr.Select _ -> false;
+          };
+      if (!simple) {
+        return false;
+      }
+    }
+    return dag.size() <= SHORT;
+  }
+
+  /**
+   * Makes a reducing kernel.
+   *
+   * @param spec what it computes
+   * @return the kernel
+   */
+  static FoldKernel fold(FoldCompiler.Spec spec) {
+    Mode now = mode;
+    Dag dag = new Dag(spec.prologue());
+    FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
+    if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
+      return plain;
+    }
+    return now == Mode.VECTOR
+        ? VectorFoldCompiler.compile(spec)
+        : new AdaptiveFold(plain, spec, dag.cost());
+  }
+}
