@@ -66,8 +66,7 @@ final class VectorEmitter {
    * @return empty when the expressions mix dtypes of numbers, have none, or use a function without
    *     a vector form
    */
-  static Optional<DType> lanes(
-      Dag dag, DType number, DType[] outs, DType[] stored, DType[] load) {
+  static Optional<DType> lanes(Dag dag, DType number, DType[] outs, DType[] stored, DType[] load) {
     boolean[] used = dag.usedInputs(load.length);
     boolean any = false;
     for (int i = 0; i < load.length; i++) {

@@ -119,8 +119,7 @@ final class VectorOps {
 
   /** vector, array, index → . */
   void store(CodeBuilder code) {
-    code.invokevirtual(
-        vector, "intoArray", MethodTypeDesc.of(CD_void, lane.arrayType(), CD_int));
+    code.invokevirtual(vector, "intoArray", MethodTypeDesc.of(CD_void, lane.arrayType(), CD_int));
   }
 
   /** vector, array, index, mask → ; writes where the mask is true. */
