@@ -7,7 +7,9 @@
  * combination of dtypes and kinds of strides: elementwise by {@link ndgrad.kernel.Program} ({@code
  * Nest} plans the loops, {@code KernelCompiler} writes them), reduced by {@link
  * ndgrad.kernel.Reduction} and accumulated by {@link ndgrad.kernel.Scan} ({@code FoldPlan} and
- * {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both.
+ * {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both. {@code Forms} chooses
+ * between these plain loops and those of the Vector API ({@code VectorKernelCompiler}, {@code
+ * VectorFoldCompiler}, {@code VectorEmitter}), which {@code Warmup} takes through the JIT.
  *
  * <p>What is only moved, added up or compared is written once as row loops over {@code double[]} in
  * {@code DoubleRows}; {@code dev/SpecializeRows.java} derives those of the other dtypes. {@link
