@@ -64,6 +64,7 @@
   (b/delete {:path jar-dir})
   (javac jar-dir)
   (b/copy-dir {:src-dirs ["src" "resources"] :target-dir jar-dir})
+  (b/copy-file {:src "LICENSE" :target (str jar-dir "/META-INF/LICENSE")})
   (b/write-pom
    {:class-dir jar-dir
     :lib lib

@@ -82,7 +82,22 @@ final class FluentJava {
             withOptions(op, name, instance, fixed(more));
           }
         }
+        for (String type : op.spec().isInPlace() ? List.of("double", "Array") : List.<String>of()) {
+          operands(op, name, instance, fixed(args), options, type);
+        }
       }
+    }
+  }
+
+  /** Options that are operands, such as the bounds of clip, in order: as numbers or as arrays. */
+  private void operands(
+      Op op, String name, boolean instance, List<Arg> args, List<Param> options, String type) {
+    List<Arg> more = args;
+    for (Param option : options.stream().takeWhile(p -> p.kind() == Kind.ARRAY).toList()) {
+      more = new ArrayList<>(more);
+      more.add(new Arg(type, option));
+      method(op, name, instance, more, false);
+      method(op, name, instance, more, true);
     }
   }
 

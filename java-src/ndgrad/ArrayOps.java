@@ -3425,6 +3425,122 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(double lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(double lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(double lo, double hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(double lo, double hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(Array lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(Array lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(Array lo, Array hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(Array lo, Array hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+  }
+
+  /**
    * Another name of {@code clip}.
    *
    * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
@@ -3484,6 +3600,138 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array clampInPlace(Options options) {
     return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(double lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(double lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(double lo, double hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(double lo, double hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(Array lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(Array lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(Array lo, Array hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(Array lo, Array hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
   }
 
   /**
@@ -3836,6 +4084,54 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyRelu(double slope) {
+    return Ops.apply(Activations.LEAKY_RELU, this, slope);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyReluInPlace(double slope) {
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+  }
+
+  /**
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyRelu(Array slope) {
+    return Ops.apply(Activations.LEAKY_RELU, this, slope);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyReluInPlace(Array slope) {
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+  }
+
+  /**
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
@@ -3883,6 +4179,58 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array eluInPlace(Options options) {
     return Ops.callInPlace(Activations.ELU, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array elu(double alpha) {
+    return Ops.apply(Activations.ELU, this, alpha);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eluInPlace(double alpha) {
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
+  }
+
+  /**
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array elu(Array alpha) {
+    return Ops.apply(Activations.ELU, this, alpha);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eluInPlace(Array alpha) {
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
   }
 
   /**
@@ -3981,6 +4329,58 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array softplusInPlace(Options options) {
     return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), options.asMap());
+  }
+
+  /**
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplus(double beta) {
+    return Ops.apply(Activations.SOFTPLUS, this, beta);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplusInPlace(double beta) {
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
+  }
+
+  /**
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplus(Array beta) {
+    return Ops.apply(Activations.SOFTPLUS, this, beta);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplusInPlace(Array beta) {
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
   }
 
   /**
