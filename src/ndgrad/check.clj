@@ -2,12 +2,12 @@
   "Checks of gradients, and generators to run them on; for your own test suite. Needs org.clojure/test.check on the
   classpath; ndgrad.core does not.
 
-  checks       gradcheck gradgradcheck linearity purity: each takes a function and a vector of arguments and
-               returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0 :element [1 2]
+  checks       gradcheck gradgradcheck agreement linearity batching purity: each takes a function and a vector of
+               arguments and returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0 :element [1 2]
                :analytic … :numeric … :tolerance …} …] …}
   assertions   assert-gradients throws the report
-  properties   gradient-property second-order-property linearity-property purity-property, for `defspec` and
-               `quick-check`
+  properties   gradient-property second-order-property agreement-property linearity-property batching-property
+               purity-property, and differentiable-property, all of them at once; for `defspec` and `quick-check`
   generators   dtype floating-dtype shape broadcastable values array arrays index tree; they shrink to small shapes
                first, then to the plain row-major layout, then to simple values
 
@@ -38,7 +38,7 @@
   [x]
   (cond
     (map? x) (into [] (mapcat (fn [[k v]] (map #(into [k] %) (paths v)))) x)
-    (sequential? x) (into [] (mapcat (fn [i v] (map #(into [i] %) (paths v))) (range) x))
+    (or (sequential? x) (set? x)) (into [] (mapcat (fn [i v] (map #(into [i] %) (paths v))) (range) x))
     :else [[]]))
 
 (defn- numeric? [x] (or (nd/array? x) (double? x)))
@@ -152,6 +152,13 @@
          r (GradCheck/checkSecond (on-arrays f inputs) (settings "gradgradcheck" options) (arrays-in inputs))]
      (report :gradgradcheck r (concat (places inputs) (repeat 64 [:cotangent])) []))))
 
+(defn- element-index
+  "The index of the i-th element in row-major order."
+  [shape i]
+  (vec (reverse (map (fn [stride n] (rem (quot i stride) n))
+                     (reductions * 1 (reverse shape))
+                     (reverse shape)))))
+
 (defn- differing
   "Failures where the Arrays `expected` and `actual` differ by more than rounding."
   [kind place ^Array expected ^Array actual]
@@ -166,9 +173,7 @@
             :let [x (aget a i), y (aget b i)]
             :when (not (or (<= (abs (- x y)) tolerance) (= 0 (Double/compare x y))))]
         (merge {:kind kind
-                :element (vec (reverse (map (fn [stride n] (rem (quot i stride) n))
-                                            (reductions * 1 (reverse shape))
-                                            (reverse shape))))
+                :element (element-index shape i)
                 :expected x, :actual y, :tolerance tolerance}
                place)))))
 
@@ -180,24 +185,98 @@
                           {:dtype (nd/dtype x)})
                 (nd/shape x))))
 
+(defn- flat
+  "`f` as a function of the Arrays in `inputs`, to the vector of the Arrays in its result."
+  [f inputs]
+  (fn [& arrays] (arrays-in (apply f (with-arrays inputs arrays)))))
+
+(defn- floating? [x] (contains? #{:float64 :float32} (nd/dtype x)))
+
+(defn- directions
+  "A cotangent for each floating Array, nil for the others."
+  [seed arrays]
+  (mapv #(when (floating? %) (cotangent seed %)) arrays))
+
 (defn linearity
   "Checks that the vjp of `f` at `inputs` is linear in the cotangent: Jᵀ(2u - v/2) = 2Jᵀu - Jᵀv/2. Returns a report.
 
   Example: (check/linearity nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
   (let [inputs (vec inputs)
-        [y pullback] (apply nd/vjp f inputs)
-        like (fn [seed] (tree/map-leaves #(cotangent seed %) y))
-        us (like 0)
-        vs (like 1)
-        mixed (tree/rebuild y (map (fn [u v] (nd/- (nd/* u 2) (nd// v 2))) (tree/leaves us) (tree/leaves vs)))
-        [pu pv pm] (map #(tree/leaves (pullback %)) [us vs mixed])]
+        [y pullback] (apply nd/vjp (flat f inputs) (arrays-in inputs))
+        mix (fn [u v] (when u (nd/- (nd/* u 2) (nd// v 2))))
+        us (directions 0 y)
+        vs (directions 1 y)]
     (with-failures
       :linearity
-      (mapcat (fn [path gu gv gm]
-                (when gu
-                  (differing :not-linear (at-input path) (nd/- (nd/* gu 2) (nd// gv 2)) gm)))
-              (paths inputs) pu pv pm))))
+      (mapcat (fn [place gu gv mixed]
+                (when gu (differing :not-linear (at-input place) (mix gu gv) mixed)))
+              (places inputs) (pullback us) (pullback vs) (pullback (mapv mix us vs))))))
+
+(defn- dot
+  "The inner product of vectors of Arrays; nil stands for zeros."
+  [as bs]
+  (reduce + 0.0 (map (fn [a b] (if (and a b) (nd/item (nd/sum (nd/* a b))) 0.0)) as bs)))
+
+(defn agreement
+  "Checks that forward and reverse mode are of one mind about `f` at `inputs`: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩, for each unit vector v of
+  the first 64 elements of every input and for all of it. Returns a report; `:analytic` is what reverse mode says.
+
+  Example: (check/agreement nd/sin [(nd/array [0.5 1.0])])"
+  [f inputs]
+  (let [inputs (vec inputs)
+        g (flat f inputs)
+        arrays (arrays-in inputs)
+        [y pullback] (apply nd/vjp g arrays)
+        us (directions 0 y)
+        pulled (pullback us)
+        nothing (vec (repeat (count arrays) nil))]
+    (with-failures
+      :agreement
+      (for [[i x] (map-indexed vector arrays)
+            :when (floating? x)
+            v (cons nil (map #(element-index (nd/shape x) %) (range (min 64 (nd/size x)))))
+            :let [tangent (if v (nd/setitem (nd/zeros-like x) v 1.0) (cotangent 2 x))
+                  [y2 moved] (nd/jvp g arrays (assoc nothing i tangent))
+                  forward (dot us moved)
+                  reverse-mode (dot (assoc nothing i (nth pulled i)) (assoc nothing i tangent))
+                  tolerance (* (if (= :float32 (nd/dtype x)) 1e-3 1e-8)
+                               (+ 1.0 (abs reverse-mode) (dot (map #(some-> % nd/abs) us)
+                                                              (map #(some-> % nd/abs) moved))))
+                  values (mapcat #(differing :value {} %1 %2) y y2)]
+            :when (or (seq values) (not (<= (abs (- forward reverse-mode)) tolerance)))]
+        (merge (at-input (nth (places inputs) i))
+               (if (seq values)
+                 (first values)
+                 {:kind :disagreement, :analytic reverse-mode, :forward forward, :tolerance tolerance})
+               (when v {:element v}))))))
+
+(defn- examples
+  "Three examples that are like an Array, with its elements in other places."
+  [x]
+  [x (nd/flip x) (nd/reshape (nd/roll (nd/flatten x) 1) (nd/shape x))])
+
+(defn batching
+  "Checks that `vmap` of `f` is a loop of `f`: on three examples made of `inputs`, whose elements change places, stacked
+  along the first and along the last axis, and with the first argument shared. Returns a report.
+
+  Example: (check/batching nd/sin [(nd/array [0.5 1.0])])"
+  [f inputs]
+  (let [inputs (vec inputs)
+        arrays (arrays-in inputs)
+        g (flat f inputs)
+        all (mapv examples arrays)
+        shared-first (if (next arrays) [(into [nil] (repeat (dec (count arrays)) 0))] [])]
+    (with-failures
+      :batching
+      (for [axes (into [(vec (repeat (count arrays) 0)) (vec (repeat (count arrays) -1))] shared-first)
+            :let [batches (mapv (fn [axis x xs] (if axis (nd/stack xs {:axis axis}) x)) axes arrays all)
+                  mapped (apply (nd/vmap g {:in-axes axes}) batches)]
+            e (range 3)
+            :let [looped (apply g (mapv (fn [axis x xs] (if axis (nth xs e) x)) axes arrays all))]
+            [o a b] (map vector (range) looped mapped)
+            failure (differing :batching {:in-axes axes, :example e, :output o} a (nd/get b e))]
+        failure))))
 
 (defn purity
   "Checks that `f` leaves its inputs alone and returns the same when it is called again with the same `inputs`, which it
@@ -273,10 +352,33 @@
   [f gens]
   (property linearity f gens))
 
+(defn agreement-property
+  "The property that `agreement` passes; arguments as for `gradient-property`."
+  [f gens]
+  (property agreement f gens))
+
+(defn batching-property
+  "The property that `batching` passes; arguments as for `gradient-property`."
+  [f gens]
+  (property batching f gens))
+
 (defn purity-property
   "The property that `purity` passes; arguments as for `gradient-property`."
   [f gens]
   (property purity f gens))
+
+(defn differentiable-property
+  "All that a differentiable function should be: pure, with right first and second derivatives, linear pullbacks, the
+  same derivatives forward and in reverse, and the same values under `vmap`. The report is that of the first check that
+  fails. Arguments as for `gradient-property`."
+  ([f gens] (differentiable-property f gens {}))
+  ([f gens options]
+   (property (fn [f inputs]
+               (let [reports (map #(% f inputs)
+                                  [purity #(gradcheck %1 %2 options) agreement linearity
+                                   #(gradgradcheck %1 %2 options) batching])]
+                 (or (first (remove :pass? reports)) (last reports))))
+             f gens)))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; generators

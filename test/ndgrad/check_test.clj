@@ -115,6 +115,29 @@
     (is (false? (:pass? r)))
     (is (= :not-linear (:kind (first (:failures r)))))))
 
+(deftest rules-of-ones-own-are-checked
+  (let [cube (fn [factor] (nd/custom-vjp (fn [x] (nd/pow x 3))
+                                         (fn [[x] _ g] [(nd/mul g (nd/mul (nd/square x) factor))])))
+        x (nd/array [0.5 -1.5])]
+    (is (:pass? (check/gradcheck (cube 3.0) [x])))
+    (is (:pass? (check/gradgradcheck (cube 3.0) [x])))
+    (is (= [[0] [1]] (map :element (:failures (check/gradcheck (cube 2.0) [x])))))))
+
+(deftest forward-mode-that-contradicts-reverse-mode-is-caught
+  (let [f (nd/custom-jvp (nd/custom-vjp nd/sin (fn [[x] _ g] [(nd/mul g (nd/cos x))]))
+                         (fn [[x] _ [t]] (nd/mul (nd/mul t (nd/cos x)) (nd/array [1.0 1.5]))))
+        r (check/agreement f [(nd/array [0.5 1.0])])]
+    (is (false? (:pass? r)))
+    (is (= [1] (:element (last (:failures r)))))
+    (is (:pass? (check/gradcheck f [(nd/array [0.5 1.0])])))))
+
+(deftest a-function-that-looks-at-the-whole-batch-is-caught
+  (let [calls (atom 0)
+        f (fn [x] (nd/mul x (double (swap! calls inc))))
+        r (check/batching f [(nd/array [0.5 1.0])])]
+    (is (= {:kind :batching :in-axes [0] :example 0 :element [0]}
+           (select-keys (first (:failures r)) [:kind :in-axes :example :element])))))
+
 (deftest infinite-gradients-do-not-pass
   (is (false? (:pass? (check/gradcheck nd/sqrt [(nd/array [0.0])])))))
 
@@ -158,6 +181,16 @@
 (defspec pullbacks-are-linear 40
   (check/linearity-property (fn [{:keys [w]} x] [(nd/mul w x) (nd/exp x)])
                             (gen/fmap (fn [[w x]] [{:w w} x]) (check/arrays 2))))
+
+(defspec matmul-is-differentiable 25
+  (check/differentiable-property nd/matmul [(check/array {:shape [2 3]}) (check/array {:shape [3 2]})]))
+
+(defspec nested-arguments-are-differentiable 15
+  (check/differentiable-property (fn [{:keys [w]} k x] {:y [(nd/mul w x)] :n k :z (nd/sum (nd/get x [0 0]))})
+                                 (gen/fmap (fn [[w x]] [{:w w} 3 x]) (check/arrays 2 {:min-dims 1 :min-side 1}))))
+
+(defspec float32-agrees-with-itself 25
+  (check/agreement-property (fn [a b] (nd/tanh (nd/mul a b))) (check/arrays 2 {:dtype :float32})))
 
 (defspec sums-are-pure 40
   (check/purity-property nd/sum [(check/array {:dtype check/dtype})]))

@@ -27,6 +27,7 @@
   "Languages of which a document must have a block that runs."
   {"README.md" ["clojure" "java"]
    "guide.md" ["clojure"]
+   "check.md" ["clojure" "java"]
    "java.md" ["java"]
    "numpy.md" ["clojure"]})
 
