@@ -7,16 +7,18 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Compares gradients with differences. For a function f of float64 arrays every entry ∂f_k/∂x_j of the Jacobian that
- * reverse mode computes is compared with the central difference (f_k(x + h e_j) - f_k(x - h e_j)) / 2h; where the
- * Jacobian is large, random projections uᵀJv of it are, and a projection that differs is narrowed down to an entry.
- * The step h is {@code step * max(1, |x_j|)}, by default the cube root of the machine epsilon (6e-6), which balances the
- * truncation error h² against the rounding error ε/h.
+ * Compares gradients with differences. For a function f of float64 arrays every entry ∂f_k/∂x_j of
+ * the Jacobian that reverse mode computes is compared with the central difference (f_k(x + h e_j) -
+ * f_k(x - h e_j)) / 2h; where the Jacobian is large, random projections uᵀJv of it are, and a
+ * projection that differs is narrowed down to an entry. The step h is {@code step * max(1, |x_j|)},
+ * by default the cube root of the machine epsilon (6e-6), which balances the truncation error h²
+ * against the rounding error ε/h.
  *
- * <p>An entry passes when {@code |analytic - numeric| <= atol + rtol * |numeric| + noise}; noise = 32 ε max|f| / h is what
- * rounding in f alone can do. Entries that are NaN or infinite do not pass. Before gradients are compared, f is called
- * twice: it must return the same both times and leave its inputs alone. At a kink (relu at 0) the difference is between
- * the slopes of both sides and the check fails: choose other inputs.
+ * <p>An entry passes when {@code |analytic - numeric| <= atol + rtol * |numeric| + noise}; noise =
+ * 32 ε max|f| / h is what rounding in f alone can do. Entries that are NaN or infinite do not pass.
+ * Before gradients are compared, f is called twice: it must return the same both times and leave
+ * its inputs alone. At a kink (relu at 0) the difference is between the slopes of both sides and
+ * the check fails: choose other inputs.
  *
  * <pre>{@code
  * GradCheck.assertGradients(xs -> xs.get(0).mul(xs.get(1)).sin(), Array.of(0.5, 1.5), Array.of(2.0, 0.25));
@@ -31,7 +33,8 @@ public final class GradCheck {
    * @param step the relative step of the differences
    * @param rtol the allowed relative error
    * @param atol the allowed absolute error
-   * @param fullUpTo the largest number of Jacobian entries that are all compared; beyond it projections are
+   * @param fullUpTo the largest number of Jacobian entries that are all compared; beyond it
+   *     projections are
    * @param projections how many projections an input gets
    * @param seed of the projections
    */
@@ -44,14 +47,23 @@ public final class GradCheck {
     /**
      * Checks the numbers.
      *
-     * @throws ArgumentException when the step or the number of projections is not positive, or a tolerance is negative
+     * @throws ArgumentException when the step or the number of projections is not positive, or a
+     *     tolerance is negative
      */
     public Settings {
       if (!(step > 0) || !(rtol >= 0) || !(atol >= 0) || projections < 1) {
         throw new ArgumentException(
-            "gradcheck: the step and the number of projections must be positive, tolerances not negative; got step "
-                + step + ", rtol " + rtol + ", atol " + atol + ", projections " + projections,
-            "op", "gradcheck");
+            "gradcheck: the step and the number of projections must be positive, tolerances not"
+                + " negative; got step "
+                + step
+                + ", rtol "
+                + rtol
+                + ", atol "
+                + atol
+                + ", projections "
+                + projections,
+            "op",
+            "gradcheck");
       }
     }
 
@@ -94,7 +106,8 @@ public final class GradCheck {
    *
    * @param kind what is
    * @param input the number of the input, -1 where it is no input's fault
-   * @param element where in the input; empty for a 0-d input, or when it is not a single element's fault
+   * @param element where in the input; empty for a 0-d input, or when it is not a single element's
+   *     fault
    * @param output the number of the output, -1 where it is no single output's fault
    * @param outputElement where in the output
    * @param analytic what reverse mode computes, or the first of two results that should be equal
@@ -114,18 +127,32 @@ public final class GradCheck {
     @Override
     public String toString() {
       String in = "input " + input + (element.isEmpty() ? "" : " at " + element);
-      String out = output < 0 ? "the outputs" : "output " + output + (outputElement.isEmpty() ? "" : " at " + outputElement);
+      String out =
+          output < 0
+              ? "the outputs"
+              : "output " + output + (outputElement.isEmpty() ? "" : " at " + outputElement);
       return switch (kind) {
         case GRADIENT ->
             String.format(
                 Locale.ROOT,
-                "the gradient of %s with respect to %s is %s, the central difference %s; they may differ by %.1e",
-                out, in, analytic, numeric, tolerance);
-        case SHAPE -> "the gradient of " + in + " has another shape than the input: " + outputElement;
+                "the gradient of %s with respect to %s is %s, the central difference %s; they may"
+                    + " differ by %.1e",
+                out,
+                in,
+                analytic,
+                numeric,
+                tolerance);
+        case SHAPE ->
+            "the gradient of " + in + " has another shape than the input: " + outputElement;
         case MODIFIES_INPUT ->
             "the function changes " + in + " in place: it was " + analytic + " and is " + numeric;
         case NOT_DETERMINISTIC ->
-            "the function is not deterministic: " + out + " was " + analytic + " and is " + numeric
+            "the function is not deterministic: "
+                + out
+                + " was "
+                + analytic
+                + " and is "
+                + numeric
                 + " when it is called again";
       };
     }
@@ -153,7 +180,8 @@ public final class GradCheck {
     public String toString() {
       StringBuilder out = new StringBuilder("gradcheck: ");
       out.append(passed() ? "passed" : "failed").append(", ").append(compared);
-      out.append(full ? " entries of the Jacobian" : " projections of the Jacobian").append(" compared");
+      out.append(full ? " entries of the Jacobian" : " projections of the Jacobian")
+          .append(" compared");
       if (failed > 0) {
         out.append(", ").append(failed).append(" differ");
       }
@@ -166,7 +194,8 @@ public final class GradCheck {
    * Checks the gradients of a function of one result.
    *
    * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
-   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not modified
+   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
+   *     modified
    * @return the outcome
    * @throws DTypeException when an input or the result is float32: its differences are too coarse
    */
@@ -179,7 +208,8 @@ public final class GradCheck {
    *
    * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
    * @param settings step, tolerances, size
-   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not modified
+   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
+   *     modified
    * @return the outcome
    * @throws DTypeException when an input or the result is float32: its differences are too coarse
    */
@@ -192,7 +222,8 @@ public final class GradCheck {
    *
    * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
    * @param settings step, tolerances, size
-   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not modified
+   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
+   *     modified
    * @return the outcome
    * @throws DTypeException when an input or a result is float32: its differences are too coarse
    */
@@ -202,12 +233,13 @@ public final class GradCheck {
   }
 
   /**
-   * Checks the gradients of the gradients: those of (x, u) ↦ J(x)ᵀu. In the report the inputs are followed by the
-   * cotangents u, and output i is the gradient of the i-th differentiated input.
+   * Checks the gradients of the gradients: those of (x, u) ↦ J(x)ᵀu. In the report the inputs are
+   * followed by the cotangents u, and output i is the gradient of the i-th differentiated input.
    *
    * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
    * @param settings step, tolerances, size
-   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not modified
+   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
+   *     modified
    * @return the outcome
    * @throws DTypeException when an input or a result is float32: its differences are too coarse
    */
@@ -218,7 +250,9 @@ public final class GradCheck {
     extended.addAll(run.cotangents());
     int count = inputs.size();
     return checkAll(
-        xs -> pulledBack(f, xs.subList(0, count), xs.subList(count, xs.size())), settings, extended);
+        xs -> pulledBack(f, xs.subList(0, count), xs.subList(count, xs.size())),
+        settings,
+        extended);
   }
 
   /** J(x)ᵀu, one array for each float64 x, differentiable. */
@@ -263,7 +297,8 @@ public final class GradCheck {
    * Fails when gradients are wrong.
    *
    * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
-   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not modified
+   * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
+   *     modified
    * @throws AssertionError when something is wrong; its message is the report
    * @throws DTypeException when an input or the result is float32: its differences are too coarse
    */

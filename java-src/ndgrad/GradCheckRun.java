@@ -45,17 +45,27 @@ final class GradCheckRun {
     }
     if (inputs.stream().noneMatch(GradCheckRun::moves)) {
       throw new ArgumentException(
-          "gradcheck: there is nothing to differentiate with respect to; pass at least one float64 array",
-          "op", "gradcheck");
+          "gradcheck: there is nothing to differentiate with respect to; pass at least one float64"
+              + " array",
+          "op",
+          "gradcheck");
     }
   }
 
   private static void requireDouble(String what, Array x) {
     if (x.dtype() == DType.FLOAT32) {
       throw new DTypeException(
-          "gradcheck: " + what + " is float32, whose differences are too coarse to tell a wrong gradient from"
-              + " rounding; convert the inputs to float64 with astype and keep to float64 within the function",
-          "op", "gradcheck", "dtype", "float32", "where", what);
+          "gradcheck: "
+              + what
+              + " is float32, whose differences are too coarse to tell a wrong gradient from"
+              + " rounding; convert the inputs to float64 with astype and keep to float64 within"
+              + " the function",
+          "op",
+          "gradcheck",
+          "dtype",
+          "float32",
+          "where",
+          what);
     }
   }
 
@@ -103,8 +113,8 @@ final class GradCheckRun {
     if (s.layout().isBroadcast()) {
       return Array.of(new Tensor(Structural.converted(s, x.dtype())));
     }
-    return sharing(x, Structural.converted(
-        s.with(Layout.of(s.storage().length())), x.dtype()).array());
+    return sharing(
+        x, Structural.converted(s.with(Layout.of(s.storage().length())), x.dtype()).array());
   }
 
   /** An array laid out as another, over given primitives. */
@@ -139,7 +149,15 @@ final class GradCheckRun {
     for (int o = 0; o < base.length && failures.isEmpty(); o++) {
       int at = base[o] == null ? -1 : Arrays.mismatch(base[o], again[o]);
       if (at >= 0) {
-        fail(Kind.NOT_DETERMINISTIC, -1, List.of(), o, index(shapes[o], at), base[o][at], again[o][at], 0);
+        fail(
+            Kind.NOT_DETERMINISTIC,
+            -1,
+            List.of(),
+            o,
+            index(shapes[o], at),
+            base[o][at],
+            again[o][at],
+            0);
       }
     }
     return failures.isEmpty();
@@ -154,8 +172,14 @@ final class GradCheckRun {
         int shown = Math.max(at, 0);
         boolean any = shown < before.length;
         fail(
-            Kind.MODIFIES_INPUT, i, any ? index(inputs.get(i).shape(), shown) : List.of(), -1, List.of(),
-            any ? before[shown] : Double.NaN, any ? after[shown] : Double.NaN, 0);
+            Kind.MODIFIES_INPUT,
+            i,
+            any ? index(inputs.get(i).shape(), shown) : List.of(),
+            -1,
+            List.of(),
+            any ? before[shown] : Double.NaN,
+            any ? after[shown] : Double.NaN,
+            0);
       }
     }
   }
@@ -168,7 +192,9 @@ final class GradCheckRun {
     }
   }
 
-  /** The gradients of the outputs, weighted, with respect to all inputs; zeros where there is none. */
+  /**
+   * The gradients of the outputs, weighted, with respect to all inputs; zeros where there is none.
+   */
   private double[][] pullback(double[][] weights) {
     List<Array> ys = new ArrayList<>();
     List<Array> us = new ArrayList<>();
@@ -190,7 +216,14 @@ final class GradCheckRun {
         int[] shape = g.map(Array::shape).orElse(inputs.get(i).shape());
         if (!Arrays.equals(shape, inputs.get(i).shape())) {
           fail(
-              Kind.SHAPE, i, List.of(), -1, Arrays.stream(shape).boxed().toList(), Double.NaN, Double.NaN, 0);
+              Kind.SHAPE,
+              i,
+              List.of(),
+              -1,
+              Arrays.stream(shape).boxed().toList(),
+              Double.NaN,
+              Double.NaN,
+              0);
           out[i] = new double[(int) inputs.get(i).size()];
         }
       }
@@ -200,7 +233,9 @@ final class GradCheckRun {
 
   // ---- differences
 
-  /** The outputs where input i is moved along a direction by h, and by -h; halved and divided by h. */
+  /**
+   * The outputs where input i is moved along a direction by h, and by -h; halved and divided by h.
+   */
   private double[][] difference(int i, double[] direction, double h) {
     double[][] up = moved(i, direction, h);
     double[][] down = moved(i, direction, -h);
@@ -305,7 +340,14 @@ final class GradCheckRun {
     if (differs(analytic, numeric, tolerance)) {
       failed++;
       fail(
-          Kind.GRADIENT, i, index(inputs.get(i).shape(), j), o, index(shapes[o], k), analytic, numeric, tolerance);
+          Kind.GRADIENT,
+          i,
+          index(inputs.get(i).shape(), j),
+          o,
+          index(shapes[o], k),
+          analytic,
+          numeric,
+          tolerance);
     }
   }
 
@@ -330,7 +372,9 @@ final class GradCheckRun {
     requireUnchanged(leaves);
   }
 
-  /** Numbers between 1/2 and 1 of either sign: no entry is weighted so little that it goes unseen. */
+  /**
+   * Numbers between 1/2 and 1 of either sign: no entry is weighted so little that it goes unseen.
+   */
   private static double[] weights(Random random, int n) {
     double[] out = new double[n];
     for (int i = 0; i < n; i++) {
@@ -388,7 +432,8 @@ final class GradCheckRun {
     while (to - from > 1) {
       int middle = (from + to) >>> 1;
       boolean left =
-          new Projection(i, v, from, middle, u).excess() >= new Projection(i, v, middle, to, u).excess();
+          new Projection(i, v, from, middle, u).excess()
+              >= new Projection(i, v, middle, to, u).excess();
       from = left ? from : middle;
       to = left ? middle : to;
     }
@@ -415,8 +460,14 @@ final class GradCheckRun {
         o++;
       }
       fail(
-          Kind.GRADIENT, i, index(inputs.get(i).shape(), element), o, index(shapes[o], k),
-          entry.analytic, entry.numeric, entry.tolerance);
+          Kind.GRADIENT,
+          i,
+          index(inputs.get(i).shape(), element),
+          o,
+          index(shapes[o], k),
+          entry.analytic,
+          entry.numeric,
+          entry.tolerance);
     } else {
       Projection all = new Projection(i, v, 0, v.length, u);
       fail(Kind.GRADIENT, i, List.of(), -1, List.of(), all.analytic, all.numeric, all.tolerance);
@@ -451,8 +502,14 @@ final class GradCheckRun {
   // ---- reporting
 
   private void fail(
-      Kind kind, int input, List<Integer> element, int output, List<Integer> outputElement,
-      double analytic, double numeric, double tolerance) {
+      Kind kind,
+      int input,
+      List<Integer> element,
+      int output,
+      List<Integer> outputElement,
+      double analytic,
+      double numeric,
+      double tolerance) {
     Failure failure =
         new Failure(kind, input, element, output, outputElement, analytic, numeric, tolerance);
     if (failures.size() < LISTED && !failures.contains(failure)) {

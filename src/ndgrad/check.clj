@@ -327,12 +327,12 @@
   generator of vectors of arguments."
   [check f gens]
   (prop/for-all*
-   [(if (vector? gens) (apply gen/tuple gens) gens)]
-   (fn [inputs]
-     (let [r (check f inputs)]
-       (reify results/Result
-         (pass? [_] (:pass? r))
-         (result-data [_] (if (:pass? r) {} (assoc r :inputs (mapv described inputs)))))))))
+    [(if (vector? gens) (apply gen/tuple gens) gens)]
+    (fn [inputs]
+      (let [r (check f inputs)]
+        (reify results/Result
+          (pass? [_] (:pass? r))
+          (result-data [_] (if (:pass? r) {} (assoc r :inputs (mapv described inputs)))))))))
 
 (defn gradient-property
   "The property that `gradcheck` passes for `f` on whatever `gens` makes: a vector of generators, one an argument, or a
@@ -434,8 +434,8 @@
         (>= (count p) n) p
         (< parts 4096) (recur (* 2 parts))
         :else (throw (ndgrad.ArgumentException.
-                      (str "no " n " values in the domain " (pr-str domain) "; widen it or lower :margin")
-                      (object-array 0)))))))
+                       (str "no " n " values in the domain " (pr-str domain) "; widen it or lower :margin")
+                       (object-array 0)))))))
 
 (defn values
   "A generator of numbers of a domain: quarters from `:low` (-3) to `:high` (3), at least `:margin` (1/4) away from each
@@ -454,7 +454,8 @@
       (gen/vector (values domain) n))))
 
 (def layouts
-  "How the arrays of `array` lie in memory. Those that a shape can't have become :contiguous."
+  "How the arrays of `array` lie in memory. Those that a shape can't have become :contiguous. The last one repeats
+  elements."
   [:contiguous :offset :transposed :stepped :reversed :broadcast])
 
 (defn- lay-out
@@ -484,18 +485,20 @@
 
 (defn- array-of
   "A generator of Arrays of a shape."
-  [shape {:keys [dtype layout] :as options}]
+  [shape {:keys [dtype layout distinct] :as options}]
   (gen/bind
-   (gen/tuple (if (nil? layout) (gen/elements layouts) (if (keyword? layout) (gen/return layout) layout))
-              (if (keyword? dtype) (gen/return dtype) (or dtype (gen/return :float64))))
-   (fn [[layout dtype]]
-     (gen/fmap #(lay-out % shape dtype layout)
-               (elements-of options dtype (reduce * shape))))))
+    (gen/tuple (cond (nil? layout) (gen/elements (if distinct (pop layouts) layouts))
+                     (keyword? layout) (gen/return layout)
+                     :else layout)
+               (if (keyword? dtype) (gen/return dtype) (or dtype (gen/return :float64))))
+    (fn [[layout dtype]]
+      (gen/fmap #(lay-out % shape dtype layout)
+                (elements-of options dtype (reduce * shape))))))
 
 (defn array
   "A generator of Arrays. Options: those of `values` and `shape`; `:shape`, a fixed shape or a generator; `:dtype`
   (:float64), a dtype or a generator; `:layout`, one of `layouts` or a generator, by default any; `:distinct true` for
-  functions with kinks where elements tie, as max and sort have.
+  functions with kinks where elements tie, as max and sort have: no two elements are equal, no layout is :broadcast.
 
   Example: (check/array {:shape [3 3] :low 0.5 :high 2})"
   ([] (array {}))
@@ -513,16 +516,16 @@
   ([n options]
    (let [each (if (vector? options) options (vec (repeat n options)))]
      (gen/bind
-      (broadcastable n (first each))
-      (fn [shapes]
-        (if (and (map? options) (:distinct options))
-          (let [sizes (map #(reduce * %) shapes)]
-            (gen/fmap
-             (fn [elements]
-               (mapv (fn [shape from size] (lay-out (take size (drop from elements)) shape :float64 :contiguous))
-                     shapes (reductions + 0 sizes) sizes))
-             (elements-of options :float64 (reduce + sizes))))
-          (apply gen/tuple (map array-of shapes each))))))))
+       (broadcastable n (first each))
+       (fn [shapes]
+         (if (and (map? options) (:distinct options))
+           (let [sizes (map #(reduce * %) shapes)]
+             (gen/fmap
+               (fn [elements]
+                 (mapv (fn [shape from size] (lay-out (take size (drop from elements)) shape :float64 :contiguous))
+                       shapes (reductions + 0 sizes) sizes))
+               (elements-of options :float64 (reduce + sizes))))
+           (apply gen/tuple (map array-of shapes each))))))))
 
 (defn- basic-item
   "A generator of an index of an axis that gives a view."
@@ -553,13 +556,13 @@
                place (gen/choose 0 n)
                items (apply gen/tuple
                             (map-indexed
-                             (fn [i side]
-                               (cond
-                                 (and (= style :vectors) (or (= i chosen) both))
-                                 (gen/vector (gen/choose (- side) (dec side)) length)
-                                 (and (= style :mask) (= i chosen)) (gen/vector gen/boolean side)
-                                 :else (basic-item side)))
-                             shape))]
+                              (fn [i side]
+                                (cond
+                                  (and (= style :vectors) (or (= i chosen) both))
+                                  (gen/vector (gen/choose (- side) (dec side)) length)
+                                  (and (= style :mask) (= i chosen)) (gen/vector gen/boolean side)
+                                  :else (basic-item side)))
+                              shape))]
        (let [kept (vec (take (if (= style :basic) used n) items))
              at (min place (count kept))]
          (if (and extra (or (= extra :newaxis) (= at (count kept))))
@@ -572,7 +575,7 @@
   Example: (check/tree (check/array {:max-dims 1}))"
   [leaf]
   (gen/recursive-gen
-   (fn [inner]
-     (gen/one-of [(gen/vector inner 0 3)
-                  (gen/map (gen/elements [:w :b :layers]) inner {:max-elements 3})]))
-   leaf))
+    (fn [inner]
+      (gen/one-of [(gen/vector inner 0 3)
+                   (gen/map (gen/elements [:w :b :layers]) inner {:max-elements 3})]))
+    leaf))

@@ -62,7 +62,8 @@ final class GradCheckTest {
     Report report =
         GradCheck.check(
             xs -> {
-              assertEquals(List.of(8L, 24L), List.of(xs.get(0).strides()[0], xs.get(0).strides()[1]));
+              assertEquals(
+                  List.of(8L, 24L), List.of(xs.get(0).strides()[0], xs.get(0).strides()[1]));
               return xs.get(0).square();
             },
             x);
@@ -73,7 +74,8 @@ final class GradCheckTest {
 
   @Test
   void integersArePassedAsTheyAre() {
-    GradCheck.assertGradients(xs -> xs.get(0).get(xs.get(1)), Array.of(1.0, 2.0), Array.of(0L, 0L, 1L));
+    GradCheck.assertGradients(
+        xs -> xs.get(0).get(xs.get(1)), Array.of(1.0, 2.0), Array.of(0L, 0L, 1L));
     assertThrows(ArgumentException.class, () -> GradCheck.check(xs -> xs.get(0), Array.of(1L)));
   }
 

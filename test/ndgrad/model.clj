@@ -371,11 +371,11 @@
         root (:root a)
         tracked-value? (boolean (some #(and (:id %) (tracked? s (:id %))) others))]
     (concat
-     (when (:read-only a) [["ArgumentException" nil]])
-     (when grad?
-       (cond
-         (and (leaf? s id) (tracked? s id)) (when tracked-value? [["GraphException" nil]])
-         (and (not= root id) (leaf? s root) (or (tracked? s id) (tracked? s root))) [["GraphException" nil]])))))
+      (when (:read-only a) [["ArgumentException" nil]])
+      (when grad?
+        (cond
+          (and (leaf? s id) (tracked? s id)) (when tracked-value? [["GraphException" nil]])
+          (and (not= root id) (leaf? s root) (or (tracked? s id) (tracked? s root))) [["GraphException" nil]])))))
 
 (defn- recorded? [s grad? id others]
   (and grad?
@@ -400,14 +400,14 @@
         history (merge (zipmap (:cells a) (or (:nodes a) (repeat nil)))
                        (zipmap (cells-of s id) nodes))]
     (reduce
-     (fn [s [i b]]
-       (cond
-         (not= root (:root b)) s
-         (= i root) (update-in s [:arrays i] assoc :record record :flag false :nodes (mapv history (:cells b)))
-         :else (let [[s r] (add-record s :view [[:record record]] [])]
-                 (update-in s [:arrays i] assoc :record r :nodes (mapv history (:cells b))))))
-     s
-     (map-indexed vector (:arrays s)))))
+      (fn [s [i b]]
+        (cond
+          (not= root (:root b)) s
+          (= i root) (update-in s [:arrays i] assoc :record record :flag false :nodes (mapv history (:cells b)))
+          :else (let [[s r] (add-record s :view [[:record record]] [])]
+                  (update-in s [:arrays i] assoc :record r :nodes (mapv history (:cells b))))))
+      s
+      (map-indexed vector (:arrays s)))))
 
 (defn- write-record [s id parents]
   (add-record s :write (cons (edge s (:root (array-of s id))) parents) []))

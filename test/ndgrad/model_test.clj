@@ -188,49 +188,49 @@
 (defn- view-form [x shape [a b c]]
   (let [n (count shape)]
     (pick
-     (cond-> [(list 'nd/unsqueeze x (mod a (inc n)))
-              (list 'nd/reshape x (pick (factorings (model/size shape)) a))
-              (list 'nd/broadcast-to x (into [2] shape))
-              (list 'nd/transpose x)
-              (list 'nd/flip x)]
-       (pos? n) (into [(apply list 'nd/get x (index-items shape [a b c]))
-                       (apply list 'nd/get x (index-items shape [b c a]))
-                       (list 'nd/get x (range-form (first shape) a b))
-                       (list 'nd/flip x {:axis (mod a n)})])
-       (> n 1) (into [(list 'nd/diagonal x {:offset (pick [0 1 -1] a)})
-                      (list 'nd/transpose x (vec (concat (range 1 n) [0])))])
-       (some #{1} shape) (conj (list 'nd/broadcast-to x (mapv #(if (= 1 %) 3 %) shape))))
-     b)))
+      (cond-> [(list 'nd/unsqueeze x (mod a (inc n)))
+               (list 'nd/reshape x (pick (factorings (model/size shape)) a))
+               (list 'nd/broadcast-to x (into [2] shape))
+               (list 'nd/transpose x)
+               (list 'nd/flip x)]
+        (pos? n) (into [(apply list 'nd/get x (index-items shape [a b c]))
+                        (apply list 'nd/get x (index-items shape [b c a]))
+                        (list 'nd/get x (range-form (first shape) a b))
+                        (list 'nd/flip x {:axis (mod a n)})])
+        (> n 1) (into [(list 'nd/diagonal x {:offset (pick [0 1 -1] a)})
+                       (list 'nd/transpose x (vec (concat (range 1 n) [0])))])
+        (some #{1} shape) (conj (list 'nd/broadcast-to x (mapv #(if (= 1 %) 3 %) shape))))
+      b)))
 
 (defn- op-form [x y shape [a b c]]
   (pick
-   (cond-> [(list 'nd/exp x) (list 'nd/sin x) (list 'nd/tanh x) (list 'nd/square x) (list 'nd/relu x)
-            (list 'nd/add x y) (list 'nd/sub y x) (list 'nd/mul x y) (list 'nd/mul y x) (list 'nd/div x y)
-            (list 'nd/maximum x y) (list 'nd/copy x)
-            (list 'nd/where (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) x y)
-            (list 'nd/stack [x x])
-            (list* 'nd/sum x (axis-options shape a)) (list 'nd/sum x)
-            (list* 'nd/mean x (axis-options shape a))
-            (list* 'nd/max x (axis-options shape a))
-            (list* 'nd/prod x (axis-options shape a))]
-     (pos? (count shape)) (into [(list 'nd/cumsum x {:axis (mod a (count shape))})
-                                 (list 'nd/get x (mapv #(mod (+ a (* b %)) (first shape)) (range 3)))]))
-   c))
+    (cond-> [(list 'nd/exp x) (list 'nd/sin x) (list 'nd/tanh x) (list 'nd/square x) (list 'nd/relu x)
+             (list 'nd/add x y) (list 'nd/sub y x) (list 'nd/mul x y) (list 'nd/mul y x) (list 'nd/div x y)
+             (list 'nd/maximum x y) (list 'nd/copy x)
+             (list 'nd/where (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) x y)
+             (list 'nd/stack [x x])
+             (list* 'nd/sum x (axis-options shape a)) (list 'nd/sum x)
+             (list* 'nd/mean x (axis-options shape a))
+             (list* 'nd/max x (axis-options shape a))
+             (list* 'nd/prod x (axis-options shape a))]
+      (pos? (count shape)) (into [(list 'nd/cumsum x {:axis (mod a (count shape))})
+                                  (list 'nd/get x (mapv #(mod (+ a (* b %)) (first shape)) (range 3)))]))
+    c))
 
 (defn- in-place-form [x y shape [a b c]]
   (pick
-   [(list 'nd/add! x y) (list 'nd/sub! x y) (list 'nd/mul! x y) (list 'nd/mul! x y) (list 'nd/div! x y)
-    (list 'nd/exp! x) (list 'nd/sin! x) (list 'nd/neg! x) (list 'nd/square! x) (list 'nd/maximum! x y)
-    (list 'nd/fill! x (pick numbers a)) (list 'nd/fill! x y)
-    (list 'nd/set! x (index-items shape [a b (inc a)]) y)
-    (list 'nd/set! x (index-items shape [b a b]) y)
-    (list 'nd/set! x (index-items shape [b a a]) (pick numbers b))
-    (if (empty? shape)
-      (list 'nd/masked-fill! x (even? a) y)
-      (list 'nd/set! x [(mapv #(mod (+ a (* b %)) (first shape)) (range (inc (mod a 3))))] y))
-    (list 'nd/masked-fill! x (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) y)
-    (list 'nd/set! x (vec (repeat (count shape) :all)) y)]
-   c))
+    [(list 'nd/add! x y) (list 'nd/sub! x y) (list 'nd/mul! x y) (list 'nd/mul! x y) (list 'nd/div! x y)
+     (list 'nd/exp! x) (list 'nd/sin! x) (list 'nd/neg! x) (list 'nd/square! x) (list 'nd/maximum! x y)
+     (list 'nd/fill! x (pick numbers a)) (list 'nd/fill! x y)
+     (list 'nd/set! x (index-items shape [a b (inc a)]) y)
+     (list 'nd/set! x (index-items shape [b a b]) y)
+     (list 'nd/set! x (index-items shape [b a a]) (pick numbers b))
+     (if (empty? shape)
+       (list 'nd/masked-fill! x (even? a) y)
+       (list 'nd/set! x [(mapv #(mod (+ a (* b %)) (first shape)) (range (inc (mod a 3))))] y))
+     (list 'nd/masked-fill! x (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) y)
+     (list 'nd/set! x (vec (repeat (count shape) :all)) y)]
+    c))
 
 (defn- backward-form [x shape [a b]]
   (let [options (if (zero? (mod a 3)) [] [{:retain-graph true}])
@@ -277,16 +277,16 @@
 (def ^:private slot
   "One line of a program; shrinks to nil, no line."
   (gen/frequency
-   [[1 (gen/return nil)]
-    [24 (gen/hash-map
-         :kind (gen/frequency [[3 (gen/return :create)] [5 (gen/return :op)] [5 (gen/return :view)]
-                               [6 (gen/return :in-place)] [1 (gen/return :matmul)] [4 (gen/return :backward)]
-                               [1 (gen/return :detach)] [1 (gen/return :requires-grad)]
-                               [1 (gen/return :zero-grad)] [1 (gen/return :release)]])
-         :no-grad (gen/frequency [[7 (gen/return false)] [1 (gen/return true)]])
-         :r1 (gen/one-of [(gen/choose 0 3) (gen/choose 0 20)])
-         :r2 (gen/choose 0 20)
-         :dice (gen/tuple die die die))]]))
+    [[1 (gen/return nil)]
+     [24 (gen/hash-map
+           :kind (gen/frequency [[3 (gen/return :create)] [5 (gen/return :op)] [5 (gen/return :view)]
+                                 [6 (gen/return :in-place)] [1 (gen/return :matmul)] [4 (gen/return :backward)]
+                                 [1 (gen/return :detach)] [1 (gen/return :requires-grad)]
+                                 [1 (gen/return :zero-grad)] [1 (gen/return :release)]])
+           :no-grad (gen/frequency [[7 (gen/return false)] [1 (gen/return true)]])
+           :r1 (gen/one-of [(gen/choose 0 3) (gen/choose 0 20)])
+           :r2 (gen/choose 0 20)
+           :dice (gen/tuple die die die))]]))
 
 (def ^:private program
   (gen/bind (gen/choose 4 26) #(apply gen/tuple (repeat % slot))))
