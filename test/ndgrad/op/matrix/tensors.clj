@@ -201,7 +201,7 @@
 (def tolerance
   "How far results may be from the oracle: relative to each element, and, for ops that add elements
   up, relative to the largest of the result too. NumPy sums float32 in float32."
-  {"float64" 1e-12, "float32" 2e-6, "float16" 2e-3})
+  {"float64" 1e-14, "float32" 1e-6, "float16" 2e-3})
 
 (defn- number ^double [v] (if (boolean? v) (if v 1.0 0.0) (double v)))
 
