@@ -246,6 +246,25 @@
     (is (same-tree? ((nd/grad (fn [p] (nd/sum ((nd/vmap loss {:in-axes [nil 0 0]}) p xs labels)))) params)
                     (update-vals each #(nd/sum % {:axis 0}))))))
 
+(deftest indexes-of-their-own-for-each-example
+  (let [x (nd/reshape (nd/arange 24.0) [2 3 4])
+        xs (nd/reshape (nd/arange 72.0) [3 2 3 4])
+        selections {:front (fn [x i] (nd/get x i)), :middle (fn [x i] (nd/get x :all i)),
+                    :beside-an-integer (fn [x i] (nd/get x 0 :all i)), :last (fn [x i] (nd/get x :ellipsis i)),
+                    :apart (fn [x i] (nd/get x i :all [0 1])), :after-an-integer (fn [x i] (nd/get x :all 1 i)),
+                    :new-axis (fn [x i] (nd/get x :newaxis :all i 2)), :sliced (fn [x i] (nd/get x 1 i (nd/slice 1 3))),
+                    :twice (fn [x i] (nd/get x :all i i)), :taken (fn [x i] (nd/take x i {:axis 1}))}]
+    (doseq [[k f] selections, i [(nd/array [0 1 1]) (nd/array [[0 1] [1 1] [1 0]])], own? [true false]]
+      (testing [k (nd/shape i) own?]
+        (let [axes [(when own? 0) 0]
+              all (if own? xs x)
+              each (fn [f] (nd/stack (mapv #(f (if own? (nd/get xs %) x) (nd/get i %)) (range 3))))
+              loss (fn [x i] (nd/sum (nd/sin (f x i))))]
+          (is (same-tree? (each f) ((nd/vmap f {:in-axes axes}) all i)))
+          (is (same-tree? (each (nd/grad loss)) ((nd/vmap (nd/grad loss) {:in-axes axes}) all i)))
+          (is (same-tree? (cond-> (each (nd/grad loss)) (not own?) (nd/sum {:axis 0}))
+                          ((nd/grad (fn [all] (nd/sum ((nd/vmap loss {:in-axes axes}) all i)))) all))))))))
+
 ;; ---- checkpoints ------------------------------------------------------------------------------
 
 (defn- saved-bytes

@@ -109,6 +109,11 @@ final class IndexPlan {
     return new IndexPlan(this, times);
   }
 
+  /** How many axes of the selection come before those of its index arrays. */
+  int place() {
+    return place;
+  }
+
   /** Whether the selection is a view. */
   boolean isView() {
     return chosen.isEmpty();

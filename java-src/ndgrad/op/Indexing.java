@@ -50,7 +50,7 @@ public final class Indexing {
       define("get", "x, arrays: arrays, use: any")
           .internal()
           .linear()
-          .batch(b -> IndexUse.batched(b, 1))
+          .batch(IndexUse::gathered)
           .vjp(
               0,
               "arrays",
@@ -62,7 +62,7 @@ public final class Indexing {
       define("get-add", "x, arrays: arrays, use: any")
           .internal()
           .linear()
-          .batch(b -> IndexUse.batched(b, 1))
+          .batch(b -> IndexUse.scattered(b, Indexing.SCATTER_ADD))
           .vjp(0, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 1), a.get("use")))
           .primitive(
               (a, in) -> {
