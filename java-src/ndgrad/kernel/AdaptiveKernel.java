@@ -47,6 +47,11 @@ final class AdaptiveKernel implements Kernel {
     }
   }
 
+  @Override
+  public boolean isVector() {
+    return current != plain;
+  }
+
   /** Small arrays to run a kernel over. */
   private static final class Tile {
     private static final int RACE = 2048;

@@ -88,6 +88,18 @@ final class Dag {
     return uses;
   }
 
+  /** A rough cost of one element in units of 0.1 ns where vectors are computed. */
+  int vectorCost() {
+    int cost = 3;
+    for (Node node : nodes) {
+      if (node.expr() instanceof Expr.Apply1(Expr.Fn1 fn, Expr _)) {
+        cost += VectorEmitter.isExact(fn) ? 0 : 6;
+      }
+      cost += node.args().length > 0 ? 1 : 0;
+    }
+    return cost;
+  }
+
   /** A rough cost of one element in units of 0.1 ns. */
   int cost() {
     int cost = 3;

@@ -165,8 +165,10 @@ class FoldCompiler {
    */
   void groups(CodeBuilder code, int i, int last, int acc) {
     if (dag.size() <= SHORT) {
-      int[] lanes = new int[LANES];
-      for (int u = 0; u < LANES; u++) {
+      // Where the order does not matter fewer will do, which stay in registers.
+      boolean anyOrder = spec.combine == Expr.Fn2.MAX || spec.combine == Expr.Fn2.MIN;
+      int[] lanes = new int[anyOrder ? LANES / 2 : LANES];
+      for (int u = 0; u < lanes.length; u++) {
         start(code);
         lanes[u] = store(code, accKind);
       }
@@ -177,7 +179,7 @@ class FoldCompiler {
           LANES,
           b -> {
             for (int u = 0; u < LANES; u++) {
-              foldOne(b, i, u, lanes[u]);
+              foldOne(b, i, u, lanes[u % lanes.length]);
             }
           });
       halve(code, lanes);

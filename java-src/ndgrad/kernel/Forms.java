@@ -131,22 +131,26 @@ final class Forms {
   static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
     Mode now = mode;
     Optional<DType> lanes = Optional.empty();
+    Dag lowered = dag;
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
       DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
-      lanes = VectorEmitter.lanes(dag, ExprEmitter.number(load, outs), outs, ins, load);
+      DType number = ExprEmitter.number(load, outs);
+      lowered = VectorFunctions.lower(dag, number);
+      lanes = VectorEmitter.lanes(lowered, number, outs, ins, load);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
-      return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
+      return VectorKernelCompiler.compile(lowered, stored, load, form, units, lanes.get());
     }
     Kernel plain = KernelCompiler.compile(dag, stored, load, form, units);
     if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
       return plain;
     }
     DType lane = lanes.get();
+    Dag vectors = lowered;
     return new AdaptiveKernel(
         plain,
-        () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
+        () -> VectorKernelCompiler.compile(vectors, stored, load, form, units, lane),
         stored,
         units,
         lanes(lane),

@@ -16,6 +16,11 @@ interface Kernel {
    */
   void run(Object[] data, int[] at, int outer, int inner);
 
+  /** Whether vectors are at work, so that more elements are worth a thread. */
+  default boolean isVector() {
+    return false;
+  }
+
   /** How a kernel walks. */
   enum Form {
     /**

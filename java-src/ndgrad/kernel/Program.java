@@ -21,6 +21,7 @@ public final class Program {
   private final Dag dag;
   private final int inputs;
   private final int grain;
+  private final int vectorGrain;
   private final ConcurrentHashMap<Object, Kernel> kernels = new ConcurrentHashMap<>();
   private volatile Compiled last = new Compiled(-1, null);
 
@@ -31,6 +32,7 @@ public final class Program {
     this.dag = new Dag(Simplify.of(outputs));
     this.inputs = new Dag(outputs).inputs();
     this.grain = GRAIN / dag.cost();
+    this.vectorGrain = GRAIN / dag.vectorCost();
   }
 
   /**
@@ -81,7 +83,8 @@ public final class Program {
     }
     Nest nest = Nest.of(outs, sources);
     units = nest.units(outs.length);
-    nest.run(kernel(outs, load, sources, units, nest.aligned(units)), data, grain);
+    Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
+    nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
   }
 
   /**

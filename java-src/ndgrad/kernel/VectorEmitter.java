@@ -14,7 +14,8 @@ import ndgrad.kernel.Expr.Fn2;
  *
  * <p>Arithmetic, SQRT, ABS, MAX, MIN, SIGN, the roundings, comparisons and choices give the bits
  * that the plain form gives; no product and sum are contracted. The other functions are those of
- * the platform's vector library, within 1 ulp of the true value for float32 and 2 ulp for float64.
+ * the platform's vector library, within 1 ulp of the plain form for float32 and 2 ulp for float64;
+ * {@link VectorFunctions} adds the error function, within 2 ulp.
  */
 final class VectorEmitter {
   private static final int NONE = -1;
