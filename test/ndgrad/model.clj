@@ -230,6 +230,11 @@
   (let [n (count (:tape s))]
     [(update s :tape into parents) (vec (range n (+ n (count parents))))]))
 
+(defn- add-copies
+  "[state nodes] with scalars that are equal to others, nil for constants: a gradient of an array is not its base's."
+  [s nodes]
+  (add-nodes s (mapv #(if % [[% 1.0]] []) nodes)))
+
 (defn- operand
   "What an op reads: an array, or a constant given as nested vectors."
   [s x]
@@ -294,8 +299,9 @@
     (cond
       (not (tracked? s id)) (add-array s (assoc v :root (:root a)))
       (not grad?) (add-array s v)
-      :else (let [[s record] (add-record s :view [(edge s id)] [])]
-              (add-array s (assoc v :root (:root a), :record record, :nodes (mapv #(nth (:nodes a) %) picks)))))))
+      :else (let [[s record] (add-record s :view [(edge s id)] [])
+                  [s nodes] (add-copies s (mapv #(nth (:nodes a) %) picks))]
+              (add-array s (assoc v :root (:root a), :record record, :nodes nodes))))))
 
 (defn- strided?
   "Whether cells in this shape lie at fixed distances along each axis, so that a view can have it."
@@ -396,18 +402,17 @@
   "The history of an array's root, and of all its views, with `nodes` in the array's cells."
   [s id nodes record]
   (let [root (:root (array-of s id))
-        a (array-of s root)
-        history (merge (zipmap (:cells a) (or (:nodes a) (repeat nil)))
-                       (zipmap (cells-of s id) nodes))]
-    (reduce
-      (fn [s [i b]]
-        (cond
-          (not= root (:root b)) s
-          (= i root) (update-in s [:arrays i] assoc :record record :flag false :nodes (mapv history (:cells b)))
-          :else (let [[s r] (add-record s :view [[:record record]] [])]
-                  (update-in s [:arrays i] assoc :record r :nodes (mapv history (:cells b))))))
-      s
-      (map-indexed vector (:arrays s)))))
+        {:keys [cells] :as a} (array-of s root)
+        history (merge (zipmap cells (or (:nodes a) (repeat nil))) (zipmap (cells-of s id) nodes))
+        [s now] (add-copies s (mapv history cells))
+        s (update-in s [:arrays root] assoc :record record :flag false :nodes now)
+        history (zipmap cells now)]
+    (reduce (fn [s i]
+              (let [[s r] (add-record s :view [[:record record]] [])
+                    [s nodes] (add-copies s (mapv history (cells-of s i)))]
+                (update-in s [:arrays i] assoc :record r :nodes nodes)))
+            s
+            (filter #(and (not= root %) (= root (:root (array-of s %)))) (range (count (:arrays s)))))))
 
 (defn- write-record [s id parents]
   (add-record s :write (cons (edge s (:root (array-of s id))) parents) []))
@@ -489,12 +494,17 @@
                (reduce (fn [g [parent d]] (update g parent (fnil + 0.0) (* gn d))) g (nth (:tape s) n))
                g)))))
 
+(defn- accumulate [s id nodes gradients]
+  (update-in s [:arrays id :grad]
+             (fn [old] (mapv + (or old (repeat 0.0)) (map #(get gradients % 0.0) nodes)))))
+
 (defn- backward [s id upstream retain?]
   (let [a (array-of s id)
         from (edge s id)
         seen (when from (reachable s from))
-        records (map second (filter #(= :record (first %)) seen))
+        records (set (map second (filter #(= :record (first %)) seen)))
         leaves (map second (filter #(= :leaf (first %)) seen))
+        retaining (filter #(let [b (array-of s %)] (and (:retain b) (records (:record b)))) (range (count (:arrays s))))
         errors (concat (when-not from [["GraphException" nil]])
                        (mapcat #(unusable s %) records)
                        (if (nil? upstream)
@@ -502,15 +512,14 @@
                          (when (not= (:shape a) (:shape (operand s upstream))) [["ShapeException" nil]])))
         seed (if upstream (:values (operand s upstream)) [1.0])]
     (when (seq errors) (apply fail! errors))
-    (let [g (scalar-gradients s (reduce (fn [g [n v]] (if n (update g n (fnil + 0.0) v) g)) {}
-                                        (map vector (:nodes a) seed)))
-          s (reduce (fn [s leaf]
-                      (update-in s [:arrays leaf :grad]
-                                 (fn [old]
-                                   (mapv + (or old (repeat 0.0))
-                                         (map #(get g % 0.0) (:leaf-nodes (array-of s leaf)))))))
-                    s leaves)]
+    (let [g (scalar-gradients s (reduce (fn [g [n v]] (update g n (fnil + 0.0) v)) {} (map vector (:nodes a) seed)))
+          s (reduce #(accumulate %1 %2 (:leaf-nodes (array-of s %2)) g) s leaves)
+          s (reduce #(accumulate %1 %2 (:nodes (array-of s %2)) g) s retaining)]
       [(if retain? s (reduce #(assoc-in %1 [:records %2 :freed] true) s records)) nil])))
+
+(defn- retain-grad [s id]
+  (when-not (tracked? s id) (fail! ["GraphException" nil]))
+  [(if (leaf? s id) s (assoc-in s [:arrays id :retain] true)) id])
 
 (defn- require-grad [s id on?]
   (let [a (array-of s id)]
@@ -558,6 +567,7 @@
       :detach (let [a (array-of s id)] (add-array s (select-keys a [:storage :shape :cells :read-only])))
       :stack (apply-op s grad? :stack x {})
       :requires-grad! (require-grad s id y)
+      :retain-grad! (retain-grad s id)
       :zero-grad! [(assoc-in s [:arrays id :grad] nil) id]
       :backward! (backward s id y (:retain-graph z))
       :set! (set-at s grad? id (map slice-range y) z)

@@ -252,7 +252,7 @@
         tracked (filter #(model/tracked? state (ids (named %))) numbers)]
     (if (or (empty? numbers) (= kind :create))
       (create-form dice)
-      (let [x (back (if (and (#{:backward :in-place :op} kind) (seq tracked) (pos? (mod (peek dice) 4))) tracked numbers)
+      (let [x (back (if (and (#{:backward :in-place :op :retain-grad} kind) (seq tracked) (pos? (mod (peek dice) 4))) tracked numbers)
                     r1)
             shape-of #(:shape (model/array-of state (ids %)))
             shape (shape-of x)
@@ -269,6 +269,7 @@
             :backward (backward-form x shape dice)
             :detach (list 'nd/detach x)
             :requires-grad (list 'nd/requires-grad! x (pos? (mod (first dice) 4)))
+            :retain-grad (list 'nd/retain-grad! x)
             :zero-grad (list 'nd/zero-grad! x)
             :release (list 'release x)))))))
 
@@ -282,7 +283,7 @@
            :kind (gen/frequency [[3 (gen/return :create)] [5 (gen/return :op)] [5 (gen/return :view)]
                                  [6 (gen/return :in-place)] [1 (gen/return :matmul)] [4 (gen/return :backward)]
                                  [1 (gen/return :detach)] [1 (gen/return :requires-grad)]
-                                 [1 (gen/return :zero-grad)] [1 (gen/return :release)]])
+                                 [1 (gen/return :zero-grad)] [1 (gen/return :retain-grad)] [1 (gen/return :release)]])
            :no-grad (gen/frequency [[7 (gen/return false)] [1 (gen/return true)]])
            :r1 (gen/one-of [(gen/choose 0 3) (gen/choose 0 20)])
            :r2 (gen/choose 0 20)
@@ -400,6 +401,38 @@
           '[a1 (nd/mul a0 3.0)]
           '[a2 (nd/div! a1 a1)]
           '[a3 (nd/backward! a1 [1.0 1.0])]))
+
+(deftest a-retained-gradient-is-that-of-the-latest-value
+  (testing "of a view that is written to"
+    (agrees '[a0 (nd/array 2.0 {:requires-grad true})]
+            '[a1 (nd/square a0)]
+            '[a2 (nd/unsqueeze a1 0)]
+            '[a3 (nd/retain-grad! a2)]
+            '[a4 (nd/sub! a2 1.0)]
+            '[a5 (nd/backward! a1 0.5 {:retain-graph true})]
+            '[a6 (nd/square a2)]
+            '[a7 (nd/backward! a6)]))
+  (testing "and of one whose base is"
+    (agrees '[a0 (nd/array [2.0 3.0] {:requires-grad true})]
+            '[a1 (nd/square a0)]
+            '[a2 (nd/get a1 0)]
+            '[a3 (nd/retain-grad! a2)]
+            '[a4 (nd/mul! a1 2.0)]
+            '[a5 (nd/exp a2)]
+            '[a6 (nd/backward! a5)])))
+
+(deftest a-hook-stays-with-the-value-it-was-put-on
+  (let [x (nd/array [2.0] {:requires-grad true})
+        y (nd/retain-grad! (nd/mul x 3.0))
+        seen (atom [])
+        off (nd/register-hook! y (fn [g] (swap! seen conj (nd/tolist g)) nil))]
+    (nd/mul! y 5.0)
+    (nd/backward! y [1.0] {:retain-graph true})
+    (is (= [[5.0]] @seen))
+    (is (= [1.0] (nd/tolist (nd/grad-of y))))
+    (off)
+    (nd/backward! y [1.0])
+    (is (= 1 (count @seen)))))
 
 (deftest the-model-tells-wrong-from-right
   (testing "a difference is found and shown"

@@ -378,9 +378,15 @@ public final class Backward {
     }
   }
 
+  /** The array that asked for the gradient of a node's output, unless it has been overwritten since. */
+  private static Tensor retaining(Node n) {
+    Tensor t = n.retaining();
+    return t != null && t.gradFn().orElse(null) == n ? t : null;
+  }
+
   private void commit(List<Slot> order) {
     for (Slot s : order) {
-      Tensor target = s.node.leaf() != null ? s.node.leaf() : s.node.retaining();
+      Tensor target = s.node.leaf() != null ? s.node.leaf() : retaining(s.node);
       Tensor g = s.grad;
       if (target != null && g != null) {
         boolean shared =

@@ -387,11 +387,12 @@ public final class Node {
     retaining = t;
   }
 
-  /** Takes over what users attached to the node that an in-place op replaces. */
+  /**
+   * Takes over the array that asked for its gradient, which is that of its latest value. Hooks stay with the value they
+   * were added to.
+   */
   void inherit(Node old) {
     retaining = old.retaining;
     old.retaining = null;
-    hooks = old.hooks;
-    old.hooks = List.of();
   }
 }

@@ -337,10 +337,14 @@ public final class Tensor {
   private Node node() {
     if (root != null && stamp != root.rewrites) {
       stamp = root.rewrites;
+      Node old = node;
       node =
           root.requiresGrad()
               ? new Node(reading, layout(), new Tensor[] {root}, layout(), dtype())
               : null;
+      if (node != null && old != null && old.retaining() == this) {
+        node.inherit(old);
+      }
     }
     return node;
   }
