@@ -17,6 +17,9 @@ import ndgrad.op.Reverse;
  * inner one differentiates is never confused with what an outer one does, and arrays that the
  * function takes from outside keep their part in the graph.
  *
+ * <p>Inside {@code jvp} and {@code vmap} nothing can be written in place, and inside {@code grad}
+ * no argument: use {@code setitem}.
+ *
  * <p>The singular methods take functions of one array; those in the plural take functions of a list
  * of arrays.
  *

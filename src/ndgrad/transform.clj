@@ -1,24 +1,25 @@
 (ns ndgrad.transform
   "Functions to functions, over nested data of Arrays: what ndgrad.Grad does for lists of Arrays.
 
-  reverse mode      grad value-and-grad vjp
-  forward mode      jvp linearize
-  higher order      hvp jacobian hessian
-  batches           vmap
-  memory            checkpoint
+  reverse mode        grad value-and-grad vjp
+  forward mode        jvp linearize
+  higher order        hvp jacobian hessian
+  batches             vmap
+  memory              checkpoint
   rules of one's own  custom-vjp custom-jvp stop-gradient
 
-  They nest in any order. A function is anything that can be called, also a java.util.function.Function. The leaves that
-  are differentiated are the floating Arrays and doubles of the chosen arguments; every other leaf (an integer, a keyword,
-  an integer Array) goes to the function as it is and has nil for its derivative."
+  They nest in any order. A function is anything that can be called, also a
+  java.util.function.Function. The leaves that are differentiated are the floating Arrays and
+  doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
+  goes to the function as it is and has nil for its derivative."
   (:require
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
    (java.util List Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
-   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll Grad$LinearAll Grad$Mode
-           Grad$VjpAll GraphException Pullback ShapeException)))
+   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll
+           Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)))
 
 (set! *warn-on-reflection* true)
 
@@ -42,7 +43,8 @@
   (if (number? x) (double x) x))
 
 (defn- put
-  "`x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise leaf)` elsewhere."
+  "`x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise
+  leaf)` elsewhere."
   [x chosen? found otherwise]
   (let [more (volatile! (seq found))]
     (tree/map-leaves (fn [leaf]
@@ -62,8 +64,8 @@
   (tree/map-leaves #(if (real? %) (->array %) %) y))
 
 (defn- on-lists
-  "`f` of `args` as a function of the list of their chosen leaves. Its result goes into the volatile `out`; the list is
-  that of its Arrays."
+  "`f` of `args` as a function of the list of their chosen leaves. Its result goes into the volatile
+  `out`; the list is that of its Arrays."
   ^Function [f args chosen? out]
   (let [f (callable f)]
     (reify Function
@@ -118,7 +120,8 @@
                  [[] found] xs)))
 
 (defn- direction
-  "What a leaf of tangents or cotangents stands for, as an Array of dtype and shape `like` where it is missing."
+  "What a leaf of tangents or cotangents stands for, as an Array of dtype and shape `like` where it
+  is missing."
   [^Array like given]
   (cond
     (array? given) given
@@ -136,12 +139,14 @@
 ;; reverse mode
 
 (defn value-and-grad
-  "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with one element, or
-  [value aux] with `{:has-aux true}`: then the function returns [[value aux] gradient].
+  "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with
+  one element, or [value aux] with `{:has-aux true}`: then the function returns [[value aux]
+  gradient].
 
-  The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of such for a vector
-  of numbers: keys, records and collection types are kept. A leaf that the value does not depend on has zeros, or nil with
-  `{:unused :nil}`. Gradients can be differentiated in turn, by outer transforms and by `backward!`.
+  The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of
+  such for a vector of numbers: keys, records and collection types are kept. A leaf that the
+  value does not depend on has zeros, or nil with `{:unused :nil}`. Gradients can be
+  differentiated in turn, by outer transforms and by `backward!`.
   Throws GraphException when the value is not a single floating number.
 
   Example: ((nd/value-and-grad (fn [{:keys [w]} x] (nd/sum (nd/* w x)))) {:w (nd/ones [2])} [3.0 4.0])"
@@ -161,7 +166,8 @@
            _ (when-not (array? value)
                (throw (GraphException.
                        (str "grad: the function to differentiate must return one number as an Array"
-                            (when has-aux " and a second value") ", got " (pr-str value) "; use vjp for other results")
+                            (when has-aux " and a second value") ", got " (pr-str value)
+                            "; use vjp for other results")
                        (object-array ["op" "grad"]))))
            cotangents (cons (Grad/one value) (repeat (dec (count (.values run))) nil))
            found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
@@ -169,8 +175,8 @@
        [y (if (integer? argnums) (first gradients) gradients)]))))
 
 (defn grad
-  "The gradient function of `f`: `value-and-grad` without the value, with the same options. With `{:has-aux true}` it
-  returns [gradient aux].
+  "The gradient function of `f`: `value-and-grad` without the value, with the same options. With
+  `{:has-aux true}` it returns [gradient aux].
 
   Example: ((nd/grad (fn [x] (nd/* x x))) 3.0)"
   ([f] (grad f {}))
@@ -181,10 +187,11 @@
          (if (:has-aux options) [gradient (second value)] gradient))))))
 
 (defn vjp
-  "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent) takes data of y's
-  structure and returns a vector with one gradient for each of `xs`, of its structure. nil in a cotangent is zero. The
-  pullback can be called again. Throws ArgumentException when a cotangent has another structure, ShapeException when it
-  has another shape.
+  "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent)
+  takes data of y's structure and returns a vector with one gradient for each of `xs`, of its
+  structure. nil in a cotangent is zero. The pullback can be called again. Throws
+  ArgumentException when a cotangent has another structure, ShapeException when it has another
+  shape.
 
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
@@ -211,9 +218,10 @@
                           (tree/leaves y)))))
 
 (defn jvp
-  "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f xs), tangent has its
-  structure, with nil for what is not floating. Tangents have the structures of their arguments; nil is zero. One pass,
-  forward, whatever the number of arguments.
+  "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f
+  xs), tangent has its structure, with nil for what is not floating. Tangents have the structures
+  of their arguments; nil is zero. One pass, forward, whatever the number of arguments. Inside,
+  nothing can be written in place; use `setitem`.
   Throws ArgumentException when the structures differ, ShapeException when a shape does.
 
   Example: (nd/jvp nd/sin [0.5] [1.0])"
@@ -223,18 +231,20 @@
   (let [xs (mapv as-float xs)
         along (directions "jvp: the tangents" differentiable? xs tangents)
         out (volatile! nil)
-        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out) (pick differentiable? xs) along)]
+        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out)
+                                    (pick differentiable? xs) along)]
     [(results @out (.values run)) (moving @out (.tangents run))]))
 
 (defn linearize
-  "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as `jvp` gives it, without
-  running `f` again.
+  "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as
+  `jvp` gives it, without running `f` again.
 
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
   (let [xs (mapv as-float xs)
         out (volatile! nil)
-        ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out) (pick differentiable? xs))
+        ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out)
+                                             (pick differentiable? xs))
         y @out]
     [(results y (.values run))
      (fn [& tangents]
@@ -242,8 +252,8 @@
                          (directions "linearize: the tangents" differentiable? xs (vec tangents)))))]))
 
 (defn hvp
-  "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple of a gradient's cost. `f`
-  returns one number.
+  "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple
+  of a gradient's cost. `f` returns one number.
 
   Example: (nd/hvp (fn [x] (nd/sum (nd/pow x 3))) (nd/array [1.0 2.0]) (nd/array [1.0 0.0]))"
   [f x v]
@@ -255,10 +265,11 @@
 (def ^:private modes {:auto Grad$Mode/AUTO, :forward Grad$Mode/FORWARD, :reverse Grad$Mode/REVERSE})
 
 (defn jacobian
-  "A function of the same arguments as `f` that returns all first derivatives: for one Array by one Array an Array of y's
-  shape followed by x's; for nested data y's structure of x's structures of such blocks. Options: `:argnums` as for `grad`;
-  `:mode` :forward, :reverse or :auto (forward where the arguments have fewer elements than the results); `:chunk-size`,
-  how many rows or columns are computed at once (default 128): memory grows with it.
+  "A function of the same arguments as `f` that returns all first derivatives: for one Array by one
+  Array an Array of y's shape followed by x's; for nested data y's structure of x's structures of
+  such blocks. Options: `:argnums` as for `grad`; `:mode` :forward, :reverse or :auto (forward
+  where the arguments have fewer elements than the results); `:chunk-size`, how many rows or
+  columns are computed at once (default 128): memory grows with it.
 
   Example: ((nd/jacobian (fn [x] (nd/* x x))) (nd/array [1.0 2.0]))"
   ([f] (jacobian f {}))
@@ -273,13 +284,17 @@
            out (volatile! nil)
            blocks (Grad/jacobians (on-lists (only f args nums) xs differentiable? out)
                                   (pick differentiable? xs) (modes mode) (int chunk-size))
-           rows (mapv (fn [row] (let [parts (spread xs row)] (if (integer? argnums) (first parts) parts))) blocks)]
+           rows (mapv (fn [row]
+                        (let [parts (spread xs row)]
+                          (if (integer? argnums) (first parts) parts)))
+                      blocks)]
        (moving @out rows)))))
 
 (defn hessian
-  "A function of the same arguments as `f`, whose value is one number, that returns all second derivatives, forward over
-  reverse: for an Array an Array of its shape twice; for nested data x's structure of x's structures of blocks. Options:
-  `:argnums`, `:chunk-size` as for `jacobian`.
+  "A function of the same arguments as `f`, whose value is one number, that returns all second
+  derivatives, forward over reverse: for an Array an Array of its shape twice; for nested data
+  x's structure of x's structures of blocks. Options: `:argnums`, `:chunk-size` as for
+  `jacobian`.
 
   Example: ((nd/hessian (fn [x] (nd/sum (nd/pow x 3)))) (nd/array [1.0 2.0]))"
   ([f] (hessian f {}))
@@ -297,18 +312,23 @@
   "An axis or nil for each leaf of the arguments."
   [in-axes args]
   (when-not (or (nil? in-axes) (integer? in-axes) (= (count in-axes) (count args)))
-    (fail (str "vmap: in-axes " (pr-str in-axes) " has " (count in-axes) " entries for " (count args) " arguments")
+    (fail (str "vmap: in-axes " (pr-str in-axes) " has " (count in-axes) " entries for "
+               (count args) " arguments")
           "op" "vmap" "in-axes" (pr-str in-axes)))
   (tree/prefixed "vmap: in-axes" args (if (sequential? in-axes) (vec in-axes) in-axes)))
 
 (defn vmap
-  "A function of batches from `f`, a function of one example: computes all examples at once where `f` is written for one.
-  `:in-axes` says along which axis of an Array its examples lie: an integer (default 0), nil for what all examples share,
-  or a vector with one such for each argument, which can be nested as the argument is. `:out-axes` says the same of the
-  results. Inside, the shape of an Array is that of an example, and its values are known to no one: a branch on them is an
-  error, use `where`. Composes with the other transforms: (vmap (grad f)) gives a gradient for each example.
-  Throws ShapeException when the sizes of batches differ or an axis is out of range, ArgumentException when nothing is
-  mapped over or in-axes has another structure, GraphException where values of examples would decide a shape or a branch.
+  "A function of batches from `f`, a function of one example: computes all examples at once where
+  `f` is written for one. `:in-axes` says along which axis of an Array its examples lie: an
+  integer (default 0), nil for what all examples share, or a vector with one such for each
+  argument, which can be nested as the argument is. `:out-axes` says the same of the results.
+  Inside, the shape of an Array is that of an example, and its values are known to no one: a
+  branch on them is an error, use `where`. Random draws are the same for all examples, and
+  nothing can be written in place (use `setitem`). Composes with the other transforms: (vmap
+  (grad f)) gives a gradient for each example.
+  Throws ShapeException when the sizes of batches differ or an axis is out of range,
+  ArgumentException when nothing is mapped over or in-axes has another structure, GraphException
+  where values of examples would decide a shape or a branch.
 
   Example: ((nd/vmap nd/dot {:in-axes [0 nil]}) (nd/ones [5 3]) (nd/ones [3]))"
   ([f] (vmap f {}))
@@ -339,9 +359,10 @@
 ;; memory and rules of one's own
 
 (defn checkpoint
-  "A function with the results and gradients of `f` that keeps none of its intermediate values: when a gradient is asked
-  for `f` is run again, with the same draws from the process's random generator. `f` must give the same results whenever it
-  is run. Arrays that `f` takes from outside get their gradients, too.
+  "A function with the results and gradients of `f` that keeps none of its intermediate values: when
+  a gradient is asked for `f` is run again, with the same draws from the process's random
+  generator. `f` must give the same results whenever it is run. Arrays that `f` takes from
+  outside get their gradients, too.
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
@@ -386,20 +407,22 @@
   (holder (assoc (or (::rules (meta f)) {:f f}) k rule)))
 
 (defn custom-vjp
-  "The function `f` with a rule of its own for gradients: (rule args y cotangent) takes the vector of arguments, the result
-  and a cotangent of the result's structure, and returns a vector with one gradient for each argument, of its structure; nil
-  is zero. Written in ops, so it can be differentiated in turn; works under `vmap`; forward mode uses its transpose unless
-  `custom-jvp` gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from outside are
-  constants.
+  "The function `f` with a rule of its own for gradients: (rule args y cotangent) takes the vector
+  of arguments, the result and a cotangent of the result's structure, and returns a vector with
+  one gradient for each argument, of its structure; nil is zero. Written in ops, so it can be
+  differentiated in turn; works under `vmap`; forward mode uses its transpose unless `custom-jvp`
+  gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from
+  outside are constants.
 
   Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
   [f rule]
   (with-rule f :vjp rule))
 
 (defn custom-jvp
-  "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of arguments, the result and
-  the vector of the arguments' tangents, and returns the tangent of the result, of its structure; nil is zero. It must be
-  linear in the tangents; reverse mode uses its transpose unless `custom-vjp` gives a rule for that, too.
+  "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of
+  arguments, the result and the vector of the arguments' tangents, and returns the tangent of the
+  result, of its structure; nil is zero. It must be linear in the tangents; reverse mode uses its
+  transpose unless `custom-vjp` gives a rule for that, too.
 
   Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
   [f rule]
