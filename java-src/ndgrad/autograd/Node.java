@@ -3,13 +3,16 @@ package ndgrad.autograd;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import ndgrad.DType;
 import ndgrad.GraphException;
 import ndgrad.MutationException;
 import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
 import ndgrad.kernel.Strided;
 
 /**
@@ -18,6 +21,10 @@ import ndgrad.kernel.Strided;
  */
 public final class Node {
   private static final AtomicLong CLOCK = new AtomicLong();
+  private static final Strided[] NONE = {};
+
+  /** The gradients of one cotangent that are still to be handed out. */
+  private record Joint(Tensor cotangent, Tensor[] gradients) {}
 
   private final Rule rule;
   private final Object args;
@@ -34,6 +41,8 @@ public final class Node {
   private final String site;
   private volatile List<UnaryOperator<Tensor>> hooks = List.of();
   private Tensor retaining;
+  private Strided[] notes = NONE;
+  private Joint joint;
 
   private Node(Tensor leaf) {
     this.rule = null;
@@ -348,9 +357,51 @@ public final class Node {
         "mutated-at", t.storage().lastMutationSite());
   }
 
-  void free() {
+  /**
+   * Keeps what the kernel found out on the way to the output, for a gradient with a kernel of its own.
+   *
+   * @param found by-products of the kernel
+   */
+  public void note(Strided... found) {
+    notes = found;
+  }
+
+  /**
+   * What the kernel noted.
+   *
+   * @return its by-products; none where it ran inside a functional transform
+   */
+  public Strided[] notes() {
+    return notes;
+  }
+
+  /**
+   * The gradient of one input out of a pass that makes those of all inputs that need one. The pass is made when the
+   * first of them is asked for.
+   *
+   * @param input which input
+   * @param cotangent the gradient of the output
+   * @param pass makes one gradient for each input, null for those that need none
+   * @return the gradient of the input
+   */
+  public synchronized Tensor joint(int input, Tensor cotangent, Supplier<Tensor[]> pass) {
+    if (joint == null || joint.cotangent != cotangent || joint.gradients[input] == null) {
+      joint = new Joint(cotangent, pass.get());
+    }
+    Tensor[] gradients = joint.gradients;
+    Tensor gradient = gradients[input];
+    gradients[input] = null;
+    if (Arrays.stream(gradients).allMatch(Objects::isNull)) {
+      joint = null;
+    }
+    return gradient;
+  }
+
+  synchronized void free() {
     if (rule != null) {
       saved = new Tensor[0];
+      notes = NONE;
+      joint = null;
       freed = true;
     }
   }

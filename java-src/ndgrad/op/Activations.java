@@ -6,26 +6,18 @@ import static ndgrad.kernel.Expr.of;
 import static ndgrad.kernel.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
-import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
-import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
-import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /** The activation functions of neural networks. */
@@ -220,14 +212,6 @@ public final class Activations {
     return of(Fn1.EXP, x);
   }
 
-  private static final Reduction LARGEST = Reduction.of(A, Fn2.MAX);
-  private static final Reduction SUM = Reduction.of(A, Fn2.ADD);
-  private static final Reduction SUM_EXP = Reduction.of(exp(A), Fn2.ADD);
-  private static final Program SHIFT = Program.of(A.minus(B));
-  private static final Program EXP_SHIFT = Program.of(exp(A.minus(B)));
-  private static final Program QUOTIENT = Program.of(A.over(B));
-  private static final Program SHIFT_BY_LOG = Program.of(A.minus(of(Fn1.LOG, B)));
-
   private static Spec normalised(String name, String doc, String torch) {
     return define(name, "x, axis: axes = -1")
         .param("axis", "the axis, or axes, over which the exponentials sum to 1; nil for all")
@@ -264,9 +248,9 @@ public final class Activations {
                   + " overflows.",
               "softmax")
           .batch(Batch.AXES)
-          .jvp((a, p, out, t) -> Activations.softmaxProduct(out, a, t[0]))
-          .vjp(0, "out", Activations::softmaxGradient)
-          .primitive((args, ins) -> softmax(args, ins[0]));
+          .jvp((a, p, out, t) -> Softmax.product(out, a, t[0]))
+          .vjp(0, "out", Softmax::gradient)
+          .primitive((args, ins) -> Softmax.softmax(args, ins[0]));
 
   /** The logarithm of softmax. */
   public static final Primitive LOG_SOFTMAX =
@@ -276,81 +260,7 @@ public final class Activations {
                   + " accurate where that is near 0.",
               "log_softmax")
           .batch(Batch.AXES)
-          .jvp(
-              (a, p, out, t) ->
-                  Arithmetic.SUB.of(
-                      t[0], Activations.sum(Arithmetic.MUL.of(Functions.EXP.of(out), t[0]), a)))
-          .vjp(0, "out", Activations::logSoftmaxGradient)
-          .primitive((args, ins) -> logSoftmax(args, ins[0]));
-
-  private static Strided softmax(Args args, Strided x) {
-    int[] axes = axes(args, x.layout());
-    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
-    if (x.layout().size() > 0) {
-      EXP_SHIFT.run(out, out.dtype(), x, reduced(LARGEST, x, axes, out.dtype()));
-      QUOTIENT.run(out, out.dtype(), out, reduced(SUM, out, axes, out.dtype()));
-    }
-    return out;
-  }
-
-  private static Strided logSoftmax(Args args, Strided x) {
-    int[] axes = axes(args, x.layout());
-    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
-    if (x.layout().size() > 0) {
-      SHIFT.run(out, out.dtype(), x, reduced(LARGEST, x, axes, out.dtype()));
-      SHIFT_BY_LOG.run(out, out.dtype(), out, reduced(SUM_EXP, out, axes, out.dtype()));
-    }
-    return out;
-  }
-
-  private static Tensor softmaxGradient(Node node, Args args, Tensor g) {
-    return softmaxProduct(node.out(), args, g);
-  }
-
-  /** The Jacobian of softmax is symmetric: its product with cotangents and with tangents. */
-  private static Tensor softmaxProduct(Tensor out, Args args, Tensor g) {
-    Tensor mean = sum(Arithmetic.MUL.of(g, out), args);
-    return Arithmetic.MUL.of(out, Arithmetic.SUB.of(g, mean));
-  }
-
-  private static Tensor logSoftmaxGradient(Node node, Args args, Tensor g) {
-    return Arithmetic.SUB.of(g, Arithmetic.MUL.of(Functions.EXP.of(node.out()), sum(g, args)));
-  }
-
-  private static Tensor sum(Tensor g, Args args) {
-    return Structural.sumTo(g, kept(g.layout(), axes(args, g.layout())), g.dtype());
-  }
-
-  private static int[] axes(Args args, Layout layout) {
-    if (!args.has("axis")) {
-      return IntStream.range(0, layout.ndim()).toArray();
-    }
-    int[] axes = args.ints("axis");
-    // As in PyTorch, a single number is normalised over an axis of length 1 that it does not have.
-    return layout.ndim() == 0 && axes.length == 1 && Layout.axis(axes[0], 1) == 0
-        ? new int[0]
-        : layout.axes(axes);
-  }
-
-  /** The layout of one element for each group that is normalised together. */
-  private static Layout kept(Layout layout, int[] axes) {
-    int[] shape = layout.shape();
-    for (int axis : axes) {
-      shape[axis] = 1;
-    }
-    return Layout.of(shape);
-  }
-
-  private static Strided reduced(Reduction reduction, Strided x, int[] axes, DType dtype) {
-    Strided out = Strided.zeros(dtype, kept(x.layout(), axes).shape());
-    Layout squeezed = out.layout();
-    for (int axis = x.layout().ndim() - 1; axis >= 0; axis--) {
-      int at = axis;
-      if (IntStream.of(axes).anyMatch(a -> a == at)) {
-        squeezed = squeezed.squeeze(axis);
-      }
-    }
-    reduction.run(out.with(squeezed), dtype, axes, x);
-    return out;
-  }
+          .jvp((a, p, out, t) -> Softmax.logTangent(out, a, t[0]))
+          .vjp(0, "out", Softmax::logGradient)
+          .primitive((args, ins) -> Softmax.logSoftmax(args, ins[0]));
 }

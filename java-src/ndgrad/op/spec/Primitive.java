@@ -25,6 +25,27 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     Strided apply(Args args, Strided[] ins);
   }
 
+  /**
+   * A result and what the kernel found out on the way to it.
+   *
+   * @param out a fresh row-major array
+   * @param notes what a gradient with a kernel of its own reads, from {@link Node#notes}
+   */
+  public record Noted(Strided out, Strided... notes) {}
+
+  /** A kernel that leaves notes for the gradient's. */
+  @FunctionalInterface
+  public interface Noting {
+    /**
+     * Computes the result.
+     *
+     * @param args the arguments
+     * @param ins the inputs
+     * @return the result with its notes
+     */
+    Noted apply(Args args, Strided[] ins);
+  }
+
   /** The vector-Jacobian product of one input. */
   @FunctionalInterface
   public interface Vjp {
@@ -76,15 +97,24 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   private static final int OUT = -1;
   private static final int FROM = -2;
 
+  private static final Strided[] NONE = {};
+
   private final Forward forward;
+  private final Noting noting;
   private final Map<Integer, Gradient> gradients;
   private final EachGradient each;
   private final Map<Integer, int[]> saves = new HashMap<>();
   private final int[] eachSaves;
 
-  Primitive(Spec spec, Forward forward, Map<Integer, Gradient> gradients, EachGradient each) {
+  Primitive(
+      Spec spec,
+      Forward forward,
+      Noting noting,
+      Map<Integer, Gradient> gradients,
+      EachGradient each) {
     super(spec);
     this.forward = forward;
+    this.noting = noting;
     this.gradients = Map.copyOf(gradients);
     this.each = each;
     gradients.forEach((i, g) -> saves.put(i, positions(g.saves)));
@@ -108,7 +138,17 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   @Override
   public Tensor run(Args args, Tensor[] ins) {
     long level = Lifting.level(ins);
-    Tensor out = level == 0 ? compute(args, ins) : Lifting.apply(this, args, ins, level);
+    Tensor out;
+    Strided[] notes = NONE;
+    if (level > 0) {
+      out = Lifting.apply(this, args, ins, level);
+    } else if (noting == null) {
+      out = new Tensor(forward.apply(args, operands(ins)));
+    } else {
+      Noted noted = noting.apply(args, operands(ins));
+      out = new Tensor(noted.out());
+      notes = noted.notes();
+    }
     if (Anomaly.isOn()) {
       Anomaly.checkForward(name(), ins, out);
     }
@@ -119,17 +159,21 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
         needed[i] = hasRule(i) && ins[i].requiresGrad();
         any |= needed[i];
       }
-      return any ? out.madeBy(node(args, ins, out, needed)) : out;
+      if (any) {
+        Node node = node(args, ins, out, needed);
+        node.note(notes);
+        out.madeBy(node);
+      }
     }
     return out;
   }
 
-  private Tensor compute(Args args, Tensor[] ins) {
+  private static Strided[] operands(Tensor[] ins) {
     Strided[] operands = new Strided[ins.length];
     for (int i = 0; i < ins.length; i++) {
       operands[i] = ins[i].strided();
     }
-    return new Tensor(forward.apply(args, operands));
+    return operands;
   }
 
   private boolean hasRule(int input) {

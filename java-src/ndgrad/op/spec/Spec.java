@@ -308,7 +308,17 @@ public final class Spec {
    * @return the op
    */
   public Primitive primitive(Primitive.Forward forward) {
-    return new Primitive(this, forward, gradients, each);
+    return new Primitive(this, forward, null, gradients, each);
+  }
+
+  /**
+   * An op with a rule and a kernel that leaves notes for the gradient's.
+   *
+   * @param forward the kernel
+   * @return the op
+   */
+  public Primitive noting(Primitive.Noting forward) {
+    return new Primitive(this, null, forward, gradients, each);
   }
 
   /**
