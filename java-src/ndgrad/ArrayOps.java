@@ -15,6 +15,8 @@ import ndgrad.op.Indexing;
 import ndgrad.op.Joining;
 import ndgrad.op.Linalg;
 import ndgrad.op.Lookup;
+import ndgrad.op.Losses;
+import ndgrad.op.Normalization;
 import ndgrad.op.Rearranging;
 import ndgrad.op.Reductions;
 import ndgrad.op.Scans;
@@ -8371,6 +8373,384 @@ public abstract sealed class ArrayOps permits Array {
    */
   public static Array tri(int n, int m, Options options) {
     return (Array) call(Creation.TRI, options.asMap(), n, m);
+  }
+
+  /**
+   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
+   * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
+   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * row-major.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array layerNorm() {
+    return (Array) call(Normalization.LAYER_NORM, Map.of(), this);
+  }
+
+  /**
+   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
+   * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
+   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * row-major.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array layerNorm(Options options) {
+    return (Array) call(Normalization.LAYER_NORM, options.asMap(), this);
+  }
+
+  /**
+   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
+   * single pass over the array each, where the axes are the last ones and the array is row-major.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array rmsNorm() {
+    return (Array) call(Normalization.RMS_NORM, Map.of(), this);
+  }
+
+  /**
+   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
+   * single pass over the array each, where the axes are the last ones and the array is row-major.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array rmsNorm(Options options) {
+    return (Array) call(Normalization.RMS_NORM, options.asMap(), this);
+  }
+
+  /**
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mseLoss(Array target) {
+    return (Array) call(Losses.MSE_LOSS, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mseLoss(Array target, Options options) {
+    return (Array) call(Losses.MSE_LOSS, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @param reduction mean, sum, or none for the loss of each element
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array mseLoss(Array target, String reduction) {
+    return (Array) call(Losses.MSE_LOSS, Map.of(), this, target, reduction);
+  }
+
+  /**
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array l1Loss(Array target) {
+    return (Array) call(Losses.L1_LOSS, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array l1Loss(Array target, Options options) {
+    return (Array) call(Losses.L1_LOSS, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @param reduction mean, sum, or none for the loss of each element
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array l1Loss(Array target, String reduction) {
+    return (Array) call(Losses.L1_LOSS, Map.of(), this, target, reduction);
+  }
+
+  /**
+   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
+   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array huberLoss(Array target) {
+    return (Array) call(Losses.HUBER_LOSS, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
+   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target what the prediction should be
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array huberLoss(Array target, Options options) {
+    return (Array) call(Losses.HUBER_LOSS, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array binaryCrossEntropyWithLogits(Array target) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array binaryCrossEntropyWithLogits(Array target, Options options) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @param reduction mean, sum, or none for the loss of each element
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array binaryCrossEntropyWithLogits(Array target, String reduction) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target, reduction);
+  }
+
+  /**
+   * Another name of {@code binaryCrossEntropyWithLogits}.
+   *
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array bceWithLogits(Array target) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target);
+  }
+
+  /**
+   * Another name of {@code binaryCrossEntropyWithLogits}.
+   *
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array bceWithLogits(Array target, Options options) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options.asMap(), this, target);
+  }
+
+  /**
+   * Another name of {@code binaryCrossEntropyWithLogits}.
+   *
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   *
+   * @param target probabilities, or classes 0 and 1
+   * @param reduction mean, sum, or none for the loss of each element
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array bceWithLogits(Array target, String reduction) {
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target, reduction);
+  }
+
+  /**
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array crossEntropy(Array target) {
+    return (Array) call(Losses.CROSS_ENTROPY, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array crossEntropy(Array target, Options options) {
+    return (Array) call(Losses.CROSS_ENTROPY, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param axis the axis along which the classes are
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array crossEntropy(Array target, int axis) {
+    return (Array) call(Losses.CROSS_ENTROPY, Map.of(), this, target, axis);
+  }
+
+  /**
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param axis the axis along which the classes are
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array crossEntropy(Array target, int axis, Options options) {
+    return (Array) call(Losses.CROSS_ENTROPY, options.asMap(), this, target, axis);
+  }
+
+  /**
+   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nllLoss(Array target) {
+    return (Array) call(Losses.NLL_LOSS, Map.of(), this, target);
+  }
+
+  /**
+   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nllLoss(Array target, Options options) {
+    return (Array) call(Losses.NLL_LOSS, options.asMap(), this, target);
+  }
+
+  /**
+   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param axis the axis along which the classes are
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nllLoss(Array target, int axis) {
+    return (Array) call(Losses.NLL_LOSS, Map.of(), this, target, axis);
+  }
+
+  /**
+   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   *
+   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param axis the axis along which the classes are
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nllLoss(Array target, int axis, Options options) {
+    return (Array) call(Losses.NLL_LOSS, options.asMap(), this, target, axis);
   }
 
   /**

@@ -183,6 +183,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code delta}.
+   *
+   * @param delta its value; each op says what it means
+   * @return new options
+   */
+  public Options delta(Object delta) {
+    return with("delta", delta);
+  }
+
+  /**
    * These options with {@code descending}.
    *
    * @param descending its value; each op says what it means
@@ -233,6 +243,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code eps}.
+   *
+   * @param eps its value; each op says what it means
+   * @return new options
+   */
+  public Options eps(Object eps) {
+    return with("eps", eps);
+  }
+
+  /**
    * These options with {@code equal-nan}.
    *
    * @param equalNan its value; each op says what it means
@@ -263,6 +283,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code ignore-index}.
+   *
+   * @param ignoreIndex its value; each op says what it means
+   * @return new options
+   */
+  public Options ignoreIndex(int ignoreIndex) {
+    return with("ignore-index", ignoreIndex);
+  }
+
+  /**
    * These options with {@code indexing}.
    *
    * @param indexing its value; each op says what it means
@@ -290,6 +320,16 @@ public final class Options {
    */
   public Options keepdims(boolean keepdims) {
     return with("keepdims", keepdims);
+  }
+
+  /**
+   * These options with {@code label-smoothing}.
+   *
+   * @param labelSmoothing its value; each op says what it means
+   * @return new options
+   */
+  public Options labelSmoothing(Object labelSmoothing) {
+    return with("label-smoothing", labelSmoothing);
   }
 
   /**
@@ -423,6 +463,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code reduction}.
+   *
+   * @param reduction its value; each op says what it means
+   * @return new options
+   */
+  public Options reduction(String reduction) {
+    return with("reduction", reduction);
+  }
+
+  /**
    * These options with {@code requires-grad}.
    *
    * @param requiresGrad its value; each op says what it means
@@ -540,5 +590,15 @@ public final class Options {
    */
   public Options value(Object value) {
     return with("value", value);
+  }
+
+  /**
+   * These options with {@code weight}.
+   *
+   * @param weight its value; each op says what it means
+   * @return new options
+   */
+  public Options weight(Object weight) {
+    return with("weight", weight);
   }
 }

@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Rearranging Reductions Scans Selection Shapes Sorting)
+ '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Losses Normalization Rearranging Reductions Scans Selection Shapes Sorting)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -30,7 +30,9 @@
    nonzero argwhere masked-fill masked-fill! masked-select embedding one-hot fill fill!
    index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum conv2d conv1d
    max-pool2d avg-pool2d zeros ones empty full zeros-like ones-like empty-like full-like
-   arange linspace logspace eye tri copy astype broadcast-to expand select])
+   arange linspace logspace eye tri layer-norm rms-norm mse-loss l1-loss huber-loss
+   binary-cross-entropy-with-logits bce-with-logits cross-entropy nll-loss copy astype
+   broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -2728,6 +2730,131 @@
   Example: (nd/tri 3)"}
   tri
   (call/function Creation/TRI))
+
+(def ^{:arglists '([x] [x {:keys [weight bias axis eps]}])
+       :doc "(x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over
+  the axes (Ba, Kiros and Hinton, \"Layer normalization\", 2016). Integers and bool give
+  float64; dtypes are promoted. Forward and backward are a single pass over the array each,
+  where the axes are the last ones and the array is row-major.
+    x - the array
+    :weight - what the result is multiplied by; nil for 1. Of the lengths of the axes;
+    default nil
+    :bias - what is added in the end; nil for 0. Of the lengths of the axes; default nil
+    :axis - the axis, or axes, that are normalised together; nil for all; default -1
+    :eps - added to the variance, so that nothing is divided by 0; default 1.0E-5
+  Example: (nd/layer-norm (nd/ones [3 4]))"}
+  layer-norm
+  (call/function Normalization/LAYER_NORM))
+
+(def ^{:arglists '([x] [x {:keys [weight axis eps]}])
+       :doc "x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, \"Root
+  mean square layer normalization\", 2019). Integers and bool give float64; dtypes are
+  promoted. Forward and backward are a single pass over the array each, where the axes are
+  the last ones and the array is row-major.
+    x - the array
+    :weight - what the result is multiplied by; nil for 1. Of the lengths of the axes;
+    default nil
+    :axis - the axis, or axes, that are normalised together; nil for all; default -1
+    :eps - added to the variance, so that nothing is divided by 0; default 1.0E-5
+  Example: (nd/rms-norm (nd/ones [3 4]))"}
+  rms-norm
+  (call/function Normalization/RMS_NORM))
+
+(def ^{:arglists '([x target] [x target {:keys [reduction]}])
+       :doc "The mean of (x - target)²: the mean squared error. The two are broadcast; integers and
+  bool count as float64. The mean of no elements is NaN. The sum or mean and its gradient
+  are one pass each.
+    x - the prediction
+    target - what the prediction should be
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+  Example: (nd/mse-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
+  mse-loss
+  (call/function Losses/MSE_LOSS))
+
+(def ^{:arglists '([x target] [x target {:keys [reduction]}])
+       :doc "The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0.
+  The two are broadcast; integers and bool count as float64. The mean of no elements is NaN.
+  The sum or mean and its gradient are one pass each.
+    x - the prediction
+    target - what the prediction should be
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+  Example: (nd/l1-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
+  l1-loss
+  (call/function Losses/L1_LOSS))
+
+(def ^{:arglists '([x target] [x target {:keys [delta reduction]}])
+       :doc "The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta)
+  elsewhere (Huber, \"Robust estimation of a location parameter\", 1964). The two are
+  broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
+  mean and its gradient are one pass each.
+    x - the prediction
+    target - what the prediction should be
+    :delta - where the loss turns from quadratic to linear, a positive number; default 1
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+  Example: (nd/huber-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
+  huber-loss
+  (call/function Losses/HUBER_LOSS))
+
+(def ^{:arglists '([x target] [x target {:keys [reduction]}])
+       :doc "The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
+  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
+  broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
+  mean and its gradient are one pass each.
+    x - the logits: the logarithms of the odds that are predicted
+    target - probabilities, or classes 0 and 1
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+  Example: (nd/binary-cross-entropy-with-logits (nd/ones [3 4]) (nd/ones [3 4]))"}
+  binary-cross-entropy-with-logits
+  (call/function Losses/BINARY_CROSS_ENTROPY_WITH_LOGITS))
+
+(def ^{:arglists '([x target] [x target {:keys [reduction]}])
+       :doc "Another name of `binary-cross-entropy-with-logits`.
+  The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
+  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
+  broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
+  mean and its gradient are one pass each.
+    x - the logits: the logarithms of the odds that are predicted
+    target - probabilities, or classes 0 and 1
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+  Example: (nd/bce-with-logits (nd/ones [3 4]) (nd/ones [3 4]))"}
+  bce-with-logits
+  (call/function Losses/BINARY_CROSS_ENTROPY_WITH_LOGITS))
+
+(def ^{:arglists '([logits target] [logits target {:keys [axis reduction ignore-index label-smoothing]}])
+       :doc "The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
+  overflows. Targets that are floating and of the logits' shape are probabilities p, and the
+  loss is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the
+  uniform distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others,
+  \"Rethinking the inception architecture\", 2016). The forward pass reads the logits once and
+  keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The classes are
+  along the last axis, where PyTorch has them along the second. Integers and bool as logits
+  count as float64. A target outside the classes is an error, unless it is ignore-index. The
+  mean over no target is NaN.
+    logits - the logarithms of unnormalised probabilities
+    target - the class of each prediction: integers, of the shape without the axis
+    :axis - the axis along which the classes are; default -1
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+    :ignore-index - a target whose loss and gradient are 0, and which the mean leaves out;
+    default nil
+    :label-smoothing - ε, from 0 to 1; default 0
+  Example: (nd/cross-entropy (nd/ones [3 4]) [0 3 1])"}
+  cross-entropy
+  (call/function Losses/CROSS_ENTROPY))
+
+(def ^{:arglists '([x target] [x target {:keys [axis reduction ignore-index]}])
+       :doc "The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the
+  negative log-likelihood. On logits, cross-entropy does both at once. Integers and bool as
+  logits count as float64. A target outside the classes is an error, unless it is
+  ignore-index. The mean over no target is NaN.
+    x - the logarithms of probabilities
+    target - the class of each prediction: integers, of the shape without the axis
+    :axis - the axis along which the classes are; default -1
+    :reduction - mean, sum, or none for the loss of each element; default :mean
+    :ignore-index - a target whose loss and gradient are 0, and which the mean leaves out;
+    default nil
+  Example: (nd/nll-loss (nd/ones [3 4]) [0 3 1])"}
+  nll-loss
+  (call/function Losses/NLL_LOSS))
 
 (def ^{:arglists '([x])
        :doc "A row-major copy that shares nothing with the array.

@@ -34,6 +34,8 @@ public final class Registry {
           Einsum.class,
           Convolution.class,
           Creation.class,
+          Normalization.class,
+          Losses.class,
           Structural.class);
 
   private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();
