@@ -25,6 +25,9 @@ final class Warmup {
   /** The longest rest between two rounds, in milliseconds. */
   private static final long REST = 20;
 
+  /** Failures after which no more kernels are tried when none has succeeded. */
+  private static final int ATTEMPTS = 3;
+
   private static final long IDLE_SECONDS = 5;
 
   private static final AtomicInteger SWITCHED = new AtomicInteger();
@@ -98,7 +101,7 @@ final class Warmup {
   private void run() {
     boolean won = false;
     try {
-      won = isWon(trial.get());
+      won = !isHopeless() && isWon(trial.get());
     } catch (LinkageError | RuntimeException e) {
       // A JDK whose Vector API differs: the plain form goes on.
       System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
@@ -106,6 +109,11 @@ final class Warmup {
       Thread.currentThread().interrupt();
     }
     (won ? SWITCHED : REFUSED).incrementAndGet();
+  }
+
+  /** Whether no kernel has ever got fast, as on a JVM that runs without its optimising compiler. */
+  private static boolean isHopeless() {
+    return SWITCHED.get() == 0 && REFUSED.get() >= ATTEMPTS;
   }
 
   private static boolean isWon(Trial trial) throws InterruptedException {

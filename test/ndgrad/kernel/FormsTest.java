@@ -402,6 +402,7 @@ class FormsTest {
     assertTrue(refusal.contains("--add-modules jdk.incubator.vector"), refusal);
     String vector = second("-Dndgrad.kernels=vector", "--add-modules", "jdk.incubator.vector");
     assertTrue(vector.endsWith("true 6.0"), vector);
+    assertEquals("false 6.0", second("-Dndgrad.kernels=plain"));
     assertTrue(second("-Dndgrad.kernels=fast").contains("must be plain, vector or auto"));
   }
 
