@@ -147,7 +147,11 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws ShapeException when the nesting is ragged
    */
   public static Array of(Object nested) {
-    return of(new Tensor(Nested.array(nested)));
+    try {
+      return of(new Tensor(Nested.array(nested)));
+    } catch (NdException e) {
+      throw e.during("array");
+    }
   }
 
   /**
@@ -159,7 +163,11 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws ShapeException when the nesting is ragged
    */
   public static Array of(Object nested, DType dtype) {
-    return of(new Tensor(Structural.converted(Nested.array(nested), dtype)));
+    try {
+      return of(new Tensor(Structural.converted(Nested.array(nested), dtype)));
+    } catch (NdException e) {
+      throw e.during("array");
+    }
   }
 
   /**

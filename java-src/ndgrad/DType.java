@@ -42,7 +42,7 @@ public enum DType {
           return d;
         }
       }
-    } else if (designator != null) {
+    } else if (designator != null && !(designator instanceof Iterable<?>)) {
       String name = designator.toString();
       name = (name.startsWith(":") ? name.substring(1) : name).toUpperCase(Locale.ROOT);
       for (DType d : values()) {
@@ -52,9 +52,18 @@ public enum DType {
       }
     }
     throw new DTypeException(
-        "unknown dtype " + designator + "; expected one of float32, float64, int32, int64, bool",
+        "unknown dtype " + shown(designator) + "; expected one of float32, float64, int32, int64, bool",
         "dtype",
-        String.valueOf(designator));
+        shown(designator));
+  }
+
+  private static String shown(Object designator) {
+    return switch (designator) {
+      case null -> "nil";
+      case Iterable<?> _ -> "of class " + designator.getClass().getName();
+      case Object o when o.getClass().isArray() -> o.getClass().getTypeName();
+      default -> designator.toString().lines().findFirst().orElse("\"\"");
+    };
   }
 
   /**
@@ -74,7 +83,7 @@ public enum DType {
       case null, default ->
           throw new DTypeException(
               "expected a float[], double[], int[], long[] or boolean[], got "
-                  + (array == null ? "null" : array.getClass().getTypeName()));
+                  + (array == null ? "nil" : array.getClass().getTypeName()));
     };
   }
 

@@ -1,5 +1,6 @@
 package ndgrad;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
@@ -113,10 +114,13 @@ public sealed interface Index {
     if (n == null) {
       return OptionalLong.empty();
     }
-    if (n.doubleValue() != n.longValue()) {
+    double d = n.doubleValue();
+    if (n instanceof Double || n instanceof Float || n instanceof BigDecimal || d != Math.rint(d)) {
       throw new IndexException("slices are made of whole numbers, got " + n, "value", n.toString());
     }
-    return OptionalLong.of(n.longValue());
+    // What is beyond 64 bits is beyond the end of every axis too.
+    boolean fits = d == n.longValue();
+    return OptionalLong.of(fits ? n.longValue() : d > 0 ? Long.MAX_VALUE : Long.MIN_VALUE);
   }
 
   /**

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.Registry;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
@@ -53,7 +54,7 @@ public final class Ops {
     if (positional.isEmpty() || !(positional.getFirst() instanceof Array target)) {
       throw new ArgumentException(
           op.name() + "!: the first argument must be an Array, which is modified, got "
-              + (positional.isEmpty() ? "nothing" : String.valueOf(positional.getFirst())),
+              + (positional.isEmpty() ? "nothing" : Coerce.show(positional.getFirst())),
           "op", op.name() + "!");
     }
     InPlace.call(op, positional, options);
@@ -68,7 +69,11 @@ public final class Ops {
    * @return the result
    */
   public static Array apply(Elementwise op, Object a) {
-    return Array.of(op.of(Nested.tensor(a)));
+    try {
+      return Array.of(op.of(Nested.tensor(a)));
+    } catch (NdException e) {
+      throw e.during(op.name());
+    }
   }
 
   /**
@@ -80,7 +85,11 @@ public final class Ops {
    * @return the result
    */
   public static Array apply(Elementwise op, Object a, Object b) {
-    return Array.of(op.of(Nested.tensor(a), Nested.tensor(b)));
+    try {
+      return Array.of(op.of(Nested.tensor(a), Nested.tensor(b)));
+    } catch (NdException e) {
+      throw e.during(op.name());
+    }
   }
 
   static Object toHost(Object result) {

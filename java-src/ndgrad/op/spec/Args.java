@@ -103,7 +103,7 @@ public final class Args {
    * @return its value as a double
    */
   public double number(String name) {
-    return ((Number) get(name)).doubleValue();
+    return get(name) instanceof Boolean b ? (b ? 1 : 0) : ((Number) get(name)).doubleValue();
   }
 
   /**

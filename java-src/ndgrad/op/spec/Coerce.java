@@ -1,7 +1,11 @@
 package ndgrad.op.spec;
 
+import java.lang.reflect.Array;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.StringJoiner;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
@@ -34,7 +38,7 @@ public final class Coerce {
   private static Object number(String name, Object value) {
     return switch (value) {
       case Boolean b -> b;
-      case Number n -> isIntegral(n) ? (Object) n.longValue() : (Object) n.doubleValue();
+      case Number n -> isIntegral(n) ? (Object) Nested.whole(n) : (Object) n.doubleValue();
       case Tensor.Face f when f.tensor().size() == 1 -> Nested.item(f.tensor());
       default -> throw wrong(name, "a number", value);
     };
@@ -54,13 +58,12 @@ public final class Coerce {
             ? Nested.item(f.tensor())
             : value;
     if (v instanceof Number n && isIntegral(n)) {
-      long l = n.longValue();
-      if (l == (int) l) {
-        return (int) l;
+      if (n.longValue() == n.intValue() && n.doubleValue() == n.intValue()) {
+        return n.intValue();
       }
       throw new ArgumentException(
-          name + " " + l + " is too large; dimensions, axes and counts are 32-bit integers",
-          "argument", name, "value", l);
+          name + " " + n + " is too large; dimensions, axes and counts are 32-bit integers",
+          "argument", name, "value", n.toString());
     }
     throw wrong(name, "an integer", value);
   }
@@ -134,10 +137,55 @@ public final class Coerce {
         || n.getClass().getSimpleName().equals("BigInt");
   }
 
-  private static ArgumentException wrong(String name, String expected, Object value) {
+  static ArgumentException wrong(String name, String expected, Object value) {
     return new ArgumentException(
-        name + " must be " + expected + ", got "
-            + (value == null ? "nil" : value + " (" + value.getClass().getSimpleName() + ")"),
-        "argument", name, "value", String.valueOf(value));
+        name + " must be " + expected + ", got " + show(value), "argument", name, "value", show(value));
+  }
+
+  /**
+   * A value as messages quote it: short whatever its size, and without walking a sequence to its end.
+   *
+   * @param value anything
+   * @return one line
+   */
+  public static String show(Object value) {
+    return show(value, 3);
+  }
+
+  private static String show(Object value, int depth) {
+    return switch (value) {
+      case null -> "nil";
+      case Tensor.Face f -> "an array of shape " + f.tensor().layout();
+      case CharSequence s -> "\"" + shortened(s.toString()) + "\"";
+      case Number n -> shortened(n.toString());
+      case Map<?, ?> _ -> "a map";
+      case Iterable<?> it -> "[" + first(it.iterator(), depth) + "]";
+      case Class<?> c -> c.getName();
+      case Object o when o.getClass().isArray() -> "a " + javaArray(o);
+      case Character c -> "the character " + c;
+      case Object o when o.getClass().getName().equals("clojure.lang.Keyword") -> shortened(o.toString());
+      case Object o when o.getClass().getName().equals("clojure.lang.Symbol") -> shortened(o.toString());
+      case Object o -> "an object of class " + o.getClass().getName();
+    };
+  }
+
+  private static String javaArray(Object array) {
+    String type = array.getClass().getComponentType().getTypeName();
+    return type.substring(type.lastIndexOf('.') + 1) + "[] of length " + Array.getLength(array);
+  }
+
+  private static String first(Iterator<?> items, int depth) {
+    StringJoiner out = new StringJoiner(" ");
+    for (int i = 0; items.hasNext(); i++) {
+      if (i == 5 || depth == 0) {
+        return out.add("...").toString();
+      }
+      out.add(show(items.next(), depth - 1));
+    }
+    return out.toString();
+  }
+
+  private static String shortened(String text) {
+    return text.length() <= 60 ? text : text.substring(0, 57) + "...";
   }
 }

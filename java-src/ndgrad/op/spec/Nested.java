@@ -157,7 +157,7 @@ public final class Nested {
               + " as in the first element, found "
               + (items != null
                   ? "a list of " + items.size()
-                  : found instanceof Tensor.Face f ? "an array of shape " + f.tensor().layout() : found),
+                  : Coerce.show(found)),
           "depth", depth, "shape", shape);
     }
   }
@@ -210,14 +210,14 @@ public final class Nested {
       case Number n -> Coerce.isIntegral(n) ? DType.INT64 : DType.FLOAT64;
       case null, default ->
           throw new ArgumentException(
-              "cannot make an array of " + (v == null ? "nil" : v + " (" + v.getClass().getName() + ")")
+              "cannot make an array of " + Coerce.show(v)
                   + "; expected numbers, booleans, nested lists or Java arrays of them",
-              "value", String.valueOf(v));
+              "value", Coerce.show(v));
     };
   }
 
   /** The value of an integral number; Clojure's and Java's big integers must fit. */
-  private static long whole(Number n) {
+  static long whole(Number n) {
     if (n instanceof Long || n instanceof Integer || n instanceof Short || n instanceof Byte) {
       return n.longValue();
     }

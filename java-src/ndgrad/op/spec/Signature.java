@@ -119,7 +119,11 @@ public final class Signature {
       if (p.required()) {
         throw new ArgumentException("argument " + p.name() + " must not be nil", "argument", p.name());
       }
-      return p.kind() == Param.Kind.FLAG ? p.fallback() : null;
+      return switch (p.kind()) {
+        case AXES -> null;
+        case INT when p.fallback() != null -> throw Coerce.wrong(p.name(), "an integer", null);
+        default -> p.fallback();
+      };
     }
     return Coerce.to(p.kind(), p.name(), given);
   }
