@@ -60,9 +60,9 @@ public enum DType {
   private static String shown(Object designator) {
     return switch (designator) {
       case null -> "nil";
-      case Iterable<?> _ -> "of class " + designator.getClass().getName();
-      case Object o when o.getClass().isArray() -> o.getClass().getTypeName();
-      default -> designator.toString().lines().findFirst().orElse("\"\"");
+      case CharSequence s -> "\"" + (s.length() > 60 ? s.subSequence(0, 57) + "..." : s) + "\"";
+      case Object o when o instanceof Number || o.getClass().getSimpleName().equals("Keyword") -> o.toString();
+      default -> "of class " + designator.getClass().getTypeName();
     };
   }
 

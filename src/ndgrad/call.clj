@@ -1,10 +1,11 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
-  arguments, lists of arrays back as vectors."
+  arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
+  naming, array, existing, options."
   (:import
    (java.util List Map)
-   (ndgrad Ops)
-   (ndgrad.op.spec Elementwise Op Param Param$Kind)))
+   (ndgrad ArgumentException Array NdException Ops)
+   (ndgrad.op.spec Coerce Elementwise Op Param Param$Kind)))
 
 (set! *warn-on-reflection* true)
 
@@ -13,13 +14,46 @@
   [x]
   (if (instance? List x) (mapv host x) x))
 
+(defmacro naming
+  "Evaluates `body`; errors of ndgrad name `op` as what was called."
+  [op & body]
+  `(try ~@body (catch NdException e# (throw (.during ^NdException e# ~op)))))
+
+(defn fail
+  "Throws ArgumentException: what `op` `expected`, and what it got."
+  [op expected got]
+  (throw (ArgumentException. (str op ": expected " expected ", got " (Coerce/show got))
+                             (object-array ["op" op "value" (Coerce/show got)]))))
+
+(defn array
+  "The Array that argument `x` of `op` is or stands for."
+  ^Array [op x]
+  (if (instance? Array x) x (naming op (Array/of ^Object x))))
+
+(defn existing
+  "Argument `x` of `op`, which must be an Array for it is modified, or has a place in a graph."
+  ^Array [op x]
+  (if (instance? Array x) x (fail op "an Array" x)))
+
 (defn check-options
-  "Throws ArgumentException when `options` has a key that is not among `known`."
+  "Throws ArgumentException unless `options` is a map, or nil, whose keys are among `known`."
   [op options known]
-  (when-let [unknown (seq (remove (set known) (keys options)))]
-    (throw (ndgrad.ArgumentException.
-             (str op ": unknown option " (first unknown) "; it takes " (pr-str known))
-             (object-array ["op" op "option" (name (first unknown))])))))
+  (when-not (or (nil? options) (map? options))
+    (fail op "options as a map or keyword arguments" options))
+  (when-let [unknown (first (remove (set known) (keys options)))]
+    (throw (ArgumentException.
+            (str op ": unknown option " (Coerce/show unknown) "; it takes " (pr-str known))
+            (object-array ["op" op "option" (Coerce/show unknown)])))))
+
+(defn options
+  "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."
+  [op more known]
+  (let [found (cond
+                (nil? (next more)) (first more)
+                (even? (count more)) (apply hash-map more)
+                :else (fail op "keyword arguments in pairs" more))]
+    (check-options op found known)
+    found))
 
 (defn- options-start
   "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword

@@ -30,8 +30,9 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad ArgumentException Array Autograd DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
-   (ndgrad.op Arithmetic Comparison Indexing)))
+   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
+   (ndgrad.op Arithmetic Comparison Indexing)
+   (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
 
@@ -43,11 +44,6 @@
   [x]
   (instance? Array x))
 
-(defn- ->arr
-  "The Array that `x` is or stands for."
-  ^Array [x]
-  (if (instance? Array x) x (Array/of ^Object x)))
-
 (defn- tracked [^Array a {:keys [requires-grad]}]
   (if requires-grad (.requiresGrad a true) a))
 
@@ -58,21 +54,28 @@
   Throws ShapeException for ragged nesting, DTypeException for an unknown dtype.
 
   Example: (nd/array [[1.0 2.0] [3.0 4.0]] {:dtype :float32 :requires-grad true})"
+  {:arglists '([data] [data {:keys [dtype requires-grad]}])}
   ([data] (Array/of ^Object data))
-  ([data {:keys [dtype requires-grad] :as options}]
-   (call/check-options "array" options [:dtype :requires-grad])
-   (let [a (if (nil? dtype) (Array/of ^Object data) (Array/of ^Object data (DType/of dtype)))]
-     (if requires-grad (.requiresGrad a true) a)))
-  ([data k v & more] (array data (apply hash-map k v more))))
+  ([data & options]
+   (let [{:keys [dtype] :as options} (call/options "array" options [:dtype :requires-grad])]
+     (call/naming "array"
+                  (tracked (if (nil? dtype) (Array/of ^Object data) (Array/of ^Object data (DType/of dtype)))
+                           options)))))
 
 (defn wrap
   "An Array over a primitive Java array, without a copy: each sees what is written into the other. `shape` must hold as
   many elements; without it the Array is one-dimensional.
 
   Example: (nd/wrap (double-array [1 2 3 4]) [2 2])"
-  (^Array [primitives] (Array/wrap primitives (int-array [(java.lang.reflect.Array/getLength primitives)])))
-  (^Array [primitives shape] (Array/wrap primitives (int-array shape)))
-  (^Array [primitives shape options] (tracked (wrap primitives shape) options)))
+  {:arglists '([primitives] [primitives shape] [primitives shape {:keys [requires-grad]}])}
+  (^Array [primitives]
+   (call/naming "wrap"
+                (DType/ofArray primitives)
+                (Array/wrap primitives (int-array [(DType/lengthOf primitives)]))))
+  (^Array [primitives shape] (call/naming "wrap" (Array/wrap primitives (Coerce/integers "shape" shape))))
+  (^Array [primitives shape & options]
+   (let [options (call/options "wrap" options [:requires-grad])]
+     (call/naming "wrap" (tracked (wrap primitives shape) options)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; properties
@@ -82,63 +85,63 @@
 
   Example: (nd/shape (nd/zeros [2 3]))"
   [x]
-  (vec (.shape (->arr x))))
+  (vec (.shape (call/array "shape" x))))
 
 (defn ndim
   "The number of dimensions: 0 for a scalar."
   [x]
-  (.ndim (->arr x)))
+  (.ndim (call/array "ndim" x)))
 
 (defn dtype
   "The element type: :float32, :float64, :int32, :int64 or :bool."
   [x]
-  (keyword (str (.dtype (->arr x)))))
+  (keyword (str (.dtype (call/array "dtype" x)))))
 
 (defn size
   "The number of elements."
   [x]
-  (.size (->arr x)))
+  (.size (call/array "size" x)))
 
 (defn nbytes
   "Bytes of all elements: size times itemsize."
   [x]
-  (.nbytes (->arr x)))
+  (.nbytes (call/array "nbytes" x)))
 
 (defn itemsize
   "Bytes of one element."
   [x]
-  (.itemsize (->arr x)))
+  (.itemsize (call/array "itemsize" x)))
 
 (defn strides
   "Bytes from an element to its neighbour along each axis, a vector as NumPy gives it."
   [x]
-  (vec (.strides (->arr x))))
+  (vec (.strides (call/array "strides" x))))
 
 (defn offset
   "The position of the first element in `data`, in elements."
   [x]
-  (.offset (->arr x)))
+  (.offset (call/array "offset" x)))
 
 (defn T
   "The array with its axes in reverse order; a view."
   [x]
-  (.t (->arr x)))
+  (.t (call/array "T" x)))
 
 (defn data
   "The primitive Java array behind `x` and all its views, not a copy: `offset` and `strides` place `x` in it. Writing into
   it directly goes past the version counter."
   [x]
-  (.data (->arr x)))
+  (.data (call/array "data" x)))
 
 (defn ->array
   "A fresh primitive Java array with the elements in row-major order."
   [x]
-  (.toArray (->arr x)))
+  (.toArray (call/array "->array" x)))
 
 (defn item
   "The only element of `x` as a number or boolean. Throws ShapeException when the size is not 1."
   [x]
-  (.itemValue (->arr x)))
+  (call/naming "item" (.itemValue (call/array "item" x))))
 
 (defn- vectors [x]
   (if (instance? List x) (mapv vectors x) x))
@@ -148,7 +151,7 @@
 
   Example: (nd/tolist (nd/arange 3))"
   [x]
-  (vectors (.toList (->arr x))))
+  (vectors (.toList (call/array "tolist" x))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; indexing
@@ -160,7 +163,11 @@
   Example: (nd/get (nd/arange 10) (nd/slice 1 8 2))"
   ([stop] (slice nil stop nil))
   ([start stop] (slice start stop nil))
-  ([start stop step] (Index/slice ^Number start ^Number stop ^Number step)))
+  ([start stop step]
+   (doseq [n [start stop step]]
+     (when-not (or (nil? n) (number? n))
+       (call/fail "slice" "whole numbers and nil" n)))
+   (call/naming "slice" (Index/slice ^Number start ^Number stop ^Number step))))
 
 (defn get
   "NumPy's x[i, j, …]. An index is an integer (negative ones count from the end), :all, :newaxis, :ellipsis, a `slice`, a
@@ -170,15 +177,15 @@
 
   Example: (nd/get [[1 2 3] [4 5 6]] :all (nd/slice 1 3))"
   [x & index]
-  (Ops/call Indexing/GET (List/of (->arr x) (vec index)) {}))
+  (Ops/call Indexing/GET (List/of (call/array "get" x) (vec index)) {}))
 
 (defn set!
   "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.
   `v` is broadcast and converted to x's dtype. The version goes up by one; when it throws nothing has been written.
 
   Example: (nd/set! (nd/zeros [2 2]) [0 :all] 5.0)"
-  [^Array x index v]
-  (Indexing/set (.tensor x) (if (sequential? index) (vec index) [index]) v)
+  [x index v]
+  (Indexing/set (.tensor (call/existing "set!" x)) (if (sequential? index) (vec index) [index]) v)
   x)
 
 ;; ---------------------------------------------------------------------------------------------
@@ -186,8 +193,8 @@
 
 (defn +
   "The elementwise sum of all arguments, with broadcasting."
-  ([] (->arr 0))
-  ([a] (->arr a))
+  ([] (call/array "+" 0))
+  ([a] (call/array "+" a))
   ([a b] (Ops/apply Arithmetic/ADD a b))
   ([a b & more] (reduce + (+ a b) more)))
 
@@ -199,8 +206,8 @@
 
 (defn *
   "The elementwise product of all arguments, with broadcasting."
-  ([] (->arr 1))
-  ([a] (->arr a))
+  ([] (call/array "*" 1))
+  ([a] (call/array "*" a))
   ([a b] (Ops/apply Arithmetic/MUL a b))
   ([a b & more] (reduce * (* a b) more)))
 
@@ -246,48 +253,50 @@
 (defn requires-grad?
   "Whether gradients flow to or through `x`."
   [x]
-  (.requiresGrad (->arr x)))
+  (.requiresGrad (call/array "requires-grad?" x)))
 
 (defn requires-grad!
   "Asks for (`true`), or gives up, a gradient in leaf `x`; returns x. Throws DTypeException when its dtype is not floating,
   GraphException when the result of a tracked op is to give it up."
   ([x] (requires-grad! x true))
-  ([^Array x required] (.requiresGrad x (boolean required))))
+  ([x required]
+   (call/naming "requires-grad!" (.requiresGrad (call/existing "requires-grad!" x) (boolean required)))))
 
 (defn grad-of
   "The gradient accumulated in `x`, nil when there is none."
-  [^Array x]
-  (when (.hasGrad x) (.grad x)))
+  [x]
+  (let [x (call/existing "grad-of" x)]
+    (when (.hasGrad x) (.grad x))))
 
 (defn zero-grad!
   "Forgets the gradient accumulated in `x`; returns x."
-  [^Array x]
-  (.zeroGrad x))
+  [x]
+  (.zeroGrad (call/existing "zero-grad!" x)))
 
 (defn grad-fn
   "The name of the tracked op that made `x` as a keyword, nil for a leaf."
-  [^Array x]
-  (some-> (.orElse (.gradFn x) nil) keyword))
+  [x]
+  (some-> (.orElse (.gradFn (call/array "grad-fn" x)) nil) keyword))
 
 (defn leaf?
   "Whether no tracked op made `x`."
-  [^Array x]
-  (.isLeaf x))
+  [x]
+  (.isLeaf (call/array "leaf?" x)))
 
 (defn version
   "How many times the elements of `x`, or of any array that shares them, were changed in place."
-  [^Array x]
-  (.version x))
+  [x]
+  (.version (call/array "version" x)))
 
 (defn detach
   "The same elements outside the graph: storage and version counter are shared."
-  [^Array x]
-  (.detach x))
+  [x]
+  (.detach (call/array "detach" x)))
 
 (defn retain-grad!
   "Asks that non-leaf `x` keep its gradient as a leaf does; returns x."
-  [^Array x]
-  (.retainGrad x))
+  [x]
+  (call/naming "retain-grad!" (.retainGrad (call/existing "retain-grad!" x))))
 
 (defn- upstream-for
   "The cotangent `g` of `y` as an Array, nil for the implied one."
@@ -304,17 +313,22 @@
   GraphException without a graph, without an upstream gradient or through a freed graph.
 
   Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
-  ([y] (backward! y nil {}))
-  ([y upstream] (backward! y upstream {}))
-  ([y upstream {:keys [retain-graph create-graph] :as options}]
-   (call/check-options "backward!" options [:retain-graph :create-graph])
-   (let [ys (if (array? y) [y] (vec y))
-         gs (if (array? y) [upstream] (or upstream (repeat (count ys) nil)))]
-     (when (not= (count ys) (count gs))
-       (throw (ArgumentException. (str "backward!: " (count ys) " arrays need as many upstream gradients, got " (count gs))
-                                  (object-array ["op" "backward!"]))))
-     (Autograd/backward ys (mapv upstream-for ys gs) (boolean (or retain-graph create-graph)) (boolean create-graph))))
-  ([y upstream k v & more] (backward! y upstream (apply hash-map k v more))))
+  {:arglists '([y] [y upstream] [y upstream {:keys [retain-graph create-graph]}])}
+  [y & more]
+  (let [[[upstream] options] (if (or (map? (first more)) (keyword? (first more)))
+                               [nil more]
+                               (split-at 1 more))
+        {:keys [retain-graph create-graph]} (call/options "backward!" options [:retain-graph :create-graph])
+        one? (or (array? y) (not (sequential? y)))
+        ys (mapv #(call/existing "backward!" %) (if one? [y] y))
+        gs (cond
+             one? [upstream]
+             (nil? upstream) (vec (repeat (count ys) nil))
+             (or (array? upstream) (sequential? upstream)) (vec upstream)
+             :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
+    (call/naming "backward!"
+                 (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs)
+                                    (boolean (or retain-graph create-graph)) (boolean create-graph)))))
 
 (defmacro no-grad
   "Evaluates `body` without recording on this thread. Lazy sequences must be realised inside.
@@ -341,9 +355,15 @@
   function of no arguments that takes the hook back.
 
   Example: (nd/register-hook! (nd/array [1.0] {:requires-grad true}) (fn [g] (nd/* g 2)))"
-  [^Array x f]
-  (let [scope (.registerHook x f)]
+  [x f]
+  (when-not (ifn? f)
+    (call/fail "register-hook!" "a function of the gradient" f))
+  (let [hook (fn [g] (when-some [replaced (f g)] (call/array "register-hook!" replaced)))
+        ^Autograd$Scope scope (call/naming "register-hook!" (.registerHook (call/existing "register-hook!" x) hook))]
     #(.close scope)))
+
+(defn- graph-of ^Graph [op y]
+  (call/naming op (Graph/of (into-array Array [(call/existing op y)]))))
 
 (defn graph
   "The computation graph behind `y` as data: {:nodes [{:id 0 :op \"sum\" :shape [] :dtype :float64} …] :edges [{:from 1
@@ -351,8 +371,8 @@
   y requires no gradient.
 
   Example: (nd/graph (nd/exp (nd/array [1.0] {:requires-grad true})))"
-  [^Array y]
-  (let [g (Graph/of (into-array Array [y]))]
+  [y]
+  (let [g (graph-of "graph" y)]
     {:nodes (mapv (fn [^Graph$Vertex v]
                     {:id (.id v), :op (.op v), :shape (vec (.shape v)), :dtype (keyword (str (.dtype v)))})
                   (.vertices g))
@@ -360,14 +380,14 @@
 
 (defn graph-dot
   "The computation graph behind `y` in Graphviz's DOT language, a string."
-  [^Array y]
-  (.toDot (Graph/of (into-array Array [y]))))
+  [y]
+  (.toDot (graph-of "graph-dot" y)))
 
 (defn draw-graph
   "Draws the computation graph behind `y` into `file`, whose name ends in .svg or .png; returns the file. PlantUML
   (net.sourceforge.plantuml/plantuml-mit) must be on the classpath."
-  [^Array y file]
-  (.toFile (.draw (Graph/of (into-array Array [y])) (.toPath (io/file file)))))
+  [y file]
+  (.toFile (.draw (graph-of "draw-graph" y) (.toPath (io/file file)))))
 
 (defn grad-enabled?
   "Whether ops on this thread are recorded."
@@ -436,24 +456,10 @@
     (into {} (map (fn [[k v]] [(keyword k) (vectors v)])) (.data ^NdException e))
     (ex-data e)))
 
-(defn doctor
-  "What ndgrad found on this machine, as data: version, JDK, processors, threads, whether the Vector API and native calls
-  are on, every BLAS :engines with its version, path or the reason why it is off, and :advice on what would be better.
-  (println (ndgrad.Doctor/report)) prints the same for people. Tries to load every engine, which may take seconds.
-
-  Example: (:threads (nd/doctor))"
-  []
-  (letfn [(data [x]
-            (cond
-              (instance? Map x) (into {} (map (fn [[k v]] [(keyword k) (data v)])) x)
-              (instance? List x) (mapv data x)
-              :else x))]
-    (data (.asMap (Doctor/report)))))
-
 (defn set-num-threads!
   "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it. Returns nil."
   [n]
-  (Threads/setNumThreads (int n)))
+  (call/naming "set-num-threads!" (Threads/setNumThreads (Coerce/integer "n" n))))
 
 (defn num-threads
   "How many threads large ops use."

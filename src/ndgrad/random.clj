@@ -24,52 +24,40 @@
    [ndgrad.call :as call])
   (:import
    (java.util.random RandomGenerator)
-   (ndgrad Array ArgumentException DType Draw Random Random$Key)))
+   (ndgrad DType Draw Random Random$Key)
+   (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private known [:dtype :requires-grad :key :generator])
 
-(defn- options
-  "The options of a call: a map or keyword arguments."
-  [op more extra]
-  (let [opts (cond
-               (nil? (next more)) (first more)
-               (even? (count more)) (apply hash-map more))]
-    (when-not (or (nil? opts) (map? opts))
-      (throw (ArgumentException. (str op ": expected options as a map or keyword arguments, got " (pr-str more))
-                                 (object-array 0))))
-    (when (and (seq more) (nil? opts) (next more))
-      (throw (ArgumentException. (str op ": keyword arguments come in pairs, got " (pr-str more))
-                                 (object-array 0))))
-    (call/check-options op opts (into known extra))
-    opts))
+(defn- ->key ^Random$Key [op key]
+  (if (instance? Random$Key key) key (call/fail op "a key as made by `key` or `split`" key)))
 
 (defn- draw
   "The way to draw that the options in `more` describe."
   (^Draw [op more] (draw op more nil))
   (^Draw [op more extra]
-   (let [{:keys [dtype requires-grad key generator replace p]} (options op more extra)]
-     (cond-> ^Draw (cond key (Random/with ^Random$Key key)
-                         generator (Random/with ^RandomGenerator generator)
-                         :else (Random/draw))
-       dtype (.dtype (DType/of dtype))
-       requires-grad (.requiresGrad true)
-       (false? replace) (.withoutReplacement)
-       p (.probabilities (.toDoubleArray (Array/of ^Object p)))))))
+   (let [{:keys [dtype requires-grad key generator replace p]} (call/options op more (into known extra))]
+     (when-not (or (nil? generator) (instance? RandomGenerator generator))
+       (call/fail op "a java.util.random.RandomGenerator as :generator" generator))
+     (call/naming op
+       (cond-> ^Draw (cond key (Random/with (->key op key))
+                           generator (Random/with ^RandomGenerator generator)
+                           :else (Random/draw))
+         dtype (.dtype (DType/of dtype))
+         requires-grad (.requiresGrad true)
+         (false? replace) (.withoutReplacement)
+         p (.probabilities (.toDoubleArray (call/array op p))))))))
 
-(defn- ->shape ^ints [shape]
-  (if (number? shape) (int-array [shape]) (int-array shape)))
-
-(defn- ->arr ^Array [x]
-  (if (instance? Array x) x (Array/of ^Object x)))
+(defn- ->shape ^ints [shape] (Coerce/integers "shape" shape))
 
 (defn manual-seed!
   "Seeds the process's generator, so that what is drawn from now on can be repeated. Returns the seed.
 
   Example: (r/manual-seed! 0)"
   [seed]
-  (Random/manualSeed (long seed))
+  (call/naming "manual-seed!" (Random/manualSeed (Coerce/whole "seed" seed)))
   seed)
 
 (defn key
@@ -78,45 +66,48 @@
 
   Example: (r/randn [2] {:key (r/key 0)})"
   [seed]
-  (Random/key (long seed)))
+  (call/naming "key" (Random/key (Coerce/whole "seed" seed))))
 
 (defn split
   "A vector of `n` (default 2) independent keys, to be used instead of `key`.
 
   Example: (r/split (r/key 0) 3)"
   ([key] (split key 2))
-  ([^Random$Key key n] (vec (.split key (int n)))))
+  ([key n] (call/naming "split" (vec (.split (->key "split" key) (Coerce/integer "n" n))))))
 
 (defn fold-in
   "A key that depends on `key` and a number, such as that of a step or a layer.
 
   Example: (r/fold-in (r/key 0) 7)"
-  [^Random$Key key number]
-  (.foldIn key (long number)))
+  [key number]
+  (call/naming "fold-in" (.foldIn (->key "fold-in" key) (Coerce/whole "number" number))))
 
 (defn rand
   "Uniform numbers from 0 (may occur) to 1 (does not).
 
   Example: (r/rand [2 3])"
   [shape & options]
-  (.rand (draw "rand" options) (->shape shape)))
+  (call/naming "rand"
+    (.rand (draw "rand" options) (->shape shape))))
 
 (defn randn
   "Standard normal numbers.
 
   Example: (r/randn [2 3] {:dtype :float32 :requires-grad true})"
   [shape & options]
-  (.randn (draw "randn" options) (->shape shape)))
+  (call/naming "randn"
+    (.randn (draw "randn" options) (->shape shape))))
 
 (defn uniform
   "Uniform numbers from `low` to below `high`, which may be arrays that broadcast to `shape`; gradients flow to them.
 
   Example: (r/uniform -1 1 [2 3])"
   [low high shape & options]
-  (let [d (draw "uniform" options)]
-    (if (and (number? low) (number? high))
-      (.uniform d (double low) (double high) (->shape shape))
-      (.uniform d (->arr low) (->arr high) (->shape shape)))))
+  (call/naming "uniform"
+    (let [d (draw "uniform" options)]
+      (if (and (number? low) (number? high))
+        (.uniform d (Coerce/real "low" low) (Coerce/real "high" high) (->shape shape))
+        (.uniform d (call/array "uniform" low) (call/array "uniform" high) (->shape shape))))))
 
 (defn normal
   "Normal numbers with `mean` and standard deviation `std`, which may be arrays that broadcast to `shape`; gradients flow
@@ -124,32 +115,36 @@
 
   Example: (r/normal 10 0.5 [2 3])"
   [mean std shape & options]
-  (let [d (draw "normal" options)]
-    (if (and (number? mean) (number? std))
-      (.normal d (double mean) (double std) (->shape shape))
-      (.normal d (->arr mean) (->arr std) (->shape shape)))))
+  (call/naming "normal"
+    (let [d (draw "normal" options)]
+      (if (and (number? mean) (number? std))
+        (.normal d (Coerce/real "mean" mean) (Coerce/real "std" std) (->shape shape))
+        (.normal d (call/array "normal" mean) (call/array "normal" std) (->shape shape))))))
 
 (defn truncated-normal
   "Normal numbers conditioned on the interval from `low` to `high`, which may be infinite; also far in the tails.
 
   Example: (r/truncated-normal 0 0.02 -0.04 0.04 [2 3])"
   [mean std low high shape & options]
-  (.truncatedNormal (draw "truncated-normal" options) (double mean) (double std) (double low) (double high)
-                    (->shape shape)))
+  (call/naming "truncated-normal"
+    (.truncatedNormal (draw "truncated-normal" options) (Coerce/real "mean" mean) (Coerce/real "std" std)
+                      (Coerce/real "low" low) (Coerce/real "high" high) (->shape shape))))
 
 (defn exponential
   "Exponential numbers whose mean is `scale`.
 
   Example: (r/exponential 2.0 [3])"
   [scale shape & options]
-  (.exponential (draw "exponential" options) (double scale) (->shape shape)))
+  (call/naming "exponential"
+    (.exponential (draw "exponential" options) (Coerce/real "scale" scale) (->shape shape))))
 
 (defn randint
   "Uniform integers from `low` to below `high`, :int64 unless a :dtype is given.
 
   Example: (r/randint 0 10 [2 3])"
   [low high shape & options]
-  (.randint (draw "randint" options) (long low) (long high) (->shape shape)))
+  (call/naming "randint"
+    (.randint (draw "randint" options) (Coerce/whole "low" low) (Coerce/whole "high" high) (->shape shape))))
 
 (defn bernoulli
   "Truth values that are true with probability `p`, which may be an array that broadcasts to `shape`; :bool unless a
@@ -157,10 +152,11 @@
 
   Example: (r/bernoulli 0.8 [2 3])"
   [p shape & options]
-  (let [d (draw "bernoulli" options)]
-    (if (number? p)
-      (.bernoulli d (double p) (->shape shape))
-      (.bernoulli d (->arr p) (->shape shape)))))
+  (call/naming "bernoulli"
+    (let [d (draw "bernoulli" options)]
+      (if (number? p)
+        (.bernoulli d (Coerce/real "p" p) (->shape shape))
+        (.bernoulli d (call/array "bernoulli" p) (->shape shape))))))
 
 (defn choice
   "Elements of `a` along its first axis, or numbers from 0 to below `a` for an integer, in an array of shape `size`
@@ -169,31 +165,35 @@
 
   Example: (r/choice 10 3 {:replace false})"
   [a size & options]
-  (let [d (draw "choice" options [:replace :p])]
-    (if (integer? a)
-      (.choice d (int a) (->shape size))
-      (.choice d (->arr a) (->shape size)))))
+  (call/naming "choice"
+    (let [d (draw "choice" options [:replace :p])]
+      (if (integer? a)
+        (.choice d (Coerce/integer "a" a) (->shape size))
+        (.choice d (call/array "choice" a) (->shape size))))))
 
 (defn randperm
   "The numbers from 0 to below `n` in random order.
 
   Example: (r/randperm 5)"
   [n & options]
-  (.randperm (draw "randperm" options) (int n)))
+  (call/naming "randperm"
+    (.randperm (draw "randperm" options) (Coerce/integer "n" n))))
 
 (defn permutation
   "A copy of `x` in random order along its first axis; for an integer the numbers from 0 to below it.
 
   Example: (r/permutation [[1 2] [3 4] [5 6]])"
   [x & options]
-  (let [d (draw "permutation" options)]
-    (if (integer? x)
-      (.randperm d (int x))
-      (.permutation d (->arr x)))))
+  (call/naming "permutation"
+    (let [d (draw "permutation" options)]
+      (if (integer? x)
+        (.randperm d (Coerce/integer "x" x))
+        (.permutation d (call/array "permutation" x))))))
 
 (defn shuffle!
   "Brings `x` into random order along its first axis, in place; returns x.
 
   Example: (r/shuffle! (nd/arange 5))"
   [x & options]
-  (.shuffleInPlace (draw "shuffle!" options) x))
+  (call/naming "shuffle!"
+    (.shuffleInPlace (draw "shuffle!" options) (call/existing "shuffle!" x))))

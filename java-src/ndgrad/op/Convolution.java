@@ -28,6 +28,9 @@ import ndgrad.op.spec.Typing;
 public final class Convolution {
   private Convolution() {}
 
+  /** Far more than memory holds, and twice as much is still an int. */
+  private static final int MOST_PADDING = 1 << 28;
+
   private static final String TORCH_ARGS =
       "torch.from_numpy(np.array(x, 'float64')), torch.from_numpy(np.array(w, 'float64')),"
           + " None if bias is None else torch.from_numpy(np.array(bias, 'float64')),"
@@ -433,6 +436,16 @@ public final class Convolution {
           word);
     }
     int[] sides = sizes(Coerce.integers("padding", given), "padding", 0, spatial);
+    return both(sides);
+  }
+
+  private static int[] both(int[] sides) {
+    if (Math.max(sides[0], sides[1]) > MOST_PADDING) {
+      throw new ShapeException(
+          "padding " + Arrays.toString(sides) + " makes more places than an array can have",
+          "padding",
+          sides);
+    }
     return new int[] {2 * sides[0], 2 * sides[1]};
   }
 
@@ -476,8 +489,12 @@ public final class Convolution {
   }
 
   private static void checkFits(Tensor images, Window w, Tensor x, int[] padding) {
-    checkFits(w.height(), w.dilationH(), images.dim(2) + padding[0], x, "high");
-    checkFits(w.width(), w.dilationW(), images.dim(3) + padding[1], x, "wide");
+    int height = images.dim(2) + padding[0];
+    int width = images.dim(3) + padding[1];
+    checkFits(w.height(), w.dilationH(), height, x, "high");
+    checkFits(w.width(), w.dilationW(), width, x, "wide");
+    // There are at most as many places of the window; what they count in integers fits then.
+    Layout.of(height, width);
   }
 
   private static void checkFits(int points, int dilation, int length, Tensor x, String which) {
@@ -485,7 +502,7 @@ public final class Convolution {
       throw new ShapeException(
           "a window must be at least 1 " + which + ", got " + points, "window", points);
     }
-    int extent = Math.addExact(Math.multiplyExact(dilation, points - 1), 1);
+    long extent = (long) dilation * (points - 1) + 1;
     if (extent > length) {
       throw new ShapeException(
           "a window "
@@ -537,7 +554,7 @@ public final class Convolution {
             dilation[0],
             dilation[1]);
     Tensor images = images(x, 2);
-    checkFits(images, window, x, new int[] {2 * padding[0], 2 * padding[1]});
+    checkFits(images, window, x, both(padding));
     int[] shape = x.shape();
     shape[x.ndim() - 2] = window.outHeight(images.dim(2));
     shape[x.ndim() - 1] = window.outWidth(images.dim(3));

@@ -60,7 +60,7 @@ final class IndexItems {
 
   private static Index other(Object item) {
     if (!(item instanceof Iterable<?>) && !item.getClass().isArray()) {
-      return word(item.toString());
+      return word(item);
     }
     Tensor t;
     try {
@@ -74,18 +74,19 @@ final class IndexItems {
     return none ? Index.positions(Indexing.cast(t, DType.INT64)) : array(t.dtype(), t);
   }
 
-  private static Index word(String word) {
-    return switch (word) {
+  private static Index word(Object given) {
+    String shown = Coerce.show(given);
+    return switch (shown) {
       case ":all" -> Index.all();
       case ":newaxis" -> Index.newAxis();
       case ":ellipsis" -> Index.ellipsis();
       default ->
           throw new IndexException(
-              word
+              shown
                   + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis,"
                   + " integers or a mask",
               "index",
-              word);
+              shown);
     };
   }
 

@@ -463,7 +463,7 @@ public final class Linalg {
     }
     if (pair == null || pair.size() != 2) {
       throw new ArgumentException(
-          "axes must be an integer or a pair of axes, each an integer or a list; got " + pair,
+          "axes must be an integer or a pair of axes, each an integer or a list; got " + Coerce.show(axes),
           "argument",
           "axes");
     }

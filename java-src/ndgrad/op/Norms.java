@@ -17,6 +17,7 @@ import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
@@ -120,8 +121,8 @@ final class Norms {
     if (given instanceof Number n) {
       return n.doubleValue();
     }
-    String word = given.toString();
-    return switch (word.startsWith(":") ? word.substring(1) : word) {
+    String word = Coerce.show(given).replaceAll("^:|^\"|\"$", "");
+    return switch (word) {
       case "inf" -> Double.POSITIVE_INFINITY;
       case "-inf" -> Double.NEGATIVE_INFINITY;
       case "fro" -> "fro";

@@ -316,13 +316,14 @@ public final class Rearranging {
       roll(flat.with(line), out.with(line), new int[] {shift[0]}, 0);
       return out;
     }
-    if (shift.length != axes.length && shift.length != 1 && axes.length != 1) {
+    boolean fits = shift.length == axes.length || shift.length == 1 || axes.length == 1;
+    if (!fits || Math.min(shift.length, axes.length) == 0 && shift.length != axes.length) {
       throw new ArgumentException(
           shift.length + " shifts do not fit " + axes.length + " axes",
           "shift",
-          Arrays.toString(shift),
+          shift,
           "axis",
-          Arrays.toString(axes));
+          axes);
     }
     int[] by = new int[x.layout().ndim()];
     for (int i = 0; i < Math.max(shift.length, axes.length); i++) {
@@ -422,7 +423,7 @@ public final class Rearranging {
   private static int[][] widths(Object given, int ndim) {
     Strided w = Nested.tensor(given).strided();
     if (w.dtype() != DType.INT64 && w.dtype() != DType.INT32 && w.layout().size() > 0) {
-      throw new ArgumentException("widths must be integers, got " + given, "argument", "widths");
+      throw new ArgumentException("widths must be integers, got " + Coerce.show(given), "argument", "widths");
     }
     boolean none = w.layout().size() == 0 && ndim == 0;
     Layout wide;
@@ -520,7 +521,7 @@ public final class Rearranging {
           "shape",
           x.layout().shape());
     }
-    int n = Math.addExact(x.dim(0), Math.abs(k));
+    int n = (int) Math.min(Integer.MAX_VALUE, x.dim(0) + Math.abs((long) k));
     Layout root = Layout.of(n, n);
     return Structural.STRIDED_ADD.of(x, root, root.diagonal(k, 0, 1));
   }

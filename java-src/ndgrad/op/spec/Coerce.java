@@ -23,7 +23,7 @@ public final class Coerce {
       case FLAG -> flag(name, value);
       case NUMBER -> number(name, value);
       case DTYPE -> DType.of(value);
-      case WORD -> Signature.plain(value);
+      case WORD -> word(name, value);
       case ANY -> value;
     };
   }
@@ -35,8 +35,22 @@ public final class Coerce {
     throw wrong(name, "true or false", value);
   }
 
+  /** Keywords, strings and constants of enums; other objects are no names though they have a toString. */
+  private static String word(String name, Object value) {
+    if (value instanceof CharSequence || value instanceof Enum<?> || isName(value)) {
+      return Signature.plain(value);
+    }
+    throw wrong(name, "a keyword or string", value);
+  }
+
+  private static boolean isName(Object value) {
+    String type = value.getClass().getName();
+    return type.equals("clojure.lang.Keyword") || type.equals("clojure.lang.Symbol");
+  }
+
   private static Object number(String name, Object value) {
     return switch (value) {
+      case null -> throw wrong(name, "a number", null);
       case Boolean b -> b;
       case Number n -> isIntegral(n) ? (Object) Nested.whole(n) : (Object) n.doubleValue();
       case Tensor.Face f when f.tensor().size() == 1 -> Nested.item(f.tensor());
@@ -69,6 +83,36 @@ public final class Coerce {
   }
 
   /**
+   * A number that need not be whole.
+   *
+   * @param name the parameter
+   * @param value a host number, or an array with one number
+   * @return its value
+   * @throws ArgumentException for anything else
+   */
+  public static double real(String name, Object value) {
+    if (number(name, value) instanceof Number n) {
+      return n.doubleValue();
+    }
+    throw wrong(name, "a number", value);
+  }
+
+  /**
+   * A whole number of 64 bits, such as a seed.
+   *
+   * @param name the parameter
+   * @param value a host integer, or an array with one integer
+   * @return its value
+   * @throws ArgumentException for anything else
+   */
+  public static long whole(String name, Object value) {
+    if (number(name, value) instanceof Long n) {
+      return n;
+    }
+    throw wrong(name, "a whole number", value);
+  }
+
+  /**
    * Integer arguments.
    *
    * @param name the parameter
@@ -82,6 +126,7 @@ public final class Coerce {
     }
     List<?> items =
         switch (value) {
+          case null -> throw wrong(name, "an integer or a list of integers", null);
           case Number n -> List.of(n);
           case Tensor.Face f when f.tensor().ndim() <= 1 && f.tensor().dtype().isInteger() ->
               f.tensor().ndim() == 0
@@ -158,13 +203,13 @@ public final class Coerce {
       case Tensor.Face f -> "an array of shape " + f.tensor().layout();
       case CharSequence s -> "\"" + shortened(s.toString()) + "\"";
       case Number n -> shortened(n.toString());
+      case Boolean b -> b.toString();
       case Map<?, ?> _ -> "a map";
       case Iterable<?> it -> "[" + first(it.iterator(), depth) + "]";
       case Class<?> c -> c.getName();
       case Object o when o.getClass().isArray() -> "a " + javaArray(o);
       case Character c -> "the character " + c;
-      case Object o when o.getClass().getName().equals("clojure.lang.Keyword") -> shortened(o.toString());
-      case Object o when o.getClass().getName().equals("clojure.lang.Symbol") -> shortened(o.toString());
+      case Object o when isName(o) -> shortened(o.toString());
       case Object o -> "an object of class " + o.getClass().getName();
     };
   }

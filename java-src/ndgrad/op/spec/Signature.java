@@ -103,7 +103,7 @@ public final class Signature {
       }
       if (at < required) {
         throw new ArgumentException(
-            "unknown option " + name + "; it takes " + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
+            "unknown option " + (e.getKey() == null ? "nil" : name) + "; it takes " + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
             "option", name, "options", options().keySet().stream().toList());
       }
       if (at < positional.size()) {
@@ -119,11 +119,11 @@ public final class Signature {
       if (p.required()) {
         throw new ArgumentException("argument " + p.name() + " must not be nil", "argument", p.name());
       }
-      return switch (p.kind()) {
-        case AXES -> null;
-        case INT when p.fallback() != null -> throw Coerce.wrong(p.name(), "an integer", null);
-        default -> p.fallback();
-      };
+      // nil is "none" where there is such a thing: the axes of sort, but not that of stack.
+      if (p.kind() == Param.Kind.INT && p.fallback() != null) {
+        throw Coerce.wrong(p.name(), "an integer", null);
+      }
+      return p.kind() == Param.Kind.AXES ? null : p.fallback();
     }
     return Coerce.to(p.kind(), p.name(), given);
   }

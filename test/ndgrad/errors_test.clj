@@ -1,0 +1,180 @@
+(ns ndgrad.errors-test
+  "Whatever the public functions are given, they answer or say in the caller's terms what is wrong: no exception of the
+  host shows through. And what the messages and the data say."
+  (:require
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.core :as nd]
+   [ndgrad.op.matrix.samples :as samples]
+   [ndgrad.op.matrix.tensors :as tensors]
+   [ndgrad.random :as r])
+  (:import
+   (clojure.lang ArityException)
+   (ndgrad ArgumentException DTypeException GraphException IndexException NdException Ops ShapeException)
+   (ndgrad.op.spec Op Param)))
+
+(set! *warn-on-reflection* true)
+
+(defn- leaf [shape] (nd/ones shape {:requires-grad true}))
+
+(def ^:private junk
+  "What nobody should pass, and what only some should. Calls may modify the Arrays."
+  [nil "foo" "" :foo 'sym \a inc #"x" Object (Object.) (atom 1)
+   0 -1 2 -100 Long/MAX_VALUE Long/MIN_VALUE Integer/MAX_VALUE Integer/MIN_VALUE 0.5 ##NaN ##Inf 1/2 10N
+   18446744073709551617N 1.5M (float 2.5) (short 3) true false
+   [] [1] [0 1] [-1 2] [0 0] [[1 2] [3]] [nil] [1 nil] [["a"]] [[1 2] [3 4]] [65536 65536] (range 3) (map inc [1 2])
+   #{} {} {:a 1} {nil nil} {1 2}
+   (double-array [1 2]) (int-array [0 1]) (long-array 0) (char-array "ab") (object-array [1 nil]) (into-array ["a"])
+   (nd/array 1.0) (nd/zeros [0]) (nd/zeros [2 0 3]) (nd/ones [2 3 1 2 1 1 1]) (nd/array [0 1] {:dtype :int32})
+   (nd/array [true false]) (nd/array ##NaN) (leaf [3]) (nd/exp (leaf [2 2])) (nd/broadcast-to 1.0 [3 3])
+   [(nd/ones [2]) (nd/ones [3])]])
+
+(def ^:private allocates
+  "Ops to which a large number is an order for so much memory."
+  #{"zeros" "ones" "full" "empty" "eye" "tri" "arange" "linspace" "logspace" "one-hot" "repeat" "tile" "pad"})
+
+(defn- large? [x]
+  (or (and (number? x) (not (<= -1e4 (double x) 1e4)))
+      (and (vector? x) (some large? x))))
+
+(defn- complaint
+  "What is wrong about how `f` refuses `args`; nil when it answers or refuses well."
+  [f args]
+  (try
+    (let [result (apply f args)]
+      (run! str (if (vector? result) result [result]))
+      nil)
+    (catch ArityException _ nil)
+    (catch NdException e
+      (let [message (ex-message e)
+            {:keys [op]} (nd/error-data e)]
+        (cond
+          (not (string? op)) (str "the data lack :op: " message)
+          (not (str/starts-with? message (str op ": "))) (str "the message doesn't start with " op ": " message)
+          (re-find #"\[[A-Z;]@|@[0-9a-f]{5,}|\bnull\b|Tensor|LazySeq@" message) (str "the message shows Java: " message))))
+    (catch Throwable e (str "throws " e))))
+
+(defn- complaints [f-name f arg-lists]
+  (for [args arg-lists
+        :let [c (complaint f args)]
+        :when c]
+    [f-name (mapv #(if (nd/array? %) (nd/shape %) %) args) c]))
+
+(defn- spoilt
+  "Argument lists of an op's first sample with one argument replaced."
+  [^Op op]
+  (let [[positional options] (tensors/call-args (first (samples/cases op))
+                                                #(Ops/call (Ops/find "copy") [(tensors/tensor %)] {}))
+        required (.required (.signature (.spec op)))
+        options (into {} (map (fn [[k v]] [(keyword k) v])) options)]
+    (for [[i ^Param p] (map-indexed vector (samples/params op))
+          j junk
+          :when (not (and (allocates (.name op)) (large? j)))]
+      (if (< (long i) required)
+        (cond-> (assoc (vec positional) i j) (seq options) (conj options))
+        (conj (vec (take required positional)) (assoc options (keyword (.name p)) j))))))
+
+(deftest every-op-answers-or-refuses-well
+  (is (= [] (for [^Op op (samples/ops)
+                  :let [f (ns-resolve 'ndgrad.core (symbol (.name op)))]
+                  :when f
+                  c (complaints (.name op) @f (spoilt op))]
+              c))))
+
+(def ^:private by-hand
+  "Functions that no op declares: one argument after another is junk, the others are right."
+  (let [y #(nd/sum (nd/exp (leaf [3])))]
+    {#'nd/array [[1 2] {:dtype :int64}]
+     #'nd/wrap [(double-array 4) [2 2] {:requires-grad true}]
+     #'nd/shape [1], #'nd/ndim [1], #'nd/dtype [1], #'nd/size [1], #'nd/nbytes [1], #'nd/itemsize [1], #'nd/strides [1]
+     #'nd/offset [1], #'nd/T [1], #'nd/data [1], #'nd/->array [1], #'nd/item [1], #'nd/tolist [1]
+     #'nd/slice [0 1 2], #'nd/get [(nd/ones [2 3]) 0 1], #'nd/set! [(nd/ones [2 3]) [0 1] 3]
+     #'nd/+ [1 2 3], #'nd/- [1 2 3], #'nd/* [1 2 3], #'nd// [1 2 3]
+     #'nd/> [1 2], #'nd/< [1 2], #'nd/>= [1 2], #'nd/<= [1 2], #'nd/== [1 2], #'nd/!= [1 2]
+     #'nd/requires-grad? [1], #'nd/requires-grad! [(nd/ones [2]) true], #'nd/grad-of [(nd/ones [2])]
+     #'nd/zero-grad! [(nd/ones [2])], #'nd/grad-fn [1], #'nd/leaf? [1], #'nd/version [1], #'nd/detach [1]
+     #'nd/retain-grad! [(y)], #'nd/backward! [(y) 1.0 {:retain-graph true}], #'nd/register-hook! [(y) identity]
+     #'nd/graph [(y)], #'nd/graph-dot [(y)], #'nd/error-data [1]
+     #'r/manual-seed! [0], #'r/key [0], #'r/split [(r/key 0) 2], #'r/fold-in [(r/key 0) 1]
+     #'r/rand [[2] {:dtype :float32}], #'r/randn [[2] {:key (r/key 0)}], #'r/uniform [0 1 [2] {}]
+     #'r/normal [0 1 [2] {}], #'r/truncated-normal [0 1 -1 1 [2] {}], #'r/exponential [1 [2] {}]
+     #'r/randint [0 5 [2] {}], #'r/bernoulli [0.5 [2] {}], #'r/choice [5 [2] {}], #'r/randperm [5 {}]
+     #'r/permutation [5 {}], #'r/shuffle! [(nd/arange 3) {}]}))
+
+(deftest functions-by-hand-answer-or-refuse-well
+  (is (= [] (for [[f args] by-hand
+                  c (complaints f @f (for [i (range (count args)), j junk
+                                           :when (not (and (= "ndgrad.random" (str (:ns (meta f)))) (large? j)))]
+                                       (assoc args i j)))]
+              c)))
+  (is (= [] (for [[f args] by-hand
+                  c (complaints f @f (for [more [[:axis] [{:no-such 1}] [:no-such 1] [1 2 3] [{:dtype :complex}]
+                                                 [{:requires-grad true, nil nil}]]]
+                                       (into (vec (butlast args)) more)))]
+              c))))
+
+(deftest messages
+  (testing "quote what was given, briefly"
+    (doseq [[re f] {#"^sum: axis must be an integer or a list of integers, got \"a\"$" #(nd/sum [1 2] {:axis "a"})
+                    #"^exp: cannot make an array of \"a\"; expected numbers" #(nd/exp "a")
+                    #"^exp: cannot make an array of a map; " #(nd/exp {:a 1})
+                    #"^add!: the first argument must be an Array, which is modified, got \[1 2\]$" #(nd/add! [1 2] 1)
+                    #"^add!: .* got nil$" #(nd/add! nil 1)
+                    #"^reshape: shape must be an integer, got 0\.5$" #(nd/reshape [1 2] [0.5])
+                    #"^zeros: shape must be an integer, got a double\[\] of length 2$" #(nd/zeros [(double-array 2)])
+                    #"^einsum: equation must be a keyword or string, got \[1 2\]$" #(nd/einsum [1 2] [[1]])
+                    #"^norm: there is no norm of order \[1 2\]; " #(nd/norm [1 2] {:ord [1 2]})
+                    #"^get: \"a b\"|^get: an object of class java\.lang\.Object is no index; " #(nd/get [1] (Object.))
+                    #"^detach: cannot make an array of nil" #(nd/detach nil)
+                    #"^set!: expected an Array, got \[1 2\]$" #(nd/set! [1 2] 0 1)
+                    #"^backward!: expected an Array, got 3$" #(nd/backward! 3)
+                    #"^array: unknown option :axis; it takes \[:dtype :requires-grad\]$" #(nd/array [1] {:axis 0})
+                    #"^rand: shape must be an integer or a list of integers, got nil$" #(r/rand nil)
+                    #"^roll: 0 shifts do not fit 1 axes$" #(nd/roll [[1 2]] [] {:axis 1})}]
+      (is (thrown-with-msg? NdException re (f)))))
+  (testing "walk no sequence to its end"
+    (is (thrown-with-msg? ArgumentException #"^sum: keepdims must be true or false, got \[0 1 2 3 4 \.\.\.\]$"
+                          (nd/sum [1 2] {:keepdims (range)})))
+    (is (thrown-with-msg? DTypeException #"^zeros: unknown dtype" (nd/zeros [2] {:dtype (iterate inc 1)})))))
+
+(deftest data
+  (is (= {:op "add" :shapes [[2] [3]]} (nd/error-data (try (nd/+ [1 2] [1 2 3]) (catch ShapeException e e)))))
+  (is (= {:op "exp" :value "nil"} (nd/error-data (try (nd/exp nil) (catch ArgumentException e e)))))
+  (is (= "detach" (:op (nd/error-data (try (nd/detach "x") (catch ArgumentException e e)))))))
+
+(deftest options-that-are-nil
+  (testing "are those not given"
+    (is (= (nd/tolist (nd/leaky-relu [-1.0])) (nd/tolist (nd/leaky-relu [-1.0] {:slope nil}))))
+    (is (= [-0.01] (nd/tolist (nd/leaky-relu! (nd/array [-1.0]) nil))))
+    (is (= 1.0 (nd/item (nd/var [1.0 3.0] {:ddof nil :keepdims nil}))))
+    (is (= :xy (do (nd/meshgrid [[1] [2]] {:indexing nil}) :xy))))
+  (testing "but a nil axis is none, where there is such a thing"
+    (is (= [4 7 9 10] (nd/tolist (nd/cumsum [[4 3] [2 1]] {:axis nil}))))
+    (is (thrown-with-msg? ArgumentException #"^stack: axis must be an integer, got nil$"
+                          (nd/stack [[1] [2]] {:axis nil})))))
+
+(deftest large-numbers
+  (testing "of more than 64 bits are refused, not cut"
+    (is (thrown? ArgumentException (nd/zeros [18446744073709551617N])))
+    (is (thrown? DTypeException (nd/nan-to-num [1.0] {:nan 18446744073709551617N}))))
+  (testing "in slices are beyond every end"
+    (is (= [0 1 2] (nd/tolist (nd/get (nd/arange 3) (nd/slice -18446744073709551617N 18446744073709551617N)))))
+    (is (thrown? IndexException (nd/slice 0 1.0))))
+  (testing "of places to pad and to fill are refused before memory is asked for"
+    (let [x (nd/ones [1 1 2 2])]
+      (is (thrown? ShapeException (nd/conv2d x x {:padding [65536 65536]})))
+      (is (thrown? ShapeException (nd/conv2d x x {:padding Integer/MAX_VALUE})))
+      (is (thrown? ShapeException (nd/conv2d x x {:dilation Integer/MAX_VALUE})))
+      (is (thrown? ShapeException (nd/avg-pool2d x 2 {:padding [65536 65536]})))
+      (is (thrown? ShapeException (nd/diag [1 2 3] {:k Integer/MAX_VALUE}))))))
+
+(deftest options-of-backward
+  (testing "may stand without an upstream gradient"
+    (let [x (leaf [])
+          y (nd/* x x)]
+      (nd/backward! y {:retain-graph true})
+      (nd/backward! y :retain-graph true)
+      (nd/backward! y nil :retain-graph true)
+      (nd/backward! y)
+      (is (= 8.0 (nd/item (nd/grad-of x))))
+      (is (thrown? GraphException (nd/backward! y))))))
