@@ -19,6 +19,13 @@
   [op & body]
   `(try ~@body (catch NdException e# (throw (.during ^NdException e# ~op)))))
 
+(defmacro naming-else
+  "As `naming`, but an error that names an op already, as those of backward passes do, keeps it."
+  [op & body]
+  `(try ~@body (catch NdException e# (throw (if (.containsKey (.data ^NdException e#) "op")
+                                              e#
+                                              (.during ^NdException e# ~op))))))
+
 (defn fail
   "Throws ArgumentException: what `op` `expected`, and what it got."
   [op expected got]

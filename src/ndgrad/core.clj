@@ -326,7 +326,7 @@
              (nil? upstream) (vec (repeat (count ys) nil))
              (or (array? upstream) (sequential? upstream)) (vec upstream)
              :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
-    (call/naming "backward!"
+    (call/naming-else "backward!"
                  (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs)
                                     (boolean (or retain-graph create-graph)) (boolean create-graph)))))
 

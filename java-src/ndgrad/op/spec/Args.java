@@ -70,9 +70,13 @@ public final class Args {
    *
    * @param name the parameter
    * @return its value
+   * @throws ndgrad.ArgumentException when it is nil, which only some options may be
    */
   public int integer(String name) {
-    return (Integer) get(name);
+    if (get(name) instanceof Integer i) {
+      return i;
+    }
+    throw Coerce.wrong(name, "an integer", get(name));
   }
 
   /**

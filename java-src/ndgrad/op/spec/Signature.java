@@ -119,11 +119,9 @@ public final class Signature {
       if (p.required()) {
         throw new ArgumentException("argument " + p.name() + " must not be nil", "argument", p.name());
       }
-      // nil is "none" where there is such a thing: the axes of sort, but not that of stack.
-      if (p.kind() == Param.Kind.INT && p.fallback() != null) {
-        throw Coerce.wrong(p.name(), "an integer", null);
-      }
-      return p.kind() == Param.Kind.AXES ? null : p.fallback();
+      // No axis is not the default axis: sort flattens then.
+      boolean none = p.kind() == Param.Kind.AXES || p.kind() == Param.Kind.INT;
+      return none ? null : p.fallback();
     }
     return Coerce.to(p.kind(), p.name(), given);
   }
