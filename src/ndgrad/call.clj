@@ -49,8 +49,8 @@
     (fail op "options as a map or keyword arguments" options))
   (when-let [unknown (first (remove (set known) (keys options)))]
     (throw (ArgumentException.
-            (str op ": unknown option " (Coerce/show unknown) "; it takes " (pr-str known))
-            (object-array ["op" op "option" (Coerce/show unknown)])))))
+             (str op ": unknown option " (Coerce/show unknown) "; it takes " (pr-str known))
+             (object-array ["op" op "option" (Coerce/show unknown)])))))
 
 (defn options
   "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."

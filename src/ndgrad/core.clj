@@ -22,7 +22,7 @@
   (def x (nd/array [1.0 2.0 3.0] {:requires-grad true}))
   (nd/backward! (nd/sum (nd/* x x)))
   (nd/grad-of x)"
-  (:refer-clojure :exclude [+ - * / < <= > >= == get])
+  (:refer-clojure :exclude [* + - / < <= == > >= get])
   (:require
    [clojure.java.io :as io]
    [ndgrad.call :as call]
@@ -327,8 +327,8 @@
              (or (array? upstream) (sequential? upstream)) (vec upstream)
              :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
     (call/naming-else "backward!"
-                 (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs)
-                                    (boolean (or retain-graph create-graph)) (boolean create-graph)))))
+      (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs)
+                         (boolean (or retain-graph create-graph)) (boolean create-graph)))))
 
 (defmacro no-grad
   "Evaluates `body` without recording on this thread. Lazy sequences must be realised inside.
