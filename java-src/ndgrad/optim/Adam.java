@@ -1,0 +1,95 @@
+package ndgrad.optim;
+
+import java.util.List;
+import ndgrad.ArgumentException;
+
+/**
+ * Adam as PyTorch's {@code torch.optim.Adam} has it (Kingma and Ba, "Adam: a method for stochastic
+ * optimization", 2015): with d = g + weightDecay p, m = β₁ m + (1 - β₁) d and v = β₂ v + (1 - β₂)
+ * d², at step t a parameter becomes p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 -
+ * β₂ᵗ).
+ *
+ * @param lr the learning rate
+ * @param beta1 the factor of the moving average m of gradients
+ * @param beta2 the factor of the moving average v of their squares
+ * @param eps added to the root of v
+ * @param weightDecay the factor of the parameter that is added to its gradient
+ */
+public record Adam(double lr, double beta1, double beta2, double eps, double weightDecay)
+    implements Rule {
+
+  /**
+   * Checks the numbers.
+   *
+   * @throws ArgumentException when one is negative, or a factor not below 1
+   */
+  public Adam {
+    Rule.requireRates(lr, weightDecay);
+    Rule.requireMoments(beta1, beta2, eps);
+  }
+
+  /**
+   * With the factors 0.9 and 0.999, eps 1e-8 and no weight decay.
+   *
+   * @param lr the learning rate
+   * @return the rule
+   */
+  public static Adam of(double lr) {
+    return new Adam(lr, 0.9, 0.999, 1e-8, 0);
+  }
+
+  /**
+   * The same with other moving averages.
+   *
+   * @param first the factor of the average of gradients
+   * @param second the factor of the average of their squares
+   * @return a new rule
+   */
+  public Adam withBetas(double first, double second) {
+    return new Adam(lr, first, second, eps, weightDecay);
+  }
+
+  /**
+   * The same with another eps.
+   *
+   * @param small added to the root of v
+   * @return a new rule
+   */
+  public Adam withEps(double small) {
+    return new Adam(lr, beta1, beta2, small, weightDecay);
+  }
+
+  /**
+   * The same with another weight decay.
+   *
+   * @param factor the factor of the parameter that is added to its gradient
+   * @return a new rule
+   */
+  public Adam withWeightDecay(double factor) {
+    return new Adam(lr, beta1, beta2, eps, factor);
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public Adam withLr(double rate) {
+    return new Adam(rate, beta1, beta2, eps, weightDecay);
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public String name() {
+    return "adam";
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public List<String> slots() {
+    return List.of("m", "v");
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public Update update(long step) {
+    return Update.moments(lr, beta1, beta2, eps, weightDecay, 0, step);
+  }
+}

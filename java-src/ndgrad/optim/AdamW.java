@@ -1,0 +1,95 @@
+package ndgrad.optim;
+
+import java.util.List;
+import ndgrad.ArgumentException;
+
+/**
+ * AdamW as PyTorch's {@code torch.optim.AdamW} has it (Loshchilov and Hutter, "Decoupled weight decay
+ * regularization", 2019): with m = β₁ m + (1 - β₁) g and v = β₂ v + (1 - β₂) g², at step t a
+ * parameter becomes (1 - lr weightDecay) p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ = v /
+ * (1 - β₂ᵗ).
+ *
+ * @param lr the learning rate
+ * @param beta1 the factor of the moving average m of gradients
+ * @param beta2 the factor of the moving average v of their squares
+ * @param eps added to the root of v
+ * @param weightDecay what part of the parameter, times the learning rate, is taken off each step
+ */
+public record AdamW(double lr, double beta1, double beta2, double eps, double weightDecay)
+    implements Rule {
+
+  /**
+   * Checks the numbers.
+   *
+   * @throws ArgumentException when one is negative, or a factor not below 1
+   */
+  public AdamW {
+    Rule.requireRates(lr, weightDecay);
+    Rule.requireMoments(beta1, beta2, eps);
+  }
+
+  /**
+   * With the factors 0.9 and 0.999, eps 1e-8 and weight decay 0.01, PyTorch's.
+   *
+   * @param lr the learning rate
+   * @return the rule
+   */
+  public static AdamW of(double lr) {
+    return new AdamW(lr, 0.9, 0.999, 1e-8, 0.01);
+  }
+
+  /**
+   * The same with other moving averages.
+   *
+   * @param first the factor of the average of gradients
+   * @param second the factor of the average of their squares
+   * @return a new rule
+   */
+  public AdamW withBetas(double first, double second) {
+    return new AdamW(lr, first, second, eps, weightDecay);
+  }
+
+  /**
+   * The same with another eps.
+   *
+   * @param small added to the root of v
+   * @return a new rule
+   */
+  public AdamW withEps(double small) {
+    return new AdamW(lr, beta1, beta2, small, weightDecay);
+  }
+
+  /**
+   * The same with another weight decay.
+   *
+   * @param factor what part of the parameter, times the learning rate, is taken off each step
+   * @return a new rule
+   */
+  public AdamW withWeightDecay(double factor) {
+    return new AdamW(lr, beta1, beta2, eps, factor);
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public AdamW withLr(double rate) {
+    return new AdamW(rate, beta1, beta2, eps, weightDecay);
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public String name() {
+    return "adamw";
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public List<String> slots() {
+    return List.of("m", "v");
+  }
+
+  /** {@inheritDoc} */
+  @Override
+  public Update update(long step) {
+    return Update.moments(lr, beta1, beta2, eps, 0, weightDecay, step);
+  }
+}

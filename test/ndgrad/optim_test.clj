@@ -1,0 +1,126 @@
+(ns ndgrad.optim-test
+  (:require
+   [clojure.edn :as edn]
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.core :as nd]
+   [ndgrad.optim :as optim])
+  (:import
+   (java.util List)
+   (ndgrad ArgumentException Array DTypeException GraphException MutationException ShapeException)
+   (ndgrad.optim AdamW Optimizer Rule Sgd)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private cases (edn/read-string (slurp "test/ndgrad/optim/expected.edn")))
+
+(defn- optimizer [{:keys [optimizer options]}]
+  (({:sgd optim/sgd :adam optim/adam :adamw optim/adamw} optimizer) options))
+
+(defn- close? [tolerance expected actual]
+  (let [pairs (map vector (flatten expected) (flatten actual))]
+    (and (= (count (flatten expected)) (count (flatten actual)))
+         (every? (fn [[e a]] (<= (abs (- (double e) (double a))) (double tolerance))) pairs))))
+
+(defn- nested
+  "Parameters and gradients in a tree, beside a leaf that is no array."
+  [w dtype]
+  {:layers [{:w (nd/array w {:dtype dtype})}] :name "net"})
+
+(def ^:private w-of (comp nd/tolist :w first :layers))
+
+(deftest steps-are-pytorchs
+  (is (< 5 (count cases)))
+  (doseq [{:keys [params grads after] :as c} cases
+          [dtype tolerance] {:float64 1e-14, :float32 1e-6}
+          :let [opt (optimizer c)
+                start (nested params dtype)
+                grads (map #(nested % dtype) grads)]]
+    (testing (str (:optimizer c) (:options c) dtype)
+      (testing "new arrays"
+        (let [states (reductions (fn [[p s] g] (optim/step opt p g s))
+                                 [start (optim/init opt start)] grads)]
+          (is (every? true? (map (fn [e [p _]] (close? tolerance e (w-of p))) after (rest states))))
+          (is (close? tolerance params (w-of start)))
+          (is (= (count grads) (:step (second (last states)))))))
+      (testing "in place"
+        (let [state (reduce (fn [s g] (optim/step! opt start g s)) (optim/init opt start) grads)]
+          (is (close? tolerance (last after) (w-of start)))
+          (is (= "net" (:name start)))
+          (is (= (count grads) (:step state))))))))
+
+(deftest one-update-is-one-change-of-each-array
+  (let [w (nd/array [1.0 2.0] {:requires-grad true})
+        opt (optim/adam {:lr 0.1})
+        state (optim/init opt [w])
+        y (nd/* w w)]
+    (optim/step! opt [w] [(nd/ones [2])] state)
+    (is (= [1 1 1] (map #(.version ^Array %) [w (first (:m state)) (first (:v state))])))
+    (is (nd/requires-grad? w))
+    (is (thrown? MutationException (nd/backward! (nd/sum y))))))
+
+(deftest views-are-updated-where-they-are
+  (let [base (nd/zeros [3 4])
+        opt (optim/sgd {:lr 1.0 :momentum 0.5})
+        view (nd/transpose (nd/get base :all (nd/slice 0 4 2)))]
+    (optim/step! opt [view] [(nd/array [[1.0 2.0 3.0] [4.0 5.0 6.0]])] (optim/init opt [view]))
+    (is (= [[-1.0 0.0 -4.0 0.0] [-2.0 0.0 -5.0 0.0] [-3.0 0.0 -6.0 0.0]] (nd/tolist base)))))
+
+(deftest leaves-without-gradient-stay
+  (let [params [(nd/ones [2]) (nd/ones [2])]
+        opt (optim/sgd {:lr 0.5})
+        [after state] (optim/step opt params [nil (nd/ones [2])] (optim/init opt params))]
+    (is (= [[1.0 1.0] [0.5 0.5]] (map nd/tolist after)))
+    (is (= {:step 1} state))))
+
+(deftest new-parameters-require-gradients-as-the-old-ones
+  (let [opt (optim/sgd {:lr 0.5})
+        params [(nd/array [1.0] {:requires-grad true}) (nd/array [1.0])]
+        [after] (optim/step opt params [(nd/ones [1]) (nd/ones [1])] (optim/init opt params))]
+    (is (= [true false] (map nd/requires-grad? after)))))
+
+(deftest what-does-not-fit-is-refused
+  (let [w (nd/ones [2])
+        opt (optim/adam)
+        state (optim/init opt [w])]
+    (is (thrown? ShapeException (optim/step! opt [w] [(nd/ones [3])] state)))
+    (is (thrown? DTypeException (optim/step! opt [w] [(nd/ones [2] {:dtype :float32})] state)))
+    (is (thrown? ArgumentException (optim/step! opt [w] [(nd/ones [2]) (nd/ones [2])] state)))
+    (is (thrown? DTypeException (optim/init opt [(nd/array [1 2])])))
+    (is (thrown? ArgumentException
+                 (optim/step! opt [(nd/broadcast-to 1.0 [2])] [(nd/ones [2])] state)))
+    (is (thrown? GraphException
+                 (let [leaf (nd/array [1.0 2.0] {:requires-grad true})]
+                   (optim/step! opt [(nd/* leaf 2)] [(nd/ones [2])] state))))
+    (is (= [1.0 1.0] (nd/tolist w)) "a refused step changes nothing"))
+  (is (thrown? ArgumentException (optim/sgd {:lr -1.0})))
+  (is (thrown? ArgumentException (optim/sgd {})))
+  (is (thrown? ArgumentException (optim/sgd {:lr 0.1 :nesterov true})))
+  (is (thrown? ArgumentException (optim/adam {:betas [0.9 1.0]})))
+  (is (thrown? ArgumentException (optim/adam {:rate 0.1}))))
+
+(deftest the-java-optimiser-uses-accumulated-gradients
+  (let [w (nd/array [1.0 2.0] {:requires-grad true})
+        idle (nd/array [3.0] {:requires-grad true})
+        opt (Optimizer. (.withMomentum (Sgd/of 0.1) 0.9) [w idle])]
+    (dotimes [_ 2]
+      (.zeroGrad opt)
+      (nd/backward! (nd/sum (nd/* w w)))
+      (.step opt))
+    (is (close? 1e-15 [0.46 0.92] (nd/tolist w)))
+    (is (= [3.0] (nd/tolist idle)))
+    (.rule opt (.withLr (.rule opt) 0.0))
+    (.step opt)
+    (is (close? 1e-15 [0.46 0.92] (nd/tolist w)))
+    (is (thrown? ArgumentException (.rule opt (AdamW/of 0.1))))
+    (is (= 1 (count ^List (.slots opt 0))))
+    (is (= ["momentum"] (.slots ^Rule (.rule opt))))))
+
+(deftest a-quadratic-is-made-small
+  (doseq [opt [(optim/sgd {:lr 0.1 :momentum 0.5}) (optim/adam {:lr 0.1})
+               (optim/adamw {:lr 0.1})]]
+    (let [loss (fn [{:keys [w]}] (nd/sum (nd/pow (nd/- w 3.0) 2)))
+          params {:w (nd/zeros [2])}]
+      (loop [state (optim/init opt params)]
+        (when (< (long (:step state)) 200)
+          (recur (optim/step! opt params ((nd/grad loss) params) state))))
+      (is (> 1e-2 (.item ^Array (loss params)))))))
