@@ -83,13 +83,16 @@ final class VectorFunctions {
     return Expr.of(Fn1.EXP, a);
   }
 
-  /** The error function in single precision: x + x P(x²) below 1, 1 - exp(-Q(|x| - 1)) above. */
+  /**
+   * The error function in single precision: x + x P(x²) below 1, 1 - exp(-Q(|x| - 1)) above. NaN
+   * takes the first way, which hands it on as it is.
+   */
   private static Expr single(Expr x) {
     Expr a = Expr.of(Fn1.ABS, x);
     Expr small = x.plus(x.times(polynomial(ERF_SMALL, x.times(x))));
     Expr s = Expr.of(Fn2.MIN, a, n(4)).minus(n(1));
     Expr large = n(1).minus(exp(polynomial(ERFC_LOG, s).negate()));
-    return select(a, Fn2.LT, 1, small, select(x, Fn2.LT, 0, large.negate(), large));
+    return select(a, Fn2.GE, 1, select(x, Fn2.LT, 0, large.negate(), large), small);
   }
 
   /** {@link ScalarMath#erf}, all of whose intervals are computed. */
@@ -107,7 +110,7 @@ final class VectorFunctions {
                 polynomial(ScalarMath.ERF_MIDDLE_P, s)
                     .over(polynomial(ScalarMath.ERF_MIDDLE_Q, s)));
     Expr large = select(a, Fn2.LT, 1.25, middle, n(1).minus(tail(Expr.of(Fn2.MIN, a, n(6)))));
-    return select(a, Fn2.LT, 0.84375, small, select(x, Fn2.LT, 0, large.negate(), large));
+    return select(a, Fn2.GE, 0.84375, select(x, Fn2.LT, 0, large.negate(), large), small);
   }
 
   /** 1 - erf(a) from 1.25 to 6. */
