@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import ndgrad.op.Activations;
 import ndgrad.op.Arithmetic;
+import ndgrad.op.Attention;
 import ndgrad.op.Comparison;
 import ndgrad.op.Convolution;
 import ndgrad.op.Creation;
@@ -8751,6 +8752,89 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array nllLoss(Array target, int axis, Options options) {
     return (Array) call(Losses.NLL_LOSS, options.asMap(), this, target, axis);
+  }
+
+  /**
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. The same key gives the same zeros; inside vmap they are the same for all examples. Integers and
+   * bool give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array dropout() {
+    return (Array) call(Attention.DROPOUT, Map.of(), this);
+  }
+
+  /**
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. The same key gives the same zeros; inside vmap they are the same for all examples. Integers and
+   * bool give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array dropout(Options options) {
+    return (Array) call(Attention.DROPOUT, options.asMap(), this);
+  }
+
+  /**
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. The same key gives the same zeros; inside vmap they are the same for all examples. Integers and
+   * bool give float64.
+   *
+   * @param p the probability of 0, from 0 to 1
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array dropout(Number p) {
+    return (Array) call(Attention.DROPOUT, Map.of(), this, p);
+  }
+
+  /**
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. The same key gives the same zeros; inside vmap they are the same for all examples. Integers and
+   * bool give float64.
+   *
+   * @param p the probability of 0, from 0 to 1
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array dropout(Number p, Options options) {
+    return (Array) call(Attention.DROPOUT, options.asMap(), this, p);
+  }
+
+  /**
+   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
+   *
+   * @param k the keys, shape [… m d]
+   * @param v the values, shape [… m e]
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array scaledDotProductAttention(Array k, Array v) {
+    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, Map.of(), this, k, v);
+  }
+
+  /**
+   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
+   *
+   * @param k the keys, shape [… m d]
+   * @param v the values, shape [… m e]
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array scaledDotProductAttention(Array k, Array v, Options options) {
+    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, options.asMap(), this, k, v);
   }
 
   /**

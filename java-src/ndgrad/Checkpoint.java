@@ -8,6 +8,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Keys;
 import ndgrad.op.Reverse;
 
 /**
@@ -34,7 +35,7 @@ final class Checkpoint {
       return Lifted.apply(f, xs);
     }
     long start = Node.latest();
-    Random.Replay draws = new Random.Replay();
+    Keys.Replay draws = new Keys.Replay();
     List<Tensor> inputs = xs.stream().map(Checkpoint::point).toList();
     List<Tensor> outs = draws.run(() -> Lifted.apply(f, inputs));
     List<Tensor> moving = inputs.stream().filter(Tensor::requiresGrad).toList();
@@ -62,11 +63,11 @@ final class Checkpoint {
   private final class Run implements Rule.Joint {
     private final int arguments;
     private final List<Tensor> ins;
-    private final Random.Replay draws;
+    private final Keys.Replay draws;
     private final List<Node> closed;
     private Packing packing;
 
-    Run(List<Tensor> xs, List<Node> closed, Random.Replay draws) {
+    Run(List<Tensor> xs, List<Node> closed, Keys.Replay draws) {
       this.arguments = xs.size();
       this.draws = draws;
       this.closed = closed;

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Keys;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Samplers;
 import ndgrad.kernel.Storage;
@@ -21,7 +22,7 @@ import ndgrad.op.spec.Structural;
  */
 public final class Draw {
   private static final Draw PROCESS =
-      new Draw(() -> keyed(Random.nextKey()), null, false, true, new double[0]);
+      new Draw(() -> Keys.source(Keys.next()), null, false, true, new double[0]);
 
   private final Supplier<Samplers.Source> source;
   private final DType dtype;
@@ -47,37 +48,12 @@ public final class Draw {
   }
 
   static Draw from(Random.Key key) {
-    return new Draw(() -> keyed(key), null, false, true, new double[0]);
+    return new Draw(() -> Keys.source(key), null, false, true, new double[0]);
   }
 
   static Draw from(RandomGenerator generator) {
-    Samplers.Source shared =
-        new Samplers.Source() {
-          @Override
-          public RandomGenerator chunk(int chunk) {
-            return generator;
-          }
-
-          @Override
-          public boolean isParallel() {
-            return false;
-          }
-        };
+    Samplers.Source shared = Keys.source(generator);
     return new Draw(() -> shared, null, false, true, new double[0]);
-  }
-
-  private static Samplers.Source keyed(Random.Key key) {
-    return new Samplers.Source() {
-      @Override
-      public RandomGenerator chunk(int chunk) {
-        return key.stream(chunk);
-      }
-
-      @Override
-      public boolean isParallel() {
-        return true;
-      }
-    };
   }
 
   /**

@@ -163,6 +163,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code causal}.
+   *
+   * @param causal its value; each op says what it means
+   * @return new options
+   */
+  public Options causal(boolean causal) {
+    return with("causal", causal);
+  }
+
+  /**
    * These options with {@code ddof}.
    *
    * @param ddof its value; each op says what it means
@@ -323,6 +333,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code key}.
+   *
+   * @param key its value; each op says what it means
+   * @return new options
+   */
+  public Options key(Object key) {
+    return with("key", key);
+  }
+
+  /**
    * These options with {@code label-smoothing}.
    *
    * @param labelSmoothing its value; each op says what it means
@@ -360,6 +380,16 @@ public final class Options {
    */
   public Options m(int m) {
     return with("m", m);
+  }
+
+  /**
+   * These options with {@code mask}.
+   *
+   * @param mask its value; each op says what it means
+   * @return new options
+   */
+  public Options mask(Object mask) {
+    return with("mask", mask);
   }
 
   /**
@@ -430,6 +460,16 @@ public final class Options {
    */
   public Options ord(Object ord) {
     return with("ord", ord);
+  }
+
+  /**
+   * These options with {@code p}.
+   *
+   * @param p its value; each op says what it means
+   * @return new options
+   */
+  public Options p(Object p) {
+    return with("p", p);
   }
 
   /**
@@ -523,6 +563,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code scale}.
+   *
+   * @param scale its value; each op says what it means
+   * @return new options
+   */
+  public Options scale(Object scale) {
+    return with("scale", scale);
+  }
+
+  /**
    * These options with {@code side}.
    *
    * @param side its value; each op says what it means
@@ -580,6 +630,16 @@ public final class Options {
    */
   public Options stride(int... stride) {
     return with("stride", stride);
+  }
+
+  /**
+   * These options with {@code training}.
+   *
+   * @param training its value; each op says what it means
+   * @return new options
+   */
+  public Options training(boolean training) {
+    return with("training", training);
   }
 
   /**

@@ -2,10 +2,8 @@ package ndgrad;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import ndgrad.kernel.Keys;
 import ndgrad.kernel.Philox;
 
 /**
@@ -24,16 +22,8 @@ import ndgrad.kernel.Philox;
  * }</pre>
  */
 public final class Random {
-  private static final long DRAW = 0;
   private static final long SPLIT = 1;
   private static final long FOLD = 2;
-  private static final long CALL = 3;
-
-  /** The process's generator: each call takes the next key. */
-  private record Calls(Key key, AtomicLong count) {}
-
-  private static volatile Calls calls =
-      new Calls(key(new SplittableRandom().nextLong()), new AtomicLong());
 
   private Random() {}
 
@@ -46,7 +36,7 @@ public final class Random {
    * @param first the first word
    * @param second the second word
    */
-  public record Key(long first, long second) {
+  public record Key(long first, long second) implements Keys.Key {
 
     /**
      * Independent keys, to be used instead of this one.
@@ -83,11 +73,7 @@ public final class Random {
      * @return a new generator, for one thread at a time
      */
     public RandomGenerator generator() {
-      return stream(0);
-    }
-
-    RandomGenerator stream(long number) {
-      return new Philox(first, second, number, DRAW);
+      return Keys.stream(this, 0);
     }
 
     private Key child(long purpose, long number) {
@@ -113,46 +99,7 @@ public final class Random {
    * @param seed any number
    */
   public static void manualSeed(long seed) {
-    calls = new Calls(key(seed), new AtomicLong());
-  }
-
-  static Key nextKey() {
-    Replay replay = REPLAY.get();
-    return replay == null ? freshKey() : replay.next();
-  }
-
-  private static Key freshKey() {
-    Calls now = calls;
-    return now.key.child(CALL, now.count.getAndIncrement());
-  }
-
-  private static final ThreadLocal<Replay> REPLAY = new ThreadLocal<>();
-
-  /** The keys that a computation took from the process's generator, to be given to it again when it is repeated. */
-  static final class Replay {
-    private final List<Key> keys = new ArrayList<>();
-    private int at;
-    private Replay outer;
-
-    /** Runs a computation on this thread: for the first time, or with the keys of the first time. */
-    synchronized <T> T run(Supplier<T> body) {
-      outer = REPLAY.get();
-      at = 0;
-      REPLAY.set(this);
-      try {
-        return body.get();
-      } finally {
-        REPLAY.set(outer);
-        outer = null;
-      }
-    }
-
-    private Key next() {
-      if (at == keys.size()) {
-        keys.add(outer == null ? freshKey() : outer.next());
-      }
-      return keys.get(at++);
-    }
+    Keys.seed(seed);
   }
 
   /**

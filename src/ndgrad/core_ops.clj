@@ -2,7 +2,7 @@
 (in-ns 'ndgrad.core)
 
 (import
- '(ndgrad.op Activations Arithmetic Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Losses Normalization Rearranging Reductions Scans Selection Shapes Sorting)
+ '(ndgrad.op Activations Arithmetic Attention Comparison Convolution Creation Einsum Functions Indexing Joining Linalg Lookup Losses Normalization Rearranging Reductions Scans Selection Shapes Sorting)
  '(ndgrad.op.spec Structural))
 
 ;; The ops take over names of clojure.core.
@@ -31,8 +31,8 @@
    index-add matmul mm bmm dot inner outer ger vdot tensordot trace kron einsum conv2d conv1d
    max-pool2d avg-pool2d zeros ones empty full zeros-like ones-like empty-like full-like
    arange linspace logspace eye tri layer-norm rms-norm mse-loss l1-loss huber-loss
-   binary-cross-entropy-with-logits bce-with-logits cross-entropy nll-loss copy astype
-   broadcast-to expand select])
+   binary-cross-entropy-with-logits bce-with-logits cross-entropy nll-loss dropout
+   scaled-dot-product-attention copy astype broadcast-to expand select])
 
 (def ^{:arglists '([a b])
        :doc "The elementwise sum. Integers wrap; for bool it is the logical or.
@@ -2855,6 +2855,36 @@
   Example: (nd/nll-loss (nd/ones [3 4]) [0 3 1])"}
   nll-loss
   (call/function Losses/NLL_LOSS))
+
+(def ^{:arglists '([x] [x {:keys [p training key]}])
+       :doc "Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its
+  expectation (Srivastava and others, \"Dropout\", 2014). The gradient passes where the
+  element was kept; for it a truth value an element is remembered. The same key gives the
+  same zeros; inside vmap they are the same for all examples. Integers and bool give
+  float64.
+    x - the array
+    :p - the probability of 0, from 0 to 1; default 0.5
+    :training - when false the result is a copy; default true
+    :key - a key of ndgrad.random, or a java.util.random.RandomGenerator, to draw from; nil
+    for the process's generator; default nil
+  Example: (nd/dropout (nd/ones [3 4]) {:p 0.0})"}
+  dropout
+  (call/function Attention/DROPOUT))
+
+(def ^{:arglists '([q k v] [q k v {:keys [mask causal scale]}])
+       :doc "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention is all you
+  need\", 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query
+  that sees no key gives NaN.
+    q - the queries, shape [… n d]
+    k - the keys, shape [… m d]
+    v - the values, shape [… m e]
+    :mask - broadcast to [… n m]: truth values, true where a query sees a key, or numbers
+    that are added to the scores; nil for none; default nil
+    :causal - whether a query sees the keys up to its own position only; default false
+    :scale - what the scores are multiplied by; nil for 1 / √d; default nil
+  Example: (nd/scaled-dot-product-attention (nd/ones [3 4]) (nd/ones [5 4]) (nd/ones [5 2]))"}
+  scaled-dot-product-attention
+  (call/function Attention/SCALED_DOT_PRODUCT_ATTENTION))
 
 (def ^{:arglists '([x])
        :doc "A row-major copy that shares nothing with the array.

@@ -3,10 +3,8 @@ package ndgrad.autograd;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import ndgrad.DType;
 import ndgrad.GraphException;
@@ -22,9 +20,6 @@ import ndgrad.kernel.Strided;
 public final class Node {
   private static final AtomicLong CLOCK = new AtomicLong();
   private static final Strided[] NONE = {};
-
-  /** The gradients of one cotangent that are still to be handed out. */
-  private record Joint(Tensor cotangent, Tensor[] gradients) {}
 
   private final Rule rule;
   private final Object args;
@@ -42,7 +37,6 @@ public final class Node {
   private volatile List<UnaryOperator<Tensor>> hooks = List.of();
   private Tensor retaining;
   private Strided[] notes = NONE;
-  private Joint joint;
 
   private Node(Tensor leaf) {
     this.rule = null;
@@ -375,33 +369,10 @@ public final class Node {
     return notes;
   }
 
-  /**
-   * The gradient of one input out of a pass that makes those of all inputs that need one. The pass is made when the
-   * first of them is asked for.
-   *
-   * @param input which input
-   * @param cotangent the gradient of the output
-   * @param pass makes one gradient for each input, null for those that need none
-   * @return the gradient of the input
-   */
-  public synchronized Tensor joint(int input, Tensor cotangent, Supplier<Tensor[]> pass) {
-    if (joint == null || joint.cotangent != cotangent || joint.gradients[input] == null) {
-      joint = new Joint(cotangent, pass.get());
-    }
-    Tensor[] gradients = joint.gradients;
-    Tensor gradient = gradients[input];
-    gradients[input] = null;
-    if (Arrays.stream(gradients).allMatch(Objects::isNull)) {
-      joint = null;
-    }
-    return gradient;
-  }
-
-  synchronized void free() {
+  void free() {
     if (rule != null) {
       saved = new Tensor[0];
       notes = NONE;
-      joint = null;
       freed = true;
     }
   }

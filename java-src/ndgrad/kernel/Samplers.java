@@ -101,6 +101,33 @@ public final class Samplers {
   }
 
   /**
+   * Draws a row-major array of truth values.
+   *
+   * @param shape the shape
+   * @param source where the bits come from
+   * @param p the probability of true, from 0 to 1, taken in units of 2⁻³²
+   * @return a fresh array
+   */
+  public static Strided truths(int[] shape, Source source, double p) {
+    Strided out = Strided.zeros(DType.BOOL, shape);
+    boolean[] a = (boolean[]) out.array();
+    long bound = Math.round(p * 0x1p32);
+    chunks(
+        a.length,
+        source,
+        (g, from, to) -> {
+          for (int i = from; i < to; i += 2) {
+            long bits = g.nextLong();
+            a[i] = bits >>> 32 < bound;
+            if (i + 1 < to) {
+              a[i + 1] = (bits & 0xFFFFFFFFL) < bound;
+            }
+          }
+        });
+    return out;
+  }
+
+  /**
    * A random order of 0 to n-1: the shuffle of Fisher and Yates, as Durstenfeld wrote it.
    *
    * @param n how many numbers

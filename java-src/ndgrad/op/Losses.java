@@ -106,7 +106,8 @@ public final class Losses {
               "huber-loss",
               "x, target, delta = 1, reduction: word = mean",
               "The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5"
-                  + " delta) elsewhere (Huber, \"Robust estimation of a location parameter\", 1964).",
+                  + " delta) elsewhere (Huber, \"Robust estimation of a location parameter\","
+                  + " 1964).",
               "huber_loss(a, b, reduction=reduction, delta=float(delta))")
           .param("delta", "where the loss turns from quadratic to linear, a positive number")
           .samples("#x [3 4] #x [3 4] {:delta 2.5}", "#x [3] #x [3] {:delta 0.5 :reduction :none}")
@@ -146,7 +147,8 @@ public final class Losses {
     return loss(name, parameters, doc + " " + CLASSES)
         .param("target", "the class of each prediction: integers, of the shape without the axis")
         .param("axis", "the axis along which the classes are")
-        .param("ignore-index", "a target whose loss and gradient are 0, and which the mean leaves out")
+        .param(
+            "ignore-index", "a target whose loss and gradient are 0, and which the mean leaves out")
         .domain(-3, 3)
         .fails(IndexException.class, "#x [2 3] [0 3]", "#x [2 3] [0 -1]")
         .fails(DTypeException.class, "#x [2 3] [0.0 1.0]")
@@ -208,8 +210,8 @@ public final class Losses {
       classes(
               "nll-loss",
               "x, target, axis: int = -1, reduction: word = mean, ignore-index: int = nil",
-              "The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the"
-                  + " negative log-likelihood. On logits, cross-entropy does both at once.")
+              "The mean of -x[target] for logarithms of probabilities, such as log-softmax gives:"
+                  + " the negative log-likelihood. On logits, cross-entropy does both at once.")
           .param("x", "the logarithms of probabilities")
           .oracle(
               "torch.nn.functional.nll_loss(torch.moveaxis(torch.as_tensor(np.multiply(x, 1.0)),"
@@ -272,8 +274,7 @@ public final class Losses {
     Tensor picked =
         Shapes.SQUEEZE.of(Sorting.TAKE_ALONG_AXIS.of(x, Shapes.UNSQUEEZE.of(safe, -1), -1), -1);
     Tensor rows = Arithmetic.NEG.of(picked);
-    return reduced(
-        a, kept.isPresent() ? Selection.WHERE.of(kept.get(), rows, 0) : rows, target);
+    return reduced(a, kept.isPresent() ? Selection.WHERE.of(kept.get(), rows, 0) : rows, target);
   }
 
   /** Negative positions count from the end elsewhere, but there are no negative classes. */
@@ -362,8 +363,7 @@ public final class Losses {
     Tensor up = kept.isPresent() ? Selection.WHERE.of(kept.get(), g, 0) : g;
     Tensor hot = Axes.cast(Lookup.ONE_HOT.of(safe, Math.max(1, classes)), logits.dtype());
     Tensor smooth =
-        Arithmetic.ADD.of(
-            Arithmetic.MUL.of(hot, 1 - smoothing), smoothing / Math.max(1, classes));
+        Arithmetic.ADD.of(Arithmetic.MUL.of(hot, 1 - smoothing), smoothing / Math.max(1, classes));
     Tensor difference = Arithmetic.SUB.of(Activations.SOFTMAX.of(logits, -1), smooth);
     return Arithmetic.MUL.of(difference, Shapes.UNSQUEEZE.of(up, -1));
   }

@@ -53,12 +53,7 @@ final class NormPasses {
   /** Of g, weight, x, mean, scale, level, tilt: scale (g weight - level - (x - mean) tilt). */
   private static final Program GRADIENT =
       Program.of(
-          in(4)
-              .times(
-                  in(0)
-                      .times(in(1))
-                      .minus(in(5))
-                      .minus(in(2).minus(in(3)).times(in(6)))));
+          in(4).times(in(0).times(in(1)).minus(in(5)).minus(in(2).minus(in(3)).times(in(6)))));
 
   /** Of g, x, mean, scale: the sums of g (x - mean) scale. */
   private static final Reduction WEIGHTS =
@@ -143,20 +138,22 @@ final class NormPasses {
    * @param node the application: what it saved and noted
    * @param centred whether the mean was subtracted
    * @param dims how many of the last dimensions were normalised together
+   * @param needed which of them are asked for
    * @param cotangent the gradient of the result
-   * @return one an input; null for those that need none
+   * @return one an input; null for those not asked for
    */
-  static Tensor[] backward(Node node, boolean centred, int dims, Tensor cotangent) {
+  static Tensor[] backward(
+      Node node, boolean centred, int dims, boolean[] needed, Tensor cotangent) {
     DType dtype = cotangent.dtype();
     Shape shape = Shape.of(cotangent.layout(), dims);
-    Strided dx = node.needs(0) ? Strided.zeros(dtype, cotangent.shape()) : null;
+    Strided dx = needed[0] ? Strided.zeros(dtype, cotangent.shape()) : null;
     int blocks = Blocks.count(shape.rows, shape.length);
-    Strided dws = node.needs(1) ? Strided.zeros(dtype, blocks, shape.length) : null;
-    Strided dbs = node.needs(2) ? Strided.zeros(dtype, blocks, shape.length) : null;
+    Strided dws = needed[1] ? Strided.zeros(dtype, blocks, shape.length) : null;
+    Strided dbs = needed[2] ? Strided.zeros(dtype, blocks, shape.length) : null;
     if (cotangent.size() > 0) {
       Strided g = shape.of(cotangent.strided());
-      Strided x = node.needs(0) || node.needs(1) ? shape.of(node.in(0).strided()) : g;
-      Strided weight = node.needs(0) ? shape.row(node.in(1).strided()) : scalar(1);
+      Strided x = needed[0] || needed[1] ? shape.of(node.in(0).strided()) : g;
+      Strided weight = needed[0] ? shape.row(node.in(1).strided()) : scalar(1);
       Strided[] notes = node.notes();
       Blocks.run(
           shape.rows,
@@ -184,7 +181,12 @@ final class NormPasses {
   }
 
   private static void gradient(
-      Strided to, boolean centred, Strided g, Strided weight, Strided x, Strided mean,
+      Strided to,
+      boolean centred,
+      Strided g,
+      Strided weight,
+      Strided x,
+      Strided mean,
       Strided scale) {
     DType dtype = to.dtype();
     int count = to.layout().dim(0);

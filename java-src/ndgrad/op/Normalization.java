@@ -53,8 +53,9 @@ public final class Normalization {
       layer(
               "layer-norm",
               "x, weight = nil, bias = nil, axis: axes = -1, eps: number = 1e-5",
-              "(x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance"
-                  + " over the axes (Ba, Kiros and Hinton, \"Layer normalization\", 2016).")
+              "(x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased)"
+                  + " variance over the axes (Ba, Kiros and Hinton, \"Layer normalization\","
+                  + " 2016).")
           .param("bias", "what is added in the end; nil for 0. Of the lengths of the axes")
           .oracle(
               "(lambda ax, last, of: torch.moveaxis(torch.nn.functional.layer_norm(torch.moveaxis("
@@ -63,9 +64,9 @@ public final class Normalization {
                   + AXES
                   + ", tuple(range(-len("
                   + AXES
-                  + "), 0)), lambda v: None if v is None else"
-                  + " torch.as_tensor(np.array(v, np.multiply(np.zeros((), np.result_type(x, *(p for p"
-                  + " in (weight, bias) if p is not None))), 1.0).dtype)))")
+                  + "), 0)), lambda v: None if v is None else torch.as_tensor(np.array(v,"
+                  + " np.multiply(np.zeros((), np.result_type(x, *(p for p in (weight, bias) if p"
+                  + " is not None))), 1.0).dtype)))")
           .samples(
               "#x [3 4]",
               "#x [3 4] #x [4] #x [4]",
@@ -106,10 +107,10 @@ public final class Normalization {
           .vjp(0, "x weight", (n, a, g) -> gradient(n, a, 0, g))
           .vjp(1, "x", (n, a, g) -> gradient(n, a, 1, g))
           .vjp(2, "", (n, a, g) -> gradient(n, a, 2, g))
+          .vjpTogether(Normalization::gradients)
           .noting(
               (a, in) ->
-                  NormPasses.forward(
-                      a.flag("centred"), a.integer("dims"), a.number("eps"), in));
+                  NormPasses.forward(a.flag("centred"), a.integer("dims"), a.number("eps"), in));
 
   private static Tensor normalised(Args a, boolean centred, Optional<Tensor> bias) {
     Tensor x = a.tensor("x");
@@ -167,14 +168,27 @@ public final class Normalization {
   }
 
   private static Tensor gradient(Node n, Args a, int input, Tensor g) {
-    boolean centred = a.flag("centred");
-    int dims = a.integer("dims");
+    boolean[] needed = new boolean[3];
+    needed[input] = true;
+    return gradients(n, a, needed, g)[input];
+  }
+
+  /** By the kernel; where that must be recorded, in ops. */
+  private static Tensor[] gradients(Node n, Args a, boolean[] needed, Tensor g) {
     if (n.notes().length > 0 && g.level() == 0 && !GradMode.isEnabled()) {
-      return n.joint(input, g, () -> NormPasses.backward(n, centred, dims, g));
+      return NormPasses.backward(n, a.flag("centred"), a.integer("dims"), needed, g);
     }
+    Tensor[] out = new Tensor[3];
+    Arrays.setAll(out, i -> needed[i] ? recorded(n, a, i, g) : null);
+    return out;
+  }
+
+  private static Tensor recorded(Node n, Args a, int input, Tensor g) {
     if (input == 2) {
       return sumTo(g, n, 2);
     }
+    boolean centred = a.flag("centred");
+    int dims = a.integer("dims");
     Tensor x = n.in(0);
     int[] axes = IntStream.range(x.ndim() - dims, x.ndim()).toArray();
     Tensor distance = centred ? Arithmetic.SUB.of(x, mean(x, axes)) : x;

@@ -21,8 +21,8 @@ import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /**
- * A loss that is a scalar expression of each element of an array and of its target, and perhaps of a
- * further number. The sum is made while the expression is computed, and the gradient is one pass.
+ * A loss that is a scalar expression of each element of an array and of its target, and perhaps of
+ * a further number. The sum is made while the expression is computed, and the gradient is one pass.
  */
 final class PointLoss {
   private static final List<String> INPUTS = List.of("x", "target", "delta");
@@ -67,16 +67,14 @@ final class PointLoss {
         Spec.define(spec.name() + "-gradient", OPERANDS.substring(0, 3 * count + 1))
             .internal()
             .elementwise(Typing.PROMOTE, slope.times(Expr.in(count)));
-    String saves =
-        Arrays.stream(read).mapToObj(INPUTS::get).collect(Collectors.joining(" "));
+    String saves = Arrays.stream(read).mapToObj(INPUTS::get).collect(Collectors.joining(" "));
     spec.vjp(
         input,
         saves,
         (n, a, g) -> {
           Object[] ins = new Object[count + 1];
           Arrays.setAll(ins, i -> i < count ? n.in(read[i]) : Axes.spread(g, n, a));
-          return Structural.sumTo(
-              (Tensor) product.call(ins), n.layout(input), n.dtype(input));
+          return Structural.sumTo((Tensor) product.call(ins), n.layout(input), n.dtype(input));
         });
   }
 

@@ -36,6 +36,7 @@ public final class Registry {
           Creation.class,
           Normalization.class,
           Losses.class,
+          Attention.class,
           Structural.class);
 
   private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();

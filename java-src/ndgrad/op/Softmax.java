@@ -106,8 +106,7 @@ final class Softmax {
             args,
             out,
             g,
-            (axes, o) ->
-                LOG_GRADIENT.run(o[2], dtype, o[0], o[1], reduced(SUM, axes, dtype, o[1])))
+            (axes, o) -> LOG_GRADIENT.run(o[2], dtype, o[0], o[1], reduced(SUM, axes, dtype, o[1])))
         : Arithmetic.SUB.of(g, Arithmetic.MUL.of(Functions.EXP.of(out), sum(g, args)));
   }
 
@@ -121,7 +120,9 @@ final class Softmax {
     return Arithmetic.SUB.of(t, sum(Arithmetic.MUL.of(Functions.EXP.of(out), t), args));
   }
 
-  /** Whether nothing would be recorded, so that a kernel may take the place of differentiable ops. */
+  /**
+   * Whether nothing would be recorded, so that a kernel may take the place of differentiable ops.
+   */
   private static boolean plain(Tensor out, Tensor g) {
     return !GradMode.isEnabled() && out.level() == 0 && g.level() == 0;
   }
@@ -149,8 +150,12 @@ final class Softmax {
     }
     Strided[] rows = new Strided[operands.length];
     for (int k = 0; k < rows.length; k++) {
-      rows[k] = operands[k].with(Layout.of(new int[] {groups, length}, new int[] {length, 1},
-          operands[k].layout().offset()));
+      rows[k] =
+          operands[k].with(
+              Layout.of(
+                  new int[] {groups, length},
+                  new int[] {length, 1},
+                  operands[k].layout().offset()));
     }
     int[] last = {1};
     Blocks.run(

@@ -6,8 +6,8 @@ import ndgrad.ArgumentException;
 /**
  * Adam as PyTorch's {@code torch.optim.Adam} has it (Kingma and Ba, "Adam: a method for stochastic
  * optimization", 2015): with d = g + weightDecay p, m = β₁ m + (1 - β₁) d and v = β₂ v + (1 - β₂)
- * d², at step t a parameter becomes p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 -
- * β₂ᵗ).
+ * d², at step t a parameter becomes p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ = v /
+ * (1 - β₂ᵗ).
  *
  * @param lr the learning rate
  * @param beta1 the factor of the moving average m of gradients

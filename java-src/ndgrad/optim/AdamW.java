@@ -4,10 +4,10 @@ import java.util.List;
 import ndgrad.ArgumentException;
 
 /**
- * AdamW as PyTorch's {@code torch.optim.AdamW} has it (Loshchilov and Hutter, "Decoupled weight decay
- * regularization", 2019): with m = β₁ m + (1 - β₁) g and v = β₂ v + (1 - β₂) g², at step t a
- * parameter becomes (1 - lr weightDecay) p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ = v /
- * (1 - β₂ᵗ).
+ * AdamW as PyTorch's {@code torch.optim.AdamW} has it (Loshchilov and Hutter, "Decoupled weight
+ * decay regularization", 2019): with m = β₁ m + (1 - β₁) g and v = β₂ v + (1 - β₂) g², at step t a
+ * parameter becomes (1 - lr weightDecay) p - lr m̂ / (√v̂ + eps), where m̂ = m / (1 - β₁ᵗ) and v̂ =
+ * v / (1 - β₂ᵗ).
  *
  * @param lr the learning rate
  * @param beta1 the factor of the moving average m of gradients

@@ -2,16 +2,16 @@ package ndgrad.optim;
 
 import java.util.ArrayList;
 import java.util.List;
-import ndgrad.Array;
 import ndgrad.ArgumentException;
+import ndgrad.Array;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
 
 /**
- * A way to update parameters from gradients: the numbers that govern it. Immutable; what it remembers
- * of a parameter from step to step, its slots, is passed in and out. Each update of a parameter is a
- * single pass over it, its gradient and its slots.
+ * A way to update parameters from gradients: the numbers that govern it. Immutable; what it
+ * remembers of a parameter from step to step, its slots, is passed in and out. Each update of a
+ * parameter is a single pass over it, its gradient and its slots.
  */
 public sealed interface Rule permits Sgd, Adam, AdamW {
 
@@ -84,8 +84,8 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
     if (!param.isLeaf()) {
       throw new GraphException(
           name()
-              + ": cannot update the result of a tracked op in place; pass the leaf, or use the form"
-              + " that makes new arrays",
+              + ": cannot update the result of a tracked op in place; pass the leaf, or use the"
+              + " form that makes new arrays",
           "op",
           name(),
           "shape",
@@ -108,7 +108,8 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
    * @param grad its gradient, of its shape and dtype
    * @param state its slots
    * @param step 1 for its first update
-   * @return the new parameter, a leaf that requires a gradient if the old one did, and the new slots
+   * @return the new parameter, a leaf that requires a gradient if the old one did, and the new
+   *     slots
    * @throws ShapeException when shapes differ
    * @throws DTypeException when dtypes differ or are not floating
    */

@@ -4,10 +4,10 @@ import java.util.List;
 import ndgrad.ArgumentException;
 
 /**
- * Stochastic gradient descent as PyTorch's {@code torch.optim.SGD} has it (Sutskever and others, "On
- * the importance of initialization and momentum in deep learning", 2013): with d = g + weightDecay p
- * and the buffer b = momentum b + (1 - dampening) d, which is d at the first step, a parameter
- * becomes p - lr b, or with Nesterov's momentum p - lr (d + momentum b).
+ * Stochastic gradient descent as PyTorch's {@code torch.optim.SGD} has it (Sutskever and others,
+ * "On the importance of initialization and momentum in deep learning", 2013): with d = g +
+ * weightDecay p and the buffer b = momentum b + (1 - dampening) d, which is d at the first step, a
+ * parameter becomes p - lr b, or with Nesterov's momentum p - lr (d + momentum b).
  *
  * @param lr the learning rate
  * @param momentum the factor of the buffer; 0 for none
@@ -28,7 +28,8 @@ public record Sgd(
   public Sgd {
     Rule.requireRates(lr, weightDecay);
     if (!(momentum >= 0)) {
-      throw new ArgumentException("momentum must not be negative, got " + momentum, "value", momentum);
+      throw new ArgumentException(
+          "momentum must not be negative, got " + momentum, "value", momentum);
     }
     if (nesterov && (momentum == 0 || dampening != 0)) {
       throw new ArgumentException(

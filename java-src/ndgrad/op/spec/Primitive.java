@@ -75,6 +75,21 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     Tensor apply(Node node, Args args, int input, Tensor cotangent);
   }
 
+  /** The vector-Jacobian products of all inputs together. */
+  @FunctionalInterface
+  public interface VjpTogether {
+    /**
+     * The gradients of the inputs.
+     *
+     * @param node saved values, shapes and dtypes of the application
+     * @param args the options of the call; arrays only through the node
+     * @param needed which inputs' gradients are asked for
+     * @param cotangent the gradient of the output
+     * @return one an input; null where none was asked for
+     */
+    Tensor[] apply(Node node, Args args, boolean[] needed, Tensor cotangent);
+  }
+
   /** The Jacobian-vector product. */
   @FunctionalInterface
   public interface Jvp {
@@ -94,6 +109,19 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   record EachGradient(String saves, VjpEach rule) {}
 
+  /** What the tape keeps of an op whose gradients are found together. */
+  private record Together(Primitive op, VjpTogether rule) implements Rule.Joint {
+    @Override
+    public String name() {
+      return op.name();
+    }
+
+    @Override
+    public Tensor[] vjps(Node node, boolean[] needed, Tensor cotangent) {
+      return rule.apply(node, (Args) node.args(), needed, cotangent);
+    }
+  }
+
   private static final int OUT = -1;
   private static final int FROM = -2;
 
@@ -103,6 +131,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   private final Noting noting;
   private final Map<Integer, Gradient> gradients;
   private final EachGradient each;
+  private final Rule rule;
   private final Map<Integer, int[]> saves = new HashMap<>();
   private final int[] eachSaves;
 
@@ -117,6 +146,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     this.noting = noting;
     this.gradients = Map.copyOf(gradients);
     this.each = each;
+    this.rule = spec.together() == null ? this : new Together(this, spec.together());
     gradients.forEach((i, g) -> saves.put(i, positions(g.saves)));
     this.eachSaves = each == null ? new int[0] : positions(each.saves);
   }
@@ -182,7 +212,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   /** The application on the tape, with what the rules of the needed inputs read. */
   private Node node(Args args, Tensor[] ins, Tensor out, boolean[] needed) {
-    Node node = new Node(this, args.withoutTensors(), ins, out.layout(), out.dtype());
+    Node node = new Node(rule, args.withoutTensors(), ins, out.layout(), out.dtype());
     for (int i = 0; i < ins.length; i++) {
       if (needed[i]) {
         for (int saved : each != null ? eachSaves : saves.get(i)) {

@@ -54,6 +54,7 @@ public final class Spec {
   private final Map<String, String> paramDocs = new HashMap<>();
   private final Map<Integer, Primitive.Gradient> gradients = new HashMap<>();
   private Primitive.EachGradient each;
+  private Primitive.VjpTogether together;
   private Primitive.Jvp jvp;
   private Batch.Rule batch;
   private String doc = "";
@@ -267,6 +268,18 @@ public final class Spec {
   }
 
   /**
+   * The gradients of all inputs, where one pass makes them; what it may read of the arguments is said by
+   * {@link #vjp}, whose rules give the same.
+   *
+   * @param rule the vector-Jacobian products, written in differentiable ops where they are recorded
+   * @return this
+   */
+  public Spec vjpTogether(Primitive.VjpTogether rule) {
+    together = rule;
+    return this;
+  }
+
+  /**
    * The tangent of the result, where that is cheaper than what follows from the gradients.
    *
    * @param rule the Jacobian-vector product, written in differentiable ops
@@ -471,6 +484,10 @@ public final class Spec {
    */
   public boolean isLinear() {
     return linear;
+  }
+
+  Primitive.VjpTogether together() {
+    return together;
   }
 
   Primitive.Jvp jvp() {
