@@ -164,7 +164,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    */
   public static Array of(Object nested, DType dtype) {
     try {
-      return of(new Tensor(Structural.converted(Nested.array(nested), dtype)));
+      return of(new Tensor(Nested.array(nested, dtype)));
     } catch (NdException e) {
       throw e.during("array");
     }
@@ -190,15 +190,19 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws DTypeException when it is no such array
    */
   public static Array wrap(Object primitives, int... shape) {
-    Storage storage = new Storage(primitives);
-    Layout layout = Layout.of(shape.clone());
-    if (layout.size() != storage.length()) {
-      throw new ShapeException(
-          "wrap: an array of shape " + layout + " has " + layout.size() + " elements, the primitive array "
-              + storage.length(),
-          "op", "wrap", "shape", layout.shape(), "length", storage.length());
+    try {
+      Storage storage = new Storage(primitives);
+      Layout layout = Layout.of(shape.clone());
+      if (layout.size() != storage.length()) {
+        throw new ShapeException(
+            "an array of shape " + layout + " has " + layout.size() + " elements, the primitive array "
+                + storage.length(),
+            "shape", layout.shape(), "length", storage.length());
+      }
+      return of(new Tensor(new Strided(storage, layout)));
+    } catch (NdException e) {
+      throw e.during("wrap");
     }
-    return of(new Tensor(new Strided(storage, layout)));
   }
 
   /** {@inheritDoc} */
@@ -390,7 +394,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   @Override
   public Iterator<Array> iterator() {
     if (ndim() == 0) {
-      throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", List.of());
+      throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", List.of())
+          .during("seq");
     }
     return new Iterator<>() {
       private int next;

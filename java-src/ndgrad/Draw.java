@@ -140,7 +140,8 @@ public final class Draw {
   public Array uniform(double low, double high, int... shape) {
     check(
         low <= high && Double.isFinite(high - low),
-        "uniform needs finite low <= high, got ",
+        "uniform",
+        "needs finite low <= high, got ",
         low,
         high);
     return reals(shape, Samplers.uniform(low, high, real()));
@@ -170,7 +171,8 @@ public final class Draw {
   public Array normal(double mean, double std, int... shape) {
     check(
         std >= 0 && Double.isFinite(std + mean),
-        "normal needs a finite mean and std >= 0, got ",
+        "normal",
+        "needs a finite mean and std >= 0, got ",
         mean,
         std);
     return reals(shape, Samplers.normal(mean, std));
@@ -187,7 +189,7 @@ public final class Draw {
    */
   public Array normal(Array mean, Array std, int... shape) {
     for (double s : std.toDoubleArray()) {
-      check(s >= 0, "normal needs std >= 0, got ", s);
+      check(s >= 0, "normal", "needs std >= 0, got ", s);
     }
     return combined(like(mean, std).randn(shape).mul(std).add(mean), shape);
   }
@@ -205,7 +207,7 @@ public final class Draw {
               + ", the shape asked for is "
               + Arrays.toString(shape),
           "shapes",
-          java.util.List.of(made.tensor().layout().toString(), Arrays.toString(shape)));
+          java.util.List.of(made.shape(), shape));
     }
     Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
     return requiresGrad ? converted.requiresGrad(true) : converted;
@@ -226,7 +228,8 @@ public final class Draw {
   public Array truncatedNormal(double mean, double std, double low, double high, int... shape) {
     check(
         std > 0 && Double.isFinite(std + mean) && low < high,
-        "truncated-normal needs a finite mean, std > 0 and low < high, got ",
+        "truncated-normal",
+        "needs a finite mean, std > 0 and low < high, got ",
         mean,
         std,
         low,
@@ -244,7 +247,10 @@ public final class Draw {
    */
   public Array exponential(double scale, int... shape) {
     check(
-        scale >= 0 && Double.isFinite(scale), "exponential needs a finite scale >= 0, got ", scale);
+        scale >= 0 && Double.isFinite(scale),
+        "exponential",
+        "needs a finite scale >= 0, got ",
+        scale);
     return reals(shape, Samplers.exponential(scale));
   }
 
@@ -261,7 +267,8 @@ public final class Draw {
   public Array randint(long low, long high, int... shape) {
     if (low >= high) {
       throw new ArgumentException(
-          "randint needs low < high, got " + low + " and " + high, "low", low, "high", high);
+              "needs low < high, got " + low + " and " + high, "low", low, "high", high)
+          .during("randint");
     }
     DType d = orElse(DType.INT64);
     if (d == DType.BOOL || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
@@ -286,7 +293,7 @@ public final class Draw {
    * @throws ArgumentException when p is not from 0 to 1
    */
   public Array bernoulli(double p, int... shape) {
-    check(p >= 0 && p <= 1, "bernoulli needs a probability from 0 to 1, got ", p);
+    check(p >= 0 && p <= 1, "bernoulli", "needs a probability from 0 to 1, got ", p);
     return bernoulli(Array.scalar(p), shape);
   }
 
@@ -300,7 +307,7 @@ public final class Draw {
    */
   public Array bernoulli(Array p, int... shape) {
     for (double q : p.toDoubleArray()) {
-      check(q >= 0 && q <= 1, "bernoulli needs probabilities from 0 to 1, got ", q);
+      check(q >= 0 && q <= 1, "bernoulli", "needs probabilities from 0 to 1, got ", q);
     }
     DType d = orElse(DType.BOOL);
     return leaf(
@@ -352,30 +359,32 @@ public final class Draw {
   public Array choice(int n, int... size) {
     long count = Layout.of(size.clone()).size();
     if (count > 0 && n <= 0 || n < 0) {
-      throw new ArgumentException(
-          "choice: there must be something to choose from, got n = " + n, "n", n);
+      throw new ArgumentException("there must be something to choose from, got n = " + n, "n", n)
+          .during("choice");
     }
     if (weights.length > 0 && weights.length != n) {
       throw new ArgumentException(
-          "choice: expected one probability for each of " + n + " elements, got " + weights.length,
-          "n",
-          n,
-          "probabilities",
-          weights.length);
+              "expected one probability for each of " + n + " elements, got " + weights.length,
+              "n",
+              n,
+              "probabilities",
+              weights.length)
+          .during("choice");
     }
     long able = weights.length == 0 ? n : Arrays.stream(weights).filter(w -> w > 0).count();
     if (!replace && count > able) {
       throw new ArgumentException(
-          "choice: cannot take "
-              + count
-              + " out of "
-              + able
-              + " elements without replacement; they are those whose"
-              + " probability is not 0",
-          "size",
-          count,
-          "n",
-          able);
+              "cannot take "
+                  + count
+                  + " out of "
+                  + able
+                  + " elements without replacement; they are those whose"
+                  + " probability is not 0",
+              "size",
+              count,
+              "n",
+              able)
+          .during("choice");
     }
     return leaf(orElse(DType.INT64), () -> chosen(n, size.clone()));
   }
@@ -471,13 +480,11 @@ public final class Draw {
   private static int length(Array x, String op) {
     if (x.ndim() == 0) {
       throw new ShapeException(
-          op
-              + ": needs an array of at least one dimension, got a 0-d array; an integer n stands"
-              + " for 0 to n-1",
-          "op",
-          op,
-          "shape",
-          new int[0]);
+              "needs an array of at least one dimension, got a 0-d array; an integer n stands"
+                  + " for 0 to n-1",
+              "shape",
+              new int[0])
+          .during(op);
     }
     return x.shape()[0];
   }
@@ -518,10 +525,11 @@ public final class Draw {
     return new Strided(new Storage(a), Layout.of(a.length));
   }
 
-  private static void check(boolean fits, String message, double... values) {
+  private static void check(boolean fits, String op, String message, double... values) {
     if (!fits) {
       String given = Arrays.toString(values);
-      throw new ArgumentException(message + given.substring(1, given.length() - 1), "given", given);
+      throw new ArgumentException(message + given.substring(1, given.length() - 1), "given", given)
+          .during(op);
     }
   }
 }

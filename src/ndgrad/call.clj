@@ -29,8 +29,9 @@
 (defn fail
   "Throws ArgumentException: what `op` `expected`, and what it got."
   [op expected got]
-  (throw (ArgumentException. (str op ": expected " expected ", got " (Coerce/show got))
-                             (object-array ["op" op "value" (Coerce/show got)]))))
+  (throw (.during (ArgumentException. (str "expected " expected ", got " (Coerce/show got))
+                                      (object-array ["value" (Coerce/show got)]))
+                  op)))
 
 (defn array
   "The Array that argument `x` of `op` is or stands for."
@@ -48,9 +49,9 @@
   (when-not (or (nil? options) (map? options))
     (fail op "options as a map or keyword arguments" options))
   (when-let [unknown (first (remove (set known) (keys options)))]
-    (throw (ArgumentException.
-             (str op ": unknown option " (Coerce/show unknown) "; it takes " (pr-str known))
-             (object-array ["op" op "option" (Coerce/show unknown)])))))
+    (throw (.during (ArgumentException. (str "unknown option " (Coerce/show unknown) "; it takes " (pr-str known))
+                                        (object-array ["option" (Coerce/show unknown)]))
+                    op))))
 
 (defn options
   "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."

@@ -19,7 +19,8 @@
    (java.util List Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
    (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll
-           Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)))
+           Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
+   (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
 
@@ -27,9 +28,11 @@
 ;; nested data and lists of Arrays
 
 (defn- callable [f]
-  (if (and (instance? Function f) (not (ifn? f)))
-    (fn [x] (.apply ^Function f x))
-    f))
+  (cond
+    (ifn? f) f
+    (instance? Function f) (fn [x] (.apply ^Function f x))
+    :else (throw (ArgumentException. (str "expected a function to transform, got " (Coerce/show f))
+                                     (object-array ["value" (Coerce/show f)])))))
 
 (defn- array? [x] (instance? Array x))
 (defn- floating? [x] (and (array? x) (.isFloating (.dtype ^Array x))))

@@ -132,6 +132,12 @@
                     #"^backward!: expected an Array, got 3$" #(nd/backward! 3)
                     #"^array: unknown option :axis; it takes \[:dtype :requires-grad\]$" #(nd/array [1] {:axis 0})
                     #"^rand: shape must be an integer or a list of integers, got nil$" #(r/rand nil)
+                    #"^wrap: an array of shape \[2\] has 2 elements, the primitive array 3$" #(nd/wrap (double-array 3) [2])
+                    #"^item: needs an array with exactly one element" #(nd/item [1 2])
+                    #"^rand: expected a key as made by `key` or `split`, got 3$" #(r/rand [2] {:key 3})
+                    #"^uniform: needs finite low <= high, got 2\.0, 1\.0$" #(r/uniform 2 1 [2])
+                    #"^choice: cannot take 5 out of 3" #(r/choice 3 5 {:replace false})
+                    #"^permutation: needs an array" #(r/permutation 1.5)
                     #"^roll: 0 shifts do not fit 1 axes$" #(nd/roll [[1 2]] [] {:axis 1})}]
       (is (thrown-with-msg? NdException re (f)))))
   (testing "walk no sequence to its end"
@@ -142,7 +148,35 @@
 (deftest data
   (is (= {:op "add" :shapes [[2] [3]]} (nd/error-data (try (nd/+ [1 2] [1 2 3]) (catch ShapeException e e)))))
   (is (= {:op "exp" :value "nil"} (nd/error-data (try (nd/exp nil) (catch ArgumentException e e)))))
+  (is (= [[2] [4]] (:shapes (nd/error-data (try (nd/set! (nd/zeros [4]) [:all] [1 2]) (catch ShapeException e e))))))
+  (is (= [2] (:mask (nd/error-data (try (nd/get [1 2 3] [true false]) (catch IndexException e e))))))
   (is (= "detach" (:op (nd/error-data (try (nd/detach "x") (catch ArgumentException e e)))))))
+
+(deftest integers-that-do-not-fit
+  (testing "32 bits are refused wherever the host gives them; arrays wrap, as in NumPy"
+    (doseq [f [#(nd/array 3000000000 {:dtype :int32})
+               #(nd/array [[1] [3000000000]] {:dtype :int32})
+               #(nd/array [[1 3000000000N]] :dtype :int32)
+               #(nd/set! (nd/zeros [2] {:dtype :int32}) [0] 3000000000)
+               #(nd/set! (nd/zeros [2] {:dtype :int32}) [:all] [1 3000000000])]]
+      (is (thrown? NdException (f))))
+    (is (thrown-with-msg? DTypeException #"^array: the number 3000000000 does not fit int32; ask for int64$"
+                          (nd/array [1 3000000000] {:dtype :int32})))
+    (is (= [-1294967296] (nd/tolist (nd/array (long-array [3000000000]) {:dtype :int32}))))
+    (is (= [2147483647] (nd/tolist (nd/array [3e9] {:dtype :int32}))))))
+
+(deftest bytes-and-shorts
+  (is (= [1 -2] (nd/tolist (nd/array (byte-array [1 -2])))))
+  (is (= [[1 2] [3 4]] (nd/tolist (nd/array (into-array [(short-array [1 2]) (short-array [3 4])])))))
+  (is (= :int32 (nd/dtype (byte-array [1]))))
+  (is (= [1.0 2.0] (nd/tolist (nd/exp (nd/log (nd/array (byte-array [1 2]) {:dtype :float64}))))))
+  (is (thrown-with-msg? ArgumentException #"^array: cannot make an array of a char\[\] of length 2; "
+                        (nd/array (char-array "ab")))))
+
+(deftest transforms-take-functions
+  (doseq [f [#(nd/vjp 3 1.0) #(nd/jvp nil [1.0] [1.0]) #((nd/grad (nd/ones [2])) 1.0) #(nd/hvp 1/2 1.0 1.0)
+             #((nd/jacobian "f") [1.0])]]
+    (is (thrown-with-msg? ArgumentException #"expected a function to transform, got " (f)))))
 
 (deftest options-that-are-nil
   (testing "are those not given"

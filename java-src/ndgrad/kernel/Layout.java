@@ -320,7 +320,7 @@ public final class Layout {
     if (order.length != shape.length) {
       throw new ShapeException(
           "permute of " + shape.length + " dimensions needs as many axes, got " + Arrays.toString(axes),
-          "shape", shape(), "axes", Arrays.toString(axes));
+          "shape", shape(), "axes", axes);
     }
     int[] d = new int[order.length];
     int[] s = new int[order.length];

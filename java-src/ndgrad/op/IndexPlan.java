@@ -244,7 +244,7 @@ final class IndexPlan {
               + " do not broadcast together; a mask counts"
               + " as one list of as many positions as it has true elements",
           "shapes",
-          shapes);
+          chosen.stream().map(c -> c.shape.shape()).toList());
     }
   }
 
@@ -407,7 +407,7 @@ final class IndexPlan {
                   + " of an array of shape "
                   + layout,
               "mask",
-              t.layout().toString(),
+              t.layout().shape(),
               "shape",
               layout.shape(),
               "axis",

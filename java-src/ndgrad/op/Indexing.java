@@ -253,7 +253,7 @@ public final class Indexing {
       List<Tensor> read = new ArrayList<>(use.arrays());
       read.add(given);
       boolean tracked = InPlace.guard(x, read);
-      InPlace.requireFits(x.dtype(), given);
+      Nested.requireFits(value, x.dtype());
       Tensor v = unpadded(given, plan.shape().length);
       requireBroadcast(v, plan.shape());
       if (plan.isView()) {
@@ -406,7 +406,7 @@ public final class Indexing {
               + Arrays.toString(shape)
               + ", the shape of what it is written to",
           "shapes",
-          List.of(value.layout().shape(), Arrays.toString(shape)));
+          List.of(value.layout().shape(), shape));
     }
   }
 

@@ -270,7 +270,7 @@ public final class Joining {
               + ", "
               + dim,
           "sizes",
-          Arrays.toString(out),
+          out,
           "axis",
           axis,
           "shape",

@@ -423,7 +423,8 @@ public final class Rearranging {
   private static int[][] widths(Object given, int ndim) {
     Strided w = Nested.tensor(given).strided();
     if (w.dtype() != DType.INT64 && w.dtype() != DType.INT32 && w.layout().size() > 0) {
-      throw new ArgumentException("widths must be integers, got " + Coerce.show(given), "argument", "widths");
+      throw new ArgumentException(
+          "widths must be integers, got " + Coerce.show(given), "argument", "widths");
     }
     boolean none = w.layout().size() == 0 && ndim == 0;
     Layout wide;
@@ -437,7 +438,7 @@ public final class Rearranging {
               + ndim
               + " axes",
           "widths",
-          w.layout().toString(),
+          w.layout().shape(),
           "ndim",
           ndim);
     }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
@@ -25,6 +26,9 @@ public final class Nested {
   private final int[] shape;
   private DType dtype;
   private boolean live;
+
+  /** The first host integer that is too large for 32 bits; null for none. */
+  private Number wide;
 
   private Nested(Object value) {
     this.value = value;
@@ -84,6 +88,38 @@ public final class Nested {
     return nested.filled();
   }
 
+  /**
+   * A fresh row-major array with the elements of a host value, converted to a dtype.
+   *
+   * @param value a tensor, number, nested list or Java array
+   * @param dtype the dtype
+   * @return the elements, never shared
+   * @throws ShapeException when the nesting is ragged
+   * @throws DTypeException when it holds a host integer that does not fit
+   * @throws ArgumentException as {@link #array(Object)}
+   */
+  public static Strided array(Object value, DType dtype) {
+    requireFits(value, dtype);
+    return Structural.converted(array(value), dtype);
+  }
+
+  /**
+   * Checks that the host integers in a value fit a dtype. Arrays are converted instead, and wrap.
+   *
+   * @param value a tensor, number, nested list or Java array
+   * @param dtype the dtype
+   * @throws DTypeException when an integer does not fit
+   */
+  public static void requireFits(Object value, DType dtype) {
+    if (dtype == DType.INT32 && !(value instanceof Tensor) && !(value instanceof Tensor.Face)) {
+      Number wide = new Nested(value).wide;
+      if (wide != null) {
+        throw new DTypeException(
+            "the number " + wide + " does not fit int32; ask for int64", "value", wide, "dtype", "int32");
+      }
+    }
+  }
+
   private Strided filled() {
     Strided out = Strided.zeros(dtype, shape);
     fill(value, 0, out, 0);
@@ -139,6 +175,9 @@ public final class Nested {
       if (items == null) {
         expect(depth == shape.length, depth, v);
         promote(dtypeOf(v));
+        if (wide == null && v instanceof Number n && Coerce.isIntegral(n) && n.longValue() != n.intValue()) {
+          wide = n;
+        }
       } else {
         expect(depth < shape.length && items.size() == shape[depth], depth, v);
         for (Object item : items) {
@@ -229,7 +268,11 @@ public final class Nested {
   }
 
   private static boolean isPrimitives(Object v) {
-    return v != null && v.getClass().isArray() && v.getClass().getComponentType().isPrimitive();
+    return v instanceof double[]
+        || v instanceof float[]
+        || v instanceof long[]
+        || v instanceof int[]
+        || v instanceof boolean[];
   }
 
   /** The elements of anything sequential; null for a leaf. */
@@ -237,6 +280,8 @@ public final class Nested {
     return switch (v) {
       case List<?> l -> l;
       case Object[] a -> Arrays.asList(a);
+      case byte[] a -> IntStream.range(0, a.length).mapToObj(i -> a[i]).toList();
+      case short[] a -> IntStream.range(0, a.length).mapToObj(i -> a[i]).toList();
       case Tensor.Face _ -> null;
       case Iterable<?> it when !(v instanceof java.util.Map<?, ?>) -> {
         List<Object> out = new ArrayList<>();
@@ -257,7 +302,7 @@ public final class Nested {
   public static Object item(Tensor t) {
     if (t.size() != 1) {
       throw new ShapeException(
-          "item needs an array with exactly one element, this one has shape " + t.layout(),
+          "needs an array with exactly one element, this one has shape " + t.layout(),
           "shape", t.layout().shape());
     }
     return element(t.strided().array(), t.layout().offset());
