@@ -11,7 +11,7 @@ import ndgrad.DType;
  * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the
  * module {@code jdk.incubator.vector} is present (a JVM started with {@code --add-modules
  * jdk.incubator.vector}) and knows all that a kernel does. The system property {@code
- * ndgrad.kernels} is {@code plain}, {@code vector} or {@code auto}, the default.
+ * ndgrad.kernels} is {@code plain}, {@code vector}, {@code fast} or {@code auto}, the default.
  *
  * <p>Vector code is a thousand times slower than plain code until the JIT has compiled it. So an
  * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
@@ -25,8 +25,10 @@ final class Forms {
     PLAIN,
     /** Vector code from the first element on, where there is such a form. */
     VECTOR,
-    /** Plain loops, then vector code. */
-    AUTO
+    /** Plain loops, then vector code where it has the same bits: results never depend on the form. */
+    AUTO,
+    /** Plain loops, then vector code also where last bits differ, as those of exp and tanh do. */
+    FAST
   }
 
   /** Nodes up to which the JIT still makes vectors of a plain loop. */
@@ -50,7 +52,7 @@ final class Forms {
       }
     }
     throw new ArgumentException(
-        "the system property " + PROPERTY + " must be plain, vector or auto, got " + name,
+        "the system property " + PROPERTY + " must be plain, vector, fast or auto, got " + name,
         "property",
         PROPERTY,
         "value",
@@ -139,6 +141,9 @@ final class Forms {
       lowered = VectorFunctions.lower(dag, number);
       lanes = VectorEmitter.lanes(lowered, number, outs, ins, load);
     }
+    if (now == Mode.AUTO && !VectorEmitter.isExact(dag)) {
+      lanes = Optional.empty();
+    }
     if (lanes.isPresent() && now == Mode.VECTOR) {
       return VectorKernelCompiler.compile(lowered, stored, load, form, units, lanes.get());
     }
@@ -192,7 +197,9 @@ final class Forms {
     Mode now = mode;
     Dag dag = new Dag(spec.prologue());
     FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
-    if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
+    if (!isVectorised()
+        || !VectorFoldCompiler.canCompile(spec, dag)
+        || now == Mode.AUTO && !VectorEmitter.isExact(dag)) {
       return plain;
     }
     return now == Mode.VECTOR

@@ -225,7 +225,7 @@ class FormsTest {
       Forms.use(Forms.Mode.PLAIN);
       Program.of(exprs).run(plain, load, ins);
       // Uncompiled vector code calls the plain functions: only what the JIT has made tells.
-      Forms.use(Forms.Mode.AUTO);
+      Forms.use(Forms.Mode.FAST);
       Program automatic = Program.of(exprs);
       runUntilTried(() -> automatic.run(vector, load, ins));
       automatic.run(vector, load, ins);
@@ -356,9 +356,23 @@ class FormsTest {
 
   private static boolean isVector(Dag dag, DType[] stored, Kernel.Form form) {
     DType[] load = {stored[1]};
-    Forms.use(Forms.Mode.AUTO);
+    Forms.use(Forms.Mode.FAST);
     return Forms.kernel(dag, stored, load, form, form == Kernel.Form.STRIDED ? -1 : 3)
         instanceof AdaptiveKernel;
+  }
+
+  @Test
+  void theDefaultKeepsThePlainFormsBits() {
+    assumeVectors();
+    DType[] doubles = {DType.FLOAT64, DType.FLOAT64};
+    DType[] load = {DType.FLOAT64};
+    Forms.use(Forms.Mode.AUTO);
+    for (Expr.Fn1 fn : List.of(Expr.Fn1.EXP, Expr.Fn1.TANH, Expr.Fn1.ERF)) {
+      Kernel kernel = Forms.kernel(new Dag(Expr.of(fn, X)), doubles, load, Kernel.Form.UNIT, 3);
+      assertFalse(kernel instanceof AdaptiveKernel, fn.name());
+    }
+    Kernel floor = Forms.kernel(new Dag(Expr.of(Expr.Fn1.FLOOR, X)), doubles, load, Kernel.Form.UNIT, 3);
+    assertTrue(floor instanceof AdaptiveKernel);
   }
 
   // ---- without the module
@@ -403,7 +417,7 @@ class FormsTest {
     String vector = second("-Dndgrad.kernels=vector", "--add-modules", "jdk.incubator.vector");
     assertTrue(vector.endsWith("true 6.0"), vector);
     assertEquals("false 6.0", second("-Dndgrad.kernels=plain"));
-    assertTrue(second("-Dndgrad.kernels=fast").contains("must be plain, vector or auto"));
+    assertTrue(second("-Dndgrad.kernels=quick").contains("must be plain, vector, fast or auto"));
   }
 
   @Test
