@@ -82,7 +82,7 @@ final class FluentJava {
             withOptions(op, name, instance, fixed(more));
           }
         }
-        for (String type : op.spec().isInPlace() ? List.of("double", "Array") : List.<String>of()) {
+        for (String type : op.spec().isInPlace() ? List.of("double", "long", "Array") : List.<String>of()) {
           operands(op, name, instance, fixed(args), options, type);
         }
       }
@@ -128,9 +128,8 @@ final class FluentJava {
     long arrays = rest.stream().filter(p -> p.kind() == Kind.ARRAY).count();
     if (arrays > 0 && op instanceof Elementwise
         || arrays == 1 && rest.getLast().name().equals("value")) {
+      // Without the second, whole numbers would become floating ones on their way.
       numbers.add("double");
-    }
-    if (arrays == 1 && (op instanceof Elementwise || rest.getLast().name().equals("value"))) {
       numbers.add("long");
     }
     for (String number : numbers) {

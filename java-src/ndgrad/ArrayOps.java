@@ -3374,6 +3374,21 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(long a, long b) {
+    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+  }
+
+  /**
    * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
@@ -3482,6 +3497,64 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(double lo, double hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(long lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(long lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clip(long lo, long hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clipInPlace(long lo, long hi) {
     return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
   }
 
@@ -3668,6 +3741,72 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(double lo, double hi) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(long lo) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(long lo) {
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clamp(long lo, long hi) {
+    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+  }
+
+  /**
+   * Another name of {@code clip}.
+   *
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   *
+   * @param lo the least value, broadcast with x; nil for no bound
+   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array clampInPlace(long lo, long hi) {
     return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
   }
 
@@ -3973,6 +4112,34 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(long b, long weight) {
+    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(long b, long weight) {
+    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+  }
+
+  /**
    * The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
    *
    * @return the result
@@ -4117,6 +4284,30 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
+  public final Array leakyRelu(long slope) {
+    return Ops.apply(Activations.LEAKY_RELU, this, slope);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array leakyReluInPlace(long slope) {
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+  }
+
+  /**
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
+   *
+   * @param slope the factor of negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
   public final Array leakyRelu(Array slope) {
     return Ops.apply(Activations.LEAKY_RELU, this, slope);
   }
@@ -4207,6 +4398,32 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(double alpha) {
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
+  }
+
+  /**
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array elu(long alpha) {
+    return Ops.apply(Activations.ELU, this, alpha);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
+   *
+   * @param alpha minus the limit for large negative numbers
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array eluInPlace(long alpha) {
     return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
   }
 
@@ -4357,6 +4574,32 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(double beta) {
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
+  }
+
+  /**
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplus(long beta) {
+    return Ops.apply(Activations.SOFTPLUS, this, beta);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   *
+   * @param beta how sharp the bend at 0 is
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array softplusInPlace(long beta) {
     return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
   }
 

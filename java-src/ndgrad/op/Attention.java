@@ -16,6 +16,7 @@ import ndgrad.kernel.Keys;
 import ndgrad.kernel.Samplers;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Structural;
@@ -84,11 +85,11 @@ public final class Attention {
       case RandomGenerator g -> Keys.source(g);
       default ->
           throw new ArgumentException(
-              "key must be a key or a random generator, got " + key,
+              "key must be a key or a random generator, got " + Coerce.show(key),
               "argument",
               "key",
               "value",
-              String.valueOf(key));
+              Coerce.show(key));
     };
   }
 

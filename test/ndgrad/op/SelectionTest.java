@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.spec.InPlace;
@@ -102,5 +103,15 @@ class SelectionTest {
     Tensor[] g =
         Reverse.gradients(List.of(y), List.of(infinite), Collections.singletonList(x), true, false);
     assertArrayEquals(new double[4], Slopes.doubles(g[0]));
+  }
+
+  @Test
+  void wholeNumbersStayWhole() {
+    Array x = Array.of(1L, 5L);
+    assertEquals(List.of(2L, 3L), x.clip(2, 3).toList());
+    assertEquals(List.of(2L, 5L), x.clip(2).toList());
+    assertEquals(List.of(1.5, 3.0), x.clip(1.5, 3).toList());
+    assertEquals(List.of(7L, 8L), x.gt(3).logicalNot().where(7, 8).toList());
+    assertEquals(List.of(2L, 3L), x.clipInPlace(2, 3).toList());
   }
 }
