@@ -103,7 +103,7 @@ final class NormPasses {
     DType dtype = ins[0].dtype();
     Strided out = Strided.zeros(dtype, ins[0].layout().shape());
     Shape shape = Shape.of(out.layout(), dims);
-    Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : scalar(0);
+    Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : scalar(0, dtype);
     Strided scales = Strided.zeros(dtype, shape.rows, 1);
     if (out.layout().size() == 0) {
       return new Noted(out, means, scales);
@@ -112,8 +112,8 @@ final class NormPasses {
     Strided weight = shape.row(ins[1]);
     Strided bias = shape.row(ins[2]);
     Strided y = shape.of(out);
-    Strided n = scalar(shape.length);
-    Strided e = scalar(eps);
+    Strided n = scalar(shape.length, dtype);
+    Strided e = scalar(eps, dtype);
     Blocks.run(
         shape.rows,
         shape.length,
@@ -153,7 +153,7 @@ final class NormPasses {
     if (cotangent.size() > 0) {
       Strided g = shape.of(cotangent.strided());
       Strided x = needed[0] || needed[1] ? shape.of(node.in(0).strided()) : g;
-      Strided weight = needed[0] ? shape.row(node.in(1).strided()) : scalar(1);
+      Strided weight = needed[0] ? shape.row(node.in(1).strided()) : scalar(1, dtype);
       Strided[] notes = node.notes();
       Blocks.run(
           shape.rows,
@@ -190,8 +190,8 @@ final class NormPasses {
       Strided scale) {
     DType dtype = to.dtype();
     int count = to.layout().dim(0);
-    Strided n = scalar(to.layout().dim(1));
-    Strided level = centred ? Strided.zeros(dtype, count, 1) : scalar(0);
+    Strided n = scalar(to.layout().dim(1), dtype);
+    Strided level = centred ? Strided.zeros(dtype, count, 1) : scalar(0, dtype);
     if (centred) {
       PRODUCTS.run(flat(level), dtype, COLUMNS, g, weight);
       QUOTIENT.run(level, dtype, level, n);
@@ -226,7 +226,9 @@ final class NormPasses {
     program.run(new Strided[] {out}, load, ins);
   }
 
-  private static Strided scalar(double value) {
-    return new Strided(new Storage(new double[] {value}), Layout.of());
+  /** A number in the dtype of the arrays: kernels of one dtype are the fastest. */
+  private static Strided scalar(double value, DType dtype) {
+    Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
+    return new Strided(new Storage(one), Layout.of());
   }
 }

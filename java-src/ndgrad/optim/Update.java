@@ -94,7 +94,7 @@ public final class Update {
     Strided[] outs = targets.stream().map(Update::strided).toArray(Strided[]::new);
     Strided[] ins = new Strided[n + 1 + numbers.length];
     Arrays.setAll(
-        ins, i -> i < n ? strided(sources.get(i)) : i == n ? strided(grad) : number(i - n - 1));
+        ins, i -> i < n ? strided(sources.get(i)) : i == n ? strided(grad) : number(i - n - 1, grad.dtype()));
     DType[] load = new DType[ins.length];
     Arrays.fill(load, grad.dtype());
     program.run(outs, load, ins);
@@ -104,7 +104,10 @@ public final class Update {
     return a.tensor().strided();
   }
 
-  private Strided number(int i) {
-    return new Strided(new Storage(new double[] {numbers[i]}), Layout.of());
+  /** A number in the dtype of the arrays: kernels of one dtype are the fastest. */
+  private Strided number(int i, DType dtype) {
+    double value = numbers[i];
+    Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
+    return new Strided(new Storage(one), Layout.of());
   }
 }
