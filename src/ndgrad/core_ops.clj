@@ -2859,9 +2859,9 @@
 (def ^{:arglists '([x] [x {:keys [p training key]}])
        :doc "Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its
   expectation (Srivastava and others, \"Dropout\", 2014). The gradient passes where the
-  element was kept; for it a truth value an element is remembered. The same key gives the
-  same zeros; inside vmap they are the same for all examples. Integers and bool give
-  float64.
+  element was kept; for it a truth value an element is remembered. NaN and infinities give
+  NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside vmap
+  they are the same for all examples. Integers and bool give float64.
     x - the array
     :p - the probability of 0, from 0 to 1; default 0.5
     :training - when false the result is a copy; default true

@@ -94,7 +94,11 @@ public final class Update {
     Strided[] outs = targets.stream().map(Update::strided).toArray(Strided[]::new);
     Strided[] ins = new Strided[n + 1 + numbers.length];
     Arrays.setAll(
-        ins, i -> i < n ? strided(sources.get(i)) : i == n ? strided(grad) : number(i - n - 1, grad.dtype()));
+        ins,
+        i ->
+            i < n
+                ? strided(sources.get(i))
+                : i == n ? strided(grad) : number(i - n - 1, grad.dtype()));
     DType[] load = new DType[ins.length];
     Arrays.fill(load, grad.dtype());
     program.run(outs, load, ins);
