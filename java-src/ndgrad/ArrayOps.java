@@ -24,8 +24,8 @@ import ndgrad.op.Scans;
 import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
 import ndgrad.op.Sorting;
-import ndgrad.op.spec.Op;
 import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Op;
 
 /** The ops as methods of {@link Array}. */
 public abstract sealed class ArrayOps permits Array {
@@ -54,7 +54,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise sum. Integers wrap; for bool it is the logical or.
+   * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -78,7 +78,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise sum. Integers wrap; for bool it is the logical or.
+   * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -102,7 +102,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise sum. Integers wrap; for bool it is the logical or.
+   * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -126,7 +126,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -150,7 +150,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -174,7 +174,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -187,7 +187,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -200,9 +200,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -215,7 +215,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -228,9 +228,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -243,7 +243,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -256,9 +256,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code sub}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -282,7 +282,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -306,7 +306,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -330,7 +330,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -343,7 +343,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -356,9 +356,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -371,7 +371,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -384,9 +384,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -399,7 +399,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -412,9 +412,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code mul}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise product. Integers wrap; for bool it is the logical and.
+   * The elementwise product. Integers wrap; for bool it is the logical and.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -438,8 +438,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -463,8 +462,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -488,8 +486,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -502,8 +499,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -516,10 +512,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -532,8 +527,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -546,10 +540,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -562,8 +555,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -576,10 +568,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -592,8 +583,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -606,10 +596,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -622,8 +611,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -636,10 +624,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -652,8 +639,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -666,10 +652,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code div}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
-   * NaN.
+   * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -692,8 +677,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-   * logical-not.
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -705,8 +689,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code neg}.
    *
-   * <p>The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-   * logical-not.
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -718,10 +701,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code neg}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-   * logical-not.
+   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -731,11 +713,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy);
-   * an integer to a negative integer power is an ArgumentException, as in NumPy: convert the base
-   * to floating first. A negative base with a fractional exponent is NaN. The gradient of the base
-   * is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -748,11 +729,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -763,11 +743,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy);
-   * an integer to a negative integer power is an ArgumentException, as in NumPy: convert the base
-   * to floating first. A negative base with a fractional exponent is NaN. The gradient of the base
-   * is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -780,11 +759,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -795,11 +773,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy);
-   * an integer to a negative integer power is an ArgumentException, as in NumPy: convert the base
-   * to floating first. A negative base with a fractional exponent is NaN. The gradient of the base
-   * is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -812,11 +789,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -829,11 +805,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -846,13 +821,12 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -865,11 +839,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -882,13 +855,12 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -901,11 +873,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -918,13 +889,12 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code pow}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-   * NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy: convert
-   * the base to floating first. A negative base with a fractional exponent is NaN. The gradient of
-   * the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
-   * exponent is not negative, NaN where the base is negative.
+   * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
+   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
+   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -935,9 +905,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give
-   * 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is
-   * 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -950,9 +919,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0
-   * give 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient
-   * is 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -963,9 +931,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give
-   * 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is
-   * 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -978,9 +945,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0
-   * give 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient
-   * is 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -991,9 +957,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give
-   * 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is
-   * 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1006,9 +971,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0
-   * give 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient
-   * is 0, also at the jumps.
+   * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1019,9 +983,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1034,9 +998,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1047,9 +1011,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1062,9 +1026,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1075,9 +1039,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1090,9 +1054,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1105,9 +1069,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1120,11 +1084,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1137,9 +1101,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1152,11 +1116,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1169,9 +1133,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1184,11 +1148,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code remainder}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers
-   * modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1
-   * for the dividend and -floor(a/b) for the divisor, also at the jumps.
+   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
+   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the jumps.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1199,8 +1163,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes
-   * to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1213,8 +1177,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
-   * goes to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1225,8 +1189,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes
-   * to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1239,8 +1203,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
-   * goes to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1251,8 +1215,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes
-   * to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1265,8 +1229,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
-   * goes to the larger, half to each where they are equal.
+   * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
+   * larger, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1277,8 +1241,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1291,8 +1255,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1303,8 +1267,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1317,8 +1281,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1329,8 +1293,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1343,8 +1307,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient
-   * goes to the smaller, half to each where they are equal.
+   * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
+   * smaller, half to each where they are equal.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1355,8 +1319,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1369,8 +1333,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1381,8 +1345,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1395,8 +1359,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1407,8 +1371,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1421,8 +1385,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-   * gradient at the origin is 0.
+   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * origin is 0.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1445,8 +1409,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in
-   * NumPy).
+   * The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in NumPy).
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1456,8 +1419,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is
-   * 0 for everything beyond ±1; 1/0 is an infinity.
+   * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is 0 for
+   * everything beyond ±1; 1/0 is an infinity.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1469,8 +1432,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal
-   * is 0 for everything beyond ±1; 1/0 is an infinity.
+   * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is 0 for
+   * everything beyond ±1; 1/0 is an infinity.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1480,8 +1443,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as
-   * it is, its negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1493,8 +1456,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise absolute value. Integers and bool keep their dtype; the least integer stays
-   * as it is, its negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1506,8 +1469,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code abs}.
    *
-   * <p>The elementwise absolute value. Integers and bool keep their dtype; the least integer stays
-   * as it is, its negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1519,10 +1482,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code abs}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elementwise absolute value. Integers and bool keep their dtype; the least integer stays
-   * as it is, its negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
+   * negative does not fit. The gradient at 0 is 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1532,8 +1495,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is
-   * refused, as NumPy refuses it. The gradient is 0 everywhere, also at 0.
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
+   * refuses it. The gradient is 0 everywhere, also at 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1545,8 +1508,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>-1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is
-   * refused, as NumPy refuses it. The gradient is 0 everywhere, also at 0.
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
+   * refuses it. The gradient is 0 everywhere, also at 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1556,9 +1519,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1569,9 +1532,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1582,9 +1545,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1597,9 +1560,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code gt}.
    *
-   * <p>Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1612,9 +1575,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code gt}.
    *
-   * <p>Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1627,9 +1590,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code gt}.
    *
-   * <p>Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1640,9 +1603,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1653,9 +1616,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1666,9 +1629,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1681,9 +1644,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code lt}.
    *
-   * <p>Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1696,9 +1659,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code lt}.
    *
-   * <p>Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1711,9 +1674,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code lt}.
    *
-   * <p>Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1724,9 +1687,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1737,9 +1700,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1750,9 +1713,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool;
-   * a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1765,9 +1728,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ge}.
    *
-   * <p>Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1780,9 +1743,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ge}.
    *
-   * <p>Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1795,9 +1758,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ge}.
    *
-   * <p>Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1808,9 +1771,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1821,9 +1784,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1834,9 +1797,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1849,9 +1812,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code le}.
    *
-   * <p>Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1864,9 +1827,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code le}.
    *
-   * <p>Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1879,9 +1842,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code le}.
    *
-   * <p>Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1892,9 +1855,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1905,9 +1868,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1918,9 +1881,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1933,9 +1896,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code eq}.
    *
-   * <p>Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1948,9 +1911,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code eq}.
    *
-   * <p>Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1963,9 +1926,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code eq}.
    *
-   * <p>Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
+   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1976,9 +1939,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1989,9 +1952,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2002,9 +1965,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a
-   * host integer that does not fit int32 is compared as int64. NaN differs from everything, itself
-   * included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2017,9 +1980,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ne}.
    *
-   * <p>Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2032,9 +1995,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ne}.
    *
-   * <p>Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2047,9 +2010,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code ne}.
    *
-   * <p>Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked
-   * bool; a host integer that does not fit int32 is compared as int64. NaN differs from everything,
-   * itself included, and is neither less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
+   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
+   * less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2060,8 +2023,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives
-   * untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2072,8 +2034,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives
-   * untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2084,8 +2045,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives
-   * untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2096,8 +2056,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2108,8 +2068,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2120,8 +2080,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2132,8 +2092,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2144,8 +2104,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2156,8 +2116,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true.
-   * Gives untracked bool.
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2188,8 +2148,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is an infinity of either sign; false for integers and bool. Gives untracked
-   * bool.
+   * Whether the element is an infinity of either sign; false for integers and bool. Gives untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2199,8 +2158,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is neither an infinity nor NaN; true for integers and bool. Gives untracked
-   * bool.
+   * Whether the element is neither an infinity nor NaN; true for integers and bool. Gives untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2210,8 +2168,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only.
-   * Not symmetric in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2222,8 +2180,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only.
-   * Not symmetric in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @param options named options of this op
@@ -2235,8 +2193,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|.
-   * Gives a truth value of the host; true for empty arrays.
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
+   * value of the host; true for empty arrays.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2247,8 +2205,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|.
-   * Gives a truth value of the host; true for empty arrays.
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
+   * value of the host; true for empty arrays.
    *
    * @param b the second array; broadcast with the first
    * @param options named options of this op
@@ -2260,8 +2218,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth
-   * value of the host; shapes are not broadcast.
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
+   * host; shapes are not broadcast.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2272,8 +2230,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth
-   * value of the host; shapes are not broadcast.
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
+   * host; shapes are not broadcast.
    *
    * @param b the second array; broadcast with the first
    * @param options named options of this op
@@ -2297,7 +2255,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The exponential e^x. Integers and bool give float64.
+   * The exponential e^x. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2319,7 +2277,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>e^x - 1, accurate for small x too. Integers and bool give float64.
+   * e^x - 1, accurate for small x too. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2341,7 +2299,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>2^x. Integers and bool give float64.
+   * 2^x. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2363,7 +2321,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
+   * The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2373,8 +2331,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give
-   * float64.
+   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2386,8 +2343,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give
-   * float64.
+   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2409,7 +2365,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+   * The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2431,7 +2387,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The logarithm to base 10. Integers and bool give float64.
+   * The logarithm to base 10. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2441,8 +2397,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give
-   * float64.
+   * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2454,8 +2409,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool
-   * give float64.
+   * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2465,8 +2419,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give
-   * float64.
+   * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2478,8 +2431,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give
-   * float64.
+   * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2489,8 +2441,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give
-   * float64.
+   * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2502,8 +2453,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool
-   * give float64.
+   * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2525,7 +2475,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The sine, of radians. Integers and bool give float64.
+   * The sine, of radians. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2547,7 +2497,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The cosine, of radians. Integers and bool give float64.
+   * The cosine, of radians. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2569,7 +2519,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The tangent, of radians. Integers and bool give float64.
+   * The tangent, of radians. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2579,8 +2529,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2592,8 +2541,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2605,8 +2553,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code asin}.
    *
-   * <p>The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2618,10 +2565,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code asin}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2631,8 +2577,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2644,8 +2589,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2657,8 +2601,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code acos}.
    *
-   * <p>The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2670,10 +2613,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code acos}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
-   * float64.
+   * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2695,7 +2637,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2707,7 +2649,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan}.
    *
-   * <p>The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2719,9 +2661,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
+   * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2731,8 +2673,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2745,8 +2687,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2757,8 +2699,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2771,8 +2713,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2783,8 +2725,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2797,8 +2739,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2811,8 +2753,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2825,10 +2767,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2841,8 +2783,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2855,10 +2797,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2871,8 +2813,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return the result
@@ -2885,10 +2827,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atan2}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell.
-   * Integers and bool give float64. The gradient at the origin is 0.
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
    * @return this
@@ -2911,7 +2853,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The hyperbolic sine. Integers and bool give float64.
+   * The hyperbolic sine. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2933,7 +2875,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The hyperbolic cosine. Integers and bool give float64.
+   * The hyperbolic cosine. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2955,7 +2897,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The hyperbolic tangent. Integers and bool give float64.
+   * The hyperbolic tangent. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2977,7 +2919,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic sine. Integers and bool give float64.
+   * The inverse hyperbolic sine. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2989,7 +2931,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code asinh}.
    *
-   * <p>The inverse hyperbolic sine. Integers and bool give float64.
+   * The inverse hyperbolic sine. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3001,9 +2943,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code asinh}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic sine. Integers and bool give float64.
+   * The inverse hyperbolic sine. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3025,7 +2967,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3037,7 +2979,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code acosh}.
    *
-   * <p>The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3049,9 +2991,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code acosh}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
+   * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3073,7 +3015,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3085,7 +3027,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atanh}.
    *
-   * <p>The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3097,9 +3039,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code atanh}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
+   * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3109,8 +3051,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool
-   * give float64.
+   * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool give
+   * float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3122,8 +3064,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and
-   * bool give float64.
+   * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool give
+   * float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3133,8 +3075,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give
-   * float64.
+   * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3146,8 +3087,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool
-   * give float64.
+   * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3157,9 +3097,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool
-   * give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it half
-   * and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3172,9 +3111,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and
-   * bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it
-   * half and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3185,9 +3123,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool
-   * give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it half
-   * and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3200,9 +3137,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and
-   * bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it
-   * half and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3213,9 +3149,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool
-   * give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it half
-   * and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3228,9 +3163,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and
-   * bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share it
-   * half and half.
+   * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3241,8 +3175,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The
-   * gradient is 0 everywhere.
+   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3254,8 +3188,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The largest integer not above x. Integers and bool are returned unchanged, in their dtype.
-   * The gradient is 0 everywhere.
+   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3265,8 +3199,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The
-   * gradient is 0 everywhere.
+   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
+   * 0 everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3278,8 +3212,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The smallest integer not below x. Integers and bool are returned unchanged, in their dtype.
-   * The gradient is 0 everywhere.
+   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
+   * 0 everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3289,8 +3223,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their
-   * dtype. The gradient is 0 everywhere.
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
+   * gradient is 0 everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3302,8 +3236,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their
-   * dtype. The gradient is 0 everywhere.
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
+   * gradient is 0 everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3313,9 +3247,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3327,9 +3261,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3339,9 +3273,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param options named options of this op
    * @return the result
@@ -3354,9 +3288,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param options named options of this op
    * @return this
@@ -3367,9 +3301,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param decimals how many digits stay after the point; negative ones round before it
    * @return the result
@@ -3380,9 +3314,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param decimals how many digits stay after the point; negative ones round before it
    * @param options named options of this op
@@ -3396,9 +3330,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-   * rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals
-   * only; bool is returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
+   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param decimals how many digits stay after the point; negative ones round before it
    * @param options named options of this op
@@ -3410,10 +3344,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is
-   * that of a and b promoted. The gradient goes to the chosen one, the other gets exactly 0, even
-   * where the incoming gradient is infinite or NaN. An op that made the other one may still turn
-   * that 0 into NaN (log at 0): there, choose the argument before the function is applied as well.
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3425,10 +3359,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is
-   * that of a and b promoted. The gradient goes to the chosen one, the other gets exactly 0, even
-   * where the incoming gradient is infinite or NaN. An op that made the other one may still turn
-   * that 0 into NaN (log at 0): there, choose the argument before the function is applied as well.
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3440,10 +3374,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is
-   * that of a and b promoted. The gradient goes to the chosen one, the other gets exactly 0, even
-   * where the incoming gradient is infinite or NaN. An op that made the other one may still turn
-   * that 0 into NaN (log at 0): there, choose the argument before the function is applied as well.
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3455,10 +3389,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3470,10 +3403,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3483,10 +3415,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return the result
@@ -3499,10 +3430,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return this
@@ -3513,10 +3443,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3529,10 +3458,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3543,10 +3471,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3560,10 +3487,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3575,10 +3501,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3591,10 +3516,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3605,10 +3529,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3622,10 +3545,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3637,10 +3559,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3653,10 +3574,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3667,10 +3587,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in
-   * NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3684,10 +3603,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3701,10 +3619,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3716,12 +3633,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3733,10 +3649,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return the result
@@ -3749,12 +3664,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return this
@@ -3767,10 +3681,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3783,12 +3696,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3801,10 +3713,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3818,12 +3729,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3837,10 +3747,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3853,12 +3762,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3871,10 +3779,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3888,12 +3795,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3907,10 +3813,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return the result
@@ -3923,12 +3828,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @return this
@@ -3941,10 +3845,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3958,12 +3861,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code clip}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-   * in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-   * gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the gradient
-   * where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
+   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
+   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
    * @param lo the least value, broadcast with x; nil for no bound
    * @param hi the greatest value, broadcast with x; nil for no bound
@@ -3975,8 +3877,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3988,8 +3890,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
-   * are. The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3999,8 +3901,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param options named options of this op
    * @return the result
@@ -4013,8 +3915,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
-   * are. The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param options named options of this op
    * @return this
@@ -4025,8 +3927,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @return the result
@@ -4037,8 +3939,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param options named options of this op
@@ -4052,8 +3954,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
-   * are. The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param options named options of this op
@@ -4065,8 +3967,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4078,8 +3980,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4094,8 +3996,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
-   * are. The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4108,8 +4010,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4122,8 +4024,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are.
-   * The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4139,8 +4041,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
-   * are. The gradient is 1 where x is finite, 0 elsewhere.
+   * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
+   * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
    * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
@@ -4150,13 +4052,12 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Number posinf, Number neginf, Options options) {
-    return Ops.callInPlace(
-        Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), options.asMap());
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), options.asMap());
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are
-   * exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4170,8 +4071,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends
-   * are exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4183,8 +4084,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are
-   * exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4198,8 +4099,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends
-   * are exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4211,8 +4112,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are
-   * exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4226,8 +4127,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends
-   * are exact. Integers and bool give float64.
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
    * @param weight 0 gives a, 1 gives b; broadcast with both
@@ -4251,7 +4152,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
+   * The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4261,8 +4162,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends.
-   * Integers and bool give float64.
+   * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends. Integers and
+   * bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4274,8 +4175,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends.
-   * Integers and bool give float64.
+   * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends. Integers and
+   * bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4285,8 +4186,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is
-   * 0.
+   * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4298,8 +4198,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0
-   * is 0.
+   * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4309,8 +4208,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0
-   * is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4322,8 +4220,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at
-   * 0 is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4333,8 +4230,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0
-   * is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param options named options of this op
    * @return the result
@@ -4347,8 +4243,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at
-   * 0 is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param options named options of this op
    * @return this
@@ -4359,8 +4254,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0
-   * is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return the result
@@ -4373,8 +4267,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at
-   * 0 is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return this
@@ -4385,8 +4278,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0
-   * is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return the result
@@ -4399,8 +4291,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at
-   * 0 is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return this
@@ -4411,8 +4302,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0
-   * is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return the result
@@ -4425,8 +4315,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at
-   * 0 is the slope.
+   * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
    * @param slope the factor of negative numbers
    * @return this
@@ -4437,8 +4326,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4450,8 +4339,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4461,8 +4350,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param options named options of this op
    * @return the result
@@ -4475,8 +4364,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param options named options of this op
    * @return this
@@ -4487,8 +4376,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return the result
@@ -4501,8 +4390,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return this
@@ -4513,8 +4402,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return the result
@@ -4527,8 +4416,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return this
@@ -4539,8 +4428,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return the result
@@ -4553,8 +4442,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The
-   * gradient at 0 is alpha.
+   * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
+   * alpha.
    *
    * @param alpha minus the limit for large negative numbers
    * @return this
@@ -4577,7 +4466,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4589,7 +4478,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code silu}.
    *
-   * <p>x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4601,9 +4490,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code silu}.
    *
-   * <p>Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4613,9 +4502,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t =
-   * beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool
-   * give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4627,9 +4515,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with
-   * t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and
-   * bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4639,9 +4526,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t =
-   * beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool
-   * give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -4654,9 +4540,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with
-   * t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and
-   * bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return this
@@ -4667,9 +4552,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t =
-   * beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool
-   * give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4682,9 +4566,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with
-   * t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and
-   * bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4695,9 +4578,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t =
-   * beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool
-   * give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4710,9 +4592,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with
-   * t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and
-   * bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4723,9 +4604,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t =
-   * beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool
-   * give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4738,9 +4618,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with
-   * t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch. Integers and
-   * bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
+   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4751,9 +4630,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or
-   * by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool
-   * give float64.
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4765,9 +4643,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf,
-   * or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool
-   * give float64.
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4777,9 +4654,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or
-   * by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool
-   * give float64.
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -4792,9 +4668,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf,
-   * or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool
-   * give float64.
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
    *
    * @param options named options of this op
    * @return this
@@ -4805,9 +4680,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or
-   * by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool
-   * give float64.
+   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
    *
    * @param approximate none for the erf form, tanh for the other
    * @return the result
@@ -4818,9 +4692,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows.
-   * Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is
-   * NaN. Integers and bool give float64. A 0-d array is one element.
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4830,9 +4704,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows.
-   * Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is
-   * NaN. Integers and bool give float64. A 0-d array is one element.
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
    *
    * @param options named options of this op
    * @return the result
@@ -4843,9 +4717,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows.
-   * Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is
-   * NaN. Integers and bool give float64. A 0-d array is one element.
+   * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
+   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
+   * give float64. A 0-d array is one element.
    *
    * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
    * @return the result
@@ -4856,9 +4730,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate
-   * where that is near 0. Elements of -infinity have the probability 0; where all are, or one is
-   * +infinity, the result is NaN. Integers and bool give float64. A 0-d array is one element.
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4868,9 +4742,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate
-   * where that is near 0. Elements of -infinity have the probability 0; where all are, or one is
-   * +infinity, the result is NaN. Integers and bool give float64. A 0-d array is one element.
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
    *
    * @param options named options of this op
    * @return the result
@@ -4881,9 +4755,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate
-   * where that is near 0. Elements of -infinity have the probability 0; where all are, or one is
-   * +infinity, the result is NaN. Integers and bool give float64. A 0-d array is one element.
+   * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
+   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
+   * Integers and bool give float64. A 0-d array is one element.
    *
    * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
    * @return the result
@@ -4894,9 +4768,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype
-   * the elements are converted before they are added. Of no elements it is 0. Floating sums are
-   * blocked and pairwise; integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4906,9 +4780,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype
-   * the elements are converted before they are added. Of no elements it is 0. Floating sums are
-   * blocked and pairwise; integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
    *
    * @param options named options of this op
    * @return the result
@@ -4919,9 +4793,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype
-   * the elements are converted before they are added. Of no elements it is 0. Floating sums are
-   * blocked and pairwise; integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
+   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
+   * integers wrap.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -4932,8 +4806,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum
-   * is computed in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4943,8 +4817,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum
-   * is computed in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
    *
    * @param options named options of this op
    * @return the result
@@ -4955,8 +4829,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum
-   * is computed in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
+   * in that. Of no elements it is NaN.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -4967,9 +4841,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype;
-   * with dtype the elements are converted before they are multiplied. Of no elements it is 1. The
-   * gradient of an element is the product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4979,9 +4853,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype;
-   * with dtype the elements are converted before they are multiplied. Of no elements it is 1. The
-   * gradient of an element is the product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
    *
    * @param options named options of this op
    * @return the result
@@ -4992,9 +4866,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype;
-   * with dtype the elements are converted before they are multiplied. Of no elements it is 1. The
-   * gradient of an element is the product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
+   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
+   * product of the others, also where elements are 0.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5005,8 +4879,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5016,8 +4890,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @param options named options of this op
    * @return the result
@@ -5028,8 +4902,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5042,8 +4916,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code max}.
    *
-   * <p>The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5055,8 +4929,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code max}.
    *
-   * <p>The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @param options named options of this op
    * @return the result
@@ -5069,8 +4943,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code max}.
    *
-   * <p>The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
+   * shared evenly among elements that tie, as in PyTorch's amax.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5081,8 +4955,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5092,8 +4966,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @param options named options of this op
    * @return the result
@@ -5104,8 +4978,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error.
-   * The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5118,8 +4992,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code min}.
    *
-   * <p>The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
-   * error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5131,8 +5005,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code min}.
    *
-   * <p>The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
-   * error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @param options named options of this op
    * @return the result
@@ -5145,8 +5019,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code min}.
    *
-   * <p>The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
-   * error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
+   * is shared evenly among elements that tie, as in PyTorch's amin.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5157,8 +5031,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of
-   * equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5168,8 +5042,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of
-   * equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param options named options of this op
    * @return the result
@@ -5180,8 +5054,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of
-   * equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param axis the axis to look along; nil flattens first
    * @return the result
@@ -5192,8 +5066,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of
-   * equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param axis the axis to look along; nil flattens first
    * @param options named options of this op
@@ -5205,8 +5079,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first
-   * of equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5216,8 +5090,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first
-   * of equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param options named options of this op
    * @return the result
@@ -5228,8 +5102,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first
-   * of equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param axis the axis to look along; nil flattens first
    * @return the result
@@ -5240,8 +5114,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first
-   * of equal ones; a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
+   * a NaN wins. Of no elements it is an error.
    *
    * @param axis the axis to look along; nil flattens first
    * @param options named options of this op
@@ -5253,9 +5127,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as
-   * in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype,
-   * others give float64. A divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5265,9 +5139,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as
-   * in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype,
-   * others give float64. A divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
    *
    * @param options named options of this op
    * @return the result
@@ -5278,9 +5152,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as
-   * in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype,
-   * others give float64. A divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
+   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
+   * divisor of 0 gives NaN or infinity.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5291,8 +5165,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The standard deviation: the square root of var, with the same options. Where it is 0 the
-   * gradient is 0, as in PyTorch.
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5302,8 +5176,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The standard deviation: the square root of var, with the same options. Where it is 0 the
-   * gradient is 0, as in PyTorch.
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
    *
    * @param options named options of this op
    * @return the result
@@ -5314,8 +5188,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The standard deviation: the square root of var, with the same options. Where it is 0 the
-   * gradient is 0, as in PyTorch.
+   * The standard deviation: the square root of var, with the same options. Where it is 0 the gradient is 0, as
+   * in PyTorch.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5486,9 +5360,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing
-   * overflows. Floating arrays keep their dtype, others give float64. Of no elements it is
-   * -infinity. Its gradient is softmax(x); elements of -infinity get 0.
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5498,9 +5372,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing
-   * overflows. Floating arrays keep their dtype, others give float64. Of no elements it is
-   * -infinity. Its gradient is softmax(x); elements of -infinity get 0.
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
    *
    * @param options named options of this op
    * @return the result
@@ -5511,9 +5385,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing
-   * overflows. Floating arrays keep their dtype, others give float64. Of no elements it is
-   * -infinity. Its gradient is softmax(x); elements of -infinity get 0.
+   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
+   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
+   * elements of -infinity get 0.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5524,9 +5398,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the
-   * lower); NaN where there is one, and of no elements. Floating arrays keep their dtype, others
-   * give float64. The gradient goes to the middle element, half to each of two.
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5536,9 +5410,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the
-   * lower); NaN where there is one, and of no elements. Floating arrays keep their dtype, others
-   * give float64. The gradient goes to the middle element, half to each of two.
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
    *
    * @param options named options of this op
    * @return the result
@@ -5549,9 +5423,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the
-   * lower); NaN where there is one, and of no elements. Floating arrays keep their dtype, others
-   * give float64. The gradient goes to the middle element, half to each of two.
+   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
+   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
+   * goes to the middle element, half to each of two.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5562,13 +5436,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the
-   * axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest
-   * for :-inf, the number of elements that are not 0 for 0; with two axes, rows and columns, it is
-   * the largest sum of |x| over a column for 1, over a row for :inf, the smallest for -1 and :-inf.
-   * Without axis, ord needs an array of one or two dimensions. Orders 2, -2 and :nuc of matrices
-   * need singular values and are not offered. Floating arrays keep their dtype, others give
-   * float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
+   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
+   * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
+   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
+   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5578,13 +5451,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the
-   * axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest
-   * for :-inf, the number of elements that are not 0 for 0; with two axes, rows and columns, it is
-   * the largest sum of |x| over a column for 1, over a row for :inf, the smallest for -1 and :-inf.
-   * Without axis, ord needs an array of one or two dimensions. Orders 2, -2 and :nuc of matrices
-   * need singular values and are not offered. Floating arrays keep their dtype, others give
-   * float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
+   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
+   * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
+   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
+   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
    *
    * @param options named options of this op
    * @return the result
@@ -5595,8 +5467,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool
-   * and int32 are int64, others keep their dtype; with dtype the elements are converted first.
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5606,8 +5478,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool
-   * and int32 are int64, others keep their dtype; with dtype the elements are converted first.
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
    *
    * @param options named options of this op
    * @return the result
@@ -5618,8 +5490,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool
-   * and int32 are int64, others keep their dtype; with dtype the elements are converted first.
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
    *
    * @param axis the axis to sum along; nil flattens first
    * @return the result
@@ -5630,8 +5502,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool
-   * and int32 are int64, others keep their dtype; with dtype the elements are converted first.
+   * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
+   * int64, others keep their dtype; with dtype the elements are converted first.
    *
    * @param axis the axis to sum along; nil flattens first
    * @param options named options of this op
@@ -5643,9 +5515,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running product: each element of the result is the product of all elements up to it. Dtypes
-   * as in cumsum. The gradient is right for any number of zeros: it is made of recurrences, without
-   * a division.
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5655,9 +5526,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running product: each element of the result is the product of all elements up to it. Dtypes
-   * as in cumsum. The gradient is right for any number of zeros: it is made of recurrences, without
-   * a division.
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
    * @param options named options of this op
    * @return the result
@@ -5668,9 +5538,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running product: each element of the result is the product of all elements up to it. Dtypes
-   * as in cumsum. The gradient is right for any number of zeros: it is made of recurrences, without
-   * a division.
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
    * @param axis the axis to multiply along; nil flattens first
    * @return the result
@@ -5681,9 +5550,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running product: each element of the result is the product of all elements up to it. Dtypes
-   * as in cumsum. The gradient is right for any number of zeros: it is made of recurrences, without
-   * a division.
+   * The running product: each element of the result is the product of all elements up to it. Dtypes as in
+   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
    * @param axis the axis to multiply along; nil flattens first
    * @param options named options of this op
@@ -5695,8 +5563,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient
-   * goes to the element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5706,8 +5574,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient
-   * goes to the element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
    * @param options named options of this op
    * @return the result
@@ -5718,8 +5586,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient
-   * goes to the element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; nil flattens first
    * @return the result
@@ -5730,8 +5598,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient
-   * goes to the element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
+   * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; nil flattens first
    * @param options named options of this op
@@ -5743,8 +5611,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient
-   * goes to the element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5754,8 +5622,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient
-   * goes to the element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
    * @param options named options of this op
    * @return the result
@@ -5766,8 +5634,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient
-   * goes to the element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; nil flattens first
    * @return the result
@@ -5778,8 +5646,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient
-   * goes to the element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
+   * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; nil flattens first
    * @param options named options of this op
@@ -5791,8 +5659,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5804,8 +5672,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5815,8 +5683,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @param options named options of this op
    * @return the result
@@ -5829,8 +5697,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @param options named options of this op
    * @return this
@@ -5841,8 +5709,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @param axis the axis to sort along; nil flattens first
    * @return the result
@@ -5853,8 +5721,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @param axis the axis to sort along; nil flattens first
    * @param options named options of this op
@@ -5868,8 +5736,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The elements in ascending order along an axis. NaN comes last, also when descending. The
-   * gradient goes to where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
+   * where each element came from.
    *
    * @param axis the axis to sort along; nil flattens first
    * @param options named options of this op
@@ -5881,8 +5749,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order,
-   * also when descending. NaN comes last.
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5892,8 +5760,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order,
-   * also when descending. NaN comes last.
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
    *
    * @param options named options of this op
    * @return the result
@@ -5904,8 +5772,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order,
-   * also when descending. NaN comes last.
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
    *
    * @param axis the axis to sort along; nil flattens first
    * @return the result
@@ -5916,8 +5784,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order,
-   * also when descending. NaN comes last.
+   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * descending. NaN comes last.
    *
    * @param axis the axis to sort along; nil flattens first
    * @param options named options of this op
@@ -5929,8 +5797,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them.
-   * The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @return the result
@@ -5941,8 +5809,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them.
-   * The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param options named options of this op
@@ -5954,12 +5822,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them.
-   * The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d
-   *     then
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5968,12 +5835,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them.
-   * The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d
-   *     then
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5985,8 +5851,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code takeAlongAxis}.
    *
-   * <p>The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-   * them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @return the result
@@ -5999,8 +5865,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code takeAlongAxis}.
    *
-   * <p>The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-   * them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param options named options of this op
@@ -6014,12 +5880,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code takeAlongAxis}.
    *
-   * <p>The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-   * them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d
-   *     then
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6030,12 +5895,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code takeAlongAxis}.
    *
-   * <p>The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-   * them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
+   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d
-   *     then
+   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6045,9 +5909,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two
-   * arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch counts
-   * it as largest). The gradient goes to where each element came from.
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
    *
    * @param k how many
    * @return the result
@@ -6058,9 +5922,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two
-   * arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch counts
-   * it as largest). The gradient goes to where each element came from.
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
    *
    * @param k how many
    * @param options named options of this op
@@ -6072,9 +5936,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two
-   * arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch counts
-   * it as largest). The gradient goes to where each element came from.
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
    *
    * @param k how many
    * @param axis the axis to look along; nil flattens first
@@ -6086,9 +5950,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two
-   * arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch counts
-   * it as largest). The gradient goes to where each element came from.
+   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
+   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
+   * goes to where each element came from.
    *
    * @param k how many
    * @param axis the axis to look along; nil flattens first
@@ -6101,8 +5965,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the
-   * values, then what is asked for, in the order of the options, int64.
+   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
+   * what is asked for, in the order of the options, int64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6112,8 +5976,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the
-   * values, then what is asked for, in the order of the options, int64.
+   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
+   * what is asked for, in the order of the options, int64.
    *
    * @param options named options of this op
    * @return the result
@@ -6124,8 +5988,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted,
-   * int64, in the shape of the values. NaN belongs at the end.
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
    *
    * @param values what to look for, of any shape
    * @return the result
@@ -6136,8 +6000,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted,
-   * int64, in the shape of the values. NaN belongs at the end.
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
    *
    * @param values what to look for, of any shape
    * @param options named options of this op
@@ -6149,8 +6013,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted,
-   * int64, in the shape of the values. NaN belongs at the end.
+   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN belongs at the end.
    *
    * @param values what to look for, of any shape
    * @param side :left for the place before equal elements, :right for that behind them
@@ -6162,8 +6026,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The same elements in row-major order under another shape. A view where the strides allow it,
-   * otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
+   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
    *
    * @param shape the new shape; one dimension may be -1, it follows from the others
    * @return the result
@@ -6176,8 +6040,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code reshape}.
    *
-   * <p>The same elements in row-major order under another shape. A view where the strides allow it,
-   * otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
+   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
    *
    * @param shape the new shape; one dimension may be -1, it follows from the others
    * @return the result
@@ -6188,8 +6052,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The axes from start to end merged into one, in row-major order; by default all of them. A view
-   * where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6199,8 +6063,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The axes from start to end merged into one, in row-major order; by default all of them. A view
-   * where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param options named options of this op
    * @return the result
@@ -6211,8 +6075,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The axes from start to end merged into one, in row-major order; by default all of them. A view
-   * where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param start the first axis to merge
    * @return the result
@@ -6223,8 +6087,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The axes from start to end merged into one, in row-major order; by default all of them. A view
-   * where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param start the first axis to merge
    * @param options named options of this op
@@ -6238,8 +6102,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code flatten}.
    *
-   * <p>The axes from start to end merged into one, in row-major order; by default all of them. A
-   * view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6251,8 +6115,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code flatten}.
    *
-   * <p>The axes from start to end merged into one, in row-major order; by default all of them. A
-   * view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param options named options of this op
    * @return the result
@@ -6265,8 +6129,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code flatten}.
    *
-   * <p>The axes from start to end merged into one, in row-major order; by default all of them. A
-   * view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param start the first axis to merge
    * @return the result
@@ -6279,8 +6143,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code flatten}.
    *
-   * <p>The axes from start to end merged into one, in row-major order; by default all of them. A
-   * view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
+   * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
+   * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
    *
    * @param start the first axis to merge
    * @param options named options of this op
@@ -6326,7 +6190,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code transpose}.
    *
-   * <p>A view with the axes in another order; by default reversed.
+   * A view with the axes in another order; by default reversed.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6338,7 +6202,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code transpose}.
    *
-   * <p>A view with the axes in another order; by default reversed.
+   * A view with the axes in another order; by default reversed.
    *
    * @param options named options of this op
    * @return the result
@@ -6351,7 +6215,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code transpose}.
    *
-   * <p>A view with the axes in another order; by default reversed.
+   * A view with the axes in another order; by default reversed.
    *
    * @param axes which axis comes where, a permutation; nil for the reverse order
    * @return the result
@@ -6376,7 +6240,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code swapaxes}.
    *
-   * <p>A view with two axes in each other's place.
+   * A view with two axes in each other's place.
    *
    * @param axis1 the first axis
    * @param axis2 the second axis
@@ -6402,7 +6266,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code moveaxis}.
    *
-   * <p>A view with some axes moved to other places; the others keep their order.
+   * A view with some axes moved to other places; the others keep their order.
    *
    * @param source the axes to move
    * @param destination where each of them goes
@@ -6459,7 +6323,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code unsqueeze}.
    *
-   * <p>A view with axes of length 1 put in.
+   * A view with axes of length 1 put in.
    *
    * @param axis where the new axes are in the result; negative numbers count from its end
    * @return the result
@@ -6502,8 +6366,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis.
-   * It can be written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6513,8 +6377,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis.
-   * It can be written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
    *
    * @param options named options of this op
    * @return the result
@@ -6525,8 +6389,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis.
-   * It can be written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @return the result
@@ -6537,8 +6401,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis.
-   * It can be written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
+   * written to, unlike NumPy's.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @param options named options of this op
@@ -6563,8 +6427,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6575,8 +6438,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6588,8 +6450,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6601,8 +6462,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6615,8 +6475,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6629,8 +6488,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6643,8 +6501,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6658,8 +6515,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6673,8 +6529,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6689,8 +6544,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6703,8 +6557,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6717,8 +6570,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6732,8 +6584,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6747,8 +6598,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; nil joins the flattened arrays
@@ -6763,8 +6613,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code cat}.
    *
-   * <p>The arrays one after the other along an existing axis; the other axes agree. Dtypes are
-   * promoted.
+   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6926,8 +6775,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk;
-   * there may be fewer than n.
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
    *
    * @param n how many pieces at most
    * @return the result
@@ -6938,8 +6787,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk;
-   * there may be fewer than n.
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
    *
    * @param n how many pieces at most
    * @param options named options of this op
@@ -6951,8 +6800,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk;
-   * there may be fewer than n.
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
    *
    * @param n how many pieces at most
    * @param axis the axis, or axes; negative numbers count from the end
@@ -6964,8 +6813,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk;
-   * there may be fewer than n.
+   * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
+   * fewer than n.
    *
    * @param n how many pieces at most
    * @param axis the axis, or axes; negative numbers count from the end
@@ -6978,9 +6827,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy that holds the whole array several times along its axes. Where there are more
-   * repetitions than axes the array gets axes in front, where there are fewer the first axes are
-   * repeated once.
+   * A copy that holds the whole array several times along its axes. Where there are more repetitions than axes
+   * the array gets axes in front, where there are fewer the first axes are repeated once.
    *
    * @param reps how often along each axis, aligned with the last ones
    * @return the result
@@ -7074,8 +6922,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is
-   * converted to the array's dtype.
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @return the result
@@ -7086,8 +6934,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is
-   * converted to the array's dtype.
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param options named options of this op
@@ -7099,8 +6947,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is
-   * converted to the array's dtype.
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param value what the margin holds in mode :constant
@@ -7112,8 +6960,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is
-   * converted to the array's dtype.
+   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
+   * the array's dtype.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param value what the margin holds in mode :constant
@@ -7214,8 +7062,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal;
-   * diagonal gives a view.
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7225,8 +7073,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal;
-   * diagonal gives a view.
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
    *
    * @param options named options of this op
    * @return the result
@@ -7237,8 +7085,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal;
-   * diagonal gives a view.
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
    *
    * @param k which diagonal: 0 the main one, positive above, negative below
    * @return the result
@@ -7249,8 +7097,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal;
-   * diagonal gives a view.
+   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
+   * a view.
    *
    * @param k which diagonal: 0 the main one, positive above, negative below
    * @param options named options of this op
@@ -7288,8 +7136,7 @@ public abstract sealed class ArrayOps permits Array {
    * One array for each of the given 1-d ones, all of the shape of the grid they span.
    *
    * @param xs the arrays
-   * @param indexing :xy, where the first array runs along axis 1, or :ij, where it runs along axis
-   *     0
+   * @param indexing :xy, where the first array runs along axis 1, or :ij, where it runs along axis 0
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7309,14 +7156,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it
-   * was overwritten, that of value is what arrives there; where a position is selected twice the
-   * last one counts. The value is converted as NumPy's assignment does.
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or
-   *     arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's
-   *     dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7325,14 +7170,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it
-   * was overwritten, that of value is what arrives there; where a position is selected twice the
-   * last one counts. The value is converted as NumPy's assignment does.
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or
-   *     arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's
-   *     dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7341,14 +7184,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it
-   * was overwritten, that of value is what arrives there; where a position is selected twice the
-   * last one counts. The value is converted as NumPy's assignment does.
+   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
+   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
+   * The value is converted as NumPy's assignment does.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or
-   *     arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's
-   *     dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
+   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7405,8 +7246,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A
-   * 0-d array is an error, as in NumPy 2.
+   * Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A 0-d array is
+   * an error, as in NumPy 2.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7426,8 +7267,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The
-   * gradient of x is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
    *
    * @param mask truth values, broadcast with x
    * @param value what the chosen elements become; broadcast with x
@@ -7441,8 +7282,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way.
-   * The gradient of x is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
    *
    * @param mask truth values, broadcast with x
    * @param value what the chosen elements become; broadcast with x
@@ -7465,8 +7306,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a
-   * row is the sum over its uses.
+   * The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a row is the sum
+   * over its uses.
    *
    * @param indices which rows, integers of any shape; negative ones count from the end
    * @return the result
@@ -7477,8 +7318,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's;
-   * convert it with astype where floats are needed.
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7488,8 +7329,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's;
-   * convert it with astype where floats are needed.
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
    *
    * @param options named options of this op
    * @return the result
@@ -7500,8 +7341,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's;
-   * convert it with astype where floats are needed.
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
    *
    * @param numClasses how many classes there are; nil for the largest index plus one
    * @return the result
@@ -7512,8 +7353,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's;
-   * convert it with astype where floats are needed.
+   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
+   * astype where floats are needed.
    *
    * @param numClasses how many classes there are; nil for the largest index plus one
    * @param options named options of this op
@@ -7525,8 +7366,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment
-   * does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7539,8 +7380,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>An array of the shape and dtype of x with one value everywhere, converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7551,8 +7392,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment
-   * does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7565,8 +7406,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>An array of the shape and dtype of x with one value everywhere, converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7577,8 +7418,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment
-   * does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7591,8 +7432,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * <p>An array of the shape and dtype of x with one value everywhere, converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
+   * gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7603,13 +7444,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy in which values are added at some positions of an axis; where one occurs several times,
-   * its values add up. PyTorch's index_add.
+   * A copy in which values are added at some positions of an axis; where one occurs several times, its values
+   * add up. PyTorch's index_add.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @param indices positions along the axis, a 1-d list of integers
-   * @param values what is added: the shape of x with as many positions on the axis as there are
-   *     indices
+   * @param values what is added: the shape of x with as many positions on the axis as there are indices
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7618,11 +7458,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and
-   * broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and that
-   * dimension is absent from the result. The dtype is the promoted one; integers wrap, and for bool
-   * the result says whether any pair of elements are both true. Sums over nothing are 0. Arrays of
-   * 0 dimensions are refused, as NumPy refuses them: multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
    *
    * @param b the second array; its second to last dimension (or its only one) is summed over
    * @return the result
@@ -7635,11 +7475,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code matmul}.
    *
-   * <p>The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and
-   * broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and that
-   * dimension is absent from the result. The dtype is the promoted one; integers wrap, and for bool
-   * the result says whether any pair of elements are both true. Sums over nothing are 0. Arrays of
-   * 0 dimensions are refused, as NumPy refuses them: multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
    *
    * @param b the second array; its second to last dimension (or its only one) is summed over
    * @return the result
@@ -7652,11 +7492,11 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code matmul}.
    *
-   * <p>The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and
-   * broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and that
-   * dimension is absent from the result. The dtype is the promoted one; integers wrap, and for bool
-   * the result says whether any pair of elements are both true. Sums over nothing are 0. Arrays of
-   * 0 dimensions are refused, as NumPy refuses them: multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
+   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
+   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
+   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
+   * multiply by numbers with mul.
    *
    * @param b the second array; its second to last dimension (or its only one) is summed over
    * @return the result
@@ -7667,10 +7507,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The dot product, as NumPy defines it: the product with a number; the inner product of two
-   * vectors; the matrix product of two matrices; otherwise the sum over the last dimension of the
-   * first array and the second to last (or only) one of the second, whose other dimensions follow
-   * those of the first.
+   * The dot product, as NumPy defines it: the product with a number; the inner product of two vectors; the
+   * matrix product of two matrices; otherwise the sum over the last dimension of the first array and the second
+   * to last (or only) one of the second, whose other dimensions follow those of the first.
    *
    * @param b the second array; its second to last dimension (or its only one) is summed over
    * @return the result
@@ -7681,8 +7520,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The inner product over the last dimension of both arrays. The result has the other dimensions
-   * of the first array, then those of the second; with a number it is the product.
+   * The inner product over the last dimension of both arrays. The result has the other dimensions of the first
+   * array, then those of the second; with a number it is the product.
    *
    * @param b the second array; its last dimension is summed over
    * @return the result
@@ -7693,8 +7532,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
-   * flattened first, as NumPy does.
+   * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
+   * NumPy does.
    *
    * @param b the second array
    * @return the result
@@ -7707,8 +7546,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code outer}.
    *
-   * <p>The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
-   * flattened first, as NumPy does.
+   * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
+   * NumPy does.
    *
    * @param b the second array
    * @return the result
@@ -7730,8 +7569,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of products over pairs of axes. The result has the other dimensions of the first array,
-   * then those of the second, in their order.
+   * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
+   * of the second, in their order.
    *
    * @param b the second array
    * @return the result
@@ -7742,8 +7581,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of products over pairs of axes. The result has the other dimensions of the first array,
-   * then those of the second, in their order.
+   * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
+   * of the second, in their order.
    *
    * @param b the second array
    * @param options named options of this op
@@ -7755,8 +7594,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result
-   * lacks. Integers and bool are summed as int64.
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7766,8 +7605,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result
-   * lacks. Integers and bool are summed as int64.
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
    *
    * @param options named options of this op
    * @return the result
@@ -7778,8 +7617,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result
-   * lacks. Integers and bool are summed as int64.
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @return the result
@@ -7790,8 +7629,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result
-   * lacks. Integers and bool are summed as int64.
+   * The sum of the elements on a diagonal of the planes spanned by two axes, which the result lacks. Integers
+   * and bool are summed as int64.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @param options named options of this op
@@ -7803,8 +7642,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The Kronecker product: the first array with each element replaced by its product with the
-   * second array. The array with fewer dimensions gets dimensions of length 1 in front.
+   * The Kronecker product: the first array with each element replaced by its product with the second array. The
+   * array with fewer dimensions gets dimensions of length 1 in front.
    *
    * @param b the second array
    * @return the result
@@ -7815,16 +7654,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each
-   * letter names a dimension; letters that the output lacks are summed over; a letter twice in one
-   * operand takes the diagonal. Without "-&gt;" the output has the letters that occur once, in the
-   * order of their characters. "..." stands for dimensions without names, which broadcast together.
-   * Upper and lower case are different letters, spaces mean nothing. Dimensions of length 1
-   * broadcast, as in NumPy. The result has the promoted dtype of the operands and shares nothing
-   * with them; bool is combined by and and or.
+   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
+   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
+   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
+   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
+   * operands and shares nothing with them; bool is combined by and and or.
    *
-   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the
-   *     output
+   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
    * @param xs as many arrays as the equation has operands
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7834,16 +7671,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each
-   * letter names a dimension; letters that the output lacks are summed over; a letter twice in one
-   * operand takes the diagonal. Without "-&gt;" the output has the letters that occur once, in the
-   * order of their characters. "..." stands for dimensions without names, which broadcast together.
-   * Upper and lower case are different letters, spaces mean nothing. Dimensions of length 1
-   * broadcast, as in NumPy. The result has the promoted dtype of the operands and shares nothing
-   * with them; bool is combined by and and or.
+   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
+   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
+   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
+   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
+   * operands and shares nothing with them; bool is combined by and and or.
    *
-   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the
-   *     output
+   * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
    * @param xs as many arrays as the equation has operands
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7853,11 +7688,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times
-   * x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the
-   * image is 0 outside. (As everywhere in machine learning, the window is not mirrored.) Images
-   * have shape [batch channels height width], or without the batch, and the windows [out-channels
-   * channels/groups height width].
+   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
+   * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
+   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
+   * width], or without the batch, and the windows [out-channels channels/groups height width].
    *
    * @param w the windows
    * @return the result
@@ -7868,11 +7702,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times
-   * x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the
-   * image is 0 outside. (As everywhere in machine learning, the window is not mirrored.) Images
-   * have shape [batch channels height width], or without the batch, and the windows [out-channels
-   * channels/groups height width].
+   * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
+   * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
+   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
+   * width], or without the batch, and the windows [out-channels channels/groups height width].
    *
    * @param w the windows
    * @param options named options of this op
@@ -7884,10 +7717,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c,
-   * t·stride + i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape
-   * [batch channels length], or without the batch, and the windows [out-channels channels/groups
-   * length].
+   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
+   * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
+   * without the batch, and the windows [out-channels channels/groups length].
    *
    * @param w the windows
    * @return the result
@@ -7898,10 +7730,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c,
-   * t·stride + i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape
-   * [batch channels length], or without the batch, and the windows [out-channels channels/groups
-   * length].
+   * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
+   * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
+   * without the batch, and the windows [out-channels channels/groups length].
    *
    * @param w the windows
    * @param options named options of this op
@@ -7913,10 +7744,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape
-   * [batch channels height width], or without the batch. What padding adds is less than any
-   * element; it is at most half of the window. The gradient is shared equally by elements that tie
-   * (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
    *
    * @param size the window's size, one integer or one for each direction
    * @return the result
@@ -7927,10 +7757,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape
-   * [batch channels height width], or without the batch. What padding adds is less than any
-   * element; it is at most half of the window. The gradient is shared equally by elements that tie
-   * (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
    *
    * @param size the window's size, one integer or one for each direction
    * @param options named options of this op
@@ -7942,10 +7771,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape
-   * [batch channels height width], or without the batch. What padding adds is less than any
-   * element; it is at most half of the window. The gradient is shared equally by elements that tie
-   * (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
+   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
    *
    * @param size the window's size, one integer or one for each direction
    * @param stride the window's step; its size when nil
@@ -7957,9 +7785,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of
-   * shape [batch channels height width], or without the batch. The zeros of the padding count.
-   * Integers and bool are averaged as float64.
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @return the result
@@ -7970,9 +7798,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of
-   * shape [batch channels height width], or without the batch. The zeros of the padding count.
-   * Integers and bool are averaged as float64.
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @param options named options of this op
@@ -7984,9 +7812,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of
-   * shape [batch channels height width], or without the batch. The zeros of the padding count.
-   * Integers and bool are averaged as float64.
+   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
+   * as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @param stride the window's step; its size when nil
@@ -7998,9 +7826,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @return the result
@@ -8011,9 +7839,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8025,9 +7853,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8039,9 +7867,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @return the result
@@ -8052,9 +7880,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8066,9 +7894,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
+   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8080,10 +7908,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the
-   * JVM fresh memory is always cleared, so they are zeros. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @return the result
@@ -8094,10 +7922,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the
-   * JVM fresh memory is always cleared, so they are zeros. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8109,10 +7937,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the
-   * JVM fresh memory is always cleared, so they are zeros. A negative dimension, or more elements
-   * than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a
-   * dtype that is not floating a DTypeException.
+   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
+   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
+   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
+   * DTypeException.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8124,10 +7952,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8139,10 +7966,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8155,10 +7981,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8171,10 +7996,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8186,10 +8010,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8202,10 +8025,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8218,10 +8040,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8233,10 +8054,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8249,10 +8069,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to
-   * a value that is tracked. A negative dimension, or more elements than one array or the heap can
-   * hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
+   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param shape the shape
    * @param value what fills it: a number, or an array that is broadcast to the shape
@@ -8329,8 +8148,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on
-   * the JVM it holds zeros.
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8340,8 +8159,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on
-   * the JVM it holds zeros.
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
    *
    * @param options named options of this op
    * @return the result
@@ -8352,8 +8171,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on
-   * the JVM it holds zeros.
+   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
+   * holds zeros.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -8364,8 +8183,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @return the result
@@ -8376,8 +8195,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param options named options of this op
@@ -8389,8 +8208,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
@@ -8402,8 +8221,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @return the result
@@ -8414,8 +8233,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param options named options of this op
@@ -8427,8 +8246,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
@@ -8440,8 +8259,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @return the result
@@ -8452,8 +8271,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param options named options of this op
@@ -8465,8 +8284,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype
-   * unless another is given; a gradient flows to a value that is tracked.
+   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; a gradient flows to a value that is tracked.
    *
    * @param value what fills it: a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
@@ -8478,12 +8297,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @return the result
@@ -8494,12 +8312,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @param options named options of this op
@@ -8511,12 +8328,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @param stop the end, which is left out
@@ -8528,12 +8344,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @param stop the end, which is left out
@@ -8546,12 +8361,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @param stop the end, which is left out
@@ -8564,12 +8378,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>,
-   * <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else
-   * float64, unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-   * include stop or leave out the last number: for fractions use <code>linspace</code>. A step of 0
-   * or one that is not finite is an ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
+   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
+   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
+   * ArgumentException, the dtype bool a DTypeException.
    *
    * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
    * @param stop the end, which is left out
@@ -8583,8 +8396,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype
-   * they are rounded down, as NumPy does. A negative num is an ArgumentException.
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
    *
    * @param start the first number
    * @param stop the last number, or the one after the last without <code>endpoint</code>
@@ -8596,8 +8409,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype
-   * they are rounded down, as NumPy does. A negative num is an ArgumentException.
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
    *
    * @param start the first number
    * @param stop the last number, or the one after the last without <code>endpoint</code>
@@ -8610,8 +8423,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype
-   * they are rounded down, as NumPy does. A negative num is an ArgumentException.
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
    *
    * @param start the first number
    * @param stop the last number, or the one after the last without <code>endpoint</code>
@@ -8624,8 +8437,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype
-   * they are rounded down, as NumPy does. A negative num is an ArgumentException.
+   * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
+   * rounded down, as NumPy does. A negative num is an ArgumentException.
    *
    * @param start the first number
    * @param stop the last number, or the one after the last without <code>endpoint</code>
@@ -8639,12 +8452,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative
-   * num is an ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>
-   *     endpoint</code>
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8653,12 +8465,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative
-   * num is an ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>
-   *     endpoint</code>
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8668,12 +8479,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative
-   * num is an ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>
-   *     endpoint</code>
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
    * @param num how many numbers
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8683,12 +8493,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative
-   * num is an ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
+   * ArgumentException.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>
-   *     endpoint</code>
+   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
    * @param num how many numbers
    * @param options named options of this op
    * @return the result
@@ -8699,9 +8508,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException; <code>
-   * requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
    *
    * @param n the number of rows
    * @return the result
@@ -8712,9 +8521,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException; <code>
-   * requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
    *
    * @param n the number of rows
    * @param options named options of this op
@@ -8726,9 +8535,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException; <code>
-   * requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
    *
    * @param n the number of rows
    * @param m the number of columns, n unless given
@@ -8740,9 +8549,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException; <code>
-   * requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
+   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
+   * that is not floating a DTypeException.
    *
    * @param n the number of rows
    * @param m the number of columns, n unless given
@@ -8755,8 +8564,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A
-   * negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
    * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param n the number of rows
@@ -8768,8 +8577,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A
-   * negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
    * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param n the number of rows
@@ -8782,8 +8591,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A
-   * negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
    * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param n the number of rows
@@ -8796,8 +8605,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A
-   * negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
+   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
    * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
    *
    * @param n the number of rows
@@ -8811,10 +8620,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the
-   * axes (Ba, Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64;
-   * dtypes are promoted. Forward and backward are a single pass over the array each, where the axes
-   * are the last ones and the array is row-major.
+   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
+   * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
+   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * row-major.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8824,10 +8633,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the
-   * axes (Ba, Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64;
-   * dtypes are promoted. Forward and backward are a single pass over the array each, where the axes
-   * are the last ones and the array is row-major.
+   * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
+   * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
+   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * row-major.
    *
    * @param options named options of this op
    * @return the result
@@ -8838,10 +8647,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean
-   * square layer normalization", 2019). Integers and bool give float64; dtypes are promoted.
-   * Forward and backward are a single pass over the array each, where the axes are the last ones
-   * and the array is row-major.
+   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
+   * single pass over the array each, where the axes are the last ones and the array is row-major.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8851,10 +8659,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean
-   * square layer normalization", 2019). Integers and bool give float64; dtypes are promoted.
-   * Forward and backward are a single pass over the array each, where the axes are the last ones
-   * and the array is row-major.
+   * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
+   * single pass over the array each, where the axes are the last ones and the array is row-major.
    *
    * @param options named options of this op
    * @return the result
@@ -8865,9 +8672,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool
-   * count as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass
-   * each.
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target what the prediction should be
    * @return the result
@@ -8878,9 +8684,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool
-   * count as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass
-   * each.
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target what the prediction should be
    * @param options named options of this op
@@ -8892,9 +8697,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool
-   * count as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass
-   * each.
+   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target what the prediction should be
    * @param reduction mean, sum, or none for the loss of each element
@@ -8906,9 +8710,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The
-   * two are broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum
-   * or mean and its gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
    *
    * @param target what the prediction should be
    * @return the result
@@ -8919,9 +8723,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The
-   * two are broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum
-   * or mean and its gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
    *
    * @param target what the prediction should be
    * @param options named options of this op
@@ -8933,9 +8737,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The
-   * two are broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum
-   * or mean and its gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
+   * gradient are one pass each.
    *
    * @param target what the prediction should be
    * @param reduction mean, sum, or none for the loss of each element
@@ -8947,10 +8751,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta)
-   * elsewhere (Huber, "Robust estimation of a location parameter", 1964). The two are broadcast;
-   * integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
-   * gradient are one pass each.
+   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
+   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target what the prediction should be
    * @return the result
@@ -8961,10 +8764,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta)
-   * elsewhere (Huber, "Robust estimation of a location parameter", 1964). The two are broadcast;
-   * integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
-   * gradient are one pass each.
+   * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
+   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target what the prediction should be
    * @param options named options of this op
@@ -8976,10 +8778,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @return the result
@@ -8990,10 +8791,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param options named options of this op
@@ -9005,10 +8805,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param reduction mean, sum, or none for the loss of each element
@@ -9022,10 +8821,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code binaryCrossEntropyWithLogits}.
    *
-   * <p>The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @return the result
@@ -9038,10 +8836,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code binaryCrossEntropyWithLogits}.
    *
-   * <p>The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param options named options of this op
@@ -9055,10 +8852,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code binaryCrossEntropyWithLogits}.
    *
-   * <p>The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-   * max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean
-   * and its gradient are one pass each.
+   * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param reduction mean, sum, or none for the loss of each element
@@ -9070,14 +8866,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
-   * overflows. Targets that are floating and of the logits' shape are probabilities p, and the loss
-   * is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the uniform
-   * distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others, "Rethinking
-   * the inception architecture", 2016). The forward pass reads the logits once and keeps two
-   * numbers a row; the gradient, (softmax - target) g, is one pass. The classes are along the last
-   * axis, where PyTorch has them along the second. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
    * NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
@@ -9089,14 +8884,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
-   * overflows. Targets that are floating and of the logits' shape are probabilities p, and the loss
-   * is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the uniform
-   * distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others, "Rethinking
-   * the inception architecture", 2016). The forward pass reads the logits once and keeps two
-   * numbers a row; the gradient, (softmax - target) g, is one pass. The classes are along the last
-   * axis, where PyTorch has them along the second. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
    * NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
@@ -9109,14 +8903,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
-   * overflows. Targets that are floating and of the logits' shape are probabilities p, and the loss
-   * is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the uniform
-   * distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others, "Rethinking
-   * the inception architecture", 2016). The forward pass reads the logits once and keeps two
-   * numbers a row; the gradient, (softmax - target) g, is one pass. The classes are along the last
-   * axis, where PyTorch has them along the second. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
    * NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
@@ -9129,14 +8922,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
-   * overflows. Targets that are floating and of the logits' shape are probabilities p, and the loss
-   * is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the uniform
-   * distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others, "Rethinking
-   * the inception architecture", 2016). The forward pass reads the logits once and keeps two
-   * numbers a row; the gradient, (softmax - target) g, is one pass. The classes are along the last
-   * axis, where PyTorch has them along the second. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is
+   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
+   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
+   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
+   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
+   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
+   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
    * NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
@@ -9151,9 +8943,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over
-   * no target is NaN.
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
    * @return the result
@@ -9165,9 +8956,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over
-   * no target is NaN.
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
    * @param options named options of this op
@@ -9180,9 +8970,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over
-   * no target is NaN.
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
    * @param axis the axis along which the classes are
@@ -9195,9 +8984,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over
-   * no target is NaN.
+   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
+   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
    *
    * @param target the class of each prediction: integers, of the shape without the axis
    * @param axis the axis along which the classes are
@@ -9210,11 +8998,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation
-   * (Srivastava and others, "Dropout", 2014). The gradient passes where the element was kept; for
-   * it a truth value an element is remembered. NaN and infinities give NaN where they are dropped,
-   * as in PyTorch. The same key gives the same zeros; inside vmap they are the same for all
-   * examples. Integers and bool give float64.
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
+   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9224,11 +9011,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation
-   * (Srivastava and others, "Dropout", 2014). The gradient passes where the element was kept; for
-   * it a truth value an element is remembered. NaN and infinities give NaN where they are dropped,
-   * as in PyTorch. The same key gives the same zeros; inside vmap they are the same for all
-   * examples. Integers and bool give float64.
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
+   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -9239,11 +9025,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation
-   * (Srivastava and others, "Dropout", 2014). The gradient passes where the element was kept; for
-   * it a truth value an element is remembered. NaN and infinities give NaN where they are dropped,
-   * as in PyTorch. The same key gives the same zeros; inside vmap they are the same for all
-   * examples. Integers and bool give float64.
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
+   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param p the probability of 0, from 0 to 1
    * @return the result
@@ -9254,11 +9039,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation
-   * (Srivastava and others, "Dropout", 2014). The gradient passes where the element was kept; for
-   * it a truth value an element is remembered. NaN and infinities give NaN where they are dropped,
-   * as in PyTorch. The same key gives the same zeros; inside vmap they are the same for all
-   * examples. Integers and bool give float64.
+   * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
+   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
+   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
+   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param p the probability of 0, from 0 to 1
    * @param options named options of this op
@@ -9270,9 +9054,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need",
-   * 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no
-   * key gives NaN.
+   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9284,9 +9067,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need",
-   * 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no
-   * key gives NaN.
+   * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9309,9 +9091,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy in another dtype. Differentiable between floating dtypes; a conversion to integers or
-   * bool carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does
-   * not fit the nearest end of the range; int64 to int32 wraps; everything but 0 becomes true.
+   * A copy in another dtype. Differentiable between floating dtypes; a conversion to integers or bool carries no
+   * gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not fit the nearest end of the
+   * range; int64 to int32 wraps; everything but 0 becomes true.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -9322,8 +9104,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put
-   * in front, as NumPy broadcasts.
+   * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
+   * NumPy broadcasts.
    *
    * @param shape the shape
    * @return the result
@@ -9336,8 +9118,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code broadcastTo}.
    *
-   * <p>A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are
-   * put in front, as NumPy broadcasts.
+   * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
+   * NumPy broadcasts.
    *
    * @param shape the shape
    * @return the result

@@ -26,9 +26,9 @@ public final class Attention {
 
   /** x scale keep, a truth value counting as 0 or 1: a choice would be several times as slow. */
   private static final Elementwise KEEP =
-      define("dropout", "keep, scale, x")
+      define("dropout", "x, scale, keep")
           .internal()
-          .elementwise(Typing.PROMOTE, in(2).times(in(1)).times(in(0)));
+          .elementwise(Typing.PROMOTE, in(0).times(in(1)).times(in(2)));
 
   /** Random elements set to 0. */
   public static final Composite DROPOUT =
@@ -75,7 +75,7 @@ public final class Attention {
     }
     Samplers.Source source = given.orElseGet(() -> Keys.source(Keys.next()));
     Strided kept = Samplers.truths(x.shape(), source, 1 - p);
-    return KEEP.of(new Tensor(kept), p == 1 ? 0.0 : 1 / (1 - p), floating);
+    return KEEP.of(floating, p == 1 ? 0.0 : 1 / (1 - p), new Tensor(kept));
   }
 
   private static Samplers.Source source(Object key) {
