@@ -2,7 +2,7 @@
   "Runs the code in documents and docstrings, and compares what it gives with what its comments say.
 
   In Markdown, fenced blocks whose language is `clojure` or `java` are run from top to bottom, the blocks of a
-  document as one session. A comment behind a form, or on the lines below it, says what it gives:
+  document in one namespace. A comment behind a form, or on the lines below it, says what it gives:
 
     (+ 1 2)        ;=> 3                     the result as the REPL prints it, in Java `// => 3` as jshell does
     (nd/get x 9)   ;=> throws IndexException: index 9     the class, and how the message begins
@@ -117,7 +117,7 @@
 (defn- fresh-ns
   "A new namespace that refers to clojure.core."
   []
-  (let [n (create-ns (gensym "ndgrad.doc-session"))]
+  (let [n (create-ns (gensym "ndgrad.doc-page"))]
     (binding [*ns* n] (refer-clojure))
     n))
 
@@ -205,7 +205,7 @@
   [file markdown]
   (let [all (filter (comp comment-mark :language) (blocks markdown))
         {skipped true, wanted false} (group-by (comp boolean :skip) all)
-        session (fresh-ns)
+        page (fresh-ns)
         shell (delay (jshell))]
     (try
       {:checks (doall
@@ -216,13 +216,13 @@
                            (checks block file
                                    (if (= language "java")
                                      (java-steps @shell code)
-                                     (clojure-steps session code))))
+                                     (clojure-steps page code))))
                          wanted)))
        :ran (frequencies (map :language wanted))
        :skipped (count skipped)}
       (finally
         (when (realized? shell) (.close ^JShell @shell))
-        (remove-ns (ns-name session))))))
+        (remove-ns (ns-name page))))))
 
 (defn examples
   "The examples in the docstrings of the public vars of `namespaces`: [var text], the text behind `Example:`."
@@ -238,13 +238,13 @@
   for each."
   [preamble examples]
   (for [[v text] examples
-        :let [session (fresh-ns)]]
+        :let [page (fresh-ns)]]
     (try
-      (binding [*ns* session] (run! eval preamble))
-      (let [steps (try (clojure-steps session text)
+      (binding [*ns* page] (run! eval preamble))
+      (let [steps (try (clojure-steps page text)
                        (catch RuntimeException e [{:outcome {:error (str "unreadable: " e)}}]))
             error (some (comp :error :outcome) steps)]
         {:where (str v), :expected "an example that runs"
          :actual (or error (when (empty? steps) "no form") "it runs")
          :ok (and (nil? error) (boolean (seq steps)))})
-      (finally (remove-ns (ns-name session))))))
+      (finally (remove-ns (ns-name page))))))
