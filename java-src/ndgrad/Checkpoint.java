@@ -45,7 +45,8 @@ final class Checkpoint {
     if (!floating || moving.isEmpty() && closed.isEmpty()) {
       return outs;
     }
-    return new Run(xs, closed, draws).record(outs);
+    // Without their history: a result that is a view would keep its root's, and all that it saved, alive.
+    return new Run(xs, closed, draws).record(outs.stream().map(Tensor::alias).toList());
   }
 
   private static Tensor point(Tensor x) {

@@ -77,6 +77,10 @@
           (vreset! out y)
           (pick array? y))))))
 
+(def ^:private place
+  "Stands where an Array was."
+  (Array/scalar 0.0))
+
 (defn- results
   "The result of a run with the given Arrays in the place of its own."
   [y arrays]
@@ -372,7 +376,13 @@
   (fn [& args]
     (let [args (vec args)
           out (volatile! nil)
-          run (Grad/checkpoints (on-lists f args array? out))
+          lists (on-lists f args array? out)
+          run (Grad/checkpoints (reify Function
+                                  (apply [_ xs]
+                                    (let [ys (.apply lists xs)]
+                                      ;; Only the structure: the Arrays would keep the run's graph alive.
+                                      (vswap! out (partial tree/map-leaves #(if (array? %) place %)))
+                                      ys))))
           found (.apply run (pick array? args))]
       (results @out found))))
 
