@@ -1,4 +1,4 @@
-// Generated from FloatGemm.java by dev/SpecializeGemm.java: edit that, then run it.
+// Generated from FloatGemm.java by dev/Specialize.java: edit that, then run it.
 package ndgrad.blas;
 
 import java.util.concurrent.ConcurrentLinkedQueue;

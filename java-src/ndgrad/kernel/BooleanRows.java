@@ -1,4 +1,4 @@
-// Generated from DoubleRows.java by dev/SpecializeRows.java: edit that, then run it.
+// Generated from DoubleRows.java by dev/Specialize.java: edit that, then run it.
 package ndgrad.kernel;
 
 import static ndgrad.kernel.Scalars.above;

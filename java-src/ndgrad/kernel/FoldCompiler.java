@@ -3,17 +3,13 @@ package ndgrad.kernel;
 import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_void;
-import static java.lang.constant.ConstantDescs.INIT_NAME;
-import static java.lang.constant.ConstantDescs.MTD_void;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
-import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
-import java.lang.invoke.MethodHandles;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -56,8 +52,6 @@ class FoldCompiler {
   private record Key(Spec spec, Forms.Mode mode) {}
 
   private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
-  private static final ClassDesc KERNEL = FoldKernel.class.describeConstable().orElseThrow();
-  private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedFold");
   private static final MethodTypeDesc FOLD =
       MethodTypeDesc.of(
           CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int);
@@ -106,30 +100,14 @@ class FoldCompiler {
 
   /** Compiles the kernel that {@code of} writes. */
   static FoldKernel compile(Supplier<FoldCompiler> of) {
-    byte[] bytes =
-        ClassFile.of()
-            .build(
-                NAME,
-                type -> {
-                  type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
-                  type.withInterfaceSymbols(KERNEL);
-                  type.withMethodBody(
-                      INIT_NAME,
-                      MTD_void,
-                      0,
-                      code ->
-                          code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
-                  int flags = ClassFile.ACC_PUBLIC;
-                  type.withMethodBody("fold", FOLD, flags, c -> of.get().fold(c));
-                  type.withMethodBody("rows", ROWS, flags, c -> of.get().rows(c));
-                  type.withMethodBody("scan", SCAN, flags, c -> of.get().scan(c));
-                });
-    try {
-      MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
-      return (FoldKernel) hidden.lookupClass().getDeclaredConstructor().newInstance();
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("a generated kernel could not be loaded", e);
-    }
+    int flags = ClassFile.ACC_PUBLIC;
+    return Generated.instance(
+        FoldKernel.class,
+        type -> {
+          type.withMethodBody("fold", FOLD, flags, c -> of.get().fold(c));
+          type.withMethodBody("rows", ROWS, flags, c -> of.get().rows(c));
+          type.withMethodBody("scan", SCAN, flags, c -> of.get().scan(c));
+        });
   }
 
   // ---- fold(in, at, n = 3, out = 4, slot = 5)

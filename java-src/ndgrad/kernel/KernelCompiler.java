@@ -3,16 +3,12 @@ package ndgrad.kernel;
 import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_void;
-import static java.lang.constant.ConstantDescs.INIT_NAME;
-import static java.lang.constant.ConstantDescs.MTD_void;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
-import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
-import java.lang.invoke.MethodHandles;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
@@ -23,8 +19,6 @@ import ndgrad.DType;
  * per element but the scalar functions.
  */
 class KernelCompiler {
-  private static final ClassDesc KERNEL = Kernel.class.describeConstable().orElseThrow();
-  private static final ClassDesc NAME = ClassDesc.of("ndgrad.kernel", "GeneratedKernel");
   private static final MethodTypeDesc RUN =
       MethodTypeDesc.of(CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_int);
   private static final int DATA = 1;
@@ -80,27 +74,8 @@ class KernelCompiler {
 
   /** Makes a kernel of what writes the body of its method. */
   static Kernel define(Consumer<CodeBuilder> body) {
-    byte[] bytes =
-        ClassFile.of()
-            .build(
-                NAME,
-                type -> {
-                  type.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
-                  type.withInterfaceSymbols(KERNEL);
-                  type.withMethodBody(
-                      INIT_NAME,
-                      MTD_void,
-                      0,
-                      code ->
-                          code.aload(0).invokespecial(CD_Object, INIT_NAME, MTD_void).return_());
-                  type.withMethodBody("run", RUN, ClassFile.ACC_PUBLIC, body);
-                });
-    try {
-      MethodHandles.Lookup hidden = MethodHandles.lookup().defineHiddenClass(bytes, true);
-      return (Kernel) hidden.lookupClass().getDeclaredConstructor().newInstance();
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("a generated kernel could not be loaded", e);
-    }
+    return Generated.instance(
+        Kernel.class, type -> type.withMethodBody("run", RUN, ClassFile.ACC_PUBLIC, body));
   }
 
   final void emit() {

@@ -6,7 +6,7 @@ import ndgrad.DType;
  * Loops that move, add up or compare elements of one dtype, a row at a time: element {@code i} of a
  * row is at {@code p + i*step} of a primitive array. The arrays are passed as objects and cast once
  * per row. {@link DoubleRows} is written by hand; the other dtypes' are derived from its text by
- * {@code dev/SpecializeRows.java}.
+ * {@code dev/Specialize.java}.
  */
 abstract class Rows {
   private static final Rows[] BY_DTYPE = {

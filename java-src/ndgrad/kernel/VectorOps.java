@@ -24,7 +24,6 @@ final class VectorOps {
   private static final ClassDesc COMPARISON = OPERATORS.nested("Comparison");
   private static final ClassDesc TEST = OPERATORS.nested("Test");
   private static final ClassDesc UNARY = OPERATORS.nested("Unary");
-  private static final ClassDesc BINARY = OPERATORS.nested("Binary");
 
   private final DType dtype;
   private final ClassDesc lane;
@@ -153,13 +152,6 @@ final class VectorOps {
   void lanewiseUnary(CodeBuilder code, String operator) {
     code.getstatic(OPERATORS, operator, UNARY);
     code.invokevirtual(vector, "lanewise", MethodTypeDesc.of(vector, UNARY));
-  }
-
-  /** vector, vector → vector by an operator of two arguments. */
-  void lanewiseBinary(CodeBuilder code, String operator) {
-    int slot = keep(code);
-    code.getstatic(OPERATORS, operator, BINARY).aload(slot);
-    code.invokevirtual(vector, "lanewise", MethodTypeDesc.of(vector, BINARY, VECTOR));
   }
 
   /** vector, vector → mask. */
