@@ -66,23 +66,29 @@
   [y]
   (tree/map-leaves #(if (real? %) (->array %) %) y))
 
+(defn- place
+  "Stands where an Array was: another one for each, as members of a set must differ."
+  [^Array x]
+  (Array/wrap (.newArray (.dtype x) 0) (int-array [0])))
+
+(defn- structure
+  "The nested data `y` with placeholders for its Arrays, which would keep a run's graph alive."
+  [y]
+  (tree/map-leaves #(if (array? %) (place %) %) y))
+
 (defn- on-lists
-  "`f` of `args` as a function of the list of their chosen leaves. Its result goes into the volatile
-  `out`; the list is that of its Arrays."
+  "`f` of `args` as a function of the list of their chosen leaves. The structure of its result goes
+  into the volatile `out`; the list is that of its Arrays."
   ^Function [f args chosen? out]
   (let [f (callable f)]
     (reify Function
       (apply [_ xs]
         (let [y (number-leaves (apply f (put args chosen? xs identity)))]
-          (vreset! out y)
+          (vreset! out (structure y))
           (pick array? y))))))
 
-(def ^:private place
-  "Stands where an Array was."
-  (Array/scalar 0.0))
-
 (defn- results
-  "The result of a run with the given Arrays in the place of its own."
+  "A result of the structure `y` with the given Arrays."
   [y arrays]
   (put y array? arrays identity))
 
@@ -376,13 +382,7 @@
   (fn [& args]
     (let [args (vec args)
           out (volatile! nil)
-          lists (on-lists f args array? out)
-          run (Grad/checkpoints (reify Function
-                                  (apply [_ xs]
-                                    (let [ys (.apply lists xs)]
-                                      ;; Only the structure: the Arrays would keep the run's graph alive.
-                                      (vswap! out (partial tree/map-leaves #(if (array? %) place %)))
-                                      ys))))
+          run (Grad/checkpoints (on-lists f args array? out))
           found (.apply run (pick array? args))]
       (results @out found))))
 
