@@ -290,7 +290,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared
    */
   public Object data() {
-    return tensor.strided().array();
+    return tensor.strided().storage().escape();
   }
 
   /**
@@ -299,7 +299,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh primitive array of the array's dtype
    */
   public Object toArray() {
-    return Structural.converted(tensor.strided(), dtype()).array();
+    return elements(dtype());
   }
 
   /**
@@ -308,7 +308,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh array, converted if need be
    */
   public double[] toDoubleArray() {
-    return (double[]) Structural.converted(tensor.strided(), DType.FLOAT64).array();
+    return (double[]) elements(DType.FLOAT64);
   }
 
   /**
@@ -317,7 +317,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh array, converted if need be
    */
   public float[] toFloatArray() {
-    return (float[]) Structural.converted(tensor.strided(), DType.FLOAT32).array();
+    return (float[]) elements(DType.FLOAT32);
   }
 
   /**
@@ -326,7 +326,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh array, converted as {@code astype} does
    */
   public long[] toLongArray() {
-    return (long[]) Structural.converted(tensor.strided(), DType.INT64).array();
+    return (long[]) elements(DType.INT64);
   }
 
   /**
@@ -335,7 +335,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh array, converted as {@code astype} does
    */
   public int[] toIntArray() {
-    return (int[]) Structural.converted(tensor.strided(), DType.INT32).array();
+    return (int[]) elements(DType.INT32);
   }
 
   /**
@@ -344,7 +344,11 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return a fresh array, true where an element is not 0
    */
   public boolean[] toBooleanArray() {
-    return (boolean[]) Structural.converted(tensor.strided(), DType.BOOL).array();
+    return (boolean[]) elements(DType.BOOL);
+  }
+
+  private Object elements(DType dtype) {
+    return Structural.converted(tensor.strided(), dtype).storage().escape();
   }
 
   /**

@@ -3,6 +3,7 @@ package ndgrad;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import ndgrad.autograd.Frames;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
@@ -22,7 +23,7 @@ final class Lifted {
 
   /** Applies a function to tensors by their public faces. */
   static List<Tensor> apply(Function<List<Array>, List<Array>> f, List<Tensor> xs) {
-    return tensors(f.apply(arrays(xs)));
+    return tensors(Frames.ofUser(() -> f.apply(arrays(xs))));
   }
 
   /** Runs with recording on or off. */

@@ -23,6 +23,7 @@ public abstract sealed class NdException extends RuntimeException
         GraphException,
         IndexException,
         MutationException,
+        ScopeException,
         ShapeException {
   private static final long serialVersionUID = 1L;
 

@@ -13,6 +13,7 @@
   ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum …
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
                register-hook! no-grad enable-grad detect-anomaly
+  memory       with-scope keep!
                graph graph-dot draw-graph
   functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, custom-vjp custom-jvp
                stop-gradient
@@ -26,11 +27,13 @@
   (:require
    [clojure.java.io :as io]
    [ndgrad.call :as call]
-   [ndgrad.transform :as transform])
+   [ndgrad.transform :as transform]
+   [ndgrad.tree :as tree])
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Threads)
+   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Scope
+           Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
    (ndgrad.op.spec Coerce)))
 
@@ -341,6 +344,27 @@
   "Evaluates `body` with recording on this thread, inside a `no-grad`."
   [& body]
   `(with-open [_# (Autograd/enableGrad)] ~@body))
+
+(defn keep!
+  "Lets the Arrays in `x`, any nested data, outlive the innermost `with-scope` that is open on this thread; returns x. The
+  result of the scope needs no `keep!`, what is put elsewhere (an atom, a field) does.
+
+  Example: (nd/with-scope (nd/item (nd/sum (nd/keep! (nd/ones [3])))))"
+  [x]
+  (run! #(Scope/keepInner %) (tree/leaves x))
+  x)
+
+(defmacro with-scope
+  "Evaluates `body` and gives the memory of the Arrays made inside it, on this thread, back to be used by the next ones: a
+  loop whose body is a scope makes no garbage. What leaves it stays as it is: the Arrays of the result, any nesting of
+  maps, vectors, sequences, sets and records; those passed to `keep!`; gradients of Arrays made outside and what such
+  Arrays were overwritten with; what the graphs of all these need; memory that was wrapped, or asked for by `data`. Any
+  other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around it. Lazy
+  sequences in the result are realised.
+
+  Example: (nd/with-scope (nd/sum (nd/exp (nd/ones [3]))))"
+  [& body]
+  `(with-open [_# (Scope/open)] (keep! (do ~@body))))
 
 (defmacro detect-anomaly
   "Evaluates `body` in anomaly mode: the first op that makes a NaN or an infinity from finite inputs, forward or backward,

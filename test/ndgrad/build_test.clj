@@ -52,7 +52,7 @@
   "Plain classes of `ndgrad` that every package may use, and that use only each other."
   #{"ndgrad.DType" "ndgrad.Index" "ndgrad.NdException" "ndgrad.ShapeException"
     "ndgrad.IndexException" "ndgrad.DTypeException" "ndgrad.ArgumentException"
-    "ndgrad.MutationException" "ndgrad.GraphException" "ndgrad.AnomalyException"})
+    "ndgrad.MutationException" "ndgrad.GraphException" "ndgrad.ScopeException" "ndgrad.AnomalyException"})
 
 (defn- package-of [class-name] (str/replace class-name #"\.[A-Z].*$" ""))
 (defn- outermost [class-name] (str/replace class-name #"\$.*$" ""))

@@ -12,6 +12,7 @@ import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Arena;
 import ndgrad.kernel.Storage;
 
 /**
@@ -74,6 +75,7 @@ public final class Backward {
   private final Arithmetic arithmetic;
   private final boolean retainGraph;
   private final boolean createGraph;
+  private final Arena arena = Arena.current();
   private final Map<Node, Slot> slots = new IdentityHashMap<>();
   private final Set<Storage> foreign = Collections.newSetFromMap(new IdentityHashMap<>());
 
@@ -102,12 +104,15 @@ public final class Backward {
       Arithmetic arithmetic) {
     Backward pass = new Backward(arithmetic, retainGraph, createGraph);
     List<Slot> order = pass.order(outputs, Set.of());
-    List<Tensor> seeds = pass.seeds(outputs, upstream);
     for (Slot s : order) {
       s.needed = true;
     }
-    pass.recorded(() -> pass.sweep(order, outputs, seeds, Set.of()));
-    pass.commit(order);
+    pass.framed(
+        () -> {
+          List<Tensor> seeds = pass.seeds(outputs, upstream);
+          pass.recorded(() -> pass.sweep(order, outputs, seeds, Set.of()));
+          pass.commit(order);
+        });
   }
 
   /**
@@ -175,13 +180,49 @@ public final class Backward {
       }
     }
     List<Slot> relevant = order.stream().filter(s -> s.needed).toList();
-    List<Tensor> seeds = seeds(tracked, cotangents);
-    recorded(() -> sweep(relevant, tracked, seeds, ends));
+    framed(
+        () -> {
+          List<Tensor> seeds = seeds(tracked, cotangents);
+          recorded(() -> sweep(relevant, tracked, seeds, ends));
+        });
     for (int i = 0; i < wanted.length; i++) {
       Slot slot = slots.get(wanted[i]);
       result[i] = slot == null ? null : slot.grad;
     }
     return result;
+  }
+
+  /**
+   * Runs the pass in a frame of its own: what it computes on the way is used again as soon as no slot, no node and no user
+   * has it. Results leave; after an error nothing is known to have an end.
+   */
+  private void framed(Runnable pass) {
+    if (createGraph) {
+      pass.run();
+      return;
+    }
+    int frame = arena.enter();
+    boolean done = false;
+    try {
+      pass.run();
+      done = true;
+    } finally {
+      if (done) {
+        arena.leave(frame);
+        handOver();
+      } else {
+        arena.abandon(frame);
+      }
+    }
+  }
+
+  /** What is left in the slots, and the gradients of leaves, now belong to others. */
+  private void handOver() {
+    for (Slot s : slots.values()) {
+      if (s.grad != null) {
+        s.grad.handOver();
+      }
+    }
   }
 
   /**
@@ -298,8 +339,8 @@ public final class Backward {
     for (Slot s : order) {
       if (s.grad != null) {
         pass(s);
-        if (s.node.rule().isPresent() && s.node.retaining() == null && !keep.contains(s.node)) {
-          s.grad = null;
+        if (!s.node.isLeaf() && s.node.retaining() == null && !keep.contains(s.node)) {
+          replace(s, null);
         }
         if (!retainGraph && !createGraph) {
           s.node.free();
@@ -313,20 +354,33 @@ public final class Backward {
       throw new GraphException("backward was cancelled by an interrupt; no gradient was written");
     }
     for (UnaryOperator<Tensor> hook : s.node.hooks()) {
-      s.grad = hooked(s.node, hook, s.grad);
+      replace(s, hooked(s.node, hook, s.grad));
       s.owned = false;
     }
     if (s.node.rule().orElse(null) instanceof Rule.Joint joint) {
       if (Arrays.stream(s.inputs).anyMatch(input -> input != null && input.needed)) {
+        int frame = arena.enter();
         passAll(s, joint);
+        leave(frame);
       }
       return;
     }
     for (int i = 0; i < s.inputs.length; i++) {
       Slot input = s.inputs[i];
       if (input != null && input.needed) {
+        int frame = arena.enter();
         give(s, i, s.node.rule().orElseThrow().vjp(s.node, i, s.grad));
+        leave(frame);
       }
+    }
+  }
+
+  /** Ends what a rule made on the way to the gradients that the slots hold now. */
+  private void leave(int frame) {
+    if (createGraph) {
+      arena.abandon(frame);
+    } else {
+      arena.leave(frame);
     }
   }
 
@@ -353,7 +407,7 @@ public final class Backward {
   }
 
   private Tensor hooked(Node n, UnaryOperator<Tensor> hook, Tensor grad) {
-    Tensor replaced = hook.apply(grad);
+    Tensor replaced = Frames.ofUser(() -> hook.apply(grad));
     if (replaced == null) {
       return grad;
     }
@@ -369,12 +423,37 @@ public final class Backward {
 
   private void add(Slot slot, Tensor g) {
     if (slot.grad == null) {
-      slot.grad = g;
-    } else if (slot.owned && !createGraph && slot.grad.level() == 0 && g.level() == 0) {
+      replace(slot, g);
+    } else if (!createGraph && slot.grad.level() == 0 && g.level() == 0 && isOwn(slot)) {
       arithmetic.addInto(slot.grad, g);
     } else {
-      slot.grad = arithmetic.add(slot.grad, g);
+      replace(slot, arithmetic.add(slot.grad, g));
       slot.owned = true;
+    }
+  }
+
+  /** Whether the gradient in a slot was made by this pass, and nobody else reads it. */
+  private static boolean isOwn(Slot slot) {
+    Tensor g = slot.grad;
+    return slot.owned
+        || g.storage().isHeldOnce()
+            && g.layout().isContiguous()
+            && g.size() == g.storage().length();
+  }
+
+  private void replace(Slot slot, Tensor g) {
+    Tensor before = slot.grad;
+    if (g == before) {
+      return;
+    }
+    slot.grad = g;
+    if (!createGraph) {
+      if (g != null) {
+        g.hold();
+      }
+      if (before != null) {
+        before.release();
+      }
     }
   }
 
@@ -397,7 +476,8 @@ public final class Backward {
             () -> {
               Tensor own = shared ? arithmetic.copy(g) : g;
               synchronized (target) {
-                target.setGrad(target.grad().map(old -> arithmetic.add(old, own)).orElse(own));
+                replace(s, target.grad().map(old -> arithmetic.add(old, own)).orElse(own));
+                target.setGrad(s.grad);
               }
             });
       }

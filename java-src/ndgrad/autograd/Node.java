@@ -11,7 +11,6 @@ import ndgrad.GraphException;
 import ndgrad.MutationException;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
-import ndgrad.kernel.Strided;
 
 /**
  * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the values the rule saved.
@@ -20,6 +19,7 @@ import ndgrad.kernel.Strided;
 public final class Node {
   private static final AtomicLong CLOCK = new AtomicLong();
   private static final Strided[] NONE = {};
+  private static final Tensor[] NO_TENSORS = {};
 
   private final Rule rule;
   private final Object args;
@@ -49,7 +49,7 @@ public final class Node {
     this.leaf = leaf;
     this.sequence = 0;
     this.site = "";
-    this.saved = new Tensor[0];
+    this.saved = NO_TENSORS;
     this.versions = new int[0];
   }
 
@@ -95,7 +95,7 @@ public final class Node {
     this.dtypes = batch.dtypes;
     this.sequence = batch.sequence;
     this.site = batch.site;
-    this.saved = new Tensor[0];
+    this.saved = NO_TENSORS;
     this.versions = new int[0];
   }
 
@@ -119,7 +119,13 @@ public final class Node {
    * @param value the value as the op saw or made it
    */
   public void save(int i, Tensor value) {
-    saved[i] = value;
+    if (saved[i] != value) {
+      value.hold();
+      if (saved[i] != null) {
+        saved[i].handOver();
+      }
+      saved[i] = value;
+    }
     versions[i] = value.storage().version();
   }
 
@@ -357,6 +363,9 @@ public final class Node {
    * @param found by-products of the kernel
    */
   public void note(Strided... found) {
+    for (Strided each : found) {
+      each.storage().hold();
+    }
     notes = found;
   }
 
@@ -369,11 +378,33 @@ public final class Node {
     return notes;
   }
 
+  /** Lets go of what was saved; what nobody else can reach is recycled. */
   void free() {
-    if (rule != null) {
-      saved = new Tensor[0];
-      notes = NONE;
+    if (rule != null && !freed) {
       freed = true;
+      for (Tensor t : saved) {
+        if (t != null) {
+          t.release();
+        }
+      }
+      for (Strided each : notes) {
+        each.storage().release();
+      }
+      saved = NO_TENSORS;
+      notes = NONE;
+    }
+  }
+
+  /** All that a backward pass through this node needs. */
+  void reach(Reach reach) {
+    for (Tensor t : saved) {
+      reach.add(t);
+    }
+    for (Strided each : notes) {
+      each.storage().reach();
+    }
+    for (Node input : inputs) {
+      reach.add(input);
     }
   }
 

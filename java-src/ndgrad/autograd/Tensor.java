@@ -1,6 +1,7 @@
 package ndgrad.autograd;
 
 import java.util.Optional;
+import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
@@ -331,6 +332,7 @@ public final class Tensor {
 
   /** Notes that an in-place op has rewritten this root's history: its views make their nodes anew. */
   public void rewritten() {
+    Region.touch(this);
     rewrites++;
   }
 
@@ -401,6 +403,10 @@ public final class Tensor {
    * @param value the gradient, or null to forget it
    */
   public synchronized void setGrad(Tensor value) {
+    if (value != null) {
+      value.eachStorage(Storage::expose);
+      Region.touch(this);
+    }
     grad = value;
   }
 
@@ -446,5 +452,48 @@ public final class Tensor {
    */
   public void setFace(Face made) {
     face = made;
+    eachStorage(Storage::expose);
+  }
+
+  /** Keeps the elements from being recycled until {@link #release} or {@link #handOver}. */
+  void hold() {
+    eachStorage(Storage::hold);
+  }
+
+  /** Takes a {@link #hold} back; what nobody else can reach is recycled. */
+  void release() {
+    eachStorage(Storage::release);
+  }
+
+  /** Takes a {@link #hold} back and leaves the elements to whoever gets this tensor. */
+  void handOver() {
+    eachStorage(Storage::handOver);
+  }
+
+  private void eachStorage(Consumer<Storage> action) {
+    switch (lift) {
+      case null -> action.accept(strided.storage());
+      case Lift.Dual d -> {
+        d.primal().eachStorage(action);
+        d.tangent().eachStorage(action);
+      }
+      case Lift.Batched b -> b.physical().eachStorage(action);
+    }
+  }
+
+  /** All that follows from this tensor's being used later. */
+  void reach(Reach reach) {
+    eachStorage(Storage::reach);
+    switch (lift) {
+      case null -> {}
+      case Lift.Dual d -> {
+        reach.add(d.primal());
+        reach.add(d.tangent());
+      }
+      case Lift.Batched b -> reach.add(b.physical());
+    }
+    reach.add(node);
+    reach.add(root);
+    reach.add(grad);
   }
 }

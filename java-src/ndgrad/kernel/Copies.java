@@ -43,7 +43,7 @@ public final class Copies {
    * @return a fresh array of the same dtype and shape
    */
   public static Strided copyOf(Strided from) {
-    Strided to = Strided.zeros(from.dtype(), from.layout().shape());
+    Strided to = Strided.empty(from.dtype(), from.layout().shape());
     copy(from, to);
     return to;
   }

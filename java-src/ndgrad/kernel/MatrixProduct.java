@@ -130,7 +130,7 @@ public final class MatrixProduct {
     for (int i = 0; i < shape.length - 2; i++) {
       once = once.stride(i) == 0 ? once.slice(i, 0, 1, 1) : once;
     }
-    Strided copy = Strided.zeros(dtype, once.shape());
+    Strided copy = Strided.empty(dtype, once.shape());
     Copies.copy(x.with(once), copy);
     return copy.with(copy.layout().broadcastTo(shape));
   }

@@ -48,7 +48,7 @@ public final class Recurrence {
     if (b.dtype() == DType.FLOAT64) {
       return out;
     }
-    Strided narrow = Strided.zeros(b.dtype(), shape.shape());
+    Strided narrow = Strided.empty(b.dtype(), shape.shape());
     Copies.copy(out, narrow);
     return narrow;
   }
@@ -60,7 +60,7 @@ public final class Recurrence {
   }
 
   private static Strided doubles(Strided x) {
-    Strided out = Strided.zeros(DType.FLOAT64, x.layout().shape());
+    Strided out = Strided.empty(DType.FLOAT64, x.layout().shape());
     Copies.copy(x, out);
     return out;
   }

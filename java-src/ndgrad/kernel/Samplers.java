@@ -57,7 +57,7 @@ public final class Samplers {
    * @return a fresh array
    */
   public static Strided reals(DType dtype, int[] shape, Source source, Sampler sampler) {
-    Strided out = Strided.zeros(dtype, shape);
+    Strided out = Strided.empty(dtype, shape);
     chunks(
         out.layout().intSize(),
         source,
@@ -87,7 +87,7 @@ public final class Samplers {
    * @return a fresh array
    */
   public static Strided integers(int[] shape, Source source, long low, long range) {
-    Strided out = Strided.zeros(DType.INT64, shape);
+    Strided out = Strided.empty(DType.INT64, shape);
     long[] a = (long[]) out.array();
     chunks(
         a.length,
@@ -109,7 +109,7 @@ public final class Samplers {
    * @return a fresh array
    */
   public static Strided truths(int[] shape, Source source, double p) {
-    Strided out = Strided.zeros(DType.BOOL, shape);
+    Strided out = Strided.empty(DType.BOOL, shape);
     boolean[] a = (boolean[]) out.array();
     long bound = Math.round(p * 0x1p32);
     chunks(
@@ -136,7 +136,7 @@ public final class Samplers {
    * @return a fresh array, whose first numbers are a uniform draw without replacement
    */
   public static long[] order(int n, int first, RandomGenerator g) {
-    long[] a = (long[]) Storage.allocate(DType.INT64, n).array();
+    long[] a = (long[]) Storage.uninitialised(DType.INT64, n).escape();
     for (int i = 0; i < n; i++) {
       a[i] = i;
     }

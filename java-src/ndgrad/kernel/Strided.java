@@ -25,22 +25,44 @@ public record Strided(Storage storage, Layout layout) {
     try {
       return new Strided(Storage.allocate(dtype, layout.intSize()), layout);
     } catch (OutOfMemoryError e) {
-      // Only this one array did not fit; the program can go on without it.
-      throw new ShapeException(
-          "an array of shape "
-              + layout
-              + " and dtype "
-              + dtype
-              + " needs "
-              + layout.size() * dtype.itemsize() / (1 << 20)
-              + " MiB, more than the heap has left (at most "
-              + Runtime.getRuntime().maxMemory() / (1 << 20)
-              + " MiB; the flag -Xmx raises it)",
-          "shape",
-          layout.shape(),
-          "dtype",
-          dtype.toString());
+      throw tooLarge(dtype, layout);
     }
+  }
+
+  /**
+   * A fresh row-major array with anything in it, for who writes every element.
+   *
+   * @param dtype the element type
+   * @param shape the shape, not copied
+   * @return the array
+   * @throws ShapeException when a dimension is negative, or the elements are more than one array or
+   *     the heap can hold
+   */
+  public static Strided empty(DType dtype, int... shape) {
+    Layout layout = Layout.of(shape);
+    try {
+      return new Strided(Storage.uninitialised(dtype, layout.intSize()), layout);
+    } catch (OutOfMemoryError e) {
+      throw tooLarge(dtype, layout);
+    }
+  }
+
+  /** Only this one array did not fit; the program can go on without it. */
+  private static ShapeException tooLarge(DType dtype, Layout layout) {
+    return new ShapeException(
+        "an array of shape "
+            + layout
+            + " and dtype "
+            + dtype
+            + " needs "
+            + layout.size() * dtype.itemsize() / (1 << 20)
+            + " MiB, more than the heap has left (at most "
+            + Runtime.getRuntime().maxMemory() / (1 << 20)
+            + " MiB; the flag -Xmx raises it)",
+        "shape",
+        layout.shape(),
+        "dtype",
+        dtype.toString());
   }
 
   /**

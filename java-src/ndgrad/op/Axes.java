@@ -113,7 +113,7 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
    * @return a fresh array
    */
   Strided run(Reduction kernel, DType dtype, DType load, Strided... ins) {
-    Strided out = Strided.zeros(dtype, removed());
+    Strided out = Strided.empty(dtype, removed());
     kernel.run(out, load, list(), ins);
     return keepdims ? out.with(Layout.of(result())) : out;
   }

@@ -97,7 +97,7 @@ final class ClassLoss {
    */
   static Tensor backward(Node node, Args args, Tensor cotangent) {
     DType dtype = cotangent.dtype();
-    Strided dx = Strided.zeros(dtype, node.layout(0).shape());
+    Strided dx = Strided.empty(dtype, node.layout(0).shape());
     int classes = dx.layout().dim(dx.layout().ndim() - 1);
     long[] labels = labels(args, node.in(1).strided(), classes);
     if (labels.length == 0) {

@@ -81,7 +81,7 @@ final class Extremes {
     axes.requireElements(what);
     Strided x = flat ? Lanes.flat(given) : given;
     int along = flat ? 0 : axes.list()[0];
-    Strided out = Strided.zeros(DType.INT64, axes.result());
+    Strided out = Strided.empty(DType.INT64, axes.result());
     Layout removed = a.flag("keepdims") && !flat ? out.layout().squeeze(along) : out.layout();
     ArgReduction.run(out.with(flat ? Layout.of() : removed), x, along, largest);
     return out;

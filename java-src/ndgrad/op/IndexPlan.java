@@ -254,7 +254,7 @@ final class IndexPlan {
     }
     Strided wide = Strided.zeros(DType.INT32, to);
     Copies.copy(new Strided(new Storage(c.flat), c.shape.broadcastTo(to)), wide);
-    return new Chosen(c.axis, c.axes, (int[]) wide.array(), wide.layout());
+    return new Chosen(c.axis, c.axes, (int[]) wide.storage().escape(), wide.layout());
   }
 
   /** Goes through the items and fills in cuts, fixed positions and chosen ones. */

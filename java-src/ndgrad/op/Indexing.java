@@ -315,7 +315,7 @@ public final class Indexing {
   }
 
   private static Strided gathered(Strided x, IndexPlan plan) {
-    Strided out = Strided.zeros(x.dtype(), plan.shape());
+    Strided out = Strided.empty(x.dtype(), plan.shape());
     if (out.layout().size() > 0) {
       Gather.gather(out, x, plan.positions(x.layout()), plan.inner(x.layout()));
     }

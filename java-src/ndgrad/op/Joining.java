@@ -217,7 +217,7 @@ public final class Joining {
       throw new ShapeException("the joined axis would have " + length + " positions", "axis", axis);
     }
     shape[axis] = (int) length;
-    Strided out = Strided.zeros(dtype, shape);
+    Strided out = Strided.empty(dtype, shape);
     int start = 0;
     for (Strided x : xs) {
       int n = x.layout().dim(axis);

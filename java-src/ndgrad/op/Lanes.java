@@ -36,7 +36,7 @@ final class Lanes {
           .primitive(
               (a, in) -> {
                 Strided x = in[0];
-                Strided out = Strided.zeros(x.dtype(), in[1].layout().shape());
+                Strided out = Strided.empty(x.dtype(), in[1].layout().shape());
                 int[] at = Gather.positions(x.layout(), integers(in[1]));
                 Gather.gather(out.with(Layout.of(at.length)), x, at, ELEMENT);
                 return out;
@@ -113,7 +113,7 @@ final class Lanes {
     for (int i = axis + 1; i < x.ndim(); i++) {
       inner *= x.dim(i);
     }
-    Strided flat = Strided.zeros(DType.INT32, index.layout().shape());
+    Strided flat = Strided.empty(DType.INT32, index.layout().shape());
     int[] out = (int[]) flat.array();
     long[] along = (long[]) Structural.converted(index, DType.INT64).array();
     for (int i = 0, start = 0; i < out.length; start += n * inner) {

@@ -101,7 +101,7 @@ final class NormPasses {
    */
   static Noted forward(boolean centred, int dims, double eps, Strided... ins) {
     DType dtype = ins[0].dtype();
-    Strided out = Strided.zeros(dtype, ins[0].layout().shape());
+    Strided out = Strided.empty(dtype, ins[0].layout().shape());
     Shape shape = Shape.of(out.layout(), dims);
     Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : scalar(0, dtype);
     Strided scales = Strided.zeros(dtype, shape.rows, 1);
@@ -146,7 +146,7 @@ final class NormPasses {
       Node node, boolean centred, int dims, boolean[] needed, Tensor cotangent) {
     DType dtype = cotangent.dtype();
     Shape shape = Shape.of(cotangent.layout(), dims);
-    Strided dx = needed[0] ? Strided.zeros(dtype, cotangent.shape()) : null;
+    Strided dx = needed[0] ? Strided.empty(dtype, cotangent.shape()) : null;
     int blocks = Blocks.count(shape.rows, shape.length);
     Strided dws = needed[1] ? Strided.zeros(dtype, blocks, shape.length) : null;
     Strided dbs = needed[2] ? Strided.zeros(dtype, blocks, shape.length) : null;

@@ -149,7 +149,7 @@ final class Ranges {
     int gaps = endpoint ? num - 1 : num;
     double width = stop - start;
     double step = width / gaps;
-    double[] d = (double[]) Strided.zeros(DType.FLOAT64, num).array();
+    double[] d = (double[]) Strided.zeros(DType.FLOAT64, num).storage().escape();
     for (int i = 0; i < num; i++) {
       // A width so small that the step vanishes is spread by a product in the other order.
       d[i] =

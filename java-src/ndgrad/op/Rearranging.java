@@ -311,7 +311,7 @@ public final class Rearranging {
         throw new ArgumentException("several shifts need as many axes", "argument", "shift");
       }
       Strided flat = Structural.converted(x, x.dtype());
-      Strided out = Strided.zeros(x.dtype(), x.layout().shape());
+      Strided out = Strided.empty(x.dtype(), x.layout().shape());
       Layout line = Layout.of(flat.layout().intSize());
       roll(flat.with(line), out.with(line), new int[] {shift[0]}, 0);
       return out;
@@ -332,7 +332,7 @@ public final class Rearranging {
       by[axis] =
           Math.floorMod(by[axis] + Math.floorMod(shift[shift.length == 1 ? 0 : i], dim), dim);
     }
-    Strided out = Strided.zeros(x.dtype(), x.layout().shape());
+    Strided out = Strided.empty(x.dtype(), x.layout().shape());
     roll(x, out, by, 0);
     return out;
   }
@@ -465,7 +465,7 @@ public final class Rearranging {
       shape[i] = (int) Math.min(Integer.MAX_VALUE, (long) shape[i] + before[i] + after[i]);
     }
     requireFits(x.dtype(), value);
-    Strided out = Strided.zeros(x.dtype(), shape);
+    Strided out = Strided.empty(x.dtype(), shape);
     Copies.copy(value.strided(), out);
     Layout inside = out.layout();
     for (int i = 0; i < shape.length; i++) {

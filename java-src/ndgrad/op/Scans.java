@@ -178,7 +178,7 @@ public final class Scans {
   }
 
   private static Strided run(Fn2 combine, Strided x, int axis, boolean reverse, DType dtype) {
-    Strided out = Strided.zeros(dtype, x.layout().shape());
+    Strided out = Strided.empty(dtype, x.layout().shape());
     Scan.run(out, x, axis, combine, reverse);
     return out;
   }
@@ -202,7 +202,7 @@ public final class Scans {
   private static Strided holders(Args a, Strided given, Strided out) {
     Strided x = a.has("axis") && given.layout().ndim() > 0 ? given : Lanes.flat(given);
     int[] shape = x.layout().shape();
-    Strided attained = Strided.zeros(DType.INT32, shape);
+    Strided attained = Strided.empty(DType.INT32, shape);
     Strided numbers = new Strided(new Storage(Lanes.iota(x.layout().intSize())), Layout.of(shape));
     ATTAINED.run(
         new Strided[] {attained},

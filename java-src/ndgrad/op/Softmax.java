@@ -54,7 +54,7 @@ final class Softmax {
   }
 
   static Strided softmax(Args args, Strided x) {
-    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
+    Strided out = Strided.empty(x.dtype().toFloating(), x.layout().shape());
     DType dtype = out.dtype();
     run(
         axes(args, x.layout()),
@@ -68,7 +68,7 @@ final class Softmax {
   }
 
   static Strided logSoftmax(Args args, Strided x) {
-    Strided out = Strided.zeros(x.dtype().toFloating(), x.layout().shape());
+    Strided out = Strided.empty(x.dtype().toFloating(), x.layout().shape());
     DType dtype = out.dtype();
     run(
         axes(args, x.layout()),
@@ -128,7 +128,7 @@ final class Softmax {
   }
 
   private static Tensor fused(Args args, Tensor out, Tensor g, Passes passes) {
-    Strided dx = Strided.zeros(out.dtype(), out.shape());
+    Strided dx = Strided.empty(out.dtype(), out.shape());
     run(axes(args, out.layout()), passes, out.strided(), g.strided(), dx);
     return new Tensor(dx);
   }
@@ -202,7 +202,7 @@ final class Softmax {
 
   private static Strided reduced(Reduction reduction, int[] axes, DType dtype, Strided... xs) {
     Layout layout = xs[0].layout();
-    Strided out = Strided.zeros(dtype, kept(layout, axes).shape());
+    Strided out = Strided.empty(dtype, kept(layout, axes).shape());
     Layout squeezed = out.layout();
     for (int axis = layout.ndim() - 1; axis >= 0; axis--) {
       int at = axis;

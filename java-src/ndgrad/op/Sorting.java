@@ -195,7 +195,7 @@ public final class Sorting {
 
   /** The indexes along an axis that sort it. */
   static Strided order(Strided x, int axis, boolean descending) {
-    Strided out = Strided.zeros(DType.INT64, x.layout().shape());
+    Strided out = Strided.empty(DType.INT64, x.layout().shape());
     Sort.argsort(out, x, axis, descending);
     return out;
   }
@@ -280,8 +280,8 @@ public final class Sorting {
     }
     int[] shape = x.shape();
     shape[axis] = k;
-    Strided values = Strided.zeros(x.dtype(), shape);
-    Strided indexes = Strided.zeros(DType.INT64, shape);
+    Strided values = Strided.empty(x.dtype(), shape);
+    Strided indexes = Strided.empty(DType.INT64, shape);
     Sort.topK(values, indexes, x.strided(), axis, k, largest);
     return List.of(new Tensor(values), new Tensor(indexes));
   }
@@ -323,7 +323,7 @@ public final class Sorting {
       throw new ArgumentException("side must be :left or :right, got :" + side, "side", side);
     }
     DType common = DType.promote(sorted.dtype(), values.dtype());
-    Strided out = Strided.zeros(DType.INT64, values.layout().shape());
+    Strided out = Strided.empty(DType.INT64, values.layout().shape());
     Sort.searchSorted(
         out,
         Structural.converted(sorted, common),

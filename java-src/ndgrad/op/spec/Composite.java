@@ -1,5 +1,7 @@
 package ndgrad.op.spec;
 
+import ndgrad.autograd.Frames;
+
 /** An op whose body is written in other ops; its gradient is theirs. */
 public final class Composite extends Op {
 
@@ -24,6 +26,6 @@ public final class Composite extends Op {
 
   @Override
   Object apply(Args args) {
-    return body.apply(args);
+    return Frames.within(() -> body.apply(args));
   }
 }

@@ -149,7 +149,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
   private Tensor compute(Tensor... ins) {
     DType compute = typing.compute(loadsBool, ins);
-    Strided out = Strided.zeros(typing.givesBool() ? DType.BOOL : compute, shape(ins));
+    Strided out = Strided.empty(typing.givesBool() ? DType.BOOL : compute, shape(ins));
     execute(out, compute, ins);
     return new Tensor(out);
   }

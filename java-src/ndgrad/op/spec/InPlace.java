@@ -10,6 +10,7 @@ import ndgrad.GraphException;
 import ndgrad.NdException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Anomaly;
+import ndgrad.autograd.Frames;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
@@ -37,19 +38,23 @@ public final class InPlace {
    */
   public static Tensor call(Op op, List<?> positional, Map<?, ?> options) {
     try {
-      Args args = op.spec().signature().bind(positional, options);
-      Tensor[] ins = args.tensors();
-      Tensor target = ins[0];
-      boolean tracked = guard(target, List.of(ins).subList(1, ins.length));
-      if (op instanceof Elementwise e) {
-        return elementwise(e, target, ins, tracked);
-      }
-      Tensor first = tracked ? snapshot(target) : target;
-      return replace(
-          target, tracked, op.name(), t -> (Tensor) op.call(with(positional, first), options));
+      return Frames.within(() -> write(op, positional, options));
     } catch (NdException e) {
       throw e.during(op.name() + "!");
     }
+  }
+
+  private static Tensor write(Op op, List<?> positional, Map<?, ?> options) {
+    Args args = op.spec().signature().bind(positional, options);
+    Tensor[] ins = args.tensors();
+    Tensor target = ins[0];
+    boolean tracked = guard(target, List.of(ins).subList(1, ins.length));
+    if (op instanceof Elementwise e) {
+      return elementwise(e, target, ins, tracked);
+    }
+    Tensor first = tracked ? snapshot(target) : target;
+    return replace(
+        target, tracked, op.name(), t -> (Tensor) op.call(with(positional, first), options));
   }
 
   private static List<?> with(List<?> positional, Tensor first) {

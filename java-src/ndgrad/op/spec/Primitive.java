@@ -4,9 +4,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import ndgrad.autograd.Anomaly;
+import ndgrad.autograd.Frames;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Arena;
 import ndgrad.kernel.Strided;
 
 /** An op with a kernel of its own and a rule for each input. */
@@ -168,17 +170,33 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   @Override
   public Tensor run(Args args, Tensor[] ins) {
     long level = Lifting.level(ins);
-    Tensor out;
-    Strided[] notes = NONE;
     if (level > 0) {
-      out = Lifting.apply(this, args, ins, level);
-    } else if (noting == null) {
-      out = new Tensor(forward.apply(args, operands(ins)));
-    } else {
-      Noted noted = noting.apply(args, operands(ins));
-      out = new Tensor(noted.out());
-      notes = noted.notes();
+      return recorded(args, ins, Lifting.apply(this, args, ins, level), NONE);
     }
+    Arena arena = Arena.current();
+    int frame = arena.enter();
+    boolean open = true;
+    try {
+      Tensor out = compute(args, ins);
+      open = false;
+      Frames.leave(arena, frame, out);
+      return out;
+    } finally {
+      if (open) {
+        arena.abandon(frame);
+      }
+    }
+  }
+
+  private Tensor compute(Args args, Tensor[] ins) {
+    if (noting == null) {
+      return recorded(args, ins, new Tensor(forward.apply(args, operands(ins))), NONE);
+    }
+    Noted noted = noting.apply(args, operands(ins));
+    return recorded(args, ins, new Tensor(noted.out()), noted.notes());
+  }
+
+  private Tensor recorded(Args args, Tensor[] ins, Tensor out, Strided[] notes) {
     if (Anomaly.isOn()) {
       Anomaly.checkForward(name(), ins, out);
     }

@@ -266,7 +266,7 @@ public final class Structural {
    * @return the copy
    */
   public static Strided converted(Strided x, DType dtype) {
-    Strided out = Strided.zeros(dtype, x.layout().shape());
+    Strided out = Strided.empty(dtype, x.layout().shape());
     Copies.copy(x, out);
     return out;
   }
@@ -291,7 +291,7 @@ public final class Structural {
         axes[count++] = i;
       }
     }
-    Strided out = Strided.zeros(x.dtype(), shape);
+    Strided out = Strided.empty(x.dtype(), shape);
     Layout kept = out.layout();
     for (int i = shape.length - 1; i >= 0; i--) {
       if (shape[i] == 1 && x.layout().dim(i + extra) != 1) {
@@ -306,7 +306,7 @@ public final class Structural {
     int[] shape = new int[xs[0].layout().ndim() + 1];
     shape[0] = xs.length;
     System.arraycopy(xs[0].layout().shape(), 0, shape, 1, shape.length - 1);
-    Strided out = Strided.zeros(xs[0].dtype(), shape);
+    Strided out = Strided.empty(xs[0].dtype(), shape);
     for (int i = 0; i < xs.length; i++) {
       Copies.copy(xs[i], out.with(out.layout().select(0, i)));
     }
@@ -327,7 +327,7 @@ public final class Structural {
 
   /** A copy of the elements at the places that the root's layout gives them. */
   private static Strided laidOut(Strided x, Layout root) {
-    Strided out = new Strided(Storage.allocate(x.dtype(), root.span()), root);
+    Strided out = new Strided(Storage.uninitialised(x.dtype(), root.span()), root);
     Copies.copy(x, out);
     return out;
   }

@@ -34,7 +34,7 @@ public final class Sums implements Backward.Arithmetic {
 
   @Override
   public Tensor onesLike(Tensor like) {
-    Tensor ones = new Tensor(Strided.zeros(like.dtype(), like.shape()));
+    Tensor ones = new Tensor(Strided.empty(like.dtype(), like.shape()));
     return InPlace.assign(ones, Nested.tensor(1L), "ones");
   }
 }

@@ -83,6 +83,7 @@ public final class View extends Op implements Rule, Lifting.Liftable {
   }
 
   private Tensor view(Tensor x, Layout layout, Args args) {
+    x.storage().array(); // Throws where there are no elements any more.
     Tensor out = new Tensor(x.strided().with(layout));
     if (x.isReadOnly() || layout.isBroadcast()) {
       out.readOnly();

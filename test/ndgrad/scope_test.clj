@@ -1,0 +1,133 @@
+(ns ndgrad.scope-test
+  (:require
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.core :as nd])
+  (:import
+   (ndgrad Array Scope ScopeException)
+   (ndgrad.kernel Pool Pool$Stats)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private big [40 50])
+
+(defn- usable? [x] (try (nd/item (nd/sum x)) true (catch ScopeException _ false)))
+(defn- hits [] (.hits ^Pool$Stats (.stats (Pool/shared))))
+
+(defrecord Pair [left right])
+
+(deftest what-leaves-a-scope
+  (doseq [shape [big [2 3]]]
+    (testing "the result, in any nesting"
+      (let [seen (volatile! nil)
+            {:keys [a b c d e]} (nd/with-scope
+                                  (vreset! seen (nd/ones shape))
+                                  {:a (nd/ones shape)
+                                   :b [(nd/ones shape) {:x (nd/zeros shape)}]
+                                   :c (->Pair (nd/ones shape) nil)
+                                   :d #{(nd/ones shape)}
+                                   :e (map #(nd/full shape %) [1 2])})]
+        (is (every? usable? [a (first b) (:x (second b)) (:left c) (first d) (first e) (second e)]))
+        (is (not (usable? @seen)))
+        (is (= shape (nd/shape @seen)) "the shape can still be asked for")
+        (is (= :float64 (nd/dtype @seen)))))
+    (testing "what is kept"
+      (let [seen (atom nil)]
+        (nd/with-scope (reset! seen (nd/keep! [(nd/ones shape)])) nil)
+        (is (usable? (first @seen)))))
+    (testing "user's memory"
+      (let [mine (double-array (reduce * shape))
+            [x y] (let [seen (volatile! nil)]
+                    (nd/with-scope (vreset! seen [(nd/wrap mine shape) (nd/ones shape)])
+                      (nd/data (second @seen))
+                      nil)
+                    @seen)]
+        (is (usable? x))
+        (is (usable? y))))
+    (testing "gradients of arrays made outside"
+      (let [w (nd/requires-grad! (nd/ones shape) true)]
+        (nd/with-scope (nd/backward! (nd/sum (nd/* w w))) nil)
+        (is (nd/allclose 2.0 (nd/grad-of w)))
+        (nd/with-scope (nd/backward! (nd/sum (nd/* w w))) nil)
+        (is (nd/allclose 4.0 (nd/grad-of w)))))
+    (testing "what a tracked result needs"
+      (let [w (nd/requires-grad! (nd/ones shape) true)
+            y (nd/with-scope (nd/sum (nd/exp (nd/sin (nd/* 2 w)))))]
+        (nd/backward! y)
+        (is (nd/allclose (* 2 (Math/cos 2) (Math/exp (Math/sin 2))) (nd/grad-of w)))))
+    (testing "what outside arrays were overwritten with"
+      (let [w (nd/requires-grad! (nd/ones shape) true)
+            z (nd/zeros shape)]
+        (nd/with-scope (nd/set! z [0] (nd/get (nd/exp (nd/* 3 w)) 1)) nil)
+        (nd/backward! (nd/sum z))
+        (is (nd/allclose (* 3 (Math/exp 3)) (nd/get (nd/grad-of w) 1)))))
+    (testing "memory that was given to users"
+      (let [x (nd/with-scope (nd/->array (nd/ones shape)))]
+        (nd/with-scope (nd/full shape 7.0) nil)
+        (is (every? #(= 1.0 %) x))))))
+
+(deftest use-after-return
+  (doseq [shape [big [2 3]]
+          use [nd/tolist #(nd/+ % 1) #(nd/get % 0 0) #(nd/add! % 1) nd/sum #(nd/item (nd/get % 0 0)) nd/data nd/->array
+               #(nd/set! % [0] 1.0) nd/copy nd/array]]
+    (let [seen (volatile! nil)
+          view (volatile! nil)]
+      (nd/with-scope (vreset! view (nd/T (vreset! seen (nd/ones shape)))) nil)
+      (doseq [x [@seen @view]]
+        (let [e (is (thrown-with-msg? ScopeException #"scope" (use x)))]
+          (is (= "float64" (:dtype (nd/error-data e))))))))
+  (testing "backward through a graph that saved it"
+    (let [w (nd/requires-grad! (nd/ones big) true)
+          seen (volatile! nil)]
+      (nd/with-scope (vreset! seen (nd/sum (nd/exp w))) nil)
+      (is (thrown? ScopeException (nd/backward! @seen)))
+      (is (nil? (nd/grad-of w))))))
+
+(deftest nesting
+  (let [seen (volatile! nil)
+        out (nd/with-scope
+              (vreset! seen (nd/with-scope (nd/ones big)))
+              (is (usable? @seen))
+              (nd/with-scope (nd/* @seen 2)))]
+    (is (not (usable? @seen)))
+    (is (usable? out)))
+  (testing "a gradient of an inner array belongs to the scope of that array"
+    (let [grads (volatile! nil)]
+      (nd/with-scope
+        (let [w (nd/requires-grad! (nd/ones big) true)]
+          (nd/with-scope (nd/backward! (nd/sum (nd/* w w))) nil)
+          (is (nd/allclose 2.0 (vreset! grads (nd/grad-of w)))))
+        nil)
+      (is (not (usable? @grads))))))
+
+(deftest closing
+  (testing "by an exception"
+    (let [seen (volatile! nil)]
+      (is (thrown? ArithmeticException
+                   (nd/with-scope (vreset! seen (nd/ones big)) (throw (ArithmeticException.)))))
+      (is (not (usable? @seen)))))
+  (testing "other threads' arrays are theirs"
+    (let [x (volatile! nil)]
+      (nd/with-scope @(future (vreset! x (nd/ones big))) nil)
+      (is (usable? @x))))
+  (testing "on its own thread only"
+    (let [s (Scope/open)]
+      (is (thrown? ScopeException (try @(future (.close s))
+                                       (catch java.util.concurrent.ExecutionException e (throw (.getCause e))))))
+      (.close s)
+      (.close s)))
+  (testing "an outer scope closes those inside"
+    (let [outer (Scope/open)
+          inner (Scope/open)
+          x (nd/ones big)]
+      (.close outer)
+      (is (not (usable? x)))
+      (.close inner)
+      (is (usable? (nd/ones big))))))
+
+(deftest reuse
+  (testing "the memory is used again"
+    (let [f #(nd/with-scope (nd/item (nd/sum (nd/exp (nd/ones [37 61])))))]
+      (f)
+      (let [before (hits)]
+        (f)
+        (is (clojure.core/<= 2 (clojure.core/- (long (hits)) (long before))))))))
