@@ -5,6 +5,7 @@
   (:import
    (java.util List Map)
    (ndgrad ArgumentException Array NdException Ops)
+   (ndgrad.op Registry)
    (ndgrad.op.spec Coerce Elementwise Op Param Param$Kind)))
 
 (set! *warn-on-reflection* true)
@@ -95,13 +96,6 @@
 
       :else [args {}])))
 
-(defn- variadic?
-  "Whether the last required parameter takes the trailing arrays, as einsum's does."
-  [^Op op]
-  (let [required (filter #(.required ^Param %) (.params (.signature (.spec op))))]
-    (and (next required)
-         (= Param$Kind/ARRAYS (.kind ^Param (last required))))))
-
 (defn- collect
   "The trailing arrays of a variadic call as one list."
   [^Op op args]
@@ -115,31 +109,43 @@
   (let [[^List positional ^Map opts] (split-args op args)]
     (host (Ops/call op positional opts))))
 
+(defn- lazily
+  "A delay of the op that a constant holds, named by a symbol. Loading ndgrad.core needs no op: the class of a family,
+  and all its declarations, are initialised when one of its ops is first called."
+  [constant]
+  (delay (Registry/op (namespace constant) (name constant))))
+
+(defn unary
+  "The Clojure function of an elementwise op of one array; `constant` names the op as the others here do."
+  [constant]
+  (let [op (lazily constant)]
+    (fn [x] (Ops/apply ^Elementwise @op x))))
+
+(defn binary
+  "The Clojure function of an elementwise op of two arrays."
+  [constant]
+  (let [op (lazily constant)]
+    (fn [a b] (Ops/apply ^Elementwise @op a b))))
+
+(defn variadic
+  "The Clojure function of an op whose last required parameter takes the trailing arrays, as einsum's does."
+  [constant]
+  (let [op (lazily constant)]
+    (fn [& args] (invoke @op (collect @op args)))))
+
 (defn function
-  "The Clojure function of an op."
-  [^Op op]
-  (let [signature (.signature (.spec op))
-        arity (.size (.params signature))
-        fixed? (and (instance? Elementwise op) (= arity (.required signature)))]
-    (cond
-      (and fixed? (= 1 arity))
-      (fn [x] (Ops/apply ^Elementwise op x))
-
-      (and fixed? (= 2 arity))
-      (fn [a b] (Ops/apply ^Elementwise op a b))
-
-      (variadic? op)
-      (fn [& args] (invoke op (collect op args)))
-
-      :else
-      (fn
-        ([] (invoke op []))
-        ([x] (host (Ops/call op [x] {})))
-        ([x & more] (invoke op (cons x more)))))))
+  "The Clojure function of any other op."
+  [constant]
+  (let [op (lazily constant)]
+    (fn
+      ([] (invoke @op []))
+      ([x] (host (Ops/call @op [x] {})))
+      ([x & more] (invoke @op (cons x more))))))
 
 (defn in-place
   "The Clojure function of an op's in-place form."
-  [^Op op]
-  (fn [x & more]
-    (let [[^List positional ^Map opts] (split-args op (cons x more))]
-      (Ops/callInPlace op positional opts))))
+  [constant]
+  (let [op (lazily constant)]
+    (fn [x & more]
+      (let [[^List positional ^Map opts] (split-args @op (cons x more))]
+        (Ops/callInPlace @op positional opts)))))

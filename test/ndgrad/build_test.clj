@@ -132,15 +132,20 @@
     (-> (relative f) (str/replace-first (str dir "/") "") (str/replace #"\.clj$" "")
         (str/replace "/" ".") (str/replace "_" "-"))))
 
+(defn- in-fresh-jvm
+  "Evaluates `code` in a JVM of its own, with `flags`; {:exit, :out, :err}."
+  [code & flags]
+  (apply shell/sh (str (io/file (System/getProperty "java.home") "bin" "java"))
+         (concat flags
+                 ["--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
+                  "-cp" (System/getProperty "java.class.path") "clojure.main" "-e" code])))
+
 (defn- reflection-warnings
   "The warnings that loading `namespaces` in a fresh JVM prints, and its other output if it fails."
   [namespaces]
   (let [code (str "(set! *warn-on-reflection* true) (run! require '[" (str/join " " namespaces)
                   "]) (shutdown-agents)")
-        {:keys [exit err out]}
-        (shell/sh (str (io/file (System/getProperty "java.home") "bin" "java"))
-                  "--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
-                  "-cp" (System/getProperty "java.class.path") "clojure.main" "-e" code)]
+        {:keys [exit err out]} (in-fresh-jvm code)]
     (concat (filter #(re-find #"^(Reflection warning|Boxed math)" %) (str/split-lines err))
             (when-not (zero? exit) [out err]))))
 
@@ -149,6 +154,17 @@
           :let [namespaces (namespaces-under dir)]]
     (testing dir
       (is (= [] (reflection-warnings namespaces))))))
+
+;; ---- loading -----------------------------------------------------------------------------------
+
+(deftest loading-initialises-no-family
+  (let [initialised (fn [code]
+                      (->> (in-fresh-jvm code "-Xlog:class+init=info") :out
+                           (re-seq #"'ndgrad/op/(\w+)'") (map second) set))
+        loaded (initialised "(require 'ndgrad.core) (shutdown-agents)")
+        used (initialised "(require 'ndgrad.core) (ndgrad.core/exp 1.0) (shutdown-agents)")]
+    (is (not (loaded "Arithmetic")) "declarations are made when an op is first called")
+    (is (used "Functions") "what is looked for is seen when it is there")))
 
 ;; ---- the three build files agree --------------------------------------------------------------
 

@@ -39,24 +39,25 @@ public final class Registry {
           Attention.class,
           Structural.class);
 
-  private static final Map<String, Op> BY_NAME = new LinkedHashMap<>();
-  private static final Map<Op, Field> FIELDS = new LinkedHashMap<>();
+  private Registry() {}
 
-  static {
-    for (Class<?> family : FAMILIES) {
-      for (Field f : family.getDeclaredFields()) {
-        if (Modifier.isPublic(f.getModifiers()) && Op.class.isAssignableFrom(f.getType())) {
-          list(f);
+  /** The listing, made when it is first asked for: it takes the classes of all families. */
+  private static final class Listing {
+    static final Map<String, Op> BY_NAME = new LinkedHashMap<>();
+    static final Map<Op, Field> FIELDS = new LinkedHashMap<>();
+
+    static {
+      for (Class<?> family : FAMILIES) {
+        for (Field f : family.getDeclaredFields()) {
+          if (Modifier.isPublic(f.getModifiers()) && Op.class.isAssignableFrom(f.getType())) {
+            list(f);
+          }
         }
       }
     }
-  }
 
-  private Registry() {}
-
-  private static void list(Field f) {
-    try {
-      Op op = (Op) f.get(null);
+    private static void list(Field f) {
+      Op op = value(f);
       if (op.spec().isListed()) {
         FIELDS.put(op, f);
         List<String> names = new ArrayList<>(op.spec().aliases());
@@ -67,8 +68,29 @@ public final class Registry {
           }
         }
       }
+    }
+  }
+
+  private static Op value(Field f) {
+    try {
+      return (Op) f.get(null);
     } catch (IllegalAccessException e) {
       throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * The op that a constant holds; of the families' classes only this one is initialised.
+   *
+   * @param family the full name of the family's class
+   * @param constant the name of its field
+   * @return the op
+   */
+  public static Op op(String family, String constant) {
+    try {
+      return value(Class.forName(family).getField(constant));
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalArgumentException("there is no op " + family + "." + constant, e);
     }
   }
 
@@ -78,7 +100,7 @@ public final class Registry {
    * @return unmodifiable
    */
   public static List<Op> ops() {
-    return List.copyOf(FIELDS.keySet());
+    return List.copyOf(Listing.FIELDS.keySet());
   }
 
   /**
@@ -88,7 +110,7 @@ public final class Registry {
    * @return the field of its family's class
    */
   public static Field constant(Op op) {
-    return FIELDS.get(op);
+    return Listing.FIELDS.get(op);
   }
 
   /**
@@ -99,7 +121,7 @@ public final class Registry {
    * @throws ArgumentException when there is none
    */
   public static Op find(String name) {
-    Op op = BY_NAME.get(name);
+    Op op = Listing.BY_NAME.get(name);
     if (op == null) {
       throw new ArgumentException("there is no op called " + name, "op", name);
     }
@@ -112,6 +134,6 @@ public final class Registry {
    * @return unmodifiable
    */
   public static Map<String, Op> names() {
-    return Collections.unmodifiableMap(BY_NAME);
+    return Collections.unmodifiableMap(Listing.BY_NAME);
   }
 }
