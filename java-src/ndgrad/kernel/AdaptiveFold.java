@@ -33,8 +33,8 @@ final class AdaptiveFold implements FoldKernel {
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
                   () -> tile.trainFolds(fast),
-                  () -> tile.fold(fast, Tile.LENGTH),
-                  () -> tile.fold(plain, Tile.LENGTH),
+                  () -> tile.fold(fast, 4, 500),
+                  () -> tile.fold(plain, 4, 500),
                   () -> currentFolds = fast);
             });
     this.rows =
@@ -51,11 +51,11 @@ final class AdaptiveFold implements FoldKernel {
   }
 
   @Override
-  public void fold(Object[] in, int[] at, int n, Object out, int slot) {
+  public void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
     FoldKernel kernel = currentFolds;
-    kernel.fold(in, at, n, out, slot);
+    kernel.fold(in, at, runs, n, out, slot, step);
     if (kernel == plain) {
-      folds.count((long) n * cost);
+      folds.count((long) runs * n * cost);
     }
   }
 
@@ -94,8 +94,8 @@ final class AdaptiveFold implements FoldKernel {
       out = spec.acc().newArray(LENGTH);
     }
 
-    void fold(FoldKernel kernel, int n) {
-      kernel.fold(in, at, n, out, 0);
+    void fold(FoldKernel kernel, int runs, int n) {
+      kernel.fold(in, at, runs, n, out, 0, 1);
     }
 
     void rows(FoldKernel kernel, int rows, int n) {
@@ -105,7 +105,8 @@ final class AdaptiveFold implements FoldKernel {
     /** All ways through the loops: groups and a rest, either alone. */
     void trainFolds(FoldKernel kernel) {
       for (int n : new int[] {323, 320, 5, 17, 211}) {
-        fold(kernel, n);
+        fold(kernel, 6, n);
+        fold(kernel, 1, n);
       }
     }
 

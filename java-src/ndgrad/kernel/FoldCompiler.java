@@ -9,6 +9,7 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.util.Arrays;
 import java.util.List;
@@ -19,9 +20,9 @@ import ndgrad.DType;
 
 /**
  * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them.
- * A sum in one accumulator waits for each addition to finish, so a row is folded into {@value
- * #LANES}, which are combined pairwise; so the order of the additions is that of {@link
- * VectorFoldCompiler} too, and sums do not depend on the form. Rows are combined up to four at a
+ * A sum in one accumulator waits for each addition to finish, so element i of a run is folded into
+ * accumulator i modulo their number, and these are combined pairwise. That is the order of {@link
+ * VectorFoldCompiler} too, so sums do not depend on the form. Rows are combined up to four at a
  * time, so that the accumulating row is read and written once for four.
  */
 class FoldCompiler {
@@ -43,18 +44,32 @@ class FoldCompiler {
       List<DType> stored,
       List<FoldKernel.Step> steps) {}
 
-  /** Accumulators of a row; a power of 2, and no vector has more lanes. */
-  static final int LANES = 16;
+  /** What the accumulators of a run take: four of the widest vectors there are. */
+  private static final int BYTES = 256;
 
-  /** Nodes of an expression up to which the accumulators are local variables. */
+  /** Accumulators that are local variables at a time. */
+  private static final int PASS = 8;
+
+  /** Nodes of an expression up to which accumulators are local variables. */
   private static final int SHORT = 4;
 
   private record Key(Spec spec, Forms.Mode mode) {}
 
   private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
+  private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
+  private static final ClassDesc INTEGER = Integer.class.describeConstable().orElseThrow();
+  private static final MethodTypeDesc MIN = MethodTypeDesc.of(CD_int, CD_int, CD_int);
+  private static final MethodTypeDesc HIGHEST = MethodTypeDesc.of(CD_int, CD_int);
   private static final MethodTypeDesc FOLD =
       MethodTypeDesc.of(
-          CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_Object, CD_int);
+          CD_void,
+          CD_Object.arrayType(),
+          CD_int.arrayType(),
+          CD_int,
+          CD_int,
+          CD_Object,
+          CD_int,
+          CD_int);
   private static final MethodTypeDesc ROWS =
       MethodTypeDesc.of(
           CD_void, CD_Object.arrayType(), CD_int.arrayType(), CD_int, CD_int, CD_Object, CD_int);
@@ -64,6 +79,9 @@ class FoldCompiler {
   private static final int IN = 1;
   private static final int AT = 2;
 
+  /** The parameters n of fold and rows. */
+  static final int N = 4;
+
   final Spec spec;
   final Dag dag;
   final Dag pair;
@@ -71,6 +89,8 @@ class FoldCompiler {
   final boolean[] used;
   final DType[] loads;
   final TypeKind accKind;
+  final TypeKind element;
+  final int lanes;
   final int[] array;
   final int[] position;
   private final int[] stride;
@@ -85,10 +105,21 @@ class FoldCompiler {
     this.loads = new DType[inputs];
     Arrays.fill(loads, spec.load);
     this.accKind = ExprEmitter.kind(spec.acc);
+    this.element = ExprEmitter.elementKind(spec.acc);
+    this.lanes = lanes(spec.acc);
     this.array = new int[inputs];
     this.position = new int[inputs];
     this.stride = new int[inputs];
     this.value = new int[inputs];
+  }
+
+  /** The number of accumulators of a run, a power of 2. */
+  static int lanes(DType acc) {
+    return switch (acc) {
+      case BOOL -> 16;
+      case INT32, FLOAT32 -> BYTES / 4;
+      case INT64, FLOAT64 -> BYTES / 8;
+    };
   }
 
   /** The kernel for a combination, made when it is asked for first. */
@@ -110,123 +141,221 @@ class FoldCompiler {
         });
   }
 
-  // ---- fold(in, at, n = 3, out = 4, slot = 5)
+  // ---- fold(in, at, runs = 3, n = 4, out = 5, slot = 6, step = 7)
 
   private void fold(CodeBuilder code) {
-    int n = 3;
     prepare(code);
-    loadFixed(code);
-    start(code);
-    int acc = store(code, accKind);
-    int i = zero(code);
-    code.iload(n).loadConstant(LANES - 1).isub();
-    int last = store(code, TypeKind.INT);
-    // Without a whole group nothing but the rest is left.
-    code.iload(last)
-        .ifThen(
-            Opcode.IFGT,
-            b -> {
-              groups(b, i, last, acc);
-            });
-    loop(code, i, n, 1, b -> foldOne(b, i, 0, acc));
-    out(code, 4);
-    code.iload(5).loadLocal(accKind, acc).arrayStore(ExprEmitter.elementKind(spec.acc));
+    int[] next = nextRow(code);
+    out(code, 5);
+    int out = store(code, TypeKind.REFERENCE);
+    code.loadConstant(lanes).newarray(element);
+    int scratch = store(code, TypeKind.REFERENCE);
+    beforeRuns(code);
+    loop(
+        code,
+        zero(code),
+        3,
+        1,
+        b -> {
+          loadFixed(b);
+          fold(b, scratch);
+          b.aload(out).iload(6).aload(scratch).iconst_0().arrayLoad(element).arrayStore(element);
+          b.iload(6).iload(7).iadd().istore(6);
+          for (int k = 0; k < inputs; k++) {
+            if (used[k]) {
+              b.iload(position[k]).iload(next[k]).iadd().istore(position[k]);
+            }
+          }
+        });
     code.return_();
   }
 
-  /**
-   * Folds whole groups of {@link #LANES} elements, each into an accumulator of its own, and these
-   * into {@code acc}.
-   *
-   * @param i the first element, then the first that is left
-   * @param last before which groups begin
-   */
-  void groups(CodeBuilder code, int i, int last, int acc) {
-    if (dag.size() <= SHORT) {
-      // Where the order does not matter fewer will do, which stay in registers.
-      boolean anyOrder = spec.combine == Expr.Fn2.MAX || spec.combine == Expr.Fn2.MIN;
-      int[] lanes = new int[anyOrder ? LANES / 2 : LANES];
-      for (int u = 0; u < lanes.length; u++) {
-        start(code);
-        lanes[u] = store(code, accKind);
-      }
-      loop(
-          code,
-          i,
-          last,
-          LANES,
-          b -> {
-            for (int u = 0; u < LANES; u++) {
-              foldOne(b, i, u, lanes[u % lanes.length]);
-            }
-          });
-      halve(code, lanes);
-      code.loadLocal(accKind, lanes[0]).storeLocal(accKind, acc);
-      return;
-    }
-    int lanes = scratch(code, LANES);
+  /** Prepares what all runs share. */
+  void beforeRuns(CodeBuilder code) {}
+
+  /** Folds one run into the first element of the scratch array. */
+  void fold(CodeBuilder code, int scratch) {
+    code.iload(N).loadConstant(-lanes).iand();
+    int whole = store(code, TypeKind.INT);
+    code.iload(whole)
+        .ifThenElse(
+            Opcode.IFGT,
+            b -> {
+              if (dag.size() <= SHORT) {
+                groupsInPasses(b, whole, scratch);
+              } else {
+                groups(b, whole, scratch);
+              }
+              foldRest(b, whole, scratch, true);
+            },
+            b -> foldRest(b, whole, scratch, false));
+    code.iload(N).loadConstant(lanes).invokestatic(MATH, "min", MIN);
+    halve(code, scratch, store(code, TypeKind.INT));
+  }
+
+  /** Folds the whole groups, some accumulators after the others: these stay in registers. */
+  private void groupsInPasses(CodeBuilder code, int whole, int scratch) {
+    int first = zero(code);
+    code.loadConstant(lanes);
+    int end = store(code, TypeKind.INT);
+    loop(
+        code,
+        first,
+        end,
+        PASS,
+        b -> {
+          int[] acc = new int[PASS];
+          for (int u = 0; u < PASS; u++) {
+            start(b);
+            acc[u] = store(b, accKind);
+          }
+          b.iload(first);
+          int i = store(b, TypeKind.INT);
+          loop(
+              b,
+              i,
+              whole,
+              lanes,
+              c -> {
+                int[] at = positions(c, i);
+                for (int u = 0; u < PASS; u++) {
+                  foldOne(c, at, i, u, acc[u]);
+                }
+              });
+          for (int u = 0; u < PASS; u++) {
+            b.aload(scratch).iload(first).loadConstant(u).iadd();
+            b.loadLocal(accKind, acc[u]).arrayStore(element);
+          }
+        });
+  }
+
+  /** Folds the whole groups one after the other. */
+  private void groups(CodeBuilder code, int whole, int scratch) {
     int j = zero(code);
-    code.loadConstant(LANES);
+    code.loadConstant(lanes);
     int count = store(code, TypeKind.INT);
-    TypeKind element = ExprEmitter.elementKind(spec.acc);
     loop(
         code,
         j,
         count,
         1,
         b -> {
-          b.aload(lanes).iload(j);
+          b.aload(scratch).iload(j);
           start(b);
           b.arrayStore(element);
         });
+    int i = zero(code);
     loop(
         code,
         i,
-        last,
-        LANES,
+        whole,
+        lanes,
         b -> {
           b.iconst_0().istore(j);
+          int[] at = positions(b, i);
           loop(
               b,
               j,
               count,
               1,
               c -> {
-                c.aload(lanes).iload(j).arrayLoad(element);
-                int lane = store(c, accKind);
                 c.iload(i).iload(j).iadd();
-                foldOne(c, store(c, TypeKind.INT), 0, lane);
-                c.aload(lanes).iload(j).loadLocal(accKind, lane).arrayStore(element);
+                lane(c, at, store(c, TypeKind.INT), scratch, j, true);
               });
         });
-    gather(code, lanes, LANES, acc);
   }
 
-  /** A new array of accumulators. */
-  final int scratch(CodeBuilder code, int length) {
-    code.loadConstant(length).newarray(ExprEmitter.elementKind(spec.acc));
-    return store(code, TypeKind.REFERENCE);
-  }
-
-  /** Combines the first elements of an array of accumulators into a local variable. */
-  final void gather(CodeBuilder code, int scratch, int length, int acc) {
-    int[] lanes = new int[length];
-    for (int u = 0; u < length; u++) {
-      code.aload(scratch).loadConstant(u).arrayLoad(ExprEmitter.elementKind(spec.acc));
-      lanes[u] = store(code, accKind);
+  /** Folds the elements from {@code from} on into the first accumulators. */
+  final void foldRest(CodeBuilder code, int from, int scratch, boolean begun) {
+    int j = zero(code);
+    code.iload(from);
+    int i = store(code, TypeKind.INT);
+    int[] at = positions(code, i);
+    loop(
+        code,
+        i,
+        N,
+        1,
+        b -> {
+          lane(b, at, i, scratch, j, begun);
+          b.iinc(j, 1);
+        });
+    if (!begun) {
+      code.iload(N)
+          .ifThen(
+              Opcode.IFEQ,
+              b -> {
+                b.aload(scratch).iconst_0();
+                start(b);
+                b.arrayStore(element);
+              });
     }
-    halve(code, lanes);
-    code.loadLocal(accKind, lanes[0]).storeLocal(accKind, acc);
   }
 
-  private void foldOne(CodeBuilder code, int i, int u, int acc) {
+  /** Folds element i into accumulator j of the scratch array, or begins it. */
+  private void lane(CodeBuilder code, int[] at, int i, int scratch, int j, boolean begun) {
+    code.aload(scratch).iload(j);
+    if (begun) {
+      code.aload(scratch).iload(j).arrayLoad(element);
+    } else {
+      start(code);
+    }
+    int acc = store(code, accKind);
+    foldOne(code, at, i, 0, acc);
+    code.loadLocal(accKind, acc).arrayStore(element);
+  }
+
+  /**
+   * Combines the first accumulators into the first: those behind a power of two with those before
+   * it, until one is left. As if all were there: the others would change nothing.
+   */
+  private void halve(CodeBuilder code, int scratch, int count) {
+    Label top = code.newLabel();
+    Label done = code.newLabel();
+    int half = zero(code);
+    code.labelBinding(top).iload(count).iconst_1().if_icmple(done);
+    code.iload(count).iconst_1().isub().invokestatic(INTEGER, "highestOneBit", HIGHEST);
+    code.istore(half).iload(count).iload(half).isub().istore(count);
+    int j = zero(code);
+    loop(
+        code,
+        j,
+        count,
+        1,
+        b -> {
+          b.aload(scratch).iload(j).arrayLoad(element);
+          int low = store(b, accKind);
+          b.aload(scratch).iload(j).iload(half).iadd().arrayLoad(element);
+          combine(b, low, store(b, accKind));
+          b.aload(scratch).iload(j).loadLocal(accKind, low).arrayStore(element);
+        });
+    code.iload(half).istore(count).goto_(top).labelBinding(done);
+  }
+
+  /** The positions of element i of a run. */
+  private int[] positions(CodeBuilder code, int i) {
+    int[] at = new int[inputs];
+    for (int k = 0; k < inputs; k++) {
+      if (used[k]) {
+        code.iload(position[k]);
+        if (spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+          code.iload(i).iload(stride[k]).imul().iadd();
+        }
+        at[k] = store(code, TypeKind.INT);
+      }
+    }
+    return at;
+  }
+
+  /** Combines element i + u into an accumulator, and moves on the positions of those that step. */
+  private void foldOne(CodeBuilder code, int[] at, int i, int u, int acc) {
     code.block(
         b -> {
-          loadMoving(b, position, i, u);
+          loadMoving(b, at, i, u);
           int v = computed(b);
           combine(b, acc, v);
           for (int k = 0; k < inputs; k++) {
-            step(b, k, position[k]);
+            step(b, k, at[k]);
           }
         });
   }
@@ -243,12 +372,7 @@ class FoldCompiler {
     int rows = 3;
     int group = group();
     prepare(code);
-    int[] outer = new int[inputs];
-    for (int k = 0; k < inputs; k++) {
-      if (used[k]) {
-        outer[k] = element(code, 2 * inputs + k);
-      }
-    }
+    int[] outer = nextRow(code);
     out(code, 5);
     int out = store(code, TypeKind.REFERENCE);
     int r = zero(code);
@@ -281,7 +405,7 @@ class FoldCompiler {
     }
     int i = zero(code);
     rowVectors(code, at, fixed, i, out);
-    loop(code, i, 4, 1, b -> rowElement(b, at, fixed, i, out));
+    loop(code, i, N, 1, b -> rowElement(b, at, fixed, i, out));
   }
 
   /** Combines a group's elements from {@code i} on as far as there are vectors for it. */
@@ -323,7 +447,7 @@ class FoldCompiler {
         3,
         1,
         b -> {
-          foldOne(b, i, 0, acc);
+          foldOne(b, position, i, 0, acc);
           b.aload(out).iload(5).loadLocal(accKind, acc);
           b.arrayStore(ExprEmitter.elementKind(spec.acc));
           b.iload(5).iload(6).iadd().istore(5);
@@ -347,6 +471,17 @@ class FoldCompiler {
         }
       }
     }
+  }
+
+  /** The way of each input to its next row. */
+  private int[] nextRow(CodeBuilder code) {
+    int[] outer = new int[inputs];
+    for (int k = 0; k < inputs; k++) {
+      if (used[k]) {
+        outer[k] = element(code, 2 * inputs + k);
+      }
+    }
+    return outer;
   }
 
   private void loadFixed(CodeBuilder code) {
@@ -397,20 +532,11 @@ class FoldCompiler {
   }
 
   /** acc = combine(acc, v) over local variables. */
-  private void combine(CodeBuilder code, int acc, int v) {
+  final void combine(CodeBuilder code, int acc, int v) {
     DType[] types = {spec.acc, spec.acc};
     DType number = ExprEmitter.number(types, spec.acc);
     new ExprEmitter(code, pair, types, new int[] {acc, v}, number).push(0, spec.acc);
     code.storeLocal(accKind, acc);
-  }
-
-  /** Combines accumulators into the first: each of the lower half with one of the upper half. */
-  private void halve(CodeBuilder code, int[] acc) {
-    for (int half = acc.length / 2; half > 0; half /= 2) {
-      for (int u = 0; u < half; u++) {
-        combine(code, acc[u], acc[u + half]);
-      }
-    }
   }
 
   /** Combines local variables pairwise into the first. */

@@ -18,17 +18,18 @@ interface FoldKernel {
   }
 
   /**
-   * Combines the values of one row into one: whole groups of elements in accumulators side by side,
-   * these pairwise, and then the rest one after the other.
+   * Combines the values of each run into one: element i into accumulator i modulo their number, and
+   * then these pairwise.
    *
    * @param in the primitive array of each input
-   * @param at the position of each input, then their inner strides, then their outer strides (not
-   *     used)
-   * @param n number of elements, may be 0
-   * @param out where the result goes, overwritten
-   * @param slot its position
+   * @param at the position of each input, then its stride along a run, then that from run to run
+   * @param runs number of runs
+   * @param n number of elements of a run, may be 0
+   * @param out where the results go, overwritten
+   * @param slot the position of the first
+   * @param step its stride
    */
-  void fold(Object[] in, int[] at, int n, Object out, int slot);
+  void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step);
 
   /**
    * Combines rows element by element into a row: out[slot + i] = combine(out[slot + i], value of

@@ -4,13 +4,15 @@ package ndgrad.kernel;
  * How one reduction is walked. Dimensions that are kept and such that are reduced are each put in
  * order of their strides and merged. Then either a reduced dimension is the inner loop, and each
  * run of it is folded into one number; or a kept one is, and rows of it are combined into a row. A
- * tile is what is accumulated at once: one output, or a row of outputs. A tile's values come in
- * blocks of fixed length, which are combined pairwise; when there are few tiles, their blocks are
- * dealt out in parts.
+ * tile is a row of outputs that are accumulated at once. Its values come in blocks of fixed length,
+ * which are combined pairwise; when there are few tiles, their blocks are dealt out in parts.
  */
 final class FoldPlan {
   /** Elements folded into the accumulators of a kernel before these are combined. */
-  private static final int SEGMENT = 2048;
+  private static final int SEGMENT = 8192;
+
+  /** Elements of the runs that are folded with one call. */
+  private static final int RUNS = 16_384;
 
   /** Rows combined one after the other. */
   private static final int ROWS = 128;
@@ -22,9 +24,6 @@ final class FoldPlan {
    * The same where inputs step over memory, so that the lines that are touched stay in the cache.
    */
   private static final int STRIDED_WIDTH = 128;
-
-  /** Runs shorter than this are not worth a fold each. */
-  private static final int SHORT = 64;
 
   /** Inner loops shorter than this are avoided. */
   private static final int TINY = 16;
@@ -41,8 +40,9 @@ final class FoldPlan {
   private final Dims kept;
   private final Dims reduced;
   private final boolean byRows;
-  private final int[] inner;
-  private final int[] outer;
+  private final int[] along;
+  private final int[] across;
+  private final int segment;
   private final int rowLength;
   private final int runLength;
   private final int width;
@@ -163,18 +163,23 @@ final class FoldPlan {
     reduced.merge();
     byRows = choose();
     runLength = reduced.lastLength();
-    rowLength = byRows ? kept.lastLength() : 1;
-    int[] along = reduced.pop(operands);
-    inner = byRows ? kept.pop(operands) : along;
-    outer = along;
-    width = Math.min(rowLength, Dims.reach(inner) > 1 ? STRIDED_WIDTH : WIDTH);
+    rowLength = kept.lastLength();
+    along = reduced.pop(operands);
+    across = kept.pop(operands);
+    segment = byRows ? ROWS : SEGMENT;
+    width = Math.min(rowLength, width());
     chunks = size == 0 ? 0 : (rowLength + width - 1) / width;
     tiles = kept.count() * chunks;
-    int segment = byRows ? ROWS : SEGMENT;
     segments = (runLength + segment - 1) / segment;
     blocks = reduced.count() * segments;
     parts =
         tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
+  }
+
+  private int width() {
+    return byRows
+        ? Dims.reach(across) > 1 ? STRIDED_WIDTH : WIDTH
+        : Math.max(1, RUNS / Math.clamp(runLength, 1, segment));
   }
 
   private boolean choose() {
@@ -186,7 +191,7 @@ final class FoldPlan {
     if (row < TINY) {
       return run < TINY && row > run;
     }
-    return kept.lastReach() <= reduced.lastReach() || run <= SHORT;
+    return kept.lastReach() <= reduced.lastReach() || run < TINY;
   }
 
   boolean isEmpty() {
@@ -195,7 +200,7 @@ final class FoldPlan {
 
   /** How input k moves along the inner loop. */
   FoldKernel.Step step(int k) {
-    return FoldKernel.Step.of(inner[k]);
+    return FoldKernel.Step.of((byRows ? across : along)[k]);
   }
 
   /**
@@ -235,7 +240,7 @@ final class FoldPlan {
           merge(merge, partial, begin + (p + gap) * width, begin + p * width, n);
         }
       }
-      rows.copy(partial, begin, 1, out.array(), at[at.length - 1], inner[at.length - 1], n);
+      rows.copy(partial, begin, 1, out.array(), at[at.length - 1], across[at.length - 1], n);
     }
   }
 
@@ -250,7 +255,7 @@ final class FoldPlan {
     kept.offset(chunks == 1 ? tile : tile / chunks, at, at.length);
     if (chunk > 0) {
       for (int k = 0; k < at.length; k++) {
-        at[k] += chunk * width * inner[k];
+        at[k] += chunk * width * across[k];
       }
     }
     return Math.min(width, rowLength - chunk * width);
@@ -274,8 +279,8 @@ final class FoldPlan {
       int most = (blocks + parts - 1) / parts;
       int levels = 2 + (32 - Integer.numberOfLeadingZeros(most));
       this.acc = out.dtype().newArray(levels * width);
-      System.arraycopy(inner, 0, at, ins, ins);
-      System.arraycopy(outer, 0, at, 2 * ins, ins);
+      System.arraycopy(byRows ? across : along, 0, at, ins, ins);
+      System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
     }
 
     void unit(int unit, Object dest) {
@@ -285,14 +290,14 @@ final class FoldPlan {
       int from = (int) ((long) blocks * part / parts);
       int to = (int) ((long) blocks * (part + 1) / parts);
       int q = parts > 1 ? unit * width : tileAt[ins];
-      int step = parts > 1 ? 1 : inner[ins];
+      int step = parts > 1 ? 1 : across[ins];
       if (to - from == 1 && (step == 1 || !byRows)) {
-        block(from, n, dest, q);
+        block(from, n, dest, q, step);
         return;
       }
       int top = 0;
       for (int b = from; b < to; b++) {
-        block(b, n, acc, top * width);
+        block(b, n, acc, top * width, 1);
         top++;
         for (int t = b - from + 1; (t & 1) == 0; t >>= 1) {
           top--;
@@ -302,23 +307,22 @@ final class FoldPlan {
       for (; top > 1; top--) {
         merge(merge, acc, (top - 1) * width, (top - 2) * width, n);
       }
-      rows.copy(acc, 0, 1, dest, q, byRows ? step : 1, n);
+      rows.copy(acc, 0, 1, dest, q, step, n);
     }
 
-    private void block(int block, int n, Object to, int slot) {
+    private void block(int block, int n, Object to, int slot, int step) {
       System.arraycopy(tileAt, 0, at, 0, ins);
-      int segment = byRows ? ROWS : SEGMENT;
       int begin = segments == 1 ? 0 : block % segments * segment;
       reduced.offset(segments == 1 ? block : block / segments, at, ins);
       for (int k = 0; begin > 0 && k < ins; k++) {
-        at[k] += begin * outer[k];
+        at[k] += begin * along[k];
       }
       int run = Math.min(segment, runLength - begin);
       if (byRows) {
         rows.fill(to, slot, 1, n, start);
         kernel.rows(data, at, run, n, to, slot);
       } else {
-        kernel.fold(data, at, run, to, slot);
+        kernel.fold(data, at, n, run, to, slot, step);
       }
     }
   }
