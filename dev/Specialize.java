@@ -26,8 +26,12 @@ public final class Specialize {
    * @param types those it is specialised to
    */
   private record Template(Path folder, String name, String type, String... types) {
+    private static String capital(String primitive) {
+      return Character.toUpperCase(primitive.charAt(0)) + primitive.substring(1);
+    }
+
     String className(String primitive) {
-      return Character.toUpperCase(primitive.charAt(0)) + primitive.substring(1) + name;
+      return capital(primitive) + name;
     }
 
     Path file(String primitive) {
@@ -39,7 +43,7 @@ public final class Specialize {
           + className(type)
           + ".java by dev/Specialize.java: edit that, then run it.\n"
           + text.replace(", and the text that those of the other dtypes are derived from", "")
-              .replace(className(type), className(to))
+              .replaceAll("\\b" + capital(type) + "(?=[A-Z])", capital(to))
               .replace(BOXES.get(type) + ".", BOXES.get(to) + ".")
               .replaceAll("\\b" + type + "\\b", to);
     }
@@ -56,7 +60,9 @@ public final class Specialize {
               "int",
               "long"),
           new Template(
-              Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"));
+              Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"),
+          new Template(Path.of("java-src/ndgrad/blas"), "Tiles", "float", "double"),
+          new Template(Path.of("java-src/ndgrad/blas"), "MatrixVector", "float", "double"));
 
   private Specialize() {}
 

@@ -16,8 +16,9 @@ final class Batch {
   }
 
   static void run(Workers workers, int threads, int count, long cost, Product product) {
-    int tasks = (int) Math.min(Math.min(threads, count), Math.max(1, cost * count / TASK));
-    if (tasks <= 1 || count < 2 * threads && cost >= TASK * threads) {
+    // Some more tasks than threads, so that a thread that is late doesn't hold up the rest.
+    int tasks = (int) Math.min(Math.min(4L * threads, count), Math.max(1, cost * count / TASK));
+    if (threads == 1 || tasks <= 1 || count < 2 * threads && cost >= TASK * threads) {
       for (int i = 0; i < count; i++) {
         product.run(i, threads);
       }

@@ -7,13 +7,10 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * The calls into one library. A method handle is fast only as a static final, so {@link
@@ -22,20 +19,25 @@ import java.util.List;
  */
 final class CblasCalls implements Cblas {
   private static final int ROW_MAJOR = 101;
+  private static final int NO_TRANS = 111;
+  private static final int TRANS = 112;
 
   private static final Library LIBRARY = library();
   private static final MethodHandle SGEMM = gemm("cblas_sgemm", JAVA_FLOAT);
-  private static final MethodHandle SGEMM_CRITICAL =
-      gemm("cblas_sgemm", JAVA_FLOAT, Linker.Option.critical(true));
   private static final MethodHandle DGEMM = gemm("cblas_dgemm", JAVA_DOUBLE);
-  private static final MethodHandle DGEMM_CRITICAL =
-      gemm("cblas_dgemm", JAVA_DOUBLE, Linker.Option.critical(true));
-  private static final MethodHandle SGEMM_BATCH = batch("cblas_sgemm_batch_strided", JAVA_FLOAT);
-  private static final MethodHandle DGEMM_BATCH = batch("cblas_dgemm_batch_strided", JAVA_DOUBLE);
-  private static final MethodHandle THREADS =
-      LIBRARY.function(LIBRARY.kind().threadsFunction(), FunctionDescriptor.of(JAVA_INT));
+  private static final MethodHandle SGEMV = gemv("cblas_sgemv", JAVA_FLOAT);
+  private static final MethodHandle DGEMV = gemv("cblas_dgemv", JAVA_DOUBLE);
+
+  /** Whether the number of threads is set for each call and put back, for others use it too. */
+  private static final boolean BORROWED = LIBRARY.kind() == Library.Kind.MKL;
+
   private static final MethodHandle SET_THREADS =
-      LIBRARY.function(LIBRARY.kind().setThreadsFunction(), FunctionDescriptor.ofVoid(JAVA_INT));
+      BORROWED
+          ? LIBRARY.function(
+              "MKL_Set_Num_Threads_Local",
+              FunctionDescriptor.of(JAVA_INT, JAVA_INT),
+              Linker.Option.critical(false))
+          : null;
 
   private CblasCalls() {}
 
@@ -47,35 +49,21 @@ final class CblasCalls implements Cblas {
     }
   }
 
-  private static MethodHandle gemm(
-      String name, ValueLayout.OfFloat scalar, Linker.Option... options) {
-    return LIBRARY.function(name, gemmOf(scalar), options);
-  }
-
-  private static MethodHandle gemm(
-      String name, ValueLayout.OfDouble scalar, Linker.Option... options) {
-    return LIBRARY.function(name, gemmOf(scalar), options);
-  }
-
-  private static FunctionDescriptor gemmOf(ValueLayout scalar) {
-    return FunctionDescriptor.ofVoid(
-        JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, scalar, ADDRESS, JAVA_INT,
-        ADDRESS, JAVA_INT, scalar, ADDRESS, JAVA_INT);
-  }
-
-  /** The strided batch function, or null where the library's own must not be used. */
-  private static MethodHandle batch(String name, ValueLayout scalar) {
-    if (!LIBRARY.batches()) {
-      return null;
-    }
-    List<MemoryLayout> types = new ArrayList<>(gemmOf(scalar).argumentLayouts());
-    types.add(9, JAVA_INT);
-    types.add(12, JAVA_INT);
-    types.add(JAVA_INT);
-    types.add(JAVA_INT);
+  private static MethodHandle gemm(String name, ValueLayout scalar) {
     return LIBRARY.function(
         name,
-        FunctionDescriptor.ofVoid(types.toArray(MemoryLayout[]::new)),
+        FunctionDescriptor.ofVoid(
+            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, scalar, ADDRESS, JAVA_INT,
+            ADDRESS, JAVA_INT, scalar, ADDRESS, JAVA_INT),
+        Linker.Option.critical(true));
+  }
+
+  private static MethodHandle gemv(String name, ValueLayout scalar) {
+    return LIBRARY.function(
+        name,
+        FunctionDescriptor.ofVoid(
+            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, scalar, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT,
+            scalar, ADDRESS, JAVA_INT),
         Linker.Option.critical(true));
   }
 
@@ -86,75 +74,68 @@ final class CblasCalls implements Cblas {
     return e instanceof RuntimeException r ? r : new IllegalStateException(e);
   }
 
+  private static int trans(boolean t) {
+    return t ? TRANS : NO_TRANS;
+  }
+
+  /** Lets the library work on this thread alone; the answer is for {@link #after}. */
+  private static int before() throws Throwable {
+    return BORROWED ? (int) SET_THREADS.invokeExact(1) : 0;
+  }
+
+  private static void after(int threads) throws Throwable {
+    if (BORROWED) {
+      int _ = (int) SET_THREADS.invokeExact(threads);
+    }
+  }
+
   @Override
-  public void sgemm(boolean critical, int transA, int transB, int m, int n, int k, float alpha,
+  public void gemm(boolean transA, boolean transB, int m, int n, int k, float alpha,
       MemorySegment a, int lda, MemorySegment b, int ldb, float beta, MemorySegment c, int ldc) {
     try {
-      if (critical) {
-        SGEMM_CRITICAL.invokeExact(
-            ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      } else {
-        SGEMM.invokeExact(
-            ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      }
+      int threads = before();
+      SGEMM.invokeExact(
+          ROW_MAJOR, trans(transA), trans(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      after(threads);
     } catch (Throwable e) {
       throw failure(e);
     }
   }
 
   @Override
-  public void dgemm(boolean critical, int transA, int transB, int m, int n, int k, double alpha,
+  public void gemm(boolean transA, boolean transB, int m, int n, int k, double alpha,
       MemorySegment a, int lda, MemorySegment b, int ldb, double beta, MemorySegment c, int ldc) {
     try {
-      if (critical) {
-        DGEMM_CRITICAL.invokeExact(
-            ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      } else {
-        DGEMM.invokeExact(
-            ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      }
+      int threads = before();
+      DGEMM.invokeExact(
+          ROW_MAJOR, trans(transA), trans(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      after(threads);
     } catch (Throwable e) {
       throw failure(e);
     }
   }
 
   @Override
-  public void sgemmBatch(int transA, int transB, int m, int n, int k, float alpha,
-      MemorySegment a, int lda, int strideA, MemorySegment b, int ldb, int strideB, float beta,
-      MemorySegment c, int ldc, int strideC, int count) {
+  public void gemv(boolean trans, int rows, int cols, float alpha, MemorySegment a, int lda,
+      MemorySegment x, int incX, float beta, MemorySegment y, int incY) {
     try {
-      SGEMM_BATCH.invokeExact(ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, strideA, b, ldb,
-          strideB, beta, c, ldc, strideC, count);
+      int threads = before();
+      SGEMV.invokeExact(
+          ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
+      after(threads);
     } catch (Throwable e) {
       throw failure(e);
     }
   }
 
   @Override
-  public void dgemmBatch(int transA, int transB, int m, int n, int k, double alpha,
-      MemorySegment a, int lda, int strideA, MemorySegment b, int ldb, int strideB, double beta,
-      MemorySegment c, int ldc, int strideC, int count) {
+  public void gemv(boolean trans, int rows, int cols, double alpha, MemorySegment a, int lda,
+      MemorySegment x, int incX, double beta, MemorySegment y, int incY) {
     try {
-      DGEMM_BATCH.invokeExact(ROW_MAJOR, transA, transB, m, n, k, alpha, a, lda, strideA, b, ldb,
-          strideB, beta, c, ldc, strideC, count);
-    } catch (Throwable e) {
-      throw failure(e);
-    }
-  }
-
-  @Override
-  public int threads() {
-    try {
-      return (int) THREADS.invokeExact();
-    } catch (Throwable e) {
-      throw failure(e);
-    }
-  }
-
-  @Override
-  public void setThreads(int threads) {
-    try {
-      SET_THREADS.invokeExact(threads);
+      int threads = before();
+      DGEMV.invokeExact(
+          ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
+      after(threads);
     } catch (Throwable e) {
       throw failure(e);
     }

@@ -4,7 +4,9 @@ import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -13,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -20,22 +23,22 @@ import java.util.function.Predicate;
  *
  * @param kind which library it is
  * @param path its file, or its bare name when the system's loader found it
+ * @param shared whether it was in the process before we came
  * @param symbols its functions
  */
-record Library(Kind kind, String path, SymbolLookup symbols) {
+record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
+  /** OpenBLAS's names of the processors that it has kernels for small products for. */
+  private static final Set<String> SMALL_KERNELS =
+      Set.of("skylakex", "cooperlake", "sapphirerapids");
 
   /** The libraries we know, and in what they differ. */
   enum Kind {
     MKL(
-        "MKL_Get_Max_Threads",
-        "MKL_Set_Num_Threads",
         List.of("libmkl_rt.so.2", "libmkl_rt.2.dylib", "mkl_rt.2.dll"),
         List.of("libiomp5.so", "libiomp5.dylib", "libiomp5md.dll"),
         // Its own threads need libiomp5; the vector math and GNU variants are never asked for.
         file -> !file.contains("_vml_") && !file.contains("_gnu_")),
     OPENBLAS(
-        "openblas_get_num_threads",
-        "openblas_set_num_threads",
         List.of("libopenblas.so.0", "libopenblas.0.dylib", "libopenblas.dll"),
         // In the order they need each other.
         List.of(
@@ -43,20 +46,14 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
             "libgcc_s.1.1.dylib", "libquadmath.0.dylib", "libgfortran.5.dylib"),
         file -> true);
 
-    private final String threadsFunction;
-    private final String setThreadsFunction;
     private final List<String> files;
     private final List<String> before;
     private final Predicate<String> wanted;
 
     Kind(
-        String threadsFunction,
-        String setThreadsFunction,
         List<String> files,
         List<String> before,
         Predicate<String> wanted) {
-      this.threadsFunction = threadsFunction;
-      this.setThreadsFunction = setThreadsFunction;
       this.files = files;
       this.before = before;
       this.wanted = wanted;
@@ -64,14 +61,6 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
 
     String id() {
       return name().toLowerCase(Locale.ROOT);
-    }
-
-    String threadsFunction() {
-      return threadsFunction;
-    }
-
-    String setThreadsFunction() {
-      return setThreadsFunction;
     }
 
     /** The library's file on this operating system. */
@@ -114,7 +103,7 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
     }
     Optional<Path> loaded = Platform.loaded(kind.file());
     if (loaded.isPresent()) {
-      return at(kind, loaded.get());
+      return at(kind, loaded.get(), true);
     }
     Optional<NativeFiles> files = NativeFiles.find(kind, loader);
     if (files.isPresent()) {
@@ -122,7 +111,7 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
     }
     try {
       return new Library(
-          kind, kind.file(), SymbolLookup.libraryLookup(kind.file(), Arena.global()));
+          kind, kind.file(), false, SymbolLookup.libraryLookup(kind.file(), Arena.global()));
     } catch (IllegalArgumentException e) {
       throw new UnavailableException(
           kind.jar() + " is not on the class path and " + kind.file() + " not on this system");
@@ -146,16 +135,45 @@ record Library(Kind kind, String path, SymbolLookup symbols) {
         SymbolLookup.libraryLookup(dir.resolve(file), Arena.global());
       }
     }
-    return at(kind, dir.resolve(kind.file()));
+    return at(kind, dir.resolve(kind.file()), false);
   }
 
-  private static Library at(Kind kind, Path file) {
-    return new Library(kind, file.toString(), SymbolLookup.libraryLookup(file, Arena.global()));
+  private static Library at(Kind kind, Path file, boolean shared) {
+    return new Library(
+        kind, file.toString(), shared, SymbolLookup.libraryLookup(file, Arena.global()));
   }
 
-  /** Whether the library's strided batch can be trusted: OpenBLAS 0.3.31 crashes in its own. */
-  boolean batches() {
-    return kind == Kind.MKL;
+  /** Whether small products have kernels of their own: OpenBLAS has them where AVX-512 is. */
+  boolean hasSmallKernels() {
+    if (kind != Kind.OPENBLAS) {
+      return false;
+    }
+    try {
+      MemorySegment core =
+          (MemorySegment)
+              function("openblas_get_corename", FunctionDescriptor.of(ValueLayout.ADDRESS))
+                  .invokeExact();
+      String name = core.reinterpret(Long.MAX_VALUE).getString(0); // ends with a NUL
+      return SMALL_KERNELS.contains(name.toLowerCase(Locale.ROOT));
+    } catch (Throwable e) {
+      throw new UnavailableException(path + " doesn't answer: " + e, e);
+    }
+  }
+
+  /**
+   * Keeps an OpenBLAS that we loaded from threads of its own; one that others brought is left as
+   * they set it. MKL is told with each call.
+   */
+  void useOneThread() {
+    if (kind != Kind.OPENBLAS || shared) {
+      return;
+    }
+    try {
+      function("openblas_set_num_threads", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT))
+          .invokeExact(1);
+    } catch (Throwable e) {
+      throw new UnavailableException(path + " doesn't answer: " + e, e);
+    }
   }
 
   /** A handle on a function, looked up now. */

@@ -149,7 +149,9 @@ record LongGemm(
   }
 
   private void serial() {
-    if (n == 1 && aCol == 1 || m == 1 && bRow == 1) {
+    if (k == 1) {
+      outer();
+    } else if (n == 1 && aCol == 1 || m == 1 && bRow == 1) {
       (n == 1 && aCol == 1 ? this : swapped()).rowsTimesVector();
     } else {
       (n < NARROW && m > n ? swapped() : this).blocked();
@@ -175,6 +177,27 @@ record LongGemm(
         c[at] = beta == 0 ? 0 : beta * c[at];
       }
     }
+  }
+
+  /** A is one column and B one row. */
+  private void outer() {
+    Scratch scratch = Scratch.take();
+    long[] x = scratch.panel[0];
+    long[] sum = scratch.acc[0];
+    for (int j = 0; j < n; j += NC) {
+      int nc = Math.min(NC, n - j);
+      for (int t = 0; t < nc; t++) {
+        x[t] = b[bOff + (j + t) * bCol];
+      }
+      for (int i = 0; i < m; i++) {
+        long scale = alpha * a[aOff + i * aRow];
+        for (int t = 0; t < nc; t++) {
+          sum[t] = scale * x[t];
+        }
+        addRow(sum, i, j, nc, beta);
+      }
+    }
+    scratch.give();
   }
 
   /** B is one column and the rows of A are contiguous: a dot product per row. */

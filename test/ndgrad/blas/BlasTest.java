@@ -1,5 +1,6 @@
 package ndgrad.blas;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -162,7 +163,10 @@ class BlasTest {
   void matchesTheTripleLoopBeyondEveryBlock(String name) {
     Blas e = engine(name);
     Random r = new Random(8);
-    int[][] sizes = {{5, 1030, 300}, {130, 600, 530}, {1100, 3, 270}, {1, 900, 700}, {900, 1, 700}};
+    int[][] sizes = {
+      {5, 1030, 300}, {130, 600, 530}, {1100, 3, 270}, {1, 900, 700}, {900, 1, 700},
+      {1200, 1100, 1}, {1, 1, 300_000}, {1, 70, 9000}, {70, 1, 9000}
+    };
     for (int[] s : sizes) {
       for (int t = 0; t < 4; t++) {
         check(e, Case.sized(r, (t & 1) != 0, (t & 2) != 0, s[0], s[1], s[2]), r);
@@ -171,42 +175,102 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"openblas", "mkl"})
-  void longCallsWorkOnCopies(String name) {
+  @ValueSource(strings = {"java", "openblas", "mkl"})
+  void productsOfManyTilesMatch(String name) {
     Blas e = engine(name);
     Random r = new Random(9);
-    // Outer products of known vectors: the expected value needs no triple loop.
-    int m = 601;
-    int n = 611;
-    int k = (int) (NativeBlas.SHORT / ((long) m * n)) + 2;
-    for (boolean trans : new boolean[] {false, true}) {
-      int lda = (trans ? m : k) + 3;
-      int ldb = (trans ? k : n) + 2;
-      double[] u = random(r, m);
-      double[] v = random(r, n);
-      double[] a = new double[5 + (trans ? k : m) * lda];
-      double[] b = new double[6 + (trans ? n : k) * ldb];
-      for (int p = 0; p < k; p++) {
-        for (int i = 0; i < m; i++) {
-          a[5 + (trans ? p * lda + i : i * lda + p)] = u[i];
-        }
-        for (int j = 0; j < n; j++) {
-          b[6 + (trans ? j * ldb + p : p * ldb + j)] = v[j];
-        }
+    int[][] sizes = {{601, 611, 550}, {40, 300, 2200}, {1100, 70, 100}, {530, 130, 1000}};
+    for (int[] s : sizes) {
+      for (int t = 0; t < 4; t++) {
+        checkOuter(e, r, (t & 1) != 0, (t & 2) != 0, s[0], s[1], s[2]);
       }
-      double[] c = random(r, 7 + m * (n + 1));
-      double[] want = c.clone();
-      for (int i = 0; i < m; i++) {
-        for (int j = 0; j < n; j++) {
-          want[7 + i * (n + 1) + j] = 2.0 * k * u[i] * v[j] + c[7 + i * (n + 1) + j];
-        }
-      }
-      float[] c32 = floats(c);
-      e.gemm(trans, trans, m, n, k, 2, a, 5, lda, b, 6, ldb, 1, c, 7, n + 1);
-      same(want, c, 1e-10 * k, "float64, transposed: " + trans);
-      e.gemm(trans, trans, m, n, k, 2f, floats(a), 5, lda, floats(b), 6, ldb, 1f, c32, 7, n + 1);
-      same(want, doubles(c32), 1e-5 * k, "float32, transposed: " + trans);
     }
+  }
+
+  /** Sums of outer products of known vectors: the expected value needs no triple loop. */
+  private static void checkOuter(
+      Blas e, Random r, boolean ta, boolean tb, int m, int n, int k) {
+    int lda = (ta ? m : k) + 3;
+    int ldb = (tb ? k : n) + 2;
+    double[] u = random(r, m);
+    double[] v = random(r, n);
+    double[] w = random(r, k);
+    double[] a = new double[5 + (ta ? k : m) * lda];
+    double[] b = new double[6 + (tb ? n : k) * ldb];
+    double sum = 0;
+    for (int p = 0; p < k; p++) {
+      sum += w[p];
+      for (int i = 0; i < m; i++) {
+        a[5 + (ta ? p * lda + i : i * lda + p)] = u[i] * w[p];
+      }
+      for (int j = 0; j < n; j++) {
+        b[6 + (tb ? j * ldb + p : p * ldb + j)] = v[j];
+      }
+    }
+    double[] c = random(r, 7 + m * (n + 1));
+    double[] want = c.clone();
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        want[7 + i * (n + 1) + j] += 2.0 * sum * u[i] * v[j];
+      }
+    }
+    String what = m + "×" + n + "×" + k + " transposed " + ta + " " + tb;
+    float[] c32 = floats(c);
+    e.gemm(ta, tb, m, n, k, 2, a, 5, lda, b, 6, ldb, 1, c, 7, n + 1);
+    same(want, c, 1e-12 * k, what);
+    e.gemm(ta, tb, m, n, k, 2f, floats(a), 5, lda, floats(b), 6, ldb, 1f, c32, 7, n + 1);
+    same(want, doubles(c32), 1e-5 * Math.sqrt(k), what + " in float32");
+  }
+
+  /** Not MKL, whose last bits vary with the addresses of the operands; TilingTest sees its calls. */
+  @ParameterizedTest
+  @ValueSource(strings = {"java", "openblas"})
+  void theNumberOfThreadsDoesNotChangeABit(String name) {
+    Blas e = engine(name);
+    Workers before = Engines.workers();
+    Random r = new Random(11);
+    int[][] sizes = {
+      {128, 128, 128}, {64, 256, 784}, {784, 256, 64}, {1000, 1, 900}, {1, 1000, 900},
+      {600, 300, 70}, {333, 555, 222}, {3000, 1, 60}, {1500, 1200, 1}
+    };
+    try {
+      for (int[] s : sizes) {
+        for (int t = 0; t < 4; t++) {
+          Case q = Case.sized(r, (t & 1) != 0, (t & 2) != 0, s[0], s[1], s[2]);
+          float[] a = floats(random(r, q.aLength()));
+          float[] b = floats(random(r, q.bLength()));
+          float[] c = floats(random(r, q.cLength()));
+          float[] alone = c.clone();
+          Engines.setWorkers(Workers.serial());
+          gemm32(e, q, a, b, alone);
+          for (int width = 2; width <= 5; width += 3) {
+            float[] together = c.clone();
+            Engines.setWorkers(backwards(width));
+            gemm32(e, q, a, b, together);
+            assertArrayEquals(alone, together, "with " + width + " threads " + q);
+          }
+        }
+      }
+    } finally {
+      Engines.setWorkers(before);
+    }
+  }
+
+  /** Workers that run the last task first. */
+  private static Workers backwards(int width) {
+    return new Workers() {
+      @Override
+      public int width() {
+        return width;
+      }
+
+      @Override
+      public void run(int tasks, java.util.function.IntConsumer task) {
+        for (int t = tasks - 1; t >= 0; t--) {
+          task.accept(t);
+        }
+      }
+    };
   }
 
   @ParameterizedTest
@@ -254,6 +318,26 @@ class BlasTest {
       e.gemm(false, false, n, n, n, 1, a, 0, n, b, 0, n, 0, c, 0, n);
       for (int i = 0; i < n * n; i++) {
         assertEquals(i % n == 0 ? Double.NaN : 0, c[i], "0 times NaN, element " + i + " of " + n);
+      }
+      // One row and one column, with a NaN on either side, and one in the old C that must go.
+      for (boolean inMatrix : new boolean[] {true, false}) {
+        for (boolean trans : new boolean[] {true, false}) {
+          double[] x = new double[n];
+          double[] y = new double[n];
+          java.util.Arrays.fill(y, Double.NaN);
+          x[0] = inMatrix ? 0 : Double.NaN;
+          double[] matrix = inMatrix ? b : a;
+          e.gemm(trans, false, n, 1, n, 1, matrix, 0, n, x, 0, 1, 0, y, 0, 1);
+          String what = "0 times NaN in " + (inMatrix ? "matrix" : "vector") + " of " + n;
+          for (int i = 0; i < n; i++) {
+            assertEquals(!inMatrix || i == 0 ? Double.NaN : 0, y[i], what);
+          }
+          java.util.Arrays.fill(y, Double.NaN);
+          e.gemm(false, trans, 1, n, n, 1, x, 0, n, matrix, 0, n, 0, y, 0, n);
+          for (int i = 0; i < n; i++) {
+            assertEquals(!inMatrix || i == 0 ? Double.NaN : 0, y[i], what);
+          }
+        }
       }
     }
   }
