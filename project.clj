@@ -44,4 +44,9 @@
                                         :exclusions [org.bytedeco/javacpp]]]}
              :mkl {:dependencies [[org.bytedeco/mkl "2025.3-1.5.13"
                                    :classifier "linux-x86_64-redist"
-                                   :exclusions [org.bytedeco/javacpp]]]}})
+                                   :exclusions [org.bytedeco/javacpp]]]}
+             :neanderthal {:dependencies [[org.uncomplicate/neanderthal-base "0.64.0"]
+                                          [org.uncomplicate/neanderthal-mkl "0.64.0"]
+                                          [org.bytedeco/mkl "2025.3-1.5.13"
+                                           :classifier "linux-x86_64-redist"
+                                           :exclusions [org.bytedeco/javacpp]]]}})

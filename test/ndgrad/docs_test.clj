@@ -5,7 +5,8 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [clojure.test.check.clojure-test]   ; it looks at clojure.test when it is loaded, not when a test runs
-   [ndgrad.doc-blocks :as doc-blocks])
+   [ndgrad.doc-blocks :as doc-blocks]
+   [ndgrad.test-support :refer [neanderthal?]])
   (:import
    (java.io File)))
 
@@ -15,9 +16,17 @@
   (-> (io/resource "ndgrad/docs_test.clj") io/file
       .getParentFile .getParentFile .getParentFile))
 
+(defn- beside-neanderthal?
+  "Whether a page or source file is about Neanderthal."
+  [^File f]
+  (str/starts-with? (.getName f) "neanderthal."))
+
+(defn- can-run? [f]
+  (or (neanderthal?) (not (beside-neanderthal? f))))
+
 (defn- documents []
   (cons (io/file root "README.md")
-        (sort (filter (fn [^File f] (str/ends-with? (.getName f) ".md"))
+        (sort (filter (fn [^File f] (and (str/ends-with? (.getName f) ".md") (can-run? f)))
                       (file-seq (io/file root "doc"))))))
 
 (defn- failures [checks]
@@ -25,11 +34,12 @@
 
 (def ^:private must-run
   "Languages of which a document must have a block that runs."
-  {"README.md" ["clojure" "java"]
-   "guide.md" ["clojure"]
-   "check.md" ["clojure" "java"]
-   "java.md" ["java"]
-   "numpy.md" ["clojure"]})
+  (cond-> {"README.md" ["clojure" "java"]
+           "guide.md" ["clojure"]
+           "check.md" ["clojure" "java"]
+           "java.md" ["java"]
+           "numpy.md" ["clojure"]}
+    (neanderthal?) (assoc "neanderthal.md" ["clojure"])))
 
 (deftest documents-are-true
   (let [files (documents)]
@@ -46,7 +56,7 @@
   "The namespaces under src/, loaded."
   []
   (vec (for [^File f (sort (file-seq (io/file root "src")))
-             :when (str/ends-with? (.getName f) ".clj")
+             :when (and (str/ends-with? (.getName f) ".clj") (can-run? f))
              :let [text (slurp f)]
              :when (re-find #"(?m)^\(ns " text)
              :let [n (second (read-string text))]]

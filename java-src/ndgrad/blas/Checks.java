@@ -3,13 +3,32 @@ package ndgrad.blas;
 import ndgrad.ArgumentException;
 
 /**
- * Argument checks that every engine shares: a native library must never see a matrix that leaves
- * its array.
+ * Argument checks that every engine shares, those of other libraries too: a native library must
+ * never see a matrix that leaves its array.
  */
-final class Checks {
+public final class Checks {
   private Checks() {}
 
-  static void gemm(
+  /**
+   * Checks the arguments of {@link Blas#gemm}, see there.
+   *
+   * @param transA whether {@code A} is stored transposed
+   * @param transB whether {@code B} is stored transposed
+   * @param m rows of {@code C}
+   * @param n columns of {@code C}
+   * @param k the dimension summed over
+   * @param aLength length of the array of {@code A}
+   * @param aOff where {@code A} starts
+   * @param lda leading dimension of {@code A}
+   * @param bLength length of the array of {@code B}
+   * @param bOff where {@code B} starts
+   * @param ldb leading dimension of {@code B}
+   * @param cLength length of the array of {@code C}
+   * @param cOff where {@code C} starts
+   * @param ldc leading dimension of {@code C}
+   * @throws ArgumentException when a matrix doesn't fit its array
+   */
+  public static void gemm(
       boolean transA,
       boolean transB,
       int m,
@@ -75,7 +94,13 @@ final class Checks {
     }
   }
 
-  static void threads(int threads) {
+  /**
+   * Checks a number of threads.
+   *
+   * @param threads the number
+   * @throws ArgumentException when it is less than 1
+   */
+  public static void threads(int threads) {
     if (threads < 1) {
       throw new ArgumentException(
           "a number of threads must be at least 1, was " + threads, "threads", threads);

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Random;
 import ndgrad.ArgumentException;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every engine against a triple loop. */
@@ -149,7 +150,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void matchesTheTripleLoop(String name) {
     Blas e = engine(name);
     Random r = new Random(7);
@@ -159,7 +160,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void matchesTheTripleLoopBeyondEveryBlock(String name) {
     Blas e = engine(name);
     Random r = new Random(8);
@@ -175,7 +176,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void productsOfManyTilesMatch(String name) {
     Blas e = engine(name);
     Random r = new Random(9);
@@ -274,7 +275,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void batchesMatchTheTripleLoop(String name) {
     Blas e = engine(name);
     Random r = new Random(10);
@@ -307,7 +308,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void notANumberComesThroughFromTheFactors(String name) {
     Blas e = engine(name);
     for (int n : new int[] {1, 3, 40}) {
@@ -343,7 +344,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void refusesWhatDoesNotFitAndWritesNothing(String name) {
     Blas e = engine(name);
     float[] a = new float[6];
@@ -366,7 +367,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void threadsCanBeSet(String name) {
     Blas e = engine(name);
     int before = e.threads();
@@ -382,7 +383,7 @@ class BlasTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"java", "openblas", "mkl"})
+  @MethodSource("ndgrad.blas.EngineNames#all")
   void severalThreadsMayCallAtOnce(String name) throws InterruptedException {
     Blas e = engine(name);
     var failures = new java.util.concurrent.ConcurrentLinkedQueue<Throwable>();
