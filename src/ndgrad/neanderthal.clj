@@ -133,16 +133,19 @@
   [op x to offset step]
   (NativeCopies/load (address op x) (stripes op x) to (int offset) (int step)))
 
+(defn- elements
+  "The primitive array behind `a`, which stays recyclable."
+  [^Array a]
+  (.array (.strided (.tensor a))))
+
 (defn- dense-array
   "A fresh Array with the elements of the dense `x`, in the order in which they lie."
   ^Array [op x]
   (let [^NativeCopies$Stripes s (stripes op x)
-        data (.newArray (dtype-of op x) (int (.dim ^VectorSpace x)))]
-    (load! op x data 0 (.length s))
-    (cond
-      (not (ge? x)) (nd/wrap data)
-      (column? x) (nd/detach (nd/T (nd/wrap data [(.count s) (.length s)])))
-      :else (nd/wrap data [(.count s) (.length s)]))))
+        shape (if (ge? x) [(.count s) (.length s)] (shape-of x))
+        a (nd/empty shape {:dtype (dtype-of op x)})]
+    (load! op x (elements a) 0 (.length s))
+    (if (and (ge? x) (column? x)) (nd/detach (nd/T a)) a)))
 
 (defn- filled-out
   "A fresh Array with all entries of a matrix that stores only some of them."
@@ -223,7 +226,7 @@
         step (cond (ge? x) (first (element-strides from))
                    (= 1 (.count to)) 0
                    :else (first (element-strides from)))]
-    (NativeCopies/store (.data from) (.offset from) (int step) (address op x) to)
+    (NativeCopies/store (elements from) (.offset from) (int step) (address op x) to)
     x))
 
 (defn- default-factory [^Array a]
@@ -296,7 +299,7 @@
             tracked? (InPlace/guard tensor ^List (list))]
         (if (and (not tracked?) (dense? source) (write-through? op source destination))
           (let [strides (element-strides destination)]
-            (load! op source (.data destination) (.offset destination)
+            (load! op source (elements destination) (.offset destination)
                    (if (and (ge? source) (column? source)) (second strides) (first strides)))
             (InPlace/bump tensor op))
           (InPlace/assign tensor (.tensor (from-structure op source)) op))))
