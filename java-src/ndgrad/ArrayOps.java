@@ -18,6 +18,7 @@ import ndgrad.op.Linalg;
 import ndgrad.op.Lookup;
 import ndgrad.op.Losses;
 import ndgrad.op.Normalization;
+import ndgrad.op.Pooling;
 import ndgrad.op.Rearranging;
 import ndgrad.op.Reductions;
 import ndgrad.op.Scans;
@@ -7753,7 +7754,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int... size) {
-    return (Array) call(Convolution.MAX_POOL2D, Map.of(), this, size);
+    return (Array) call(Pooling.MAX_POOL2D, Map.of(), this, size);
   }
 
   /**
@@ -7767,7 +7768,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int[] size, Options options) {
-    return (Array) call(Convolution.MAX_POOL2D, options.asMap(), this, size);
+    return (Array) call(Pooling.MAX_POOL2D, options.asMap(), this, size);
   }
 
   /**
@@ -7781,7 +7782,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int[] size, int... stride) {
-    return (Array) call(Convolution.MAX_POOL2D, Map.of(), this, size, stride);
+    return (Array) call(Pooling.MAX_POOL2D, Map.of(), this, size, stride);
   }
 
   /**
@@ -7794,7 +7795,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int... size) {
-    return (Array) call(Convolution.AVG_POOL2D, Map.of(), this, size);
+    return (Array) call(Pooling.AVG_POOL2D, Map.of(), this, size);
   }
 
   /**
@@ -7808,7 +7809,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int[] size, Options options) {
-    return (Array) call(Convolution.AVG_POOL2D, options.asMap(), this, size);
+    return (Array) call(Pooling.AVG_POOL2D, options.asMap(), this, size);
   }
 
   /**
@@ -7822,7 +7823,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int[] size, int... stride) {
-    return (Array) call(Convolution.AVG_POOL2D, Map.of(), this, size, stride);
+    return (Array) call(Pooling.AVG_POOL2D, Map.of(), this, size, stride);
   }
 
   /**

@@ -4,17 +4,42 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.PlatformManagedObject;
 
 /** {@code a * b + c} the fast way of each type; integers wrap. */
-final class MulAdd {
+public final class MulAdd {
   /** Without the instruction, Math.fma goes through BigDecimal and is a thousand times slower. */
   private static final boolean FMA = hasFma();
 
   private MulAdd() {}
 
-  static float of(float a, float b, float c) {
+  /**
+   * Whether floating results are rounded once.
+   *
+   * @return whether the processor has such an instruction
+   */
+  public static boolean isFused() {
+    return FMA;
+  }
+
+  /**
+   * Multiplies and adds.
+   *
+   * @param a a factor
+   * @param b a factor
+   * @param c what is added
+   * @return {@code a * b + c}, rounded once where the processor can
+   */
+  public static float of(float a, float b, float c) {
     return FMA ? Math.fma(a, b, c) : a * b + c;
   }
 
-  static double of(double a, double b, double c) {
+  /**
+   * Multiplies and adds.
+   *
+   * @param a a factor
+   * @param b a factor
+   * @param c what is added
+   * @return {@code a * b + c}, rounded once where the processor can
+   */
+  public static double of(double a, double b, double c) {
     return FMA ? Math.fma(a, b, c) : a * b + c;
   }
 

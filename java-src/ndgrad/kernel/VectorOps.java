@@ -9,6 +9,7 @@ import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import ndgrad.DType;
+import ndgrad.blas.MulAdd;
 
 /**
  * Writes calls of the Vector API for the lanes of one dtype. The classes are named, not referred
@@ -146,6 +147,18 @@ final class VectorOps {
   /** vector, vector → vector: {@code add sub mul div min} or {@code max}. */
   void binary(CodeBuilder code, String method) {
     code.invokevirtual(vector, method, MethodTypeDesc.of(vector, VECTOR));
+  }
+
+  /** vectors a, b, c → a·b + c, rounded once where the plain form rounds once. */
+  void fma(CodeBuilder code) {
+    if (MulAdd.isFused()) {
+      code.invokevirtual(vector, "fma", MethodTypeDesc.of(vector, VECTOR, VECTOR));
+    } else {
+      int c = keep(code);
+      binary(code, "mul");
+      code.aload(c);
+      binary(code, "add");
+    }
   }
 
   /** vector → vector by an operator of one argument. */

@@ -8,8 +8,10 @@ package ndgrad.kernel;
  * @param width columns of the window
  * @param strideH step down
  * @param strideW step to the right
- * @param padH rows of zeros above and below the image
- * @param padW columns of zeros to the left and the right
+ * @param top rows of zeros above the image
+ * @param left columns of zeros to the left of it
+ * @param bottom rows of zeros below it
+ * @param right columns of zeros to the right of it
  * @param dilationH distance of the window's rows
  * @param dilationW distance of the window's columns
  */
@@ -18,8 +20,10 @@ public record Window(
     int width,
     int strideH,
     int strideW,
-    int padH,
-    int padW,
+    int top,
+    int left,
+    int bottom,
+    int right,
     int dilationH,
     int dilationW) {
 
@@ -30,7 +34,7 @@ public record Window(
    * @return at least 0
    */
   public int outHeight(int rows) {
-    return count(rows + 2 * padH, dilationH * (height - 1) + 1, strideH);
+    return count(rows + top + bottom, dilationH * (height - 1) + 1, strideH);
   }
 
   /**
@@ -40,7 +44,7 @@ public record Window(
    * @return at least 0
    */
   public int outWidth(int columns) {
-    return count(columns + 2 * padW, dilationW * (width - 1) + 1, strideW);
+    return count(columns + left + right, dilationW * (width - 1) + 1, strideW);
   }
 
   private static int count(int length, int extent, int stride) {

@@ -33,6 +33,7 @@ public final class Registry {
           Linalg.class,
           Einsum.class,
           Convolution.class,
+          Pooling.class,
           Creation.class,
           Normalization.class,
           Losses.class,
