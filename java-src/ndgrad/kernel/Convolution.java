@@ -15,7 +15,7 @@ public final class Convolution {
    * c, y*strideH - top + i*dilationH, x*strideW - left + j*dilationW]}, where c counts within the
    * group of o and the image is 0 outside; plus {@code bias[o]}.
    *
-   * @param out zeros of shape [batch, outChannels, outHeight, outWidth], row-major; modified
+   * @param out of shape [batch, outChannels, outHeight, outWidth], row-major; overwritten
    * @param image of shape [batch, channels, rows, columns], any layout, of the same dtype
    * @param w of shape [outChannels, channels / groups, height, width], any layout, of the same dtype
    * @param bias of shape [outChannels] and the same dtype, or left out
@@ -31,6 +31,7 @@ public final class Convolution {
       TapSums.forward(out, image, w, bias, window, groups);
       return;
     }
+    clear(out);
     Layout l = out.layout();
     Strided cols = columns(image, window);
     MatrixProduct.run(
@@ -59,7 +60,7 @@ public final class Convolution {
   /**
    * The gradient of a convolution with respect to its image.
    *
-   * @param out zeros of the image's shape, row-major; modified
+   * @param out of the image's shape, row-major; overwritten
    * @param g the gradient of the result, any layout, of the same dtype
    * @param w as in forward
    * @param window the window
@@ -67,6 +68,7 @@ public final class Convolution {
    */
   public static void backward(Strided out, Strided g, Strided w, Window window, int groups) {
     if (out.layout().size() == 0 || g.layout().size() == 0) {
+      clear(out);
       return;
     }
     // The zeros around the gradients must stay zeros.
@@ -74,6 +76,7 @@ public final class Convolution {
       TapSums.backward(out, g, w, window, groups);
       return;
     }
+    clear(out);
     Layout l = g.layout();
     Strided dense = dense(g);
     int k = w.layout().dim(1) * window.height() * window.width();
@@ -106,10 +109,7 @@ public final class Convolution {
         return;
       }
       // What is not finite may have met zeros that stand for nothing.
-      Rows rows = Rows.of(out.dtype());
-      rows.fill(
-          out.array(), 0, 1, out.layout().intSize(),
-          Reduction.identity(Expr.Fn2.ADD, out.dtype()));
+      clear(out);
     }
     Layout l = g.layout();
     Strided cols = columns(image, window);
@@ -128,11 +128,21 @@ public final class Convolution {
     }
   }
 
+  private static void clear(Strided x) {
+    Rows.of(x.dtype())
+        .fill(
+            x.array(),
+            x.layout().offset(),
+            1,
+            x.layout().intSize(),
+            Reduction.identity(Expr.Fn2.ADD, x.dtype()));
+  }
+
   private static Strided columns(Strided image, Window w) {
     Layout l = image.layout();
     int rows = Math.multiplyExact(l.dim(1), w.height() * w.width());
     Strided out =
-        Strided.zeros(
+        Strided.empty(
             image.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
     im2col(out, image, w);
     return out;

@@ -64,7 +64,7 @@ final class ConvolutionPasses {
                       g, n.in(0), a.get("window"), a.integer("groups"), n.layout(1)))
           .primitive(
               (a, in) -> {
-                Strided out = Strided.zeros(in[0].dtype(), ((Layout) a.get("image")).shape());
+                Strided out = Strided.empty(in[0].dtype(), ((Layout) a.get("image")).shape());
                 ndgrad.kernel.Convolution.backward(
                     out, in[0], in[1], (Window) a.get("window"), a.integer("groups"));
                 return out;
@@ -119,7 +119,7 @@ final class ConvolutionPasses {
     Window window = (Window) a.get("window");
     Layout x = in[0].layout();
     Strided out =
-        Strided.zeros(
+        Strided.empty(
             in[0].dtype(),
             x.dim(0),
             in[1].layout().dim(0),

@@ -171,7 +171,7 @@ public final class Pooling {
     Layout l = x.layout();
     int rows = Math.multiplyExact(l.dim(1), w.height() * w.width());
     Strided out =
-        Strided.zeros(x.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
+        Strided.empty(x.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
     ndgrad.kernel.Convolution.im2col(out, x, w);
     return out;
   }

@@ -109,6 +109,13 @@ class ConvolutionTest {
     void accept(int result, int weight, int element);
   }
 
+  /** What is to be overwritten. */
+  private static Strided filled(DType dtype, int... shape) {
+    Strided x = Strided.zeros(dtype, shape);
+    Rows.of(dtype).fill(x.array(), 0, 1, DType.lengthOf(x.array()), Samples.seven(dtype));
+    return x;
+  }
+
   private Problem problem(DType dtype) {
     while (true) {
       Window w = window();
@@ -136,7 +143,7 @@ class ConvolutionTest {
       DType dtype = DType.values()[round % 5];
       Problem p = problem(dtype);
       Strided bias = Samples.array(random, dtype, p.w.layout().dim(0));
-      Strided out = Strided.zeros(dtype, p.g.layout().shape());
+      Strided out = filled(dtype, p.g.layout().shape());
       double[] x = Samples.values(p.x);
       double[] w = Samples.values(p.w);
       double[] b = Samples.values(bias);
@@ -175,7 +182,7 @@ class ConvolutionTest {
             }
             wantWindow[j] += g[i] * (k < 0 ? 0 : x[k]);
           });
-      Strided image = Strided.zeros(dtype, p.x.layout().shape());
+      Strided image = filled(dtype, p.x.layout().shape());
       Convolution.backward(image, p.g, p.w, p.window, p.groups);
       for (int i = 0; i < x.length; i++) {
         assertEquals(wantImage[i], Samples.get(image.array(), i), p + " in " + dtype);
@@ -224,7 +231,7 @@ class ConvolutionTest {
     DType dtype = p.x.dtype();
     Strided out = Strided.zeros(dtype, p.g.layout().shape());
     Convolution.forward(out, p.x, p.w, p.window, p.groups);
-    Strided image = Strided.zeros(dtype, p.x.layout().shape());
+    Strided image = filled(dtype, p.x.layout().shape());
     Convolution.backward(image, p.g, p.w, p.window, p.groups);
     Strided windows = Strided.zeros(dtype, p.w.layout().shape());
     Convolution.windowGradient(windows, p.x, p.g, p.window, p.groups);
