@@ -507,7 +507,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return true after a backward that reached this leaf
    */
   public boolean hasGrad() {
-    return tensor.grad().isPresent();
+    return tensor.hasGrad();
   }
 
   /**

@@ -424,7 +424,8 @@ public final class Backward {
   private void add(Slot slot, Tensor g) {
     if (slot.grad == null) {
       replace(slot, g);
-    } else if (!createGraph && slot.grad.level() == 0 && g.level() == 0 && isOwn(slot)) {
+    } else if (!createGraph
+        && (slot.owned && slot.grad.level() == 0 && g.level() == 0 || isOverwritable(slot.grad, g))) {
       arithmetic.addInto(slot.grad, g);
     } else {
       replace(slot, arithmetic.add(slot.grad, g));
@@ -432,13 +433,13 @@ public final class Backward {
     }
   }
 
-  /** Whether the gradient in a slot was made by this pass, and nobody else reads it. */
-  private static boolean isOwn(Slot slot) {
-    Tensor g = slot.grad;
-    return slot.owned
-        || g.storage().isHeldOnce()
-            && g.layout().isContiguous()
-            && g.size() == g.storage().length();
+  /** Whether a gradient was made by a pass, and nobody but its holder reads it. */
+  private static boolean isOverwritable(Tensor held, Tensor g) {
+    return held.level() == 0
+        && g.level() == 0
+        && held.storage().isHeldOnce()
+        && held.layout().isContiguous()
+        && held.size() == held.storage().length();
   }
 
   private void replace(Slot slot, Tensor g) {
@@ -472,14 +473,21 @@ public final class Backward {
             !foreign.add(g.storage())
                 || !g.layout().isContiguous()
                 || g.size() != g.storage().length();
-        recorded(
-            () -> {
-              Tensor own = shared ? arithmetic.copy(g) : g;
-              synchronized (target) {
-                replace(s, target.grad().map(old -> arithmetic.add(old, own)).orElse(own));
-                target.setGrad(s.grad);
-              }
-            });
+        recorded(() -> accumulate(target, shared ? arithmetic.copy(g) : g));
+        replace(s, null);
+      }
+    }
+  }
+
+  private void accumulate(Tensor target, Tensor own) {
+    synchronized (target) {
+      Tensor before = target.ownGrad();
+      if (before == null) {
+        target.setGrad(own);
+      } else if (!createGraph && isOverwritable(before, own)) {
+        arithmetic.addInto(before, own);
+      } else {
+        target.setGrad(arithmetic.add(before, own));
       }
     }
   }

@@ -389,25 +389,49 @@ public final class Tensor {
   }
 
   /**
-   * The accumulated gradient.
+   * The accumulated gradient, for users: its memory is not recycled before a scope of theirs ends.
    *
    * @return empty before the first backward that reaches this leaf
    */
   public synchronized Optional<Tensor> grad() {
+    if (grad != null) {
+      grad.eachStorage(Storage::expose);
+    }
     return Optional.ofNullable(grad);
   }
 
+  /** The accumulated gradient, for one who looks at it and lets go; null when there is none. */
+  synchronized Tensor ownGrad() {
+    return grad;
+  }
+
   /**
-   * Replaces the accumulated gradient.
+   * Whether a gradient has been accumulated.
+   *
+   * @return true after a backward that reached this leaf
+   */
+  public synchronized boolean hasGrad() {
+    return grad != null;
+  }
+
+  /**
+   * Replaces the accumulated gradient. The one before is recycled when no user has seen it.
    *
    * @param value the gradient, or null to forget it
    */
   public synchronized void setGrad(Tensor value) {
+    Tensor before = grad;
+    if (value == before) {
+      return;
+    }
     if (value != null) {
-      value.eachStorage(Storage::expose);
+      value.hold();
       Region.touch(this);
     }
     grad = value;
+    if (before != null) {
+      before.release();
+    }
   }
 
   /** Asks that the gradient of this non-leaf be kept as a leaf's is. */
