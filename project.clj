@@ -30,13 +30,14 @@
 
   ;; A plain :base, because Leiningen's brings in dependencies of its own for a REPL.
   :profiles {:base {:resource-paths ["dev-resources"]}
-             :test {:source-paths ["examples" "dev"]
+             :test {:source-paths ["examples" "dev" "bench"]
                     :java-source-paths ["test"]
                     :test-paths ["test"]
                     :dependencies [[org.clojure/test.check "1.1.3"]
                                    [org.junit.platform/junit-platform-launcher "6.1.3"]
                                    [org.junit.jupiter/junit-jupiter "6.1.3"]
                                    [org.clojure/tools.cli "1.4.256"]
+                                   [org.clojure/data.json "2.5.2"]
                                    [org.knowm.xchart/xchart "4.0.3"]
                                    [net.sourceforge.plantuml/plantuml-mit "1.2026.9"]]}
              :openblas {:dependencies [[org.bytedeco/openblas "0.3.31-1.5.13"

@@ -12,9 +12,8 @@
   arithmetic   + - * / pow matmul neg …, comparisons > < >= <= == !=, in place with !: add! mul! …
   ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum …
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
-               register-hook! no-grad enable-grad detect-anomaly
+               register-hook! no-grad enable-grad detect-anomaly graph graph-dot draw-graph
   memory       with-scope keep!
-               graph graph-dot draw-graph
   functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, custom-vjp custom-jvp
                stop-gradient
   the library  doctor set-num-threads! num-threads error-data

@@ -1,0 +1,48 @@
+(ns ndgrad.bench.workloads-test
+  "The benchmarks run, and are the same in every library."
+  (:require
+   [clojure.java.io :as io]
+   [clojure.set :as set]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [ndgrad.bench.sweep :as sweep]
+   [ndgrad.bench.table :as table]
+   [ndgrad.bench.workloads :as workloads])
+  (:import
+   (java.io File)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private ^File root
+  (-> (io/resource "ndgrad/bench/workloads.clj") io/file
+      .getParentFile .getParentFile .getParentFile .getParentFile))
+
+(deftest every-workload-runs
+  (doseq [name (keys workloads/names)]
+    (testing name
+      (is (fn? (workloads/workload name)))
+      (is (some? ((workloads/workload name))) "it gives what it computed"))))
+
+(deftest the-sweep-runs-on-small-arrays
+  (doseq [name (keys sweep/names)
+          :let [[_ op dtype rows columns layout grad] (str/split name #" ")]
+          :when (<= (* (parse-long rows) (parse-long columns)) 10000)]
+    (testing name
+      (is (some? ((workloads/workload name)))))))
+
+(deftest other-libraries-have-the-same-workloads
+  (let [peers (slurp (io/file root "bench" "peers.py"))
+        [_ groups] (re-find #"(?s)GROUPS = \{(.*?)\n\}" peers)
+        theirs (set (mapcat #(str/split (second %) #" ") (re-seq #": \"([^\"]*)\"" groups)))
+        [_ ops] (re-find #"(?s)def torch_sweep.*?ops = \{(.*?)\n    \}" peers)
+        their-ops (set (map second (re-seq #"\"([a-z0-9-]+)\":" ops)))]
+    (is (= #{} (set/difference (set (keys workloads/names)) theirs)))
+    (is (= #{} (set/difference (into #{} (map #(second (str/split % #" "))) (keys sweep/names)) their-ops)))))
+
+(deftest a-table-has-a-row-for-each-workload
+  (is (= (str "| µs | ndgrad | in a scope | PyTorch | ndgrad / PyTorch | in a scope / PyTorch |\n"
+              "| --- | --: | --: | --: | --: | --: |\n"
+              "| add | 75.0 | 2.00 | 150 | 0.50 | 0.01 |\n"
+              "| sort | 1234 | – | – | – | – |")
+         (table/table {:workloads [{:what "add" :micros {:ndgrad 75.0 :scoped 2.0 :torch 150.0}}
+                                   {:what "sort" :micros {:ndgrad 1234.4}}]}))))
