@@ -10,6 +10,7 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
@@ -479,6 +480,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws GraphException when it is switched off on the result of a tracked op
    */
   public Array requiresGrad(boolean required) {
+    Trace.refuse("asks for a gradient in an array");
     tensor.requireGrad(required);
     return this;
   }
@@ -516,6 +518,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return this, modified
    */
   public Array zeroGrad() {
+    Trace.refuse("forgets a gradient");
     tensor.setGrad(null);
     return this;
   }
@@ -544,6 +547,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws GraphException when it requires no gradient
    */
   public Array retainGrad() {
+    Trace.refuse("asks for a gradient in an array");
     tensor.retainGrad();
     return this;
   }
@@ -556,6 +560,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws GraphException when this requires no gradient
    */
   public Autograd.Scope registerHook(UnaryOperator<Array> hook) {
+    Trace.refuse("adds a hook");
     Node node = tensor.requireEdge();
     UnaryOperator<Tensor> wrapped =
         g -> {

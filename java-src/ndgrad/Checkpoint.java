@@ -8,6 +8,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Keys;
 import ndgrad.op.Reverse;
 
@@ -31,7 +32,7 @@ final class Checkpoint {
     if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
       return overBatch(xs, level);
     }
-    if (!GradMode.isEnabled()) {
+    if (!GradMode.isEnabled() || Trace.isOn()) {
       return Lifted.apply(f, xs);
     }
     long start = Node.latest();

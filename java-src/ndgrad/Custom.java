@@ -10,6 +10,7 @@ import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.op.Reductions;
 import ndgrad.op.Reverse;
 
@@ -101,6 +102,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   }
 
   private List<Tensor> run(List<Tensor> xs) {
+    Trace.refuse("calls a function with rules of its own (custom-vjp, custom-jvp)");
     long level = Lifted.level(xs);
     List<Tensor> outs;
     if (level == 0) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Keys;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Samplers;
@@ -41,6 +42,11 @@ public final class Draw {
     this.requiresGrad = requiresGrad;
     this.replace = replace;
     this.weights = weights;
+  }
+
+  private Samplers.Source bits() {
+    Trace.refuse("draws random numbers");
+    return source.get();
   }
 
   static Draw fromProcess() {
@@ -281,7 +287,7 @@ public final class Draw {
           "dtype",
           d.toString());
     }
-    return leaf(d, () -> Samplers.integers(shape.clone(), source.get(), low, high - low));
+    return leaf(d, () -> Samplers.integers(shape.clone(), bits(), low, high - low));
   }
 
   /**
@@ -322,7 +328,7 @@ public final class Draw {
    */
   public Array randperm(int n) {
     Layout.of(n);
-    return leaf(orElse(DType.INT64), () -> vector(Samplers.order(n, n, source.get().chunk(0))));
+    return leaf(orElse(DType.INT64), () -> vector(Samplers.order(n, n, bits().chunk(0))));
   }
 
   /**
@@ -407,7 +413,7 @@ public final class Draw {
     if (replace && weights.length == 0) {
       return n == 0
           ? Strided.zeros(DType.INT64, size)
-          : Samplers.integers(size, source.get(), 0, n);
+          : Samplers.integers(size, bits(), 0, n);
     }
     Layout layout = Layout.of(size);
     int count = layout.intSize();
@@ -417,7 +423,7 @@ public final class Draw {
 
   private long[] withoutRepeats(int n, int count) {
     if (weights.length == 0) {
-      return Samplers.order(n, count, source.get().chunk(0));
+      return Samplers.order(n, count, bits().chunk(0));
     }
     // Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): the smallest of
     // exponential
@@ -432,7 +438,7 @@ public final class Draw {
   }
 
   private Strided exponentials(int n) {
-    return Samplers.reals(DType.FLOAT64, new int[] {n}, source.get(), Samplers.exponential(1));
+    return Samplers.reals(DType.FLOAT64, new int[] {n}, bits(), Samplers.exponential(1));
   }
 
   private long[] weighted(int count) {
@@ -449,7 +455,7 @@ public final class Draw {
             Samplers.reals(
                     DType.FLOAT64,
                     new int[] {count},
-                    source.get(),
+                    bits(),
                     Samplers.uniform(0, sum, DType.FLOAT64))
                 .array();
     long[] out = new long[count];
@@ -504,7 +510,7 @@ public final class Draw {
 
   private Array reals(int[] shape, Samplers.Sampler sampler) {
     DType d = real();
-    return leaf(d, () -> Samplers.reals(d, shape.clone(), source.get(), sampler));
+    return leaf(d, () -> Samplers.reals(d, shape.clone(), bits(), sampler));
   }
 
   private Array leaf(DType d, Supplier<Strided> made) {

@@ -44,19 +44,16 @@ final class Lifted {
    * Whether gradients flow to one of some arrays, or to what one stands for in an outer transform.
    */
   static boolean anyFollowed(List<Tensor> xs) {
-    return xs.stream().anyMatch(Lifted::isFollowed);
-  }
-
-  private static boolean isFollowed(Tensor x) {
-    return x.requiresGrad() || isFollowedWithin(x);
+    return xs.stream().anyMatch(Tensor::isFollowed);
   }
 
   /** Whether gradients of an outer transform flow to what an array stands for. */
   static boolean isFollowedWithin(Tensor x) {
     return switch (x.lift().orElse(null)) {
       case null -> false;
-      case Lift.Dual d -> isFollowed(d.primal()) || isFollowed(d.tangent());
-      case Lift.Batched b -> isFollowed(b.physical());
+      case Lift.Dual d -> d.primal().isFollowed() || d.tangent().isFollowed();
+      case Lift.Batched b -> b.physical().isFollowed();
+      case Lift.Traced _ -> false;
     };
   }
 

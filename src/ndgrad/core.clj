@@ -14,8 +14,8 @@
   autograd     requires-grad! requires-grad? backward! grad-of zero-grad! grad-fn leaf? version detach retain-grad!
                register-hook! no-grad enable-grad detect-anomaly graph graph-dot draw-graph
   memory       with-scope keep!
-  functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, custom-vjp custom-jvp
-               stop-gradient
+  functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, fuse fuse-report,
+               custom-vjp custom-jvp stop-gradient
   the library  doctor set-num-threads! num-threads error-data
 
   (require '[ndgrad.core :as nd])
@@ -456,6 +456,14 @@
 (def ^{:arglists '([f])
        :doc (:doc (meta #'transform/checkpoint))}
   checkpoint transform/checkpoint)
+
+(def ^{:arglists '([f])
+       :doc (:doc (meta #'transform/fuse))}
+  fuse transform/fuse)
+
+(def ^{:arglists '([f])
+       :doc (:doc (meta #'transform/fuse-report))}
+  fuse-report transform/fuse-report)
 
 (def ^{:arglists '([f rule])
        :doc (:doc (meta #'transform/custom-vjp))}

@@ -6,6 +6,7 @@
   higher order        hvp jacobian hessian
   batches             vmap
   memory              checkpoint
+  few kernels         fuse fuse-report
   rules of one's own  custom-vjp custom-jvp stop-gradient
 
   They nest in any order. A function is anything that can be called, also a
@@ -16,10 +17,10 @@
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
-   (java.util List Optional OptionalInt)
+   (java.util List Map Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
-   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll
-           Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
+   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Fuse Fuse$All Fuse$Formed Grad
+           Grad$JvpAll Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
@@ -369,7 +370,7 @@
        (results @out found)))))
 
 ;; ---------------------------------------------------------------------------------------------
-;; memory and rules of one's own
+;; memory
 
 (defn checkpoint
   "A function with the results and gradients of `f` that keeps none of its intermediate values: when
@@ -385,6 +386,72 @@
           run (Grad/checkpoints (on-lists f args array? out))
           found (.apply run (pick array? args))]
       (results @out found))))
+
+;; ---------------------------------------------------------------------------------------------
+;; few kernels
+
+(def ^:private most-structures
+  "Structures of arguments that a fused function remembers."
+  32)
+
+(defn- fused-for
+  "`f` of arguments of the structure and with the constants of `args`, fused."
+  ^Fuse$All [f args]
+  (let [f (callable f)
+        lone? (every? array? args)
+        constants (structure args)]
+    (Fuse/formed (reify Function
+                   (apply [_ xs]
+                     (let [y (number-leaves (if lone? (apply f xs) (apply f (put constants array? xs identity))))]
+                       (Fuse$Formed. (pick array? y) (when-not (array? y) (structure y)))))))))
+
+(defn fuse
+  "A function with the results and derivatives of `f`, to rounding, in fewer kernels. It runs `f` once for
+  each kind of arguments (structure, dtypes, shapes, numbers and other constants, which require a
+  gradient) to see which ops it applies. From then on chains of elementwise ops, with the sums
+  and means that follow them, are one kernel each, forward and backward, and no arrays are made
+  for what is in between. It takes any nesting of data, and nests with the other transforms in any order:
+  (fuse (grad f)) fuses the whole gradient.
+
+  `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from outside
+  are those that it saw when it was traced (what is written into such an array later is seen), and
+  what it prints is printed then. Where `f` branches on an element, reads or writes elements, draws random
+  numbers or calls functions with rules of their own, it runs as it is; `fuse-report` says why.
+
+  Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
+  [f]
+  (let [plans (atom {})]
+    (with-meta
+      (fn [& args]
+        (let [args (vec args)
+              lone? (every? array? args)
+              kind (if lone? (count args) (tree/map-leaves #(if (array? %) ::array %) args))
+              ^Fuse$All run (or (@plans kind)
+                                (get (swap! plans #(assoc (if (< (count %) most-structures) % {})
+                                                          kind (or (% kind) (fused-for f args))))
+                                     kind))
+              ^Fuse$Formed ys (.run run (if lone? args (pick array? args)))]
+          (if-some [form (.form ys)]
+            (results form (.values ys))
+            (first (.values ys)))))
+      {::plans plans})))
+
+(defn fuse-report
+  "What `fuse` has made of a function so far, a vector with a map for each kind of arguments it was called with:
+  `:arguments`, the dtypes and shapes of its arrays; `:calls`, how often; `:steps`, what is
+  done, a line each; and where it is run as it is, `:fallback`, the reason.
+
+  Example: (let [f (nd/fuse (fn [x] (nd/sum (nd/sin (nd/* 2.0 x)))))] (f (nd/ones [3])) (nd/fuse-report f))"
+  [f]
+  (if-let [plans (::plans (meta f))]
+    (into []
+          (comp (mapcat (fn [^Fuse$All run] (.report run)))
+                (map (fn [^Map m] (into {} (map (fn [[k v]] [(keyword k) (if (instance? List v) (vec v) v)])) m))))
+          (vals @plans))
+    (fail "fuse-report: takes a function that fuse has made" "op" "fuse-report")))
+
+;; ---------------------------------------------------------------------------------------------
+;; rules of one's own
 
 (defn- holder
   "The function with rules of its own that `rules` describe."

@@ -102,6 +102,7 @@ public final class Backward {
       boolean retainGraph,
       boolean createGraph,
       Arithmetic arithmetic) {
+    Trace.refuse("calls backward");
     Backward pass = new Backward(arithmetic, retainGraph, createGraph);
     List<Slot> order = pass.order(outputs, Set.of());
     for (Slot s : order) {

@@ -39,4 +39,13 @@ public sealed interface Lift {
    * @param physical all of them, along the first axis
    */
   record Batched(long level, Tensor physical) implements Lift {}
+
+  /**
+   * A value in a function that is being traced.
+   *
+   * @param level the level of the trace
+   * @param value an example of it, which gives its shape and dtype
+   * @param id its number in the trace
+   */
+  record Traced(long level, Tensor value, int id) implements Lift {}
 }

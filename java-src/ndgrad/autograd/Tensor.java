@@ -77,6 +77,7 @@ public final class Tensor {
         switch (lift) {
           case Lift.Dual d -> d.primal().strided;
           case Lift.Batched b -> b.physical().strided.with(b.physical().layout().first());
+          case Lift.Traced t -> t.value().strided;
         };
     return new Tensor(seen, false, lift);
   }
@@ -100,6 +101,21 @@ public final class Tensor {
   }
 
   /**
+   * Whether gradients flow to this, or to what it stands for in a transform.
+   *
+   * @return true when somebody may differentiate by it
+   */
+  public boolean isFollowed() {
+    return requiresGrad()
+        || switch (lift) {
+          case null -> false;
+          case Lift.Dual d -> d.primal().isFollowed() || d.tangent().isFollowed();
+          case Lift.Batched b -> b.physical().isFollowed();
+          case Lift.Traced _ -> false;
+        };
+  }
+
+  /**
    * The same value as a leaf of its own: what a transform differentiates with respect to.
    *
    * @return a leaf that requires no gradient yet; storage, version counter and lift are shared
@@ -113,8 +129,12 @@ public final class Tensor {
    *
    * @return storage and layout
    * @throws GraphException inside vmap, where there are elements for each example
+   * @throws Untraceable when this is a stand-in in a traced function
    */
   public Strided strided() {
+    if (Trace.isOn()) {
+      beRead();
+    }
     if (lift != null && isBatched()) {
       throw new GraphException(
           "inside vmap an array has values for each example, so nothing can depend on the values of one: its shape,"
@@ -130,9 +150,31 @@ public final class Tensor {
    * @return the first example inside vmap, zeros of an empty batch; otherwise the elements
    */
   public Strided firstExample() {
+    if (Trace.isOn()) {
+      beRead();
+    }
     return isBatched() && storage().length() == 0 && size() > 0
         ? Strided.zeros(dtype(), shape())
         : strided;
+  }
+
+  private void beRead() {
+    if (isTraced()) {
+      throw Trace.current()
+          .refusal("reads elements of an array that depends on its arguments (a branch, item, data, an index)");
+    }
+    if (lift == null) {
+      Trace.current().reads(this);
+    }
+  }
+
+  private boolean isTraced() {
+    return switch (lift) {
+      case null -> false;
+      case Lift.Dual d -> d.primal().isTraced();
+      case Lift.Batched b -> b.physical().isTraced();
+      case Lift.Traced _ -> true;
+    };
   }
 
   /**
@@ -145,6 +187,7 @@ public final class Tensor {
       case null -> false;
       case Lift.Dual d -> d.primal().isBatched();
       case Lift.Batched _ -> true;
+      case Lift.Traced _ -> false;
     };
   }
 
@@ -452,6 +495,8 @@ public final class Tensor {
       case null -> sharing(new Tensor(strided));
       case Lift.Dual d -> d.primal().detach();
       case Lift.Batched b -> lifted(new Lift.Batched(b.level(), b.physical().detach()));
+      case Lift.Traced _ when Trace.isOn() -> Trace.current().detached(this);
+      case Lift.Traced _ -> alias();
     };
   }
 
@@ -484,6 +529,11 @@ public final class Tensor {
     eachStorage(Storage::hold);
   }
 
+  /** Keeps the elements from being recycled. */
+  void expose() {
+    eachStorage(Storage::expose);
+  }
+
   /** Takes a {@link #hold} back; what nobody else can reach is recycled. */
   void release() {
     eachStorage(Storage::release);
@@ -502,6 +552,7 @@ public final class Tensor {
         d.tangent().eachStorage(action);
       }
       case Lift.Batched b -> b.physical().eachStorage(action);
+      case Lift.Traced t -> t.value().eachStorage(action);
     }
   }
 
@@ -515,6 +566,7 @@ public final class Tensor {
         reach.add(d.tangent());
       }
       case Lift.Batched b -> reach.add(b.physical());
+      case Lift.Traced t -> reach.add(t.value());
     }
     reach.add(node);
     reach.add(root);

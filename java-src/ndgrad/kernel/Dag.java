@@ -35,6 +35,36 @@ final class Dag {
     }
   }
 
+  /**
+   * Whether two expressions are equal. Their subexpressions may be shared, so that comparing them
+   * one within the other could take exponential time.
+   */
+  static boolean isSame(Expr a, Expr b) {
+    if (a == b) {
+      return true;
+    }
+    if (hash(a, 3) != hash(b, 3)) {
+      return false;
+    }
+    Dag both = new Dag(a, b);
+    return both.root(0) == both.root(1);
+  }
+
+  /** A hash of the uppermost levels; it does not depend on the order of two arguments. */
+  static int hash(Expr e, int levels) {
+    if (levels == 0) {
+      return 0;
+    }
+    return switch (e) {
+      case Expr.In _, Expr.Const _ -> e.hashCode();
+      case Expr.Apply1(Expr.Fn1 fn, Expr a) -> 31 * hash(a, levels - 1) + fn.ordinal();
+      case Expr.Apply2(Expr.Fn2 fn, Expr a, Expr b) ->
+          37 * (hash(a, levels - 1) + hash(b, levels - 1)) + fn.ordinal();
+      case Expr.Select(Expr test, Expr yes, Expr no) ->
+          41 * (hash(test, levels - 1) + hash(yes, levels - 1) + hash(no, levels - 1));
+    };
+  }
+
   int size() {
     return nodes.size();
   }

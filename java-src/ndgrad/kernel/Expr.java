@@ -43,6 +43,16 @@ public sealed interface Expr {
    */
   record Apply1(Fn1 fn, Expr a) implements Expr {
     @Override
+    public boolean equals(Object other) {
+      return other instanceof Expr e && Dag.isSame(this, e);
+    }
+
+    @Override
+    public int hashCode() {
+      return Dag.hash(this, 3);
+    }
+
+    @Override
     public String toString() {
       return ExprPrinter.print(this);
     }
@@ -57,6 +67,16 @@ public sealed interface Expr {
    */
   record Apply2(Fn2 fn, Expr a, Expr b) implements Expr {
     @Override
+    public boolean equals(Object other) {
+      return other instanceof Expr e && Dag.isSame(this, e);
+    }
+
+    @Override
+    public int hashCode() {
+      return Dag.hash(this, 3);
+    }
+
+    @Override
     public String toString() {
       return ExprPrinter.print(this);
     }
@@ -70,6 +90,16 @@ public sealed interface Expr {
    * @param no the value where it is false
    */
   record Select(Expr test, Expr yes, Expr no) implements Expr {
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Expr e && Dag.isSame(this, e);
+    }
+
+    @Override
+    public int hashCode() {
+      return Dag.hash(this, 3);
+    }
+
     @Override
     public String toString() {
       return ExprPrinter.print(this);

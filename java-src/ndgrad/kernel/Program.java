@@ -124,6 +124,28 @@ public final class Program {
   }
 
   /**
+   * A rough cost of one element.
+   *
+   * @return in units of 0.1 ns, for plain loops
+   */
+  public int cost() {
+    return dag.cost();
+  }
+
+  /**
+   * The size of the expressions.
+   *
+   * @return the number of different subexpressions, inputs and constants left out
+   */
+  public int nodes() {
+    int n = 0;
+    for (int id = 0; id < dag.size(); id++) {
+      n += dag.node(id).args().length > 0 ? 1 : 0;
+    }
+    return n;
+  }
+
+  /**
    * The number of kernels compiled so far.
    *
    * @return one for each combination of dtypes and kinds of layout that has been run

@@ -172,7 +172,11 @@ final class Simplify {
     if (test instanceof Expr.Const(double c)) {
       return c != 0 ? yes : no;
     }
-    return yes == no || yes.equals(no) && yes instanceof Expr.Const
+    if (test instanceof Expr.Apply2(Fn2 fn, Expr.Const(double a), Expr.Const(double b))
+        && fn == Fn2.EQ) {
+      return a == b ? yes : no;
+    }
+    return yes == no || yes instanceof Expr.Const && yes.equals(no)
         ? yes
         : Expr.select(test, yes, no);
   }

@@ -10,6 +10,7 @@ import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Keys;
 import ndgrad.kernel.Samplers;
 import ndgrad.kernel.Strided;
@@ -73,6 +74,7 @@ public final class Attention {
     if (!a.flag("training") || p == 0) {
       return floating == x ? Structural.COPY.of(x) : floating;
     }
+    Trace.refuse("draws random numbers");
     Samplers.Source source = given.orElseGet(() -> Keys.source(Keys.next()));
     Strided kept = Samplers.truths(x.shape(), source, 1 - p);
     return KEEP.of(floating, p == 1 ? 0.0 : 1 / (1 - p), new Tensor(kept));

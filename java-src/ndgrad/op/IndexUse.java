@@ -80,6 +80,7 @@ final class IndexUse {
     return switch (t.lift().orElse(null)) {
       case Lift.Batched _ -> true;
       case Lift.Dual d -> varies(d.primal());
+      case Lift.Traced _ -> true;
       case null -> false;
     };
   }

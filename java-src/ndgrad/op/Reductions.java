@@ -15,6 +15,7 @@ import ndgrad.kernel.Reduction;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Spec;
 
 /**
  * Reductions over all axes ({@code axis} nil), one or several; over an empty list of axes nothing
@@ -93,6 +94,7 @@ public final class Reductions {
               "#i [3] {:dtype :float32}",
               "#x [3] {:dtype :int32}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Spec.Fold.SUM)
           .linear()
           .batch(Batch.AXES)
           .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
@@ -114,6 +116,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [4] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Spec.Fold.MEAN)
           .linear()
           .batch(Batch.AXES)
           .vjp(

@@ -7,6 +7,7 @@ import ndgrad.Array;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
+import ndgrad.autograd.Trace;
 
 /**
  * A way to update parameters from gradients: the numbers that govern it. Immutable; what it
@@ -80,6 +81,7 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default void apply(Array param, Array grad, List<Array> state, long step) {
+    Trace.refuse("updates a parameter in place");
     check(param, grad, state, step);
     if (!param.isLeaf()) {
       throw new GraphException(

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Strided;
 
 /** The bound arguments of one call, by parameter name. */
 public final class Args {
@@ -176,5 +177,22 @@ public final class Args {
       }
     }
     return new Args(signature, kept);
+  }
+
+  /** The same with arrays of the inputs' shapes and dtypes, but without their elements, so that none is kept alive. */
+  Args withStandIns() {
+    Object[] kept = values.clone();
+    for (int i = 0; i < kept.length; i++) {
+      if (kept[i] instanceof Tensor t) {
+        kept[i] = standIn(t);
+      } else if (kept[i] instanceof List<?> l && arrays(i)) {
+        kept[i] = l.stream().map(t -> standIn((Tensor) t)).toList();
+      }
+    }
+    return new Args(signature, kept);
+  }
+
+  private static Tensor standIn(Tensor t) {
+    return new Tensor(Strided.zeros(t.dtype()).with(t.layout()));
   }
 }

@@ -13,6 +13,7 @@ import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Derivative;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
@@ -137,7 +138,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private Tensor runGeneral(Tensor... ins) {
     try {
       long level = Lifting.level(ins);
-      Tensor result = level == 0 ? compute(ins) : Lifting.apply(this, null, ins, level);
+      Tensor result = level == 0 && !Trace.isOn() ? compute(ins) : Lifting.apply(this, null, ins, level);
       if (Anomaly.isOn()) {
         Anomaly.checkForward(name(), ins, result);
       }
@@ -280,6 +281,26 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     return true;
   }
 
+  /** How an input is loaded: as a truth value, or in the dtype the op computes in. */
+  boolean loadsBool(int input) {
+    return loadsBool[input];
+  }
+
+  /** A rough cost of one element in units of 0.1 ns. */
+  int cost() {
+    return program.cost();
+  }
+
+  /** The size of the expression. */
+  int nodes() {
+    return program.nodes();
+  }
+
+  /** The dtype the op computes in; that of truth values where it loads nothing else. */
+  DType computeDtype(Tensor[] ins) {
+    return typing.compute(loadsBool, ins);
+  }
+
   /** The dtype of the result. */
   DType resultDtype(Tensor[] ins) {
     DType compute = typing.compute(loadsBool, ins);
@@ -340,7 +361,8 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     return made;
   }
 
-  private Expr partial(int input) {
+  /** The partial derivative in an input, in inputs and output. */
+  Expr partial(int input) {
     return input < partials.length && partials[input] != null
         ? partials[input]
         : Derivative.of(expr, input);
@@ -376,7 +398,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
    * g * partial, multiplied inside choices: where the chosen partial is 0, an infinite or NaN g
    * gives 0 too.
    */
-  private static Expr scaled(Expr g, Expr partial) {
+  static Expr scaled(Expr g, Expr partial) {
     return switch (partial) {
       case Expr.Select(Expr test, Expr yes, Expr no) ->
           Expr.select(test, scaled(g, yes), scaled(g, no));

@@ -14,6 +14,7 @@ import ndgrad.autograd.Frames;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Copies;
 import ndgrad.kernel.Layout;
 
@@ -204,6 +205,7 @@ public final class InPlace {
    * @return whether the write must be recorded
    */
   public static boolean guard(Tensor target, List<Tensor> others) {
+    Trace.refuse("writes in place");
     if (target.level() > 0 || others.stream().anyMatch(t -> t.level() > 0)) {
       throw new GraphException(
           "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",

@@ -13,6 +13,7 @@ import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Strided;
 
 /**
@@ -23,7 +24,7 @@ final class Lifting {
   private Lifting() {}
 
   /** What an op must offer to take part in transforms. */
-  sealed interface Liftable permits Elementwise, Primitive, View {
+  sealed interface Liftable permits Elementwise, Fused, Primitive, View {
     /** Applies the op; the inputs may be lifted and tracked. */
     Tensor run(Args args, Tensor[] ins);
 
@@ -46,6 +47,9 @@ final class Lifting {
   }
 
   static Tensor apply(Liftable op, Args args, Tensor[] ins, long level) {
+    if (Trace.current() instanceof Recorder trace && level <= trace.level()) {
+      return trace.record(op, args, ins);
+    }
     Tensor[] inner = ins.clone();
     Tensor[] tangents = new Tensor[ins.length];
     boolean[] batched = new boolean[ins.length];
@@ -62,6 +66,10 @@ final class Lifting {
             batched[i] = true;
             size = b.physical().dim(0);
           }
+          case Lift.Traced _ ->
+              throw new GraphException(
+                  "an array of a fused function is used after the function was traced, or on another thread;"
+                      + " return it from the function instead");
         }
       }
     }

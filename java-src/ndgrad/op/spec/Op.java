@@ -8,7 +8,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 
 /** An op: its declaration and how it is applied. */
-public abstract sealed class Op permits Composite, Elementwise, Primitive, View {
+public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive, View {
   private final Spec spec;
 
   Op(Spec spec) {

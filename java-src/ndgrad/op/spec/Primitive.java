@@ -8,6 +8,7 @@ import ndgrad.autograd.Frames;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Arena;
 import ndgrad.kernel.Strided;
 
@@ -170,7 +171,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   @Override
   public Tensor run(Args args, Tensor[] ins) {
     long level = Lifting.level(ins);
-    if (level > 0) {
+    if (level > 0 || Trace.isOn()) {
       return recorded(args, ins, Lifting.apply(this, args, ins, level), NONE);
     }
     Arena arena = Arena.current();

@@ -45,6 +45,18 @@ public final class Spec {
     BOOLEAN
   }
 
+  /** What a primitive makes of elements. */
+  public enum Fold {
+    /** Nothing that could be computed together with what they are computed from. */
+    NONE,
+    /** Their sum, with the options {@code axis}, {@code keepdims} and {@code dtype}. */
+    SUM,
+    /** Their mean, with the same options. */
+    MEAN,
+    /** The sum that leads to a {@code shape} that was broadcast. */
+    SUM_TO
+  }
+
   private final String name;
   private final Signature signature;
   private final List<String> aliases = new ArrayList<>();
@@ -64,6 +76,7 @@ public final class Spec {
   private Elementwise.Check check = (compute, ins) -> {};
   private boolean inPlace;
   private boolean linear;
+  private Fold fold = Fold.NONE;
   private double[] common = {};
   private boolean listed = true;
 
@@ -239,6 +252,18 @@ public final class Spec {
    */
   public Spec linear() {
     linear = true;
+    return this;
+  }
+
+  /**
+   * Declares a primitive to be a plain reduction of its first input, so that it can be fused with the elementwise ops
+   * that compute its elements.
+   *
+   * @param kind what it makes of floating elements
+   * @return this
+   */
+  public Spec folds(Fold kind) {
+    fold = kind;
     return this;
   }
 
@@ -484,6 +509,10 @@ public final class Spec {
    */
   public boolean isLinear() {
     return linear;
+  }
+
+  Fold fold() {
+    return fold;
   }
 
   Primitive.VjpTogether together() {

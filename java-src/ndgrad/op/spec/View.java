@@ -4,6 +4,7 @@ import java.util.Optional;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.Layout;
 
 /** An op that maps a layout to a layout: its result shares storage and version counter with its input. */
@@ -40,7 +41,7 @@ public final class View extends Op implements Rule, Lifting.Liftable {
   @Override
   public Tensor run(Args args, Tensor[] ins) {
     Tensor x = ins[0];
-    if (x.level() > 0) {
+    if (x.level() > 0 || Trace.isOn()) {
       Tensor out = Lifting.apply(this, args, ins, x.level());
       return tracked(x)
           ? out.madeBy(new Node(this, args.withoutTensors(), ins, out.layout(), out.dtype()))

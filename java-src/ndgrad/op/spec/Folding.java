@@ -1,0 +1,101 @@
+package ndgrad.op.spec;
+
+import java.util.Arrays;
+import java.util.List;
+import ndgrad.DType;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+
+/**
+ * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the last, so that dimensions
+ * in front, as of a batch, do not change them.
+ *
+ * @param axes negative, ascending
+ * @param kept which of them stay with length 1
+ * @param divisor 1 for a sum
+ */
+record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
+  /** No sum at all: an elementwise op. */
+  static final Folding NONE = new Folding(List.of(), List.of(), 1);
+
+  private static final Program QUOTIENT = Program.of(Expr.in(0).over(Expr.in(1)));
+  private static final Elementwise OVER =
+      Spec.define("div", "a, b").internal().elementwise(Typing.FLOATING, Expr.in(0).over(Expr.in(1)));
+
+  /** The sum over axes of a shape of so many dimensions. */
+  static Folding over(int[] axes, int ndim, boolean keepdims, double divisor) {
+    int[] sorted = Arrays.stream(axes).map(i -> i - ndim).sorted().toArray();
+    Boolean[] kept = new Boolean[axes.length];
+    Arrays.fill(kept, keepdims);
+    return new Folding(Arrays.stream(sorted).boxed().toList(), List.of(kept), divisor);
+  }
+
+  /** The sum that undoes the broadcasting of a shape. */
+  static Folding toward(Layout from, Layout to) {
+    java.util.ArrayList<Integer> axes = new java.util.ArrayList<>();
+    java.util.ArrayList<Boolean> kept = new java.util.ArrayList<>();
+    int extra = from.ndim() - to.ndim();
+    for (int i = 0; i < from.ndim(); i++) {
+      if (i < extra || to.dim(i - extra) == 1 && from.dim(i) != 1) {
+        axes.add(i - from.ndim());
+        kept.add(i >= extra);
+      }
+    }
+    return axes.isEmpty() ? NONE : new Folding(List.copyOf(axes), List.copyOf(kept), 1);
+  }
+
+  boolean isNone() {
+    return axes.isEmpty();
+  }
+
+  /** Sums the values of an expression. */
+  Strided run(Reduction sum, DType dtype, int[] shape, Strided[] ins) {
+    int n = shape.length;
+    int[] over = new int[axes.size()];
+    int[] result = shape.clone();
+    boolean[] gone = new boolean[n];
+    boolean[] reduced = new boolean[n];
+    for (int i = 0; i < over.length; i++) {
+      over[i] = axes.get(i) + n;
+      result[over[i]] = 1;
+      reduced[over[i]] = true;
+      gone[over[i]] = !kept.get(i);
+    }
+    Strided out = Strided.empty(dtype, without(result, gone));
+    sum.run(out.with(Layout.of(without(shape, reduced))), dtype, over, ins);
+    if (divisor != 1) {
+      Strided by = new Strided(new Storage(new double[] {divisor}), Layout.of());
+      QUOTIENT.run(out, dtype, out, by);
+    }
+    return out;
+  }
+
+  private static int[] without(int[] shape, boolean[] gone) {
+    int[] left = new int[shape.length];
+    int n = 0;
+    for (int i = 0; i < shape.length; i++) {
+      if (!gone[i]) {
+        left[n++] = shape[i];
+      }
+    }
+    return Arrays.copyOf(left, n);
+  }
+
+  /** A gradient of the sum as one of what is summed, by recorded ops: a view but for the division. */
+  Tensor spread(Tensor g, int[] shape) {
+    Tensor x = divisor == 1 ? g : OVER.of(g, Nested.tensor(divisor));
+    if (x.ndim() > 0) {
+      for (int i = 0; i < axes.size(); i++) {
+        if (!kept.get(i)) {
+          x = Structural.INSERT_AXIS.of(x, axes.get(i) + shape.length);
+        }
+      }
+    }
+    return Arrays.equals(x.shape(), shape) ? x : Structural.BROADCAST_TO.of(x, shape);
+  }
+}

@@ -1,0 +1,339 @@
+package ndgrad.op.spec;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import ndgrad.DType;
+import ndgrad.NdException;
+import ndgrad.autograd.Anomaly;
+import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Node;
+import ndgrad.autograd.Rule;
+import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
+import ndgrad.kernel.Derivative;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
+import ndgrad.kernel.Reduction;
+import ndgrad.kernel.Strided;
+
+/**
+ * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose slopes are again
+ * expressions of which fused ops are made. So every order of derivative is one of fused ops, forward and backward.
+ * Without recording, the gradients of all inputs of the result's shape come from one kernel, and those of broadcast ones
+ * are summed as they are computed.
+ */
+final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
+  private final Expr expr;
+  private final boolean[] loadsBool;
+  private final int arity;
+  private final DType compute;
+  private final DType result;
+  private final Folding folding;
+  private final Expr[] slopes;
+  private final boolean[][] reads;
+  private final DType[] load;
+  private final Program program;
+  private final Reduction sum;
+  private final Map<GradientKey, Derived> gradients = new ConcurrentHashMap<>();
+  private final Map<Long, Together> together = new ConcurrentHashMap<>();
+  private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
+
+  private record GradientKey(int input, Folding folding) {}
+
+  /** An op of directions and operands: input numbers, n for the output. */
+  private record Derived(Fused op, int[] operands) {}
+
+  /** A kernel of a direction and operands, with one output an input. */
+  private record Together(Program program, int[] operands, DType[] load) {}
+
+  /**
+   * An expression and its derivatives.
+   *
+   * @param expr of the inputs
+   * @param loadsBool which inputs are truth values
+   * @param compute the dtype that the others are converted to
+   * @param result the dtype of the expression
+   * @param folding the sum that follows
+   * @param slopes for each input a direction (input 0) times the partial derivative, as an expression of the inputs (from
+   *     1 on) and the output (n+1; not before a sum); null for zero
+   */
+  Fused(Expr expr, boolean[] loadsBool, DType compute, DType result, Folding folding, Expr[] slopes) {
+    super(Spec.define("fused", "xs: arrays").internal());
+    this.expr = expr;
+    this.loadsBool = loadsBool;
+    this.arity = loadsBool.length;
+    this.compute = compute;
+    this.result = result;
+    this.folding = folding;
+    this.slopes = slopes;
+    this.reads = new boolean[arity][arity + 1];
+    for (int i = 0; i < arity; i++) {
+      for (int k = 0; k <= arity && slopes[i] != null; k++) {
+        reads[i][k] = slopes[i].uses(k + 1);
+      }
+    }
+    this.load = loads(loadsBool);
+    this.program = folding.isNone() ? Program.of(expr) : null;
+    this.sum = folding.isNone() ? null : Reduction.of(expr, Fn2.ADD);
+  }
+
+  private DType[] loads(boolean[] bools) {
+    DType[] out = new DType[bools.length];
+    Arrays.setAll(out, i -> bools[i] ? DType.BOOL : compute);
+    return out;
+  }
+
+  /** An op whose slopes follow from its expression. */
+  private Fused derived(Expr e, boolean[] bools, Folding after) {
+    Expr[] found = new Expr[bools.length];
+    for (int i = 0; i < found.length; i++) {
+      Expr partial = bools[i] ? Expr.num(0) : Derivative.of(e, i);
+      boolean zero = partial instanceof Expr.Const(double value) && value == 0;
+      found[i] =
+          zero ? null : Elementwise.scaled(Expr.in(0), partial.substitute(k -> Expr.in(k + 1)));
+    }
+    return new Fused(e, bools, compute, compute, after, found);
+  }
+
+  @Override
+  Object apply(Args args) {
+    return run(null, args.tensors());
+  }
+
+  @Override
+  public Tensor run(Args args, Tensor[] ins) {
+    try {
+      long level = Lifting.level(ins);
+      Tensor out =
+          level == 0 && !Trace.isOn() ? new Tensor(computed(ins)) : Lifting.apply(this, args, ins, level);
+      if (Anomaly.isOn()) {
+        Anomaly.checkForward(name(), ins, out);
+      }
+      return result.isFloating() && tracked(ins) ? recorded(ins, out) : out;
+    } catch (NdException e) {
+      throw e.during(name());
+    }
+  }
+
+  private Strided computed(Tensor[] ins) {
+    Strided[] operands = new Strided[arity];
+    Layout[] layouts = new Layout[arity];
+    for (int i = 0; i < arity; i++) {
+      operands[i] = ins[i].strided();
+      layouts[i] = operands[i].layout();
+    }
+    int[] shape = Layout.broadcast(layouts);
+    if (!folding.isNone()) {
+      return folding.run(sum, compute, shape, operands);
+    }
+    Strided out = Strided.empty(result, shape);
+    program.run(new Strided[] {out}, load, operands);
+    return out;
+  }
+
+  private Tensor recorded(Tensor[] ins, Tensor out) {
+    boolean[] saved = new boolean[arity + 1];
+    boolean any = false;
+    for (int i = 0; i < arity; i++) {
+      if (slopes[i] != null && ins[i].requiresGrad()) {
+        any = true;
+        for (int k = 0; k <= arity; k++) {
+          saved[k] |= reads[i][k];
+        }
+      }
+    }
+    if (!any) {
+      return out;
+    }
+    Node node = new Node(this, Lifting.level(ins), ins, out.layout(), out.dtype());
+    for (int k = 0; k <= arity; k++) {
+      if (saved[k]) {
+        node.save(k, k == arity ? out : ins[k]);
+      }
+    }
+    return out.madeBy(node);
+  }
+
+  @Override
+  public boolean passes() {
+    return result.isFloating() && Arrays.stream(slopes).anyMatch(s -> s != null);
+  }
+
+  @Override
+  public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
+    int rank = 0;
+    for (int i = 0; i < arity; i++) {
+      rank = Math.max(rank, physical[i].ndim() - (batched[i] ? 1 : 0));
+    }
+    Tensor[] aligned = new Tensor[arity];
+    for (int i = 0; i < arity; i++) {
+      aligned[i] = batched[i] ? Structural.alignedBatch(physical[i], rank) : physical[i];
+    }
+    return run(args, aligned);
+  }
+
+  // ---- tangents
+
+  @Override
+  public Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] moves) {
+    List<Integer> moving = new ArrayList<>();
+    List<Tensor> operands = new ArrayList<>();
+    for (int i = 0; i < arity; i++) {
+      if (moves[i] != null && slopes[i] != null) {
+        moving.add(i);
+        operands.add(moves[i]);
+      }
+    }
+    if (moving.isEmpty()) {
+      return Structural.zeros(out.dtype(), out.layout());
+    }
+    if (!folding.isNone()) {
+      int[] shape = Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
+      operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
+    }
+    Derived derived = tangents.computeIfAbsent(moving, m -> derive(m, folding));
+    for (int operand : derived.operands) {
+      operands.add(operand == arity ? out : primals[operand]);
+    }
+    Tensor tangent = derived.op.run(null, operands.toArray(Tensor[]::new));
+    return Structural.stretched(tangent, out);
+  }
+
+  /** The sum of the slopes of some inputs, each in a direction of its own. */
+  private Derived derive(List<Integer> inputs, Folding after) {
+    int directions = inputs.size();
+    int[] used = used(inputs);
+    int[] place = new int[arity + 1];
+    boolean[] bools = new boolean[directions + used.length];
+    for (int i = 0; i < used.length; i++) {
+      place[used[i]] = directions + i;
+      bools[directions + i] = used[i] < arity && loadsBool[used[i]];
+    }
+    Expr total = null;
+    for (int d = 0; d < directions; d++) {
+      Expr direction = Expr.in(d);
+      Expr term =
+          slopes[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
+      total = total == null ? term : total.plus(term);
+    }
+    return new Derived(derived(total, bools, after), used);
+  }
+
+  private int[] used(List<Integer> inputs) {
+    List<Integer> used = new ArrayList<>();
+    for (int k = 0; k <= arity; k++) {
+      int operand = k;
+      if (inputs.stream().anyMatch(i -> reads[i][operand])) {
+        used.add(k);
+      }
+    }
+    return used.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  // ---- gradients
+
+  @Override
+  public Tensor[] vjps(Node node, boolean[] needed, Tensor cotangent) {
+    Layout[] layouts = new Layout[arity];
+    for (int i = 0; i < arity; i++) {
+      layouts[i] = node.layout(i);
+    }
+    int[] shape = Layout.broadcast(layouts);
+    Layout full = Layout.of(shape);
+    Tensor g = folding.spread(cotangent, shape);
+    boolean plain =
+        !GradMode.isEnabled()
+            && g.level() == 0
+            && (long) node.args() == 0
+            && !Trace.isOn()
+            && !Anomaly.isOn();
+    Tensor[] out = new Tensor[arity];
+    long all = 0;
+    for (int i = 0; i < arity; i++) {
+      if (needed[i] && slopes[i] != null) {
+        if (plain && !(slopes[i] instanceof Expr.In) && layouts[i].sameShape(full)) {
+          all |= 1L << i;
+        } else {
+          out[i] = gradient(node, i, g, full);
+        }
+      }
+    }
+    if (all != 0) {
+      Together kernel = together.computeIfAbsent(all, this::together);
+      together(kernel, node, all, g, shape, out);
+    }
+    return out;
+  }
+
+  private Tensor gradient(Node node, int input, Tensor g, Layout full) {
+    Layout like = node.layout(input);
+    if (slopes[input] instanceof Expr.In) {
+      return Structural.sumTo(g, like, node.dtype(input));
+    }
+    Derived derived =
+        gradients.computeIfAbsent(
+            new GradientKey(input, Folding.toward(full, like)),
+            key -> derive(List.of(key.input), key.folding));
+    Tensor[] ins = new Tensor[derived.operands.length + 1];
+    ins[0] = g;
+    for (int i = 1; i < ins.length; i++) {
+      ins[i] = operand(node, derived.operands[i - 1]);
+    }
+    return Structural.sumTo(derived.op.run(null, ins), like, node.dtype(input));
+  }
+
+  private Tensor operand(Node node, int k) {
+    return k == arity ? node.out() : node.in(k);
+  }
+
+  private Together together(long inputs) {
+    List<Integer> chosen = new ArrayList<>();
+    for (int i = 0; i < arity; i++) {
+      if ((inputs >>> i & 1) != 0) {
+        chosen.add(i);
+      }
+    }
+    int[] used = used(chosen);
+    int[] place = new int[arity + 2];
+    boolean[] bools = new boolean[used.length + 1];
+    for (int i = 0; i < used.length; i++) {
+      place[used[i] + 1] = i + 1;
+      bools[i + 1] = used[i] < arity && loadsBool[used[i]];
+    }
+    Expr[] outs =
+        chosen.stream()
+            .map(i -> slopes[i].substitute(k -> Expr.in(place[k])))
+            .toArray(Expr[]::new);
+    return new Together(Program.of(outs), used, loads(bools));
+  }
+
+  private void together(
+      Together kernel, Node node, long inputs, Tensor g, int[] shape, Tensor[] out) {
+    Strided[] ins = new Strided[kernel.operands.length + 1];
+    ins[0] = g.strided();
+    for (int i = 1; i < ins.length; i++) {
+      ins[i] = operand(node, kernel.operands[i - 1]).strided();
+    }
+    Strided[] made = new Strided[Long.bitCount(inputs)];
+    int n = 0;
+    for (int i = 0; i < arity; i++) {
+      if ((inputs >>> i & 1) != 0) {
+        made[n] = Strided.empty(node.dtype(i), shape.clone());
+        out[i] = new Tensor(made[n++]);
+      }
+    }
+    kernel.program.run(made, kernel.load, ins);
+  }
+
+  /** The expression, and what is summed over. */
+  String describe() {
+    return folding.isNone()
+        ? expr.toString()
+        : (folding.divisor() == 1 ? "sum" : "mean") + " over " + folding.axes() + " of " + expr;
+  }
+}
