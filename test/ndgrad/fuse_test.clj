@@ -1,0 +1,341 @@
+(ns ndgrad.fuse-test
+  "Fused functions: random programs give what they give unfused, with all derivatives; what is done in one step; what is
+  run as it is, and why."
+  (:require
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [clojure.test.check :as tc]
+   [clojure.test.check.clojure-test :refer [defspec]]
+   [clojure.test.check.generators :as gen]
+   [clojure.test.check.properties :as prop]
+   [ndgrad.core :as nd]
+   [ndgrad.random :as random])
+  (:import
+   (com.sun.management ThreadMXBean)
+   (java.lang.management ManagementFactory)
+   (ndgrad Array ArgumentException NdException ShapeException)))
+
+(set! *warn-on-reflection* true)
+
+;; ---- random programs --------------------------------------------------------------------------
+
+(def ^:private unary
+  {:sin nd/sin, :tanh nd/tanh, :sigmoid nd/sigmoid, :relu nd/relu, :abs nd/abs, :square nd/square, :neg nd/neg
+   :softplus nd/softplus, :exp #(nd/exp (nd/tanh %)), :root #(nd/sqrt (nd/+ 1.0 (nd/square %)))
+   :cube #(nd/pow % 3), :scale #(nd/* 0.3 %), :half #(nd// % 2), :floor nd/floor, :erf nd/erf
+   :stop nd/detach, :clip #(nd/clip % -0.5 0.5), :silu nd/silu, :view #(nd/expand % (into [1] (nd/shape %)))
+   :T nd/T, :first #(if (pos? (nd/ndim %)) (nd/get % 0) %), :flat #(nd/reshape % [-1])
+   :float32 #(nd/astype (nd/astype % :float32) :float64), :sort #(if (pos? (nd/ndim %)) (nd/sort %) %)
+   :quiet #(nd/+ % (nd/no-grad (nd/sin %)))
+   :cumsum #(if (pos? (nd/ndim %)) (nd/cumsum % {:axis -1}) %)})
+
+(def ^:private binary
+  {:+ nd/+, :- nd/-, :* nd/*, :over #(nd// %1 (nd/+ 1.5 (nd/square %2))), :maximum nd/maximum
+   :where #(nd/where (nd/> %1 %2) %1 (nd/sin %2)), :mask #(nd/* (nd/< %1 %2) %1)
+   :both #(nd/where (nd/logical-and (nd/> %1 0.1) (nd/< %2 0.2)) (nd/* %1 %2) 0.5)
+   :hypot #(nd/hypot (nd/+ %1 2.0) %2)})
+
+(def ^:private folds
+  {:sum nd/sum, :mean nd/mean, :max nd/max, :var nd/var, :logsumexp nd/logsumexp})
+
+(defn- broadcasts? [a b]
+  (every? true? (map #(or (= %1 %2) (= 1 %1) (= 1 %2)) (rseq (nd/shape a)) (rseq (nd/shape b)))))
+
+(defn- matches? [a b]
+  (and (= 2 (nd/ndim a)) (= 2 (nd/ndim b)) (= (second (nd/shape a)) (second (nd/shape b)))))
+
+(defn- step
+  "The values with that of one more instruction; those that do not apply are left out."
+  [values [op & more]]
+  (let [n (count values)
+        at #(nth values (- n 1 (mod % n)))
+        [i j] (map at (filter int? more))]
+    (cond
+      (unary op) (conj values ((unary op) i))
+      (and (binary op) (broadcasts? i j)) (conj values ((binary op) i j))
+      (and (folds op) (pos? (nd/ndim i)))
+      (conj values ((folds op) i {:axis (case (last more) :all nil :first 0 -1), :keepdims (= 0 (mod (second more) 2))}))
+      (and (= op :matmul) (matches? i j)) (conj values (nd/matmul i (nd/T j)))
+      :else values)))
+
+(defn- program
+  "The function of three arrays that instructions describe; gives its last two values."
+  [instructions]
+  (fn [x y z]
+    (let [values (reduce step [x y z] instructions)]
+      [(peek values) (peek (pop values))])))
+
+(def ^:private gen-instruction
+  (gen/one-of
+   [(gen/tuple (gen/elements (keys unary)) (gen/choose 0 3))
+    (gen/tuple (gen/elements (keys unary)) (gen/choose 0 1))
+    (gen/tuple (gen/elements (keys binary)) (gen/choose 0 3) (gen/choose 0 8))
+    (gen/tuple (gen/elements (keys folds)) (gen/choose 0 3) (gen/choose 0 3) (gen/elements [:all :first :last]))
+    (gen/tuple (gen/return :matmul) (gen/choose 0 3) (gen/choose 0 8))]))
+
+(def ^:private gen-program (gen/vector gen-instruction 1 14))
+
+(def ^:private points
+  [(nd/array [[0.31 -0.72 1.13 0.24] [-1.45 0.56 0.07 -0.38] [0.99 1.21 -0.62 0.43]])
+   (nd/array [0.83 -0.14 0.65 -1.06])
+   (nd/array [[0.47] [-0.98] [0.19]])])
+
+(defn- flat [x] (if (instance? Array x) [x] (mapcat flat x)))
+
+(defn- same? [a b]
+  (let [as (flat a), bs (flat b)]
+    (and (= (map nd/shape as) (map nd/shape bs))
+         (= (map nd/dtype as) (map nd/dtype bs))
+         (every? true? (map #(nd/allclose %1 %2 {:rtol 1e-9 :atol 1e-9 :equal-nan true}) as bs)))))
+
+(defn- views
+  "Several functions of the points made of `f`: derivatives of every kind."
+  [f]
+  (let [loss (fn [& xs] (reduce nd/+ (map #(nd/sum (nd/sin %)) (apply f xs))))
+        g (nd/grad loss {:argnums [0 1 2]})
+        gg (nd/grad (fn [& xs] (reduce nd/+ (map #(nd/sum (nd/cos %)) (apply g xs)))) {:argnums [0 1 2]})]
+    {:value #(apply f points)
+     :gradient #(apply g points)
+     :second #(apply gg points)
+     :jvp #(nd/jvp f points (mapv nd/cos points))
+     :forward-over-reverse #(nd/jvp g points (mapv nd/cos points))
+     :vmap #(apply (nd/vmap f {:in-axes [0 nil 0]}) [(nd/stack [(first points) (nd/sin (first points))])
+                                                       (second points)
+                                                       (nd/stack [(last points) (last points)])])
+     :vmap-of-grad #(apply (nd/vmap g {:in-axes [0 nil nil]}) (update points 0 (fn [x] (nd/stack [x (nd/cos x)]))))}))
+
+(defn- agree? [f]
+  (let [fused (nd/fuse f)
+        eager (views f)]
+    (and (every? (fn [[kind run]]
+                   (or (same? (run) ((kind (views fused))))
+                       (println kind "differs:" (run) ((kind (views fused))))))
+                 eager)
+         (every? #(nil? (:fallback %)) (nd/fuse-report fused)))))
+
+(defspec random-programs-give-the-same-fused 60
+  (prop/for-all [p gen-program]
+    (let [f (program p)]
+      (and (agree? f)
+           (let [loss (fn [f] (fn [& xs] (reduce nd/+ (map #(nd/sum (nd/sin %)) (apply f xs)))))
+                 g (nd/grad (loss f) {:argnums [0 1 2]})
+                 fused (nd/fuse g)
+                 outer (fn [g] (nd/grad (fn [x y z] (reduce nd/+ (map #(nd/sum (nd/cos %)) (g x y z))))))]
+             (and (same? (apply g points) (apply fused points))
+                  (same? (apply (outer g) points) (apply (outer fused) points))
+                  (same? (nd/jvp g points points) (nd/jvp fused points points))))))))
+
+(deftest every-dtype
+  (doseq [dtype [:float32 :float64 :int32 :int64 :bool]
+          f [(fn [x] (nd/+ (nd/* x 2) 1)) (fn [x] (nd/mean (nd/* x x))) (fn [x] (nd/where (nd/> x 1) (nd/exp x) x))
+             (fn [x] (nd/sum (nd/+ (nd/exp x) 0.5) {:axis 0})) (fn [x] (nd/logical-or (nd/> (nd/sin x) 0.5) (nd/isnan (nd/sin x))))]
+          :let [x (nd/astype (nd/array [[0 1 2] [3 4 5]]) dtype)
+                a (f x), b ((nd/fuse f) x)]]
+    (is (= (nd/dtype a) (nd/dtype b)))
+    (is (nd/allclose a b {:rtol 1e-6}))))
+
+(deftest empty-and-scalar
+  (doseq [shape [[] [0] [0 3] [1] [2 1]]
+          f [(fn [x] (nd/* 2.0 (nd/sin (nd/+ x 1)))) (fn [x] (nd/sum (nd/sin (nd/* x x))))]]
+    (is (same? (f (nd/ones shape)) ((nd/fuse f) (nd/ones shape))))
+    (is (same? ((nd/grad (fn [x] (nd/sum (f x)))) (nd/ones shape)) ((nd/grad (fn [x] (nd/sum ((nd/fuse f) x)))) (nd/ones shape))))))
+
+;; ---- what is done -----------------------------------------------------------------------------
+
+(defn- steps [f & args]
+  (let [g (nd/fuse f)]
+    (apply g args)
+    (:steps (first (nd/fuse-report g)))))
+
+(defn- gelu [g] (nd/* 0.5 g (nd/+ 1 (nd/tanh (nd/* 0.7978845608 (nd/+ g (nd/* 0.044715 (nd/pow g 3))))))))
+
+(deftest chains-are-one-step
+  (is (= 1 (count (steps gelu (nd/ones [3])))))
+  (is (str/starts-with? (first (steps gelu (nd/ones [3]))) "8 ops in one"))
+  (testing "with the mean that follows"
+    (is (= 1 (count (steps (fn [x w b y] (nd/mean (nd/pow (nd/- (nd/+ (nd/* x w) b) y) 2)))
+                           (nd/ones [5]) (nd/ones [1]) (nd/ones [1]) (nd/ones [5]))))))
+  (testing "what is cheap is computed again rather than stored"
+    (is (= 3 (count (steps (fn [x] (let [c (nd/- x (nd/mean x))] (nd// c (nd/sum (nd/* c c))))) (nd/ones [5]))))))
+  (testing "other ops are steps of their own"
+    (is (= ["2 ops in one" "matmul" "2 ops in one"]
+           (map #(re-find #"^\d ops in one|^\w+" %)
+                (steps (fn [x] (nd/relu (nd/+ 1 (nd/matmul (nd/* 2 (nd/sin x)) x)))) (nd/ones [3 3]))))))
+  (testing "what nobody needs is not computed"
+    (is (= 1 (count (steps (fn [x] (nd/exp x) (nd/sin x)) (nd/ones [3]))))))
+  (testing "long chains are cut"
+    (let [long-chain (fn [x] (nth (iterate #(nd/sin (nd/* 1.01 %)) x) 300))]
+      (is (< 5 (count (steps long-chain (nd/ones [3]))) 60))
+      (is (same? (long-chain (nd/ones [3])) ((nd/fuse long-chain) (nd/ones [3])))))
+    (let [doubling (fn [x] (nth (iterate #(nd/+ (nd/sin %) (nd/cos %)) x) 40))]
+      (is (same? (doubling (nd/ones [3])) ((nd/fuse doubling) (nd/ones [3]))))
+      (is (same? ((nd/grad (comp nd/sum doubling)) (nd/ones [3]))
+                 ((nd/grad (comp nd/sum (nd/fuse doubling))) (nd/ones [3])))))))
+
+(deftest runs-once-for-each-kind
+  (let [runs (atom 0)
+        f (nd/fuse (fn [x y] (swap! runs inc) (nd/* 2.0 (nd/+ x y))))
+        x (nd/ones [3])]
+    (dotimes [_ 5] (f x x))
+    (is (= 1 @runs))
+    (f (nd/ones [4]) (nd/ones [4]))
+    (f x (nd/astype x :float32))
+    (f x 2.0)
+    (f x 3.0)
+    (is (= 5 @runs))
+    (f x x)
+    (f x 2.0)
+    (is (= 5 @runs))
+    (is (= [1 1 1 2 6] (sort (map :calls (nd/fuse-report f)))))
+    (testing "another kind where a gradient is asked for"
+      (f (nd/array [1.0 2.0 3.0] {:requires-grad true}) x)
+      (nd/no-grad (f x x))
+      (is (= 7 @runs)))))
+
+(deftest many-kinds
+  (let [f (nd/fuse (fn [x] (nd/* 2.0 (nd/sin x))))]
+    (doseq [n (range 1 200)] (f (nd/ones [n])))
+    (is (= 64 (count (nd/fuse-report f))))
+    (is (same? (nd/* 2.0 (nd/sin (nd/ones [3]))) (f (nd/ones [3]))))))
+
+(defrecord Params [w b])
+
+(deftest nested-data
+  (let [f (fn [{:keys [params x] :as all} [scale k]]
+            {:y (nd/+ (nd/* (:w params) x scale) (:b params)) :kept k :list (list (nd/sin x) 7) :n (count all) :number 2.5})
+        args [{:params (->Params (nd/ones [2]) (nd/array 3.0)) :x (nd/array [1.0 2.0])} [0.5 :k]]
+        a (apply f args), b (apply (nd/fuse f) args)]
+    (is (= (dissoc a :y :list :number) (dissoc b :y :list :number)))
+    (is (same? [(:y a) (first (:list a))] [(:y b) (first (:list b))]))
+    (is (= [7 2.5] [(second (:list b)) (nd/item (:number b))]))
+    (is (instance? Params ((nd/fuse (fn [p] (update p :w nd/sin))) (->Params (nd/ones [2]) 1))))))
+
+(defn- allocated
+  "Bytes that this thread allocates for `f`, once it is warm."
+  [f]
+  (dotimes [_ 20] (f))
+  (let [bean ^ThreadMXBean (ManagementFactory/getThreadMXBean)
+        before (.getCurrentThreadAllocatedBytes bean)]
+    (f)
+    (- (.getCurrentThreadAllocatedBytes bean) before)))
+
+(deftest no-arrays-in-between
+  (let [x (nd/ones [100000]), bytes 800000
+        n (nd/set-num-threads! 1)]
+    (is (nil? n))
+    (testing "one result, no more"
+      (is (< (allocated #((nd/fuse gelu) x)) 1e8))
+      (let [f (nd/fuse gelu)]
+        (is (< (allocated #(f x)) (* 1.1 bytes)))))
+    (testing "none of n times m times d"
+      (let [f (nd/fuse (fn [x y] (nd/exp (nd/neg (nd/sum (nd/square (nd/- (nd/unsqueeze x 1) (nd/unsqueeze y 0))) {:axis -1})))))
+            x (nd/requires-grad! (nd/ones [50 40]) true), y (nd/requires-grad! (nd/ones [60 40]) true)]
+        (is (< (allocated #(nd/backward! (nd/sum (f x y)))) (/ (* 50 60 40 8) 2)))))
+    (nd/set-num-threads! (.availableProcessors (Runtime/getRuntime)))))
+
+(deftest in-place-is-seen
+  (let [w (nd/array [1.0 2.0]), f (nd/fuse (fn [x] (nd/* x (nd/exp w)))), x (nd/ones [2])]
+    (f x)
+    (nd/fill! w 0.0)
+    (is (same? x (f x)))
+    (testing "also where a branch has looked at an array from outside"
+      (let [g (nd/fuse (fn [x] (if (pos? (nd/item (nd/sum w))) (nd/* 2 x) (nd/* 3 x))))]
+        (is (:fallback (first (do (g x) (nd/fuse-report g)))))
+        (is (same? (nd/* 3 x) (g x))))
+      (let [s (nd/array 1.0), g (nd/fuse (fn [x] (if (pos? (nd/item s)) (nd/* 2 x) (nd/* 3 x))))]
+        (is (same? (nd/* 2 x) (g x)))
+        (nd/fill! s -1.0)
+        (is (same? (nd/* 3 x) (g x)))
+        (is (not (:fallback (first (nd/fuse-report g)))))))
+    (testing "parameters from outside get their gradients, and their new values"
+      (let [p (nd/array [1.0 2.0] {:requires-grad true}), f (nd/fuse (fn [x] (nd/sum (nd/* x (nd/sin p)))))]
+        (dotimes [_ 3]
+          (nd/zero-grad! p)
+          (nd/backward! (f x))
+          (is (same? (nd/* x (nd/cos (nd/detach p))) (nd/grad-of p)))
+          (nd/no-grad (nd/sub! p (nd/* 0.1 (nd/grad-of p)))))))
+    (testing "a saved value that changed is noticed"
+      (let [x (nd/array [1.0 2.0] {:requires-grad true}), a (nd/* 1.0 x), y ((nd/fuse gelu) a)]
+        (nd/fill! a 2.0)
+        (is (thrown? NdException (nd/backward! (nd/sum y))))))))
+
+(deftest results-are-the-callers-own
+  (let [f (nd/fuse (fn [x] [(nd/* 2.0 (nd/sin x)) (nd/zeros [2]) x])), x (nd/ones [2])
+        [a z same] (f x)]
+    (nd/fill! z 5.0)
+    (nd/fill! a 5.0)
+    (is (identical? x same))
+    (is (same? (nd/zeros [2]) (second (f x))))
+    (is (same? (nd/* 2.0 (nd/sin x)) (first (f x))))))
+
+;; ---- what is run as it is ---------------------------------------------------------------------
+
+(deftest what-cannot-be-traced
+  (let [x (nd/array [0.5 -1.0])
+        counter (nd/zeros [1])
+        leaf (nd/array [1.0 1.0] {:requires-grad true})
+        history (nd/sin leaf)
+        own (nd/custom-vjp nd/sin (fn [[_] _ g] [(nd/* 2.0 g)]))]
+    (doseq [[reason f]
+            [[#"reads elements" (fn [x] (if (pos? (nd/item (nd/sum x))) (nd/sin x) (nd/cos x)))]
+             [#"reads elements" (fn [x] (nd/* x (count (nd/tolist x))))]
+             [#"reads elements" (fn [x] (nd/get x (nd/> x 0)))]
+             [#"reads elements" (fn [x] (nd/get (nd/sin x) (nd/argsort x)))]
+             [#"writes in place" (fn [x] (nd/add! counter 1.0) (nd/sin x))]
+             [#"writes in place" (fn [x] (let [z (nd/zeros [2])] (nd/set! z :all x) z))]
+             [#"draws random" (fn [x] (nd/+ x (random/randn [2])))]
+             [#"draws random" (fn [x] (nd/dropout x {:p 0.5}))]
+             [#"rules of its own" (fn [x] (own x))]
+             [#"calls backward" (fn [x] (nd/backward! (nd/sum (nd/* leaf x))) x)]
+             [#"asks for a gradient" (fn [x] (nd/requires-grad! x false))]
+             [#"returns an array that it takes from outside" (fn [_] leaf)]
+             [#"result of a tracked op from outside" (fn [x] (nd/* x history))]
+             [#"more than 20000 ops" (fn [x] (nth (iterate nd/sin x) 20001))]]]
+      (let [g (nd/fuse f)]
+        (random/manual-seed! 3)
+        (let [a (f x)]
+          (random/manual-seed! 3)
+          (is (= (nd/tolist a) (nd/tolist (g x)))))
+        (is (re-find reason (str (:fallback (first (nd/fuse-report g))))))
+        (is (= [] (:steps (first (nd/fuse-report g)))))))
+    (testing "what is written is written once"
+      (let [n (nd/item counter), f (nd/fuse (fn [x] (nd/add! counter 1.0) (nd/sin x)))]
+        (f x)
+        (f x)
+        (is (= (+ n 2) (nd/item counter)))))
+    (testing "rules of one's own are kept"
+      (is (same? (nd/* 2.0 (nd/ones [2])) ((nd/grad (fn [x] (nd/sum ((nd/fuse own) x)))) x))))
+    (testing "errors are the function's"
+      (is (thrown-with-msg? ShapeException #"add" ((nd/fuse (fn [x] (nd/+ x (nd/ones [3])))) x)))
+      (is (thrown? ArgumentException (nd/fuse-report nd/sin)))
+      (is (thrown? ArgumentException (nd/fuse-report (fn [x] x)))))))
+
+(deftest with-other-transforms
+  (let [x (nd/array [[0.3 0.7] [1.1 -0.4]])
+        f (fn [x] (nd/sum (gelu x)))]
+    (testing "inside each other"
+      (is (same? (f x) ((nd/fuse (fn [x] (nd/sum ((nd/fuse gelu) x)))) x)))
+      (is (same? ((nd/grad f) x) ((nd/fuse (nd/grad (nd/fuse f))) x)))
+      (is (same? ((nd/hessian f) x) ((nd/fuse (nd/hessian f)) x)))
+      (is (same? ((nd/vmap gelu) x) ((nd/fuse (nd/vmap gelu)) x)))
+      (is (same? ((nd/grad (nd/grad (fn [x] (nd/sin (nd/* x x))))) 0.7)
+                 ((nd/fuse (nd/grad (nd/grad (fn [x] (nd/sin (nd/* x x)))))) (nd/array 0.7))))
+      (is (same? ((nd/grad f) x) ((nd/grad (nd/checkpoint (nd/fuse f))) x)))
+      (is (same? ((nd/grad f) x) ((nd/grad (nd/fuse (nd/checkpoint f))) x))))
+    (testing "an array of an outer transform must be an argument"
+      (is (same? ((nd/grad (fn [w] (nd/sum (nd/* w (nd/sin w))))) x)
+                 ((nd/grad (fn [w] (nd/sum ((nd/fuse (fn [x] (nd/* w x))) (nd/sin w))))) x)))
+      (is (same? (nd/jvp (fn [w] (nd/* w 2.0)) [x] [x])
+                 (nd/jvp (fn [w] ((nd/fuse (fn [a] (nd/* w a))) (nd/array 2.0))) [x] [x]))))))
+
+(deftest many-threads
+  (let [f (nd/fuse gelu)
+        found (mapv (fn [n] (future (f (nd/full [(inc (mod n 5))] 0.5)))) (range 40))]
+    (is (every? #(same? (gelu (nd/full (nd/shape @%) 0.5)) @%) found))))
+
+(defn -main
+  "Tries more random programs: bin/clj -M:repl -m ndgrad.fuse-test 10000"
+  [n]
+  (let [{:keys [pass? shrunk]} (tc/quick-check (parse-long n) random-programs-give-the-same-fused)]
+    (println (if pass? "all the same" (str "differs: " (pr-str (:smallest shrunk)))))
+    (shutdown-agents)))
