@@ -88,8 +88,8 @@ public final class Fuse {
     /**
      * What was made of the function so far.
      *
-     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls}, {@code
-     *     steps}, and {@code fallback}, the reason, where it is run as it is
+     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls},
+     *     {@code steps}, and {@code fallback}, the reason, where it is run as it is
      */
     public List<Map<String, Object>> report() {
       return fused.report();
@@ -136,8 +136,8 @@ public final class Fuse {
     /**
      * What was made of the function so far.
      *
-     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls}, {@code
-     *     steps}, and {@code fallback}, the reason, where it is run as it is
+     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls},
+     *     {@code steps}, and {@code fallback}, the reason, where it is run as it is
      */
     public List<Map<String, Object>> report() {
       return fused.report();

@@ -113,7 +113,7 @@
                  eager)
          (every? #(nil? (:fallback %)) (nd/fuse-report fused)))))
 
-(defspec random-programs-give-the-same-fused 60
+(def ^:private the-same-fused
   (prop/for-all [p gen-program]
     (let [f (program p)]
       (and (agree? f)
@@ -124,6 +124,8 @@
              (and (same? (apply g points) (apply fused points))
                   (same? (apply (outer g) points) (apply (outer fused) points))
                   (same? (nd/jvp g points points) (nd/jvp fused points points))))))))
+
+(defspec random-programs-give-the-same-fused 60 the-same-fused)
 
 (deftest every-dtype
   (doseq [dtype [:float32 :float64 :int32 :int64 :bool]
@@ -336,6 +338,6 @@
 (defn -main
   "Tries more random programs: bin/clj -M:repl -m ndgrad.fuse-test 10000"
   [n]
-  (let [{:keys [pass? shrunk]} (tc/quick-check (parse-long n) random-programs-give-the-same-fused)]
+  (let [{:keys [pass? shrunk]} (tc/quick-check (parse-long n) the-same-fused)]
     (println (if pass? "all the same" (str "differs: " (pr-str (:smallest shrunk)))))
     (shutdown-agents)))

@@ -136,8 +136,7 @@ final class Cluster {
   Fused op(Folding folding, DType number) {
     DType dtype = number == null ? DType.FLOAT64 : number;
     Key key =
-        new Key(
-            List.copyOf(parts), leaves.stream().map(Leaf::asBool).toList(), dtype, folding);
+        new Key(List.copyOf(parts), leaves.stream().map(Leaf::asBool).toList(), dtype, folding);
     synchronized (OPS) {
       return OPS.computeIfAbsent(key, k -> made(k, result()));
     }
@@ -189,8 +188,8 @@ final class Cluster {
   }
 
   /**
-   * The slopes in all arrays, by carrying a direction back from the last part as a backward pass does, with the partial
-   * derivatives that the ops declare.
+   * The slopes in all arrays, by carrying a direction back from the last part as a backward pass
+   * does, with the partial derivatives that the ops declare.
    */
   private static Expr[] slopes(List<Part> parts, boolean[] bools, boolean byResult) {
     List<Expr> values = values(parts, 1);
@@ -206,7 +205,8 @@ final class Cluster {
       Expr out = last ? Expr.in(bools.length + 1) : values.get(p);
       Expr[] ins = part.from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
       for (int i = 0; i < ins.length; i++) {
-        Expr partial = part.from.get(i) instanceof Number || part.op.loadsBool(i) ? null : part.op.partial(i);
+        Expr partial =
+            part.from.get(i) instanceof Number || part.op.loadsBool(i) ? null : part.op.partial(i);
         if (partial == null || partial instanceof Expr.Const(double c) && c == 0) {
           continue;
         }

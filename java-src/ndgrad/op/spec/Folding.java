@@ -1,5 +1,6 @@
 package ndgrad.op.spec;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.DType;
@@ -12,8 +13,8 @@ import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 
 /**
- * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the last, so that dimensions
- * in front, as of a batch, do not change them.
+ * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the
+ * last, so that dimensions in front, as of a batch, do not change them.
  *
  * @param axes negative, ascending
  * @param kept which of them stay with length 1
@@ -25,7 +26,9 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
 
   private static final Program QUOTIENT = Program.of(Expr.in(0).over(Expr.in(1)));
   private static final Elementwise OVER =
-      Spec.define("div", "a, b").internal().elementwise(Typing.FLOATING, Expr.in(0).over(Expr.in(1)));
+      Spec.define("div", "a, b")
+          .internal()
+          .elementwise(Typing.FLOATING, Expr.in(0).over(Expr.in(1)));
 
   /** The sum over axes of a shape of so many dimensions. */
   static Folding over(int[] axes, int ndim, boolean keepdims, double divisor) {
@@ -37,8 +40,8 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
 
   /** The sum that undoes the broadcasting of a shape. */
   static Folding toward(Layout from, Layout to) {
-    java.util.ArrayList<Integer> axes = new java.util.ArrayList<>();
-    java.util.ArrayList<Boolean> kept = new java.util.ArrayList<>();
+    ArrayList<Integer> axes = new ArrayList<>();
+    ArrayList<Boolean> kept = new ArrayList<>();
     int extra = from.ndim() - to.ndim();
     for (int i = 0; i < from.ndim(); i++) {
       if (i < extra || to.dim(i - extra) == 1 && from.dim(i) != 1) {
@@ -86,7 +89,9 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
     return Arrays.copyOf(left, n);
   }
 
-  /** A gradient of the sum as one of what is summed, by recorded ops: a view but for the division. */
+  /**
+   * A gradient of the sum as one of what is summed, by recorded ops: a view but for the division.
+   */
   Tensor spread(Tensor g, int[] shape) {
     Tensor x = divisor == 1 ? g : OVER.of(g, Nested.tensor(divisor));
     if (x.ndim() > 0) {

@@ -22,10 +22,10 @@ import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
 
 /**
- * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose slopes are again
- * expressions of which fused ops are made. So every order of derivative is one of fused ops, forward and backward.
- * Without recording, the gradients of all inputs of the result's shape come from one kernel, and those of broadcast ones
- * are summed as they are computed.
+ * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose
+ * slopes are again expressions of which fused ops are made. So every order of derivative is one of
+ * fused ops, forward and backward. Without recording, the gradients of all inputs of the result's
+ * shape come from one kernel, and those of broadcast ones are summed as they are computed.
  */
 final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final Expr expr;
@@ -59,10 +59,11 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param compute the dtype that the others are converted to
    * @param result the dtype of the expression
    * @param folding the sum that follows
-   * @param slopes for each input a direction (input 0) times the partial derivative, as an expression of the inputs (from
-   *     1 on) and the output (n+1; not before a sum); null for zero
+   * @param slopes for each input a direction (input 0) times the partial derivative, as an
+   *     expression of the inputs (from 1 on) and the output (n+1; not before a sum); null for zero
    */
-  Fused(Expr expr, boolean[] loadsBool, DType compute, DType result, Folding folding, Expr[] slopes) {
+  Fused(
+      Expr expr, boolean[] loadsBool, DType compute, DType result, Folding folding, Expr[] slopes) {
     super(Spec.define("fused", "xs: arrays").internal());
     this.expr = expr;
     this.loadsBool = loadsBool;
@@ -110,7 +111,9 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     try {
       long level = Lifting.level(ins);
       Tensor out =
-          level == 0 && !Trace.isOn() ? new Tensor(computed(ins)) : Lifting.apply(this, args, ins, level);
+          level == 0 && !Trace.isOn()
+              ? new Tensor(computed(ins))
+              : Lifting.apply(this, args, ins, level);
       if (Anomaly.isOn()) {
         Anomaly.checkForward(name(), ins, out);
       }
@@ -193,7 +196,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       return Structural.zeros(out.dtype(), out.layout());
     }
     if (!folding.isNone()) {
-      int[] shape = Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
+      int[] shape =
+          Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
       operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
     }
     Derived derived = tangents.computeIfAbsent(moving, m -> derive(m, folding));
@@ -217,8 +221,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     Expr total = null;
     for (int d = 0; d < directions; d++) {
       Expr direction = Expr.in(d);
-      Expr term =
-          slopes[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
+      Expr term = slopes[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
       total = total == null ? term : total.plus(term);
     }
     return new Derived(derived(total, bools, after), used);
@@ -306,9 +309,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       bools[i + 1] = used[i] < arity && loadsBool[used[i]];
     }
     Expr[] outs =
-        chosen.stream()
-            .map(i -> slopes[i].substitute(k -> Expr.in(place[k])))
-            .toArray(Expr[]::new);
+        chosen.stream().map(i -> slopes[i].substitute(k -> Expr.in(place[k]))).toArray(Expr[]::new);
     return new Together(Program.of(outs), used, loads(bools));
   }
 

@@ -19,8 +19,9 @@ import ndgrad.autograd.Untraceable;
 import ndgrad.kernel.Layout;
 
 /**
- * A function of tensors that is run once for each kind of arguments to see what it does, and from then on as a plan of
- * fused ops. What cannot be traced is run as it is. Safe to share between threads.
+ * A function of tensors that is run once for each kind of arguments to see what it does, and from
+ * then on as a plan of fused ops. What cannot be traced is run as it is. Safe to share between
+ * threads.
  */
 public final class FusedFunction {
   /** Kinds of arguments that are remembered. */
@@ -179,9 +180,9 @@ public final class FusedFunction {
   /**
    * What was made of the function so far.
    *
-   * @return for each kind of arguments, the latest first: {@code arguments}, their dtypes and shapes; {@code calls};
-   *     {@code steps}, what is done; and where nothing could be made of it, {@code fallback}, the reason why it is run
-   *     as it is
+   * @return for each kind of arguments, the latest first: {@code arguments}, their dtypes and
+   *     shapes; {@code calls}; {@code steps}, what is done; and where nothing could be made of it,
+   *     {@code fallback}, the reason why it is run as it is
    */
   public List<Map<String, Object>> report() {
     return entries.stream().map(FusedFunction::report).toList();
@@ -191,7 +192,9 @@ public final class FusedFunction {
     Map<String, Object> out = new LinkedHashMap<>();
     out.put(
         "arguments",
-        IntStream.range(0, e.dtypes.length).mapToObj(i -> e.dtypes[i] + " " + e.layouts[i]).toList());
+        IntStream.range(0, e.dtypes.length)
+            .mapToObj(i -> e.dtypes[i] + " " + e.layouts[i])
+            .toList());
     out.put("calls", e.calls.get());
     out.put("steps", e.plan == null ? List.of() : e.plan.describe());
     if (e.plan == null) {

@@ -11,12 +11,14 @@ import ndgrad.kernel.Layout;
 import ndgrad.op.spec.Recorder.Call;
 
 /**
- * Makes a plan of a trace: which values are computed into arrays of their own, and which only inside of what uses them.
+ * Makes a plan of a trace: which values are computed into arrays of their own, and which only
+ * inside of what uses them.
  *
- * <p>A value is computed inside of others when it is that of an elementwise op, all who use it are fused ops of its
- * dtype, and it pays: everything that uses it ends in one array, or it is so cheap that computing it for each of them
- * costs less than writing and reading it. What is smaller than the array it would be computed in is computed there only
- * when that is less work than a call. The longest expressions are cut, at the largest part that is short enough.
+ * <p>A value is computed inside of others when it is that of an elementwise op, all who use it are
+ * fused ops of its dtype, and it pays: everything that uses it ends in one array, or it is so cheap
+ * that computing it for each of them costs less than writing and reading it. What is smaller than
+ * the array it would be computed in is computed there only when that is less work than a call. The
+ * longest expressions are cut, at the largest part that is short enough.
  */
 final class Fusion {
   /** Nodes of one fused expression: its gradient has about three times as many. */
@@ -25,7 +27,10 @@ final class Fusion {
   /** Inputs of one fused op. */
   private static final int WIDEST = 10;
 
-  /** What it costs to compute a value again that is cheaper than an array, in units of 0.1 ns an element. */
+  /**
+   * What it costs to compute a value again that is cheaper than an array, in units of 0.1 ns an
+   * element.
+   */
   private static final int CHEAP = 12;
 
   /** The work of calling an op, in units of 0.1 ns. */
@@ -38,7 +43,10 @@ final class Fusion {
   private final int first;
   private final List<Call> calls;
 
-  /** For each call the number of the value that its result is: another one's where it changes nothing. */
+  /**
+   * For each call the number of the value that its result is: another one's where it changes
+   * nothing.
+   */
   private final int[] same;
 
   private final boolean[] needed;
@@ -247,7 +255,10 @@ final class Fusion {
     }
   }
 
-  /** The part of a fused op with the most nodes that is short enough by itself; -1 when there is none. */
+  /**
+   * The part of a fused op with the most nodes that is short enough by itself; -1 when there is
+   * none.
+   */
   private int largestPart(int c, Cluster whole) {
     int best = -1;
     int most = -1;
@@ -322,7 +333,13 @@ final class Fusion {
     int[] ins = Arrays.stream(inputs(call)).map(this::slot).toArray();
     String name = call.op() == null ? "detach" : ((Op) call.op()).name();
     return new FusionPlan.Step(
-        call.op(), call.args(), ins, slot(first + c), new int[0], isQuiet(call), name + shown(call.out()));
+        call.op(),
+        call.args(),
+        ins,
+        slot(first + c),
+        new int[0],
+        isQuiet(call),
+        name + shown(call.out()));
   }
 
   private static String shown(Tensor out) {

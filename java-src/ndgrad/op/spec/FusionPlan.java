@@ -1,12 +1,16 @@
 package ndgrad.op.spec;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import ndgrad.NdException;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 
-/** What a traced function does: a list of steps, each an application of an op to values that are there. */
+/**
+ * What a traced function does: a list of steps, each an application of an op to values that are
+ * there.
+ */
 final class FusionPlan {
 
   /**
@@ -42,7 +46,11 @@ final class FusionPlan {
    * @param versions of arrays from outside whose elements the function has read
    */
   FusionPlan(
-      int arguments, Tensor[] slots, List<Step> steps, int[] results, Map<Tensor, Integer> versions) {
+      int arguments,
+      Tensor[] slots,
+      List<Step> steps,
+      int[] results,
+      Map<Tensor, Integer> versions) {
     this.arguments = arguments;
     this.slots = slots;
     this.steps = steps.toArray(Step[]::new);
@@ -53,7 +61,7 @@ final class FusionPlan {
       copied[i] = results[i] >= arguments && slots[results[i]] != null;
     }
     this.constants =
-        java.util.Arrays.stream(slots).filter(t -> t != null && !t.isWeak()).toArray(Tensor[]::new);
+        Arrays.stream(slots).filter(t -> t != null && !t.isWeak()).toArray(Tensor[]::new);
     this.following = new boolean[constants.length];
     for (int i = 0; i < constants.length; i++) {
       following[i] = constants[i].requiresGrad();
@@ -111,6 +119,6 @@ final class FusionPlan {
   }
 
   List<String> describe() {
-    return java.util.Arrays.stream(steps).map(Step::text).toList();
+    return Arrays.stream(steps).map(Step::text).toList();
   }
 }

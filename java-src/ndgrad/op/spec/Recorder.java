@@ -12,8 +12,8 @@ import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 
 /**
- * Notes the ops of one run of a function. A value has a number: arguments from 0 on, then results in the order in which
- * they are made; arrays from outside count down from -1.
+ * Notes the ops of one run of a function. A value has a number: arguments from 0 on, then results
+ * in the order in which they are made; arrays from outside count down from -1.
  */
 final class Recorder extends Trace {
   /** Ops after which a function is taken to loop for longer than a plan is worth. */
@@ -29,7 +29,8 @@ final class Recorder extends Trace {
    * @param out an example of its result
    * @param compute the dtype in which an elementwise op computes; null for others
    */
-  record Call(Lifting.Liftable op, Args args, int[] ins, boolean recording, Tensor out, DType compute) {
+  record Call(
+      Lifting.Liftable op, Args args, int[] ins, boolean recording, Tensor out, DType compute) {
     /** Whether an elementwise op takes truth values alone. */
     boolean loadsOnlyBools() {
       boolean only = op instanceof Elementwise;
@@ -132,7 +133,8 @@ final class Recorder extends Trace {
    * @param op the op
    * @param args its arguments; null for elementwise ops
    * @param ins its inputs: stand-ins and arrays from outside
-   * @return a stand-in for the result; what needs no input is the same every time and stands for itself
+   * @return a stand-in for the result; what needs no input is the same every time and stands for
+   *     itself
    */
   Tensor record(Lifting.Liftable op, Args args, Tensor[] ins) {
     if (ins.length == 0) {
