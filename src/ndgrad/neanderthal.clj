@@ -173,7 +173,8 @@
   Throws DTypeException for entries that ndgrad has no dtype for (half, short, byte), ArgumentException when `x` is
   something else, was released, or is in the memory of a device.
 
-  Example: (array (uncomplicate.neanderthal.native/dge 2 3 (range 6)) {:requires-grad true})"
+  Example: (require '[uncomplicate.neanderthal.native :as native])
+           (neanderthal/array (native/dge 2 3 (range 6)) {:requires-grad true})"
   {:arglists '([x] [x {:keys [dtype requires-grad]}])}
   (^Array [x] (from-structure "neanderthal/array" x))
   (^Array [x & options]
@@ -248,7 +249,8 @@
   elements of `a` lie), `:factory` (default: Neanderthal's native one for the dtype of `a`); the elements are converted to
   its type. Throws DTypeException for bool, ShapeException for 0 or more than 2 axes.
 
-  Example: (uncomplicate.commons.core/with-release [x (native (nd/eye 3) {:layout :column})] (str x))"
+  Example: (require '[uncomplicate.commons.core :refer [with-release]])
+           (with-release [x (neanderthal/native (nd/eye 3) {:layout :column})] (str x))"
   {:arglists '([a] [a {:keys [layout factory]}])}
   [a & options]
   (let [op "neanderthal/native"
@@ -386,7 +388,8 @@
   becomes Arrays; numbers become 0-d ones. All vectors and matrices that f got and returned are released. `nd/custom-vjp`
   gives it gradients, `mm` is an example. Throws GraphException for Arrays that require a gradient, and inside jvp and vmap.
 
-  Example: ((function uncomplicate.neanderthal.core/nrm2) (nd/array [3.0 4.0]))"
+  Example: (require '[uncomplicate.neanderthal.core :as n])
+           ((neanderthal/function n/nrm2) (nd/array [3.0 4.0]))"
   [f]
   (let [op "neanderthal/function"]
     (fn [& args]
@@ -403,9 +406,9 @@
 (def ^:private multiply
   (nd/custom-vjp
    (function (fn [a b]
-               (commons/let-release [c (n/ge (api/factory a) (n/mrows a) (n/ncols b))]
-                 ;; MKL refuses products of nothing
-                 (if (some zero? [(n/dim a) (n/dim b)]) c (n/mm! 1.0 a b 0.0 c)))))
+               (let [nothing? (some zero? [(n/dim a) (n/dim b)])]  ; MKL refuses to multiply it
+                 (commons/let-release [c (n/ge (api/factory a) (n/mrows a) (n/ncols b) {:raw (not nothing?)})]
+                   (if nothing? c (n/mm! 1.0 a b 0.0 c))))))
    (fn [[a b] _ g]
      [(mm g (nd/T b)) (mm (nd/T a) g)])))
 
@@ -413,7 +416,7 @@
   "The matrix product of `a` and `b`, both 2-d and of the same floating dtype, by Neanderthal's mm!. So are its gradients,
   of every order. Throws ShapeException, DTypeException.
 
-  Example: ((nd/grad (fn [x] (nd/sum (mm x x)))) (nd/array [[1.0 2.0] [3.0 4.0]]))"
+  Example: ((nd/grad (fn [x] (nd/sum (neanderthal/mm x x)))) (nd/array [[1.0 2.0] [3.0 4.0]]))"
   [a b]
   (let [op "neanderthal/mm"
         a (call/array op a)
@@ -459,8 +462,8 @@
   of threads (default: that of uncomplicate.neanderthal.native). Operands are copied into the memory of the factory, so it
   is slower than ndgrad's own engines on the same library.
 
-  Example: (.name (engine \"mine\" {:float32 uncomplicate.neanderthal.native/native-float
-                                    :float64 uncomplicate.neanderthal.native/native-double}))"
+  Example: (require '[uncomplicate.neanderthal.native :as native])
+           (.name (neanderthal/engine \"mine\" {:float32 native/native-float :float64 native/native-double}))"
   ^Blas [engine-name {:keys [float32 float64 threading!]}]
   (doseq [factory [float32 float64]]
     (when-not (= :cpu (api/device (api/data-accessor factory)))
@@ -495,8 +498,8 @@
   "Makes `(engine engine-name factories)` an engine that ndgrad can be told to use, by `ndgrad.blas.Engines/use` and
   `with`. `factories` may be a delay. Loading this namespace registers \"neanderthal\", of the native factories. Returns nil.
 
-  Example: (register-engine! \"neanderthal-native\" {:float32 uncomplicate.neanderthal.native/native-float
-                                                   :float64 uncomplicate.neanderthal.native/native-double})"
+  Example: (require '[uncomplicate.neanderthal.native :as native])
+           (neanderthal/register-engine! \"mine\" {:float32 native/native-float :float64 native/native-double})"
   [engine-name factories]
   (Engines/register engine-name #(engine engine-name (force factories))))
 
