@@ -3,18 +3,18 @@ package ndgrad.op;
 import static ndgrad.kernel.Expr.in;
 import static ndgrad.kernel.Expr.of;
 
-import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.IndexException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Blocks;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
+import ndgrad.kernel.RowProgram;
+import ndgrad.kernel.RowProgram.Column;
+import ndgrad.kernel.RowProgram.Each;
+import ndgrad.kernel.RowProgram.Fold;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Primitive.Noted;
@@ -29,17 +29,29 @@ final class ClassLoss {
   private ClassLoss() {}
 
   private static final Expr X = in(0);
-  private static final Expr MAX = in(1);
-  private static final Reduction LARGEST = Reduction.of(X, Fn2.MAX);
-  private static final Reduction SUM_EXP = Reduction.of(of(Fn1.EXP, X.minus(MAX)), Fn2.ADD);
-  private static final Reduction SUM_GAPS = Reduction.of(MAX.minus(X), Fn2.ADD);
-  private static final Program LOG = Program.of(of(Fn1.LOG, X));
+  private static final int MAX = 1;
+  private static final int LOG = 2;
+  private static final int GAPS = 3;
+  private static final Expr EXP = of(Fn1.EXP, X.minus(in(MAX)));
+
+  private static final RowProgram FORWARD =
+      RowProgram.of(
+          new Fold(MAX, Fn2.MAX, X),
+          new Fold(LOG, Fn2.ADD, EXP),
+          new Column(LOG, of(Fn1.LOG, in(LOG))));
+
+  /** The same with the sum of the distances from the maximum, which smoothing asks for. */
+  private static final RowProgram SMOOTHED =
+      RowProgram.of(
+          new Fold(MAX, Fn2.MAX, X),
+          new Fold(LOG, Fn2.ADD, EXP),
+          new Column(LOG, of(Fn1.LOG, in(LOG))),
+          new Fold(GAPS, Fn2.ADD, in(MAX).minus(X)));
 
   /** Of the logits, their maximum, the logarithm of the sum, g and what is taken off: softmax g. */
-  private static final Program GRADIENT =
-      Program.of(of(Fn1.EXP, X.minus(MAX).minus(in(2))).times(in(3)).minus(in(4)));
-
-  private static final int[] COLUMNS = {1};
+  private static final RowProgram GRADIENT =
+      RowProgram.of(
+          new Each(5, of(Fn1.EXP, X.minus(in(MAX)).minus(in(LOG))).times(in(3)).minus(in(4))));
 
   /**
    * The losses of all rows.
@@ -61,29 +73,25 @@ final class ClassLoss {
     }
     double smoothing = args.number("label-smoothing");
     Strided x = rows(logits, labels.length, classes);
-    Strided gaps = Strided.zeros(dtype, labels.length);
-    Blocks.run(
-        labels.length,
-        classes,
-        (_, from, count) -> {
-          Strided block = Blocks.of(x, from, count);
-          Strided m = Blocks.of(max, from, count);
-          Strided l = Blocks.of(log, from, count);
-          LARGEST.run(flat(m), dtype, COLUMNS, block);
-          SUM_EXP.run(flat(l), dtype, COLUMNS, block, m);
-          LOG.run(l, dtype, l);
-          if (smoothing > 0) {
-            SUM_GAPS.run(Blocks.of(gaps, from, count), dtype, COLUMNS, block, m);
-          }
-          for (int r = from; r < from + count; r++) {
-            if (labels[r] >= 0) {
-              int at = x.layout().offset() + r * classes + (int) labels[r];
-              double gap = get(max, r) - get(x, at);
-              double mean = smoothing > 0 ? smoothing * get(gaps, r) / classes : 0;
-              set(out, r, (1 - smoothing) * gap + mean + get(log, r));
-            }
-          }
-        });
+    Strided gaps = smoothing > 0 ? Strided.zeros(dtype, labels.length, 1) : log;
+    (smoothing > 0 ? SMOOTHED : FORWARD)
+        .run(
+            labels.length,
+            classes,
+            (from, to) -> {
+              for (int r = from; r < to; r++) {
+                if (labels[r] >= 0) {
+                  int at = x.layout().offset() + r * classes + (int) labels[r];
+                  double gap = get(max, r) - get(x, at);
+                  double mean = smoothing > 0 ? smoothing * get(gaps, r) / classes : 0;
+                  set(out, r, (1 - smoothing) * gap + mean + get(log, r));
+                }
+              }
+            },
+            x,
+            max,
+            log,
+            gaps);
     return new Noted(out, max, log);
   }
 
@@ -115,22 +123,23 @@ final class ClassLoss {
     Strided to = rows(dx, labels.length, classes);
     Strided max = node.notes()[0];
     Strided log = node.notes()[1];
-    DType[] load = new DType[5];
-    Arrays.fill(load, dtype);
-    Blocks.run(
+    GRADIENT.run(
         labels.length,
         classes,
-        (_, from, count) -> {
-          Strided[] ins = {x, max, log, g, taken};
-          Arrays.setAll(ins, i -> Blocks.of(ins[i], from, count));
-          GRADIENT.run(new Strided[] {Blocks.of(to, from, count)}, load, ins);
-          for (int r = from; r < from + count; r++) {
+        (from, end) -> {
+          for (int r = from; r < end; r++) {
             if (labels[r] >= 0) {
               int at = r * classes + (int) labels[r];
               set(dx, at, get(dx, at) - (1 - smoothing) * get(g, r));
             }
           }
-        });
+        },
+        x,
+        max,
+        log,
+        g,
+        taken,
+        to);
     return new Tensor(dx);
   }
 
@@ -164,10 +173,6 @@ final class ClassLoss {
 
   private static Layout column(int rows) {
     return Layout.of(rows, 1);
-  }
-
-  private static Strided flat(Strided column) {
-    return column.with(column.layout().squeeze(1));
   }
 
   private static double get(Strided x, int at) {

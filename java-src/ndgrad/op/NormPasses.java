@@ -4,63 +4,116 @@ import static ndgrad.kernel.Expr.in;
 import static ndgrad.kernel.Expr.num;
 import static ndgrad.kernel.Expr.of;
 
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Blocks;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
 import ndgrad.kernel.Reduction;
+import ndgrad.kernel.RowProgram;
+import ndgrad.kernel.RowProgram.Column;
+import ndgrad.kernel.RowProgram.Each;
+import ndgrad.kernel.RowProgram.Fold;
+import ndgrad.kernel.RowProgram.Pass;
+import ndgrad.kernel.RowProgram.Sum;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Primitive.Noted;
 import ndgrad.op.spec.Structural;
 
 /**
- * The kernels of layer-norm and rms-norm: rows of an array are shifted and scaled, block by block.
- * The forward kernel notes the mean and 1/σ of each row, from which one backward pass makes the
- * gradients of the array, the weight and the bias.
+ * The kernels of layer-norm and rms-norm: rows of an array are shifted and scaled. The forward
+ * kernel notes the mean and 1/σ of each row, from which one backward pass makes the gradients of
+ * the array, the weight and the bias.
  */
 final class NormPasses {
   private NormPasses() {}
 
-  private static final Reduction SUM = Reduction.of(in(0), Fn2.ADD);
-  private static final Expr DISTANCE = in(0).minus(in(1));
-  private static final Reduction SQUARES = Reduction.of(DISTANCE.times(DISTANCE), Fn2.ADD);
-  private static final Program QUOTIENT = Program.of(in(0).over(in(1)));
+  // Operands of both passes.
+  private static final Expr X = in(0);
+  private static final Expr WEIGHT = in(1);
+  private static final int SCALE = 2;
+  private static final int MEAN = 3;
+  private static final Expr N = in(4);
 
-  /** 1 / sqrt(sum of squares / n + eps). */
-  private static final Program SCALE =
-      Program.of(num(1).over(of(Fn1.SQRT, in(0).over(in(1)).plus(in(2)))));
+  // Operands of the forward pass.
+  private static final Expr EPS = in(5);
+  private static final Expr BIAS = in(6);
+  private static final int OUT = 7;
 
-  /** (x - mean) scale weight + bias. */
-  private static final Program NORMALISE =
-      Program.of(in(0).minus(in(1)).times(in(2)).times(in(3)).plus(in(4)));
+  // Operands of the backward pass; the last two are columns of its own.
+  private static final Expr G = in(5);
+  private static final int DX = 6;
+  private static final int DWEIGHT = 7;
+  private static final int DBIAS = 8;
+  private static final int LEVEL = 9;
+  private static final int TILT = 10;
 
-  /** Of g, weight, x, mean: the sums of g weight (x - mean). */
-  private static final Reduction SLOPES =
-      Reduction.of(in(0).times(in(1)).times(in(2).minus(in(3))), Fn2.ADD);
+  private static final RowProgram LAYER = forward(true);
+  private static final RowProgram RMS = forward(false);
 
-  private static final Reduction PRODUCTS = Reduction.of(in(0).times(in(1)), Fn2.ADD);
+  /** By whether the mean was subtracted, and by the gradients that are needed as bits. */
+  private static final RowProgram[][] BACKWARD = new RowProgram[2][8];
 
-  /** scale² slope / n. */
-  private static final Program TILT = Program.of(in(0).times(in(1)).times(in(1)).over(in(2)));
+  static {
+    for (int needed = 0; needed < 8; needed++) {
+      BACKWARD[0][needed] = backward(false, needed);
+      BACKWARD[1][needed] = backward(true, needed);
+    }
+  }
 
-  /** Of g, weight, x, mean, scale, level, tilt: scale (g weight - level - (x - mean) tilt). */
-  private static final Program GRADIENT =
-      Program.of(
-          in(4).times(in(0).times(in(1)).minus(in(5)).minus(in(2).minus(in(3)).times(in(6)))));
-
-  /** Of g, x, mean, scale: the sums of g (x - mean) scale. */
-  private static final Reduction WEIGHTS =
-      Reduction.of(in(0).times(in(1).minus(in(2)).times(in(3))), Fn2.ADD);
-
+  private static final Reduction TOTAL = Reduction.of(in(0), Fn2.ADD);
   private static final int[] ROWS = {0};
-  private static final int[] COLUMNS = {1};
+
+  private static Expr distance(boolean centred) {
+    return centred ? X.minus(in(MEAN)) : X;
+  }
+
+  /** (x - mean) / sqrt(mean of (x - mean)² + eps) weight + bias. */
+  private static RowProgram forward(boolean centred) {
+    Expr distance = distance(centred);
+    List<Pass> passes = new ArrayList<>();
+    if (centred) {
+      passes.add(new Fold(MEAN, Fn2.ADD, X));
+      passes.add(new Column(MEAN, in(MEAN).over(N)));
+    }
+    passes.add(new Fold(SCALE, Fn2.ADD, distance.times(distance)));
+    passes.add(new Column(SCALE, num(1).over(of(Fn1.SQRT, in(SCALE).over(N).plus(EPS)))));
+    passes.add(new Each(OUT, distance.times(in(SCALE)).times(WEIGHT).plus(BIAS)));
+    return RowProgram.of(passes.toArray(Pass[]::new));
+  }
+
+  /**
+   * dx = scale (g weight - level - (x - mean) tilt), where level is the mean of g weight and tilt
+   * scale² times that of g weight (x - mean).
+   */
+  private static RowProgram backward(boolean centred, int needed) {
+    Expr scale = in(SCALE);
+    Expr distance = distance(centred);
+    Expr up = G.times(WEIGHT);
+    List<Pass> passes = new ArrayList<>();
+    if ((needed & 1) != 0) {
+      if (centred) {
+        passes.add(new Fold(LEVEL, Fn2.ADD, up));
+        passes.add(new Column(LEVEL, in(LEVEL).over(N)));
+      }
+      passes.add(new Fold(TILT, Fn2.ADD, up.times(distance)));
+      passes.add(new Column(TILT, in(TILT).times(scale).times(scale).over(N)));
+      Expr level = centred ? up.minus(in(LEVEL)) : up;
+      passes.add(new Each(DX, scale.times(level.minus(distance.times(in(TILT))))));
+    }
+    if ((needed & 2) != 0) {
+      passes.add(new Sum(DWEIGHT, G.times(distance.times(scale))));
+    }
+    if ((needed & 4) != 0) {
+      passes.add(new Sum(DBIAS, G));
+    }
+    return RowProgram.of(passes.toArray(Pass[]::new));
+  }
 
   /** How an array is seen: rows that are normalised each by itself. */
   private record Shape(int rows, int length) {
@@ -97,39 +150,29 @@ final class NormPasses {
    * @param dims how many of the last dimensions are normalised together
    * @param eps added to the variance
    * @param ins the array, the weight and the bias, of one dtype
-   * @return the result, with the means and scales of the rows as notes
+   * @return the result, with the scales and the means of the rows as notes
    */
   static Noted forward(boolean centred, int dims, double eps, Strided... ins) {
     DType dtype = ins[0].dtype();
-    Strided out = Strided.empty(dtype, ins[0].layout().shape());
+    Strided out = Strided.zeros(dtype, ins[0].layout().shape());
     Shape shape = Shape.of(out.layout(), dims);
-    Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : scalar(0, dtype);
     Strided scales = Strided.zeros(dtype, shape.rows, 1);
-    if (out.layout().size() == 0) {
-      return new Noted(out, means, scales);
+    Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : number(0, dtype);
+    if (out.layout().size() > 0) {
+      (centred ? LAYER : RMS)
+          .run(
+              shape.rows,
+              shape.length,
+              shape.of(ins[0]),
+              shape.row(ins[1]),
+              scales,
+              means,
+              number(shape.length, dtype),
+              number(eps, dtype),
+              shape.row(ins[2]),
+              shape.of(out));
     }
-    Strided x = shape.of(ins[0]);
-    Strided weight = shape.row(ins[1]);
-    Strided bias = shape.row(ins[2]);
-    Strided y = shape.of(out);
-    Strided n = scalar(shape.length, dtype);
-    Strided e = scalar(eps, dtype);
-    Blocks.run(
-        shape.rows,
-        shape.length,
-        (_, from, count) -> {
-          Strided rows = Blocks.of(x, from, count);
-          Strided mean = centred ? Blocks.of(means, from, count) : means;
-          Strided scale = Blocks.of(scales, from, count);
-          if (centred) {
-            SUM.run(flat(mean), dtype, COLUMNS, rows);
-            QUOTIENT.run(mean, dtype, mean, n);
-          }
-          SQUARES.run(flat(scale), dtype, COLUMNS, rows, mean);
-          SCALE.run(scale, dtype, scale, n, e);
-          run(NORMALISE, Blocks.of(y, from, count), rows, mean, scale, weight, bias);
-        });
-    return new Noted(out, means, scales);
+    return new Noted(out, scales, means);
   }
 
   /**
@@ -146,88 +189,43 @@ final class NormPasses {
       Node node, boolean centred, int dims, boolean[] needed, Tensor cotangent) {
     DType dtype = cotangent.dtype();
     Shape shape = Shape.of(cotangent.layout(), dims);
-    Strided dx = needed[0] ? Strided.empty(dtype, cotangent.shape()) : null;
-    int blocks = Blocks.count(shape.rows, shape.length);
-    Strided dws = needed[1] ? Strided.zeros(dtype, blocks, shape.length) : null;
-    Strided dbs = needed[2] ? Strided.zeros(dtype, blocks, shape.length) : null;
+    int shares = RowProgram.shares(shape.rows, shape.length);
+    Strided none = number(0, dtype);
+    Strided dx = needed[0] ? Strided.zeros(dtype, cotangent.shape()) : none;
+    Strided dws = needed[1] ? Strided.zeros(dtype, shares, shape.length) : none;
+    Strided dbs = needed[2] ? Strided.zeros(dtype, shares, shape.length) : none;
     if (cotangent.size() > 0) {
-      Strided g = shape.of(cotangent.strided());
-      Strided x = needed[0] || needed[1] ? shape.of(node.in(0).strided()) : g;
-      Strided weight = needed[0] ? shape.row(node.in(1).strided()) : scalar(1, dtype);
-      Strided[] notes = node.notes();
-      Blocks.run(
+      int bits = (needed[0] ? 1 : 0) | (needed[1] ? 2 : 0) | (needed[2] ? 4 : 0);
+      BACKWARD[centred ? 1 : 0][bits].run(
           shape.rows,
           shape.length,
-          (block, from, count) -> {
-            Strided rows = Blocks.of(x, from, count);
-            Strided up = Blocks.of(g, from, count);
-            Strided mean = centred ? Blocks.of(notes[0], from, count) : notes[0];
-            Strided scale = Blocks.of(notes[1], from, count);
-            if (dx != null) {
-              Strided to = Blocks.of(shape.of(dx), from, count);
-              gradient(to, centred, up, weight, rows, mean, scale);
-            }
-            if (dws != null) {
-              WEIGHTS.run(at(dws, block), dtype, ROWS, up, rows, mean, scale);
-            }
-            if (dbs != null) {
-              SUM.run(at(dbs, block), dtype, ROWS, up);
-            }
-          });
+          needed[0] || needed[1] ? shape.of(node.in(0).strided()) : none,
+          needed[0] ? shape.row(node.in(1).strided()) : none,
+          node.notes()[0],
+          node.notes()[1],
+          number(shape.length, dtype),
+          shape.of(cotangent.strided()),
+          needed[0] ? shape.of(dx) : none,
+          dws,
+          dbs);
     }
     return new Tensor[] {
-      dx == null ? null : new Tensor(dx), total(dws, node, 1), total(dbs, node, 2)
+      needed[0] ? new Tensor(dx) : null,
+      needed[1] ? total(dws, node, 1) : null,
+      needed[2] ? total(dbs, node, 2) : null
     };
   }
 
-  private static void gradient(
-      Strided to,
-      boolean centred,
-      Strided g,
-      Strided weight,
-      Strided x,
-      Strided mean,
-      Strided scale) {
-    DType dtype = to.dtype();
-    int count = to.layout().dim(0);
-    Strided n = scalar(to.layout().dim(1), dtype);
-    Strided level = centred ? Strided.zeros(dtype, count, 1) : scalar(0, dtype);
-    if (centred) {
-      PRODUCTS.run(flat(level), dtype, COLUMNS, g, weight);
-      QUOTIENT.run(level, dtype, level, n);
-    }
-    Strided tilt = Strided.zeros(dtype, count, 1);
-    SLOPES.run(flat(tilt), dtype, COLUMNS, g, weight, x, mean);
-    TILT.run(tilt, dtype, tilt, scale, n);
-    run(GRADIENT, to, g, weight, x, mean, scale, level, tilt);
-  }
-
-  /** The sum of the blocks' shares, in the order of the blocks. */
+  /** The sum of the shares. */
   private static Tensor total(Strided shares, Node node, int input) {
-    if (shares == null) {
-      return null;
-    }
     Strided out = Strided.zeros(shares.dtype(), node.layout(input).shape());
-    SUM.run(out.with(Layout.of(shares.layout().dim(1))), shares.dtype(), ROWS, shares);
+    Strided row = out.with(Layout.of(shares.layout().dim(1)));
+    TOTAL.run(row, shares.dtype(), ROWS, shares);
     return new Tensor(out);
   }
 
-  private static Strided at(Strided shares, int block) {
-    return shares.with(shares.layout().select(0, block));
-  }
-
-  private static Strided flat(Strided column) {
-    return column.with(column.layout().squeeze(1));
-  }
-
-  private static void run(Program program, Strided out, Strided... ins) {
-    DType[] load = new DType[ins.length];
-    Arrays.fill(load, out.dtype());
-    program.run(new Strided[] {out}, load, ins);
-  }
-
   /** A number in the dtype of the arrays: kernels of one dtype are the fastest. */
-  private static Strided scalar(double value, DType dtype) {
+  private static Strided number(double value, DType dtype) {
     Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
     return new Strided(new Storage(one), Layout.of());
   }

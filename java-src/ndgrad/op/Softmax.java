@@ -1,6 +1,7 @@
 package ndgrad.op;
 
 import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.Expr.num;
 import static ndgrad.kernel.Expr.of;
 
 import java.util.Arrays;
@@ -9,21 +10,24 @@ import ndgrad.DType;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Blocks;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Program;
 import ndgrad.kernel.Reduction;
+import ndgrad.kernel.RowProgram;
+import ndgrad.kernel.RowProgram.Column;
+import ndgrad.kernel.RowProgram.Each;
+import ndgrad.kernel.RowProgram.Fold;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Structural;
 
 /**
- * What softmax and its logarithm compute, and their gradients. Where the axes are the last ones the
- * passes over a group of elements follow each other while it is in the cache, and nothing but the
- * result is allocated.
+ * What softmax and its logarithm compute, and their gradients. Where the axes are the last ones of
+ * row-major arrays the passes over a group of elements follow each other while it is in the cache,
+ * and nothing but the result is allocated.
  */
 final class Softmax {
   private Softmax() {}
@@ -31,6 +35,7 @@ final class Softmax {
   private static final Expr A = in(0);
   private static final Expr B = in(1);
   private static final Expr C = in(2);
+  private static final Expr D = in(3);
 
   private static final Reduction LARGEST = Reduction.of(A, Fn2.MAX);
   private static final Reduction SUM = Reduction.of(A, Fn2.ADD);
@@ -47,7 +52,27 @@ final class Softmax {
   /** g - exp(out) sum. */
   private static final Program LOG_GRADIENT = Program.of(B.minus(of(Fn1.EXP, A).times(C)));
 
-  /** The passes over some groups; all operands have the same shape. */
+  // The same over rows: of x and out, columns for the largest and the sum; or of out, g and dx, a
+  // column for the sum.
+  private static final RowProgram ROWS =
+      RowProgram.of(
+          new Fold(2, Fn2.MAX, A),
+          new Each(1, of(Fn1.EXP, A.minus(C))),
+          new Fold(3, Fn2.ADD, B),
+          new Column(3, num(1).over(D)),
+          new Each(1, B.times(D)));
+  private static final RowProgram LOG_ROWS =
+      RowProgram.of(
+          new Fold(2, Fn2.MAX, A),
+          new Fold(3, Fn2.ADD, of(Fn1.EXP, A.minus(C))),
+          new Column(3, of(Fn1.LOG, D)),
+          new Each(1, A.minus(C).minus(D)));
+  private static final RowProgram GRADIENT_ROWS =
+      RowProgram.of(new Fold(3, Fn2.ADD, A.times(B)), new Each(2, A.times(B.minus(D))));
+  private static final RowProgram LOG_GRADIENT_ROWS =
+      RowProgram.of(new Fold(3, Fn2.ADD, B), new Each(2, B.minus(of(Fn1.EXP, A).times(D))));
+
+  /** The passes over all elements, where they do not lie in rows. */
   @FunctionalInterface
   private interface Passes {
     void run(int[] axes, Strided... operands);
@@ -58,6 +83,7 @@ final class Softmax {
     DType dtype = out.dtype();
     run(
         axes(args, x.layout()),
+        ROWS,
         (axes, o) -> {
           EXP_SHIFT.run(o[1], dtype, o[0], reduced(LARGEST, axes, dtype, o[0]));
           QUOTIENT.run(o[1], dtype, o[1], reduced(SUM, axes, dtype, o[1]));
@@ -72,6 +98,7 @@ final class Softmax {
     DType dtype = out.dtype();
     run(
         axes(args, x.layout()),
+        LOG_ROWS,
         (axes, o) -> {
           SHIFT.run(o[1], dtype, o[0], reduced(LARGEST, axes, dtype, o[0]));
           Strided sum = reduced(SUM_EXP, axes, dtype, o[1]);
@@ -91,6 +118,7 @@ final class Softmax {
             args,
             out,
             g,
+            GRADIENT_ROWS,
             (axes, o) -> {
               Strided mean = reduced(SUM_PRODUCT, axes, dtype, o[0], o[1]);
               GRADIENT.run(o[2], dtype, o[0], o[1], mean);
@@ -106,6 +134,7 @@ final class Softmax {
             args,
             out,
             g,
+            LOG_GRADIENT_ROWS,
             (axes, o) -> LOG_GRADIENT.run(o[2], dtype, o[0], o[1], reduced(SUM, axes, dtype, o[1])))
         : Arithmetic.SUB.of(g, Arithmetic.MUL.of(Functions.EXP.of(out), sum(g, args)));
   }
@@ -127,53 +156,42 @@ final class Softmax {
     return !GradMode.isEnabled() && out.level() == 0 && g.level() == 0;
   }
 
-  private static Tensor fused(Args args, Tensor out, Tensor g, Passes passes) {
+  private static Tensor fused(Args args, Tensor out, Tensor g, RowProgram rows, Passes passes) {
     Strided dx = Strided.empty(out.dtype(), out.shape());
-    run(axes(args, out.layout()), passes, out.strided(), g.strided(), dx);
+    run(axes(args, out.layout()), rows, passes, out.strided(), g.strided(), dx);
     return new Tensor(dx);
   }
 
-  private static void run(int[] axes, Passes passes, Strided... operands) {
+  private static void run(int[] axes, RowProgram program, Passes passes, Strided... operands) {
     Layout layout = operands[0].layout();
     if (layout.size() == 0) {
       return;
     }
     int kept = layout.ndim() - axes.length;
+    if (!isLast(axes, kept) || !areRows(operands)) {
+      passes.run(axes, operands);
+      return;
+    }
     int groups = 1;
     for (int i = 0; i < kept; i++) {
       groups *= layout.dim(i);
     }
     int length = layout.intSize() / groups;
-    if (groups == 1 || !isLast(axes, kept) || !allContiguous(operands)) {
-      passes.run(axes, operands);
-      return;
-    }
     Strided[] rows = new Strided[operands.length];
     for (int k = 0; k < rows.length; k++) {
-      rows[k] =
-          operands[k].with(
-              Layout.of(
-                  new int[] {groups, length},
-                  new int[] {length, 1},
-                  operands[k].layout().offset()));
+      rows[k] = operands[k].with(operands[k].layout().reshape(groups, length).orElseThrow());
     }
-    int[] last = {1};
-    Blocks.run(
-        groups,
-        length,
-        (_, from, count) -> {
-          Strided[] block = new Strided[rows.length];
-          Arrays.setAll(block, k -> Blocks.of(rows[k], from, count));
-          passes.run(last, block);
-        });
+    program.run(groups, length, rows);
   }
 
   private static boolean isLast(int[] axes, int kept) {
     return IntStream.of(axes).allMatch(axis -> axis >= kept);
   }
 
-  private static boolean allContiguous(Strided[] operands) {
-    return Arrays.stream(operands).allMatch(x -> x.layout().isContiguous());
+  /** Whether all are row-major, and of one dtype. */
+  private static boolean areRows(Strided[] operands) {
+    DType dtype = operands[0].dtype();
+    return Arrays.stream(operands).allMatch(x -> x.dtype() == dtype && x.layout().isContiguous());
   }
 
   private static Tensor sum(Tensor g, Args args) {
