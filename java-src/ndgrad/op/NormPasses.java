@@ -154,10 +154,10 @@ final class NormPasses {
    */
   static Noted forward(boolean centred, int dims, double eps, Strided... ins) {
     DType dtype = ins[0].dtype();
-    Strided out = Strided.zeros(dtype, ins[0].layout().shape());
+    Strided out = Strided.empty(dtype, ins[0].layout().shape());
     Shape shape = Shape.of(out.layout(), dims);
-    Strided scales = Strided.zeros(dtype, shape.rows, 1);
-    Strided means = centred ? Strided.zeros(dtype, shape.rows, 1) : number(0, dtype);
+    Strided scales = Strided.empty(dtype, shape.rows, 1);
+    Strided means = centred ? Strided.empty(dtype, shape.rows, 1) : number(0, dtype);
     if (out.layout().size() > 0) {
       (centred ? LAYER : RMS)
           .run(
@@ -191,7 +191,7 @@ final class NormPasses {
     Shape shape = Shape.of(cotangent.layout(), dims);
     int shares = RowProgram.shares(shape.rows, shape.length);
     Strided none = number(0, dtype);
-    Strided dx = needed[0] ? Strided.zeros(dtype, cotangent.shape()) : none;
+    Strided dx = needed[0] ? Strided.empty(dtype, cotangent.shape()) : none;
     Strided dws = needed[1] ? Strided.zeros(dtype, shares, shape.length) : none;
     Strided dbs = needed[2] ? Strided.zeros(dtype, shares, shape.length) : none;
     if (cotangent.size() > 0) {
@@ -218,7 +218,7 @@ final class NormPasses {
 
   /** The sum of the shares. */
   private static Tensor total(Strided shares, Node node, int input) {
-    Strided out = Strided.zeros(shares.dtype(), node.layout(input).shape());
+    Strided out = Strided.empty(shares.dtype(), node.layout(input).shape());
     Strided row = out.with(Layout.of(shares.layout().dim(1)));
     TOTAL.run(row, shares.dtype(), ROWS, shares);
     return new Tensor(out);
