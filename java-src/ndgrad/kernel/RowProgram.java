@@ -39,10 +39,18 @@ public final class RowProgram {
   /** One pass over some rows. */
   public sealed interface Pass {
 
-    /** The operand that is written. */
+    /**
+     * Where the results go.
+     *
+     * @return the operand that is written
+     */
     int to();
 
-    /** What is computed; the inputs are operands. */
+    /**
+     * What is computed.
+     *
+     * @return an expression whose inputs are operands
+     */
     Expr of();
   }
 
