@@ -20,7 +20,8 @@ import ndgrad.ArgumentException;
  *
  * <p>The names are {@code mkl}, {@code openblas} and {@code java}, and those that {@link #register}
  * added. Copies of native libraries are kept in the folder that the property {@code ndgrad.cache}
- * names, by default {@code ndgrad} in the user's cache folder.
+ * names, by default {@code ndgrad} in the user's cache folder; where JavaCPP is on the class path, in
+ * its cache, so that both load one copy.
  */
 public final class Engines {
   private static final List<String> PREFERRED = List.of("mkl", "openblas", "java");

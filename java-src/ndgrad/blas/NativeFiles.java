@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -28,20 +29,34 @@ import java.util.zip.CheckedInputStream;
 final class NativeFiles {
   private static final ReentrantLock IN_PROCESS = new ReentrantLock();
 
-  /** One file to copy, with the size and checksum that it must have. */
-  private record Entry(String name, long size, long crc, URL url) {}
+  /** One file to copy, with the size, checksum and time that it must have. */
+  private record Entry(String name, long size, long crc, long time, URL url) {}
+
+  /**
+   * Where copies are.
+   *
+   * @param dir the folder
+   * @param lock the file that processes lock while they write there
+   * @param dated whether a copy counts only with the time of the jar's entry: by it JavaCPP knows
+   *     the copies it may use
+   */
+  private record Place(Path dir, Path lock, boolean dated) {
+    static Place own(Path dir) {
+      return new Place(dir, dir.resolve(".lock"), false);
+    }
+  }
 
   private final String id;
   private final Optional<Path> inPlace;
   private final List<Entry> entries;
-  private final Optional<Path> foreignCache;
+  private final Optional<Place> javaCpp;
 
   private NativeFiles(
-      String id, Optional<Path> inPlace, List<Entry> entries, Optional<Path> foreignCache) {
+      String id, Optional<Path> inPlace, List<Entry> entries, Optional<Place> javaCpp) {
     this.id = id;
     this.inPlace = inPlace;
     this.entries = entries;
-    this.foreignCache = foreignCache;
+    this.javaCpp = javaCpp;
   }
 
   /** The files of a library, when the class path has them. */
@@ -57,7 +72,8 @@ final class NativeFiles {
             new NativeFiles(kind.id(), Optional.of(dir), List.of(), Optional.empty()));
       }
       if (url.openConnection() instanceof JarURLConnection jar) {
-        return Optional.of(inJar(kind, jar));
+        boolean shared = loader.getResource("org/bytedeco/javacpp/Loader.class") != null;
+        return Optional.of(inJar(kind, jar, shared));
       }
       throw new UnavailableException("can't read native libraries from " + url);
     } catch (IOException | java.net.URISyntaxException e) {
@@ -65,7 +81,8 @@ final class NativeFiles {
     }
   }
 
-  private static NativeFiles inJar(Library.Kind kind, JarURLConnection jar) throws IOException {
+  private static NativeFiles inJar(Library.Kind kind, JarURLConnection jar, boolean shared)
+      throws IOException {
     String folder = kind.folder() + "/";
     URL base = jar.getJarFileURL();
     List<Entry> entries =
@@ -78,6 +95,7 @@ final class NativeFiles {
                         e.getName().substring(folder.length()),
                         e.getSize(),
                         e.getCrc(),
+                        e.getTime(),
                         entryUrl(base, e.getName())))
             .sorted(Comparator.comparing(Entry::name))
             .toList();
@@ -87,11 +105,12 @@ final class NativeFiles {
             System.getProperty(
                 "org.bytedeco.javacpp.cachedir",
                 System.getProperty("user.home") + "/.javacpp/cache"));
+    Path dir = theirs.resolve(jarName).resolve(kind.folder());
     return new NativeFiles(
         kind.id(),
         Optional.empty(),
         entries,
-        Optional.of(theirs.resolve(jarName).resolve(kind.folder())));
+        Optional.of(new Place(dir, theirs.resolve(".lock"), shared)));
   }
 
   private static URL entryUrl(URL jar, String name) {
@@ -103,16 +122,24 @@ final class NativeFiles {
   }
 
   /**
-   * Makes the files ready and loads them. When loading fails, the copies are compared with their
-   * checksums and, if one was damaged, replaced and loaded again.
+   * Makes the files ready and loads them. Where JavaCPP is on the class path they go into its cache,
+   * so that it finds them there and no second copy is loaded; otherwise its copies are used if they
+   * are all there. When loading fails, the copies are compared with their checksums and, if one was
+   * damaged, replaced and loaded again.
    *
    * @param cache the folder that holds the copies of all libraries
    * @param load loads from a folder; throws IllegalArgumentException when the system refuses
    */
   <T> T load(Path cache, Function<Path, T> load) {
-    Path dir = inPlace.or(() -> foreignCache.filter(this::complete)).orElse(null);
-    if (dir != null) {
-      return attempt(dir, load);
+    if (inPlace.isPresent()) {
+      return attempt(inPlace.get(), load);
+    }
+    if (javaCpp.isPresent() && (javaCpp.get().dated || complete(javaCpp.get()))) {
+      try {
+        return load.apply(copyTo(javaCpp.get(), false));
+      } catch (UnavailableException | IllegalArgumentException e) {
+        // Their folder can't be written, or holds something damaged: ours will do.
+      }
     }
     Path own = copyTo(cache, false);
     try {
@@ -130,8 +157,13 @@ final class NativeFiles {
     }
   }
 
-  private boolean complete(Path dir) {
-    return entries.stream().allMatch(e -> hasSize(dir.resolve(e.name), e.size));
+  private boolean complete(Place place) {
+    return entries.stream().allMatch(e -> isThere(e, place));
+  }
+
+  private static boolean isThere(Entry e, Place place) {
+    Path file = place.dir.resolve(e.name);
+    return hasSize(file, e.size) && (!place.dated || file.toFile().lastModified() == e.time);
   }
 
   /**
@@ -139,21 +171,23 @@ final class NativeFiles {
    * checksum.
    */
   Path copyTo(Path cache, boolean verify) {
-    Path dir = cache.resolve(id + "-" + digest());
-    if (!verify && complete(dir)) {
+    return copyTo(Place.own(cache.resolve(id + "-" + digest())), verify);
+  }
+
+  private Path copyTo(Place place, boolean verify) {
+    Path dir = place.dir;
+    if (!verify && complete(place)) {
       return dir;
     }
     IN_PROCESS.lock();
     try {
       Files.createDirectories(dir);
       try (FileChannel channel =
-              FileChannel.open(
-                  dir.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+          FileChannel.open(place.lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
         lock(channel);
         for (Entry e : entries) {
-          Path file = dir.resolve(e.name);
-          if (!hasSize(file, e.size) || verify && crc(file) != e.crc) {
-            copy(e, file);
+          if (!isThere(e, place) || verify && crc(dir.resolve(e.name)) != e.crc) {
+            copy(e, dir.resolve(e.name));
           }
         }
       }
@@ -191,6 +225,7 @@ final class NativeFiles {
       try (FileChannel written = FileChannel.open(temp, StandardOpenOption.WRITE)) {
         written.force(true);
       }
+      Files.setLastModifiedTime(temp, FileTime.fromMillis(e.time));
       move(temp, file, e.size);
     } finally {
       Files.deleteIfExists(temp);

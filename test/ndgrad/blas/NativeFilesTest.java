@@ -2,6 +2,7 @@ package ndgrad.blas;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -21,10 +22,12 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 import java.util.jar.JarOutputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.ThrowingConsumer;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The copies of native libraries, with a jar whose libraries are random bytes. */
@@ -208,22 +211,13 @@ class NativeFilesTest {
     }
   }
 
-  @Test
-  void copiesThatJavaCppMadeAreShared() throws IOException {
+  /** Runs {@code body} with JavaCPP's cache in {@code theirs}; it gets the folder for our jar. */
+  private static void withJavaCppCache(Path theirs, ThrowingConsumer<Path> body) throws Throwable {
     String property = "org.bytedeco.javacpp.cachedir";
     String before = System.getProperty(property);
-    Path theirs = temp.resolve("javacpp");
     System.setProperty(property, theirs.toString());
     try {
-      Path folder =
-          Files.createDirectories(theirs.resolve("natives.jar").resolve(KIND.folder()));
-      Files.write(folder.resolve(KIND.file()), wanted.get(KIND.file()));
-      Path own = files().load(cache, d -> d);
-      assertTrue(own.startsWith(cache), "theirs is not complete: " + own);
-      for (var e : wanted.entrySet()) {
-        Files.write(folder.resolve(e.getKey()), e.getValue());
-      }
-      assertEquals(folder, files().load(cache, d -> d));
+      body.accept(theirs.resolve("natives.jar").resolve(KIND.folder()));
     } finally {
       if (before == null) {
         System.clearProperty(property);
@@ -231,6 +225,67 @@ class NativeFilesTest {
         System.setProperty(property, before);
       }
     }
+  }
+
+  @Test
+  void copiesThatJavaCppMadeAreShared() throws Throwable {
+    withJavaCppCache(temp.resolve("javacpp"), folder -> {
+      Files.createDirectories(folder);
+      Files.write(folder.resolve(KIND.file()), wanted.get(KIND.file()));
+      Path own = files().load(cache, d -> d);
+      assertTrue(own.startsWith(cache), "theirs is not complete: " + own);
+      for (var e : wanted.entrySet()) {
+        Files.write(folder.resolve(e.getKey()), e.getValue());
+      }
+      assertEquals(folder, files().load(cache, d -> d));
+    });
+  }
+
+  /** The libraries' jar and what stands for JavaCPP's. */
+  private URLClassLoader besideJavaCpp() throws IOException {
+    Path loaderClass = temp.resolve("classes/org/bytedeco/javacpp/Loader.class");
+    Files.createDirectories(loaderClass.getParent());
+    Files.write(loaderClass, new byte[0]);
+    return new URLClassLoader(
+        new URL[] {jar.toUri().toURL(), temp.resolve("classes").toUri().toURL()}, null);
+  }
+
+  @Test
+  void besideJavaCppTheCopiesAreMadeWhereItLooks() throws Throwable {
+    Path theirs = temp.resolve("javacpp");
+    withJavaCppCache(theirs, folder -> {
+      try (var both = besideJavaCpp(); var zip = new JarFile(jar.toFile())) {
+        assertEquals(folder, NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
+        assertTrue(Files.notExists(cache));
+        assertTrue(Files.exists(theirs.resolve(".lock")), "the lock is theirs");
+        for (var e : wanted.entrySet()) {
+          Path file = folder.resolve(e.getKey());
+          assertArrayEquals(e.getValue(), Files.readAllBytes(file));
+          assertEquals(
+              zip.getEntry(KIND.folder() + "/" + e.getKey()).getTime(),
+              file.toFile().lastModified(),
+              "JavaCPP replaces a file of another time");
+        }
+        Path file = folder.resolve(KIND.file());
+        Object before = Files.readAttributes(file, "*").get("fileKey");
+        NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
+        assertEquals(before, Files.readAttributes(file, "*").get("fileKey"));
+        assertTrue(file.toFile().setLastModified(0));
+        NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
+        assertNotEquals(0, file.toFile().lastModified());
+      }
+    });
+  }
+
+  @Test
+  void whereJavaCppsCacheCannotBeWrittenOursServes() throws Throwable {
+    Path theirs = temp.resolve("javacpp");
+    Files.writeString(theirs, "a file where the folder should be");
+    withJavaCppCache(theirs, folder -> {
+      try (var both = besideJavaCpp()) {
+        assertComplete(NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
+      }
+    });
   }
 
   @Test
