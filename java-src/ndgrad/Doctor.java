@@ -55,6 +55,7 @@ public final class Doctor {
    * @param vectorApi whether the module of the Vector API is there
    * @param nativeAccess whether native libraries may be called without a warning
    * @param threads how many threads large ops share
+   * @param memory what is kept to be used again
    * @param engines the BLAS engines in the order in which they are preferred
    * @param advice what would be better, with the flag or setting to change it; empty when all is
    *     well
@@ -68,6 +69,7 @@ public final class Doctor {
       boolean vectorApi,
       boolean nativeAccess,
       int threads,
+      Memory.Kept memory,
       List<Engine> engines,
       List<String> advice) {
 
@@ -87,8 +89,19 @@ public final class Doctor {
       out.put("vector-api", vectorApi);
       out.put("native-access", nativeAccess);
       out.put("threads", threads);
+      out.put("memory", asMap(memory));
       out.put("engines", engines.stream().map(Report::asMap).toList());
       out.put("advice", advice);
+      return Collections.unmodifiableMap(out);
+    }
+
+    private static Map<String, Object> asMap(Memory.Kept k) {
+      Map<String, Object> out = new LinkedHashMap<>();
+      out.put("held", k.held());
+      out.put("limit", k.limit());
+      out.put("arrays", k.arrays());
+      out.put("hits", k.hits());
+      out.put("misses", k.misses());
       return Collections.unmodifiableMap(out);
     }
 
@@ -115,6 +128,16 @@ public final class Doctor {
           "system",
           os + ", " + processors + " processors, heap up to " + (maxHeap >> 20) + " MiB");
       line(out, "threads", threads + " for large ops");
+      line(
+          out,
+          "memory kept",
+          (memory.held() >> 20)
+              + " of at most "
+              + (memory.limit() >> 20)
+              + " MiB, used again "
+              + memory.hits()
+              + " times, missed "
+              + memory.misses());
       line(out, "Vector API", vectorApi ? "module present" : "off");
       line(out, "native calls", nativeAccess ? "enabled" : "warned about by the JVM");
       for (Engine e : engines) {
@@ -173,6 +196,7 @@ public final class Doctor {
         vector,
         nativeAccess,
         Threads.numThreads(),
+        Memory.kept(),
         engines,
         advice(vector, nativeAccess, engines));
   }

@@ -16,7 +16,7 @@
   memory       with-scope keep!
   functional   grad value-and-grad vjp jvp linearize hvp jacobian hessian, vmap, checkpoint, fuse fuse-report,
                custom-vjp custom-jvp stop-gradient
-  the library  doctor set-num-threads! num-threads error-data
+  the library  doctor set-num-threads! num-threads set-memory-limit! error-data
 
   (require '[ndgrad.core :as nd])
   (def x (nd/array [1.0 2.0 3.0] {:requires-grad true}))
@@ -31,7 +31,7 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice NdException Ops Scope
+   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Scope
            Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
    (ndgrad.op.spec Coerce)))
@@ -497,6 +497,16 @@
   []
   (Threads/numThreads))
 
+(defn set-memory-limit!
+  "Sets how many bytes of arrays ndgrad keeps to use again; what is more is let go at once, 0 switches it off. At first a
+  quarter of the largest heap, or the system property ndgrad.pool.bytes. Returns nil.
+
+  Example: (nd/set-memory-limit! 100000000)"
+  [bytes]
+  (when-not (int? bytes)
+    (call/fail "set-memory-limit!" "a whole number of bytes" bytes))
+  (call/naming "set-memory-limit!" (Memory/setLimit (long bytes))))
+
 (defn- keywords
   "Java maps and lists as Clojure's, with keywords for names."
   [x]
@@ -506,8 +516,8 @@
     :else x))
 
 (defn doctor
-  "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, and why
-  anything is off; `:report` is the same as text for people: (println (:report (nd/doctor))).
+  "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, the
+  memory that is kept to be used again, and why anything is off; `:report` is the same as text for people: (println (:report (nd/doctor))).
 
   Example: (:threads (nd/doctor))"
   []

@@ -28,6 +28,9 @@ class DoctorTest {
   void isDataToo() {
     Map<String, Object> m = Doctor.report().asMap();
     assertEquals(Threads.numThreads(), m.get("threads"));
+    assertEquals(
+        java.util.Set.of("held", "limit", "arrays", "hits", "misses"),
+        ((Map<?, ?>) m.get("memory")).keySet());
     assertTrue(
         m.get("engines") instanceof List<?> l
             && l.getFirst() instanceof Map<?, ?> e
@@ -49,6 +52,7 @@ class DoctorTest {
             false,
             true,
             2,
+            new Memory.Kept(3L << 20, 256L << 20, 2, 10, 4),
             List.of(off, on),
             List.of("do so"));
     assertEquals(
@@ -57,6 +61,7 @@ class DoctorTest {
         JDK             25
         system          Linux, 2 processors, heap up to 1024 MiB
         threads         2 for large ops
+        memory kept     3 of at most 256 MiB, used again 10 times, missed 4
         Vector API      off
         native calls    enabled
         BLAS mkl        off: no jar on the class path
