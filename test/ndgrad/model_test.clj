@@ -4,8 +4,13 @@
 
   A longer run, of a million programs, with a seed of its own:
 
-    bin/clj -M:repl -m ndgrad.model-test 1000000 [seed]"
+    bin/clj -M:repl -m ndgrad.model-test 1000000 [seed]
+
+  With every line in a scope, and garbage in all memory that is used again:
+
+    bin/clj -J-Dndgrad.pool.poison=true -M:repl -m ndgrad.model-test 1000000 scopes [seed]"
   (:require
+   [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [clojure.test.check :as tc]
@@ -41,11 +46,16 @@
     (vector? form) (mapv #(evaluate arrays %) form)
     :else form))
 
+(def ^:private ^:dynamic *scopes*
+  "Whether every line is run in a scope of its own."
+  false)
+
 (defn- real-step
   "[result nil], or [nil error] with the error as [class op]."
   [arrays grad? form]
   (try
-    [(if grad? (evaluate arrays form) (nd/no-grad (evaluate arrays form))) nil]
+    (let [run #(if grad? (evaluate arrays form) (nd/no-grad (evaluate arrays form)))]
+      [(if *scopes* (nd/with-scope (run)) (run)) nil])
     (catch NdException e
       [nil [(.getSimpleName (class e)) (:op (nd/error-data e))]])
     (catch Exception e
@@ -345,6 +355,22 @@
     (println (report result))
     (is (:pass? result) (report result))))
 
+(deftest random-programs-in-scopes-agree-with-the-model
+  (binding [*scopes* true]
+    (let [result (tc/quick-check 1000 agreement)]
+      (is (:pass? result) (report result)))))
+
+(deftest recycled-garbage-changes-nothing
+  (testing "every line in a scope, arrays of every size recycled, NaN in all that is handed out again"
+    (let [java (str (io/file (System/getProperty "java.home") "bin" "java"))
+          command [java "-Dndgrad.pool.poison=true" "-cp" (System/getProperty "java.class.path")
+                   "clojure.main" "-m" "ndgrad.model-test" "500" "scopes"]
+          builder (doto (ProcessBuilder. ^java.util.List command) (.redirectErrorStream true))
+          child (.start builder)
+          output (slurp (.getInputStream child))]
+      (is (zero? (.waitFor child)) output)
+      (is (re-find #"500 programs, .* agree" output) output))))
+
 (defn- outcomes
   "How often the lines of a program ended how, as {[kind error-class-or-nil] count}."
   [lines]
@@ -449,9 +475,11 @@
 ;; ---------------------------------------------------------------------------------------------
 
 (defn -main
-  ([n] (-main n nil))
-  ([n seed]
-   (let [result (apply tc/quick-check (parse-long n) agreement (when seed [:seed (parse-long seed)]))]
-     (println (report result))
-     (shutdown-agents)
-     (System/exit (if (:pass? result) 0 1)))))
+  "Runs `n` programs; `more` is \"scopes\" to run every line in a scope, and a seed."
+  [n & more]
+  (binding [*scopes* (= "scopes" (first more))]
+    (let [seed (some parse-long more)
+          result (apply tc/quick-check (parse-long n) agreement (when seed [:seed seed]))]
+      (println (report result))
+      (shutdown-agents)
+      (System/exit (if (:pass? result) 0 1)))))

@@ -1,17 +1,20 @@
 (ns ndgrad.scope-test
   (:require
    [clojure.test :refer [deftest is testing]]
-   [ndgrad.core :as nd])
+   [ndgrad.core :as nd]
+   [ndgrad.optim :as optim]
+   [ndgrad.random :as r])
   (:import
-   (ndgrad Array Scope ScopeException)
-   (ndgrad.kernel Pool Pool$Stats)))
+   (com.sun.management ThreadMXBean)
+   (java.lang.management ManagementFactory)
+   (ndgrad Memory Scope ScopeException)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private big [40 50])
 
 (defn- usable? [x] (try (nd/item (nd/sum x)) true (catch ScopeException _ false)))
-(defn- hits [] (.hits ^Pool$Stats (.stats (Pool/shared))))
+(defn- hits [] (.hits (Memory/kept)))
 
 (defrecord Pair [left right])
 
@@ -124,10 +127,76 @@
       (.close inner)
       (is (usable? (nd/ones big))))))
 
-(deftest reuse
-  (testing "the memory is used again"
-    (let [f #(nd/with-scope (nd/item (nd/sum (nd/exp (nd/ones [37 61])))))]
-      (f)
+(defn- bytes-of
+  "Bytes that this thread allocates on the heap in one call of `f` at steady state: the least of some calls."
+  [f]
+  (let [^ThreadMXBean bean (ManagementFactory/getThreadMXBean)
+        once (fn [_]
+               (let [before (.getCurrentThreadAllocatedBytes bean)]
+                 (f)
+                 (- (.getCurrentThreadAllocatedBytes bean) before)))]
+    (dotimes [_ 20] (f))
+    (apply min (map once (range 20)))))
+
+(deftest ops-in-scopes-allocate-no-elements
+  (let [x (nd/ones [500 500] {:dtype :float32})
+        row (nd/ones [500] {:dtype :float32})
+        w (nd/requires-grad! (nd/ones [500 500] {:dtype :float32}) true)
+        elements (nd/nbytes x)]
+    (doseq [[op f] {:add #(nd/+ x x)
+                    :broadcast #(nd/+ x row row)
+                    :exp #(nd/exp x)
+                    :sum-of-squares #(nd/sum (nd/* x x))
+                    :softmax #(nd/softmax x {:axis -1})
+                    :transposed #(nd/copy (nd/T x))
+                    :matmul #(nd/matmul x x)
+                    :gelu #(nd/gelu x)
+                    :backward #(do (nd/zero-grad! w) (nd/backward! (nd/sum (nd/exp (nd/* w x)))))}
+            :let [inside (bytes-of #(nd/with-scope (f) nil))]]
+      (is (< inside (quot elements 5)) (str op ": " inside " of " elements " bytes an array")))
+    (testing "hits of the pool"
       (let [before (hits)]
-        (f)
-        (is (clojure.core/<= 2 (clojure.core/- (long (hits)) (long before))))))))
+        (dotimes [_ 10] (nd/with-scope (nd/exp (nd/+ x x)) nil))
+        (is (<= 20 (- (hits) before)))))))
+
+(deftest gradients-that-nobody-looked-at-are-recycled
+  (let [w (nd/requires-grad! (nd/ones [300 400]) true)
+        step #(do (nd/zero-grad! w) (nd/backward! (nd/sum w)))]
+    (is (< (bytes-of step) (quot (nd/nbytes w) 5)))
+    (testing "but not those somebody has"
+      (let [g (nd/grad-of w)]
+        (step)
+        (nd/backward! (nd/sum (nd/* 3 w)))
+        (is (nd/allclose 1.0 g))
+        (is (nd/allclose 4.0 (nd/grad-of w)))))))
+
+(deftest a-training-step-allocates-little
+  (let [leaf #(nd/requires-grad! % true)
+        ws (mapv #(leaf (nd/* 0.05 (r/randn % {:dtype :float32}))) [[784 256] [256 128] [128 10]])
+        bs (mapv #(leaf (nd/zeros [%] {:dtype :float32})) [256 128 10])
+        x (r/randn [64 784] {:dtype :float32})
+        y (r/randint 0 10 [64])
+        opt (optim/adam)
+        loss (fn [{:keys [ws bs]} x y]
+               (let [layer (fn [h w b] (nd/+ (nd/matmul h w) b))
+                     h (nd/relu (layer x (ws 0) (bs 0)))
+                     h (nd/relu (layer h (ws 1) (bs 1)))]
+                 (nd/cross-entropy (layer h (ws 2) (bs 2)) y)))
+        params (nd/stop-gradient {:ws ws :bs bs})
+        state (atom (optim/init opt params))
+        functional #(nd/with-scope
+                      (let [[value gradient] ((nd/value-and-grad loss) params x y)]
+                        (swap! state (fn [s] (optim/step! opt params gradient s)))
+                        (nd/item value)))
+        imperative #(nd/with-scope
+                      (let [value (loss {:ws ws :bs bs} x y)]
+                        (nd/backward! value)
+                        (nd/no-grad (doseq [p (concat ws bs)]
+                                      (nd/sub! p (nd/* 1e-3 (nd/grad-of p)))
+                                      (nd/zero-grad! p)))
+                        (nd/item value)))]
+    (doseq [[style step] {"functional" functional, "imperative" imperative}
+            :let [first-loss (step)
+                  bytes (bytes-of step)]]
+      (is (< bytes 300000) (str style ": " bytes " bytes a step"))
+      (is (< (step) first-loss) style))))
