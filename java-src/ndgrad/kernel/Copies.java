@@ -1,10 +1,16 @@
 package ndgrad.kernel;
 
+import ndgrad.DType;
 import ndgrad.ShapeException;
 
 /** Copies between arrays of any layouts and dtypes. */
 public final class Copies {
   private static final Program IDENTITY = Program.of(Expr.in(0));
+
+  /** Elements worth handing to another thread: some 6 µs. */
+  private static final int GRAIN = 32_768;
+
+  private static final Kernel[] MOVES = moves();
 
   private Copies() {}
 
@@ -21,19 +27,49 @@ public final class Copies {
   public static void copy(Strided from, Strided to) {
     Layout source = from.layout();
     Layout target = to.layout();
-    if (from.dtype() == to.dtype()
-        && source.size() == target.size()
-        && source.isContiguous()
-        && target.isContiguous()
-        && source.sameShape(target)) {
-      // The offset of an empty view may lie outside its storage.
-      if (target.size() > 0) {
-        System.arraycopy(
-            from.array(), source.offset(), to.array(), target.offset(), (int) target.size());
-      }
+    if (from.dtype() != to.dtype()) {
+      IDENTITY.run(to, from.dtype(), from);
       return;
     }
-    IDENTITY.run(to, from.dtype(), from);
+    boolean shared = from.array() == to.array() && source.mayOverlap(target);
+    Layout wide = source.broadcastTo(target.shape());
+    // The offset of an empty view may lie outside its storage.
+    if (target.size() == 0) {
+      return;
+    }
+    if (wide.isContiguous() && target.isContiguous()) {
+      bulk(from.array(), wide.offset(), to.array(), target.offset(), target.intSize(), shared);
+    } else {
+      Strided read = shared && !source.equals(target) ? copyOf(from) : from;
+      Nest.of(new Strided[] {to}, new Strided[] {read})
+          .run(MOVES[to.dtype().ordinal()], new Object[] {to.array(), read.array()}, GRAIN);
+    }
+  }
+
+  /** Copies one run of elements; two runs of one array that overlap must not be cut. */
+  private static void bulk(Object from, int p, Object to, int q, int n, boolean shared) {
+    Threads.parallelFor(
+        n,
+        shared ? n : 4 * GRAIN,
+        (begin, end) -> System.arraycopy(from, p + begin, to, q + begin, end - begin));
+  }
+
+  private static Kernel[] moves() {
+    DType[] dtypes = DType.values();
+    Kernel[] moves = new Kernel[dtypes.length];
+    for (DType dtype : dtypes) {
+      Rows rows = Rows.of(dtype);
+      moves[dtype.ordinal()] =
+          (data, at, outer, inner) ->
+              rows.block(
+                  data[1],
+                  new Rows.Block(at[1], at[5], at[3]),
+                  data[0],
+                  new Rows.Block(at[0], at[4], at[2]),
+                  outer,
+                  inner);
+    }
+    return moves;
   }
 
   /**

@@ -23,22 +23,61 @@ final class DoubleRows extends Rows {
 
   @Override
   void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
-    if (ps == 1 && qs == 1 && n > 16) {
-      System.arraycopy(from, p, to, q, n);
-      return;
-    }
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     if (ps == 1 && qs == 1) {
+      if (n > 16) {
+        System.arraycopy(x, p, y, q, n);
+        return;
+      }
       for (int i = 0; i < n; i++) {
         y[q + i] = x[p + i];
       }
     } else if (ps == 0 && qs == 1) {
       Arrays.fill(y, q, q + n, x[p]);
-    } else {
+    } else if (ps == -1 && qs == 1) {
       for (int i = 0; i < n; i++) {
-        y[q + i * qs] = x[p + i * ps];
+        y[q + i] = x[p - i];
       }
+    } else {
+      int a = p;
+      int b = q;
+      for (int i = 0; i < n; i++) {
+        y[b] = x[a];
+        a += ps;
+        b += qs;
+      }
+    }
+  }
+
+  @Override
+  void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+    double[] x = (double[]) from;
+    double[] y = (double[]) to;
+    int j = 0;
+    for (; j <= n - LANES; j += LANES) {
+      int a = p + j * ps;
+      int b = a + ps;
+      int c = b + ps;
+      int d = c + ps;
+      int e = d + ps;
+      int f = e + ps;
+      int g = f + ps;
+      int h = g + ps;
+      int k = q + j;
+      for (int i = 0; i < rows; i++, k += qs) {
+        y[k] = x[a + i];
+        y[k + 1] = x[b + i];
+        y[k + 2] = x[c + i];
+        y[k + 3] = x[d + i];
+        y[k + 4] = x[e + i];
+        y[k + 5] = x[f + i];
+        y[k + 6] = x[g + i];
+        y[k + 7] = x[h + i];
+      }
+    }
+    for (; j < n; j++) {
+      copy(from, p + j * ps, 1, to, q + j, qs, rows);
     }
   }
 

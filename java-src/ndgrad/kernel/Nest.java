@@ -1,29 +1,43 @@
 package ndgrad.kernel;
 
 import java.util.Arrays;
+import ndgrad.DType;
 import ndgrad.ShapeException;
 
 /**
  * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow
  * it and put in an order that suits the memory. The two innermost run inside the kernel, the others
  * here.
+ *
+ * <p>Where an operand's neighbours are not next to each other the nest is walked in tiles. The
+ * operand's part of a tile is brought into a small buffer first, in order, so that the kernel finds
+ * all operands contiguous: the kernel is the fast one, and the rearrangement is done by loops made
+ * for it.
  */
 final class Nest {
-  /** Side of the square tiles in which operands of different orientation are walked. */
-  private static final int TILE = 32;
+  /** Inner length of the tiles in which operands of different orientation are walked. */
+  private static final int TILE = 64;
 
-  /** A stride up to which neighbours share a cache line. */
-  private static final int NEAR = 8;
+  /** Bytes of one operand's part of a tile: a few of them fit into the first-level cache. */
+  private static final int TILE_BYTES = 1 << 14;
 
+  /** Elements below which arranging them would take longer than walking them as they lie. */
+  private static final int SMALL = 2048;
+
+  private final int outs;
   private final int operands;
+  private final DType[] dtypes;
   private final int[] first;
   private final int[] dims;
   private final int[][] strides;
   private int ndim;
   private boolean tiled;
+  private boolean[] arranged = {};
 
-  private Nest(int operands, int ndim) {
-    this.operands = operands;
+  private Nest(Strided[] outs, Strided[] ins, int ndim) {
+    this.outs = outs.length;
+    this.operands = outs.length + ins.length;
+    this.dtypes = new DType[operands];
     this.first = new int[operands];
     this.dims = new int[Math.max(ndim, 1)];
     this.strides = new int[Math.max(ndim, 1)][];
@@ -39,9 +53,11 @@ final class Nest {
    */
   static Nest of(Strided[] outs, Strided[] ins) {
     Layout shape = outs[0].layout();
-    Nest nest = new Nest(outs.length + ins.length, shape.ndim());
+    Nest nest = new Nest(outs, ins, shape.ndim());
     for (int k = 0; k < nest.operands; k++) {
-      nest.first[k] = (k < outs.length ? outs[k] : ins[k - outs.length]).layout().offset();
+      Strided operand = k < outs.length ? outs[k] : ins[k - outs.length];
+      nest.first[k] = operand.layout().offset();
+      nest.dtypes[k] = operand.dtype();
     }
     for (int axis = 0; axis < shape.ndim(); axis++) {
       if (shape.dim(axis) > 1) {
@@ -56,7 +72,7 @@ final class Nest {
       Arrays.fill(nest.strides[0], 1);
       nest.ndim = 1;
     }
-    nest.tile(outs.length);
+    nest.tile();
     return nest;
   }
 
@@ -127,26 +143,24 @@ final class Nest {
   }
 
   /**
-   * Where some input has its neighbours along another dimension than the output, that dimension
-   * becomes the outer loop of the kernel, and the two are walked in tiles.
+   * Where some input has closer neighbours along another dimension than along the inner one, that
+   * dimension becomes the outer loop of the kernel, and the two are walked in tiles.
    */
-  private void tile(int outs) {
+  private void tile() {
     int inner = ndim - 1;
-    for (int k = outs; k < operands && !tiled; k++) {
-      if (Math.abs(strides[inner][k]) <= NEAR || dims[inner] < 2 * TILE) {
-        continue;
-      }
+    for (int k = outs; k < operands && inner > 0; k++) {
       int near = 0;
       for (int i = 1; i < inner; i++) {
         if (distance(i, k) <= distance(near, k)) {
           near = i;
         }
       }
-      if (inner > 0 && distance(near, k) <= NEAR && dims[near] >= 2 * TILE) {
+      if (distance(near, k) < Math.abs(strides[inner][k])) {
         for (int i = near; i < inner - 1; i++) {
           swap(i, i + 1);
         }
         tiled = true;
+        return;
       }
     }
   }
@@ -155,25 +169,48 @@ final class Nest {
     return strides[i][k] == 0 ? Integer.MAX_VALUE : Math.abs(strides[i][k]);
   }
 
-  /** Bit k is set when operand k has inner stride 1; -1 when some operand's is neither 1 nor 0. */
-  long units(int outs) {
-    if (tiled || operands > Kernel.MAX_UNIT_OPERANDS) {
+  /**
+   * Bit k is set when operand k has inner stride 1, or is given it by a buffer; -1 when some
+   * operand's is neither 1 nor 0.
+   */
+  long units() {
+    if (operands > Kernel.MAX_UNIT_OPERANDS) {
       return -1;
     }
     long units = 0;
+    boolean[] apart = new boolean[operands];
+    boolean all = true;
     int[] inner = strides[ndim - 1];
     for (int k = 0; k < operands; k++) {
-      if (inner[k] == 1) {
+      if (inner[k] != 0 || k < outs) {
         units |= 1L << k;
-      } else if (inner[k] != 0 || k < outs) {
-        return -1;
+        apart[k] = inner[k] != 1;
+        all &= !apart[k];
       }
     }
+    if (all) {
+      return units;
+    }
+    if (size() < SMALL) {
+      return -1;
+    }
+    arranged = apart;
     return units;
+  }
+
+  private long size() {
+    long size = 1;
+    for (int i = 0; i < ndim; i++) {
+      size *= dims[i];
+    }
+    return size;
   }
 
   /** Whether all operands of inner stride 1 are always at the same position. */
   boolean aligned(long units) {
+    if (arranged.length > 0) {
+      return false;
+    }
     for (int k = 1; k < operands; k++) {
       if ((units >>> k & 1) != 0) {
         boolean together = first[k] == first[0];
@@ -196,10 +233,9 @@ final class Nest {
    * @param grain number of elements that are worth a thread
    */
   void run(Kernel kernel, Object[] data, int grain) {
-    long size = 1;
+    long size = size();
     int axis = 0;
     for (int i = 0; i < ndim; i++) {
-      size *= dims[i];
       axis = dims[axis] >= 4 * Threads.numThreads() || dims[axis] >= dims[i] ? axis : i;
     }
     if (size < 2L * grain || Threads.numThreads() == 1) {
@@ -226,9 +262,10 @@ final class Nest {
     }
     int[] index = new int[ndim];
     int outer = inner > 0 ? n[inner - 1] : 1;
+    Kernel tile = arranged.length > 0 ? new Arranged(kernel, outer, n[inner]) : kernel;
     do {
-      if (tiled) {
-        tiles(kernel, data, at, outer, n[inner]);
+      if (tiled || arranged.length > 0) {
+        tiles(tile, data, at, outer, n[inner]);
       } else {
         kernel.run(data, at, outer, n[inner]);
       }
@@ -251,14 +288,75 @@ final class Nest {
   }
 
   private void tiles(Kernel kernel, Object[] data, int[] at, int outer, int inner) {
+    int columns = columns(outer, inner);
+    int rows = Math.min(outer, elements() / columns);
     int[] tile = at.clone();
-    for (int i = 0; i < outer; i += TILE) {
-      for (int j = 0; j < inner; j += TILE) {
+    for (int i = 0; i < outer; i += rows) {
+      for (int j = 0; j < inner; j += columns) {
         for (int k = 0; k < operands; k++) {
           tile[k] = at[k] + i * at[2 * operands + k] + j * at[operands + k];
         }
-        kernel.run(data, tile, Math.min(TILE, outer - i), Math.min(TILE, inner - j));
+        kernel.run(data, tile, Math.min(rows, outer - i), Math.min(columns, inner - j));
       }
+    }
+  }
+
+  /** The inner length of a tile: short where operands differ in orientation, otherwise long. */
+  private int columns(int outer, int inner) {
+    int most = elements();
+    int rows = tiled ? Math.min(outer, most / TILE) : 1;
+    return Math.min(inner, most / rows);
+  }
+
+  /** Elements of a tile. */
+  private int elements() {
+    int itemsize = 4;
+    for (DType dtype : dtypes) {
+      itemsize = Math.max(itemsize, dtype.itemsize());
+    }
+    return TILE_BYTES / itemsize;
+  }
+
+  /** A kernel behind the buffers of one thread. */
+  private final class Arranged implements Kernel {
+    private final Kernel kernel;
+    private final Object[] buffers = new Object[operands];
+
+    Arranged(Kernel kernel, int outer, int inner) {
+      this.kernel = kernel;
+      int columns = columns(outer, inner);
+      int length = Math.min(outer, elements() / columns) * columns;
+      for (int k = 0; k < operands; k++) {
+        buffers[k] = arranged[k] ? dtypes[k].newArray(length) : null;
+      }
+    }
+
+    @Override
+    public void run(Object[] data, int[] at, int outer, int inner) {
+      Object[] near = data.clone();
+      int[] there = at.clone();
+      for (int k = 0; k < operands; k++) {
+        if (arranged[k]) {
+          near[k] = buffers[k];
+          there[k] = 0;
+          there[operands + k] = 1;
+          there[2 * operands + k] = inner;
+          if (k >= outs) {
+            Rows.Block from = block(at, k);
+            Rows.of(dtypes[k]).block(data[k], from, near[k], block(there, k), outer, inner);
+          }
+        }
+      }
+      kernel.run(near, there, outer, inner);
+      for (int k = 0; k < outs; k++) {
+        if (arranged[k]) {
+          Rows.of(dtypes[k]).block(near[k], block(there, k), data[k], block(at, k), outer, inner);
+        }
+      }
+    }
+
+    private Rows.Block block(int[] at, int k) {
+      return new Rows.Block(at[k], at[2 * operands + k], at[operands + k]);
     }
   }
 }

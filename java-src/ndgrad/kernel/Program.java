@@ -82,7 +82,7 @@ public final class Program {
       return;
     }
     Nest nest = Nest.of(outs, sources);
-    units = nest.units(outs.length);
+    units = nest.units();
     Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
     nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
   }

@@ -13,6 +13,9 @@ abstract class Rows {
     new BooleanRows(), new IntRows(), new LongRows(), new FloatRows(), new DoubleRows()
   };
 
+  /** Columns that are transposed together. */
+  static final int LANES = 8;
+
   static Rows of(DType dtype) {
     return BY_DTYPE[dtype.ordinal()];
   }
@@ -22,6 +25,46 @@ abstract class Rows {
 
   /** Copies n elements. */
   abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
+
+  /**
+   * Where a block of rows begins, and the distances from one row to the next and from one element
+   * of a row to the next.
+   */
+  record Block(int at, int outer, int inner) {
+    Block transposed() {
+      return new Block(at, inner, outer);
+    }
+  }
+
+  /**
+   * Copies a block of rows, in the order that suits the two places; a block of a few thousand
+   * elements is best.
+   */
+  final void block(Object from, Block source, Object to, Block target, int rows, int n) {
+    if (source.outer == 1 && target.inner == 1 && rows >= LANES && n >= LANES) {
+      transpose(from, source.at, source.inner, to, target.at, target.outer, rows, n);
+    } else if (rows > n && (n < LANES || source.inner != 1 || target.inner != 1)) {
+      rows(from, source.transposed(), to, target.transposed(), n, rows);
+    } else {
+      rows(from, source, to, target, rows, n);
+    }
+  }
+
+  private void rows(Object from, Block source, Object to, Block target, int rows, int n) {
+    for (int i = 0; i < rows; i++) {
+      copy(
+          from,
+          source.at + i * source.outer,
+          source.inner,
+          to,
+          target.at + i * target.outer,
+          target.inner,
+          n);
+    }
+  }
+
+  /** Transposes a block: to[q + i*qs + j] = from[p + j*ps + i] for i &lt; rows, j &lt; n. */
+  abstract void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
 
   /** Adds n elements to others, one after the other. */
   abstract void add(Object from, int p, int ps, Object to, int q, int qs, int n);

@@ -100,6 +100,35 @@ class CopiesTest {
   }
 
   @Test
+  void largeCopiesOfAnyDtypeAndLayout() {
+    int before = Threads.numThreads();
+    try {
+      for (int seed = 0; seed < 100; seed++) {
+        Random r = new Random(seed);
+        Threads.setNumThreads(1 + r.nextInt(3));
+        DType dtype = DType.values()[r.nextInt(5)];
+        int[] shape = Samples.largeShape(r, 80_000);
+        Strided from = Samples.array(r, dtype, shape.clone());
+        Strided to = Samples.target(r, dtype, shape.clone());
+        Object[] old = boxed(to.with(Layout.of(DType.lengthOf(to.array()))));
+        Copies.copy(from, to);
+        assertArrayEquals(boxed(from), boxed(to));
+        boolean[] written = new boolean[old.length];
+        for (int i = 0; i < to.layout().size(); i++) {
+          written[to.layout().position(Samples.unravel(i, shape))] = true;
+        }
+        for (int at = 0; at < old.length; at++) {
+          if (!written[at]) {
+            assertEquals(old[at], Array.get(to.array(), at), "nothing else is written");
+          }
+        }
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
   void broadcastsTheSource() {
     Strided to = Strided.zeros(DType.FLOAT32, 2, 3);
     Copies.copy(wrap(new int[] {1, 2, 3}), to);

@@ -269,6 +269,30 @@ class ProgramTest {
   }
 
   @Test
+  void largeArraysOfAnyLayout() {
+    int before = Threads.numThreads();
+    try {
+      for (int seed = 0; seed < 40; seed++) {
+        Random r = new Random(seed);
+        Threads.setNumThreads(1 + r.nextInt(3));
+        int[] shape = Samples.largeShape(r, 40_000);
+        DType[] dtypes = DType.values();
+        Strided a = Samples.array(r, dtypes[1 + r.nextInt(4)], shape.clone());
+        Strided b = Samples.array(r, dtypes[1 + r.nextInt(4)], shape.clone());
+        Strided x = Samples.target(r, DType.FLOAT64, shape.clone());
+        Strided y = Samples.target(r, DType.FLOAT32, shape.clone());
+        check(
+            new Expr[] {Expr.in(0).minus(Expr.in(1)), Expr.in(0).times(Expr.in(2))},
+            new Strided[] {x, y},
+            new DType[] {DType.FLOAT64, DType.FLOAT64, DType.FLOAT64},
+            new Strided[] {a, b, x});
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
   void manyInputs() {
     for (int inputs : new int[] {7, 8, 9, 61, 62, 80}) {
       Random r = new Random(inputs);

@@ -49,6 +49,23 @@ final class Samples {
     }
   }
 
+  /** A shape of one to four dimensions, long and short ones, of about so many elements. */
+  static int[] largeShape(Random r, int size) {
+    int[] shape = new int[1 + r.nextInt(4)];
+    int rest = size / 2 + r.nextInt(size / 2);
+    for (int i = 0; i < shape.length - 1; i++) {
+      int most = (int) Math.pow(rest, 1.0 / (shape.length - i));
+      shape[i] = r.nextInt(3) == 0 ? 1 + r.nextInt(9) : 1 + r.nextInt(2 * most);
+      rest = Math.max(1, rest / shape[i]);
+    }
+    shape[shape.length - 1] = rest;
+    int swap = r.nextInt(shape.length);
+    int last = shape[shape.length - 1];
+    shape[shape.length - 1] = shape[swap];
+    shape[swap] = last;
+    return shape;
+  }
+
   static double value(Random r, DType dtype) {
     if (dtype.isFloating() && r.nextInt(40) == 0) {
       return new double[] {
