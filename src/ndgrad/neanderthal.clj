@@ -166,12 +166,12 @@
   (if (dense? x) (dense-array op x) (filled-out op x)))
 
 (defn array
-  "A fresh Array with the elements of `x`, a vector or matrix of Neanderthal in the memory of this process: float, double,
-  int or long, strided, transposed or part of another. A dense matrix keeps its order, so that one in column order is a
-  transposed Array; `nd/copy` makes it row-major. Triangular, symmetric, banded, packed and diagonal matrices give all
-  their entries. `x` may be released afterwards. `:dtype` converts, `:requires-grad true` makes a leaf with a gradient.
-  Throws DTypeException for entries that ndgrad has no dtype for (half, short, byte), ArgumentException when `x` is
-  something else, was released, or is in the memory of a device.
+  "A fresh Array with the elements of `x`, a vector or matrix of Neanderthal in the memory of this process: float,
+  double, int or long, strided, transposed or part of another. A dense matrix keeps its order, so that one in column
+  order is a transposed Array; `nd/copy` makes it row-major. Triangular, symmetric, banded, packed and diagonal matrices
+  give all their entries. `x` may be released afterwards. `:dtype` converts, `:requires-grad true` makes a leaf with a
+  gradient. Throws DTypeException for entries that ndgrad has no dtype for (half, short, byte), ArgumentException when
+  `x` is something else, was released, or is in the memory of a device.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (neanderthal/array (native/dge 2 3 (range 6)) {:requires-grad true})"
@@ -246,8 +246,8 @@
 (defn native
   "A fresh vector (of a 1-d Array) or dense matrix (of a 2-d one) of Neanderthal with the elements of `a`, whatever its
   layout, outside any graph. It is yours to release. Options: `:layout` :row or :column (default: the order in which the
-  elements of `a` lie), `:factory` (default: Neanderthal's native one for the dtype of `a`); the elements are converted to
-  its type. Throws DTypeException for bool, ShapeException for 0 or more than 2 axes.
+  elements of `a` lie), `:factory` (default: Neanderthal's native one for the dtype of `a`); the elements are converted
+  to its type. Throws DTypeException for bool, ShapeException for 0 or more than 2 axes.
 
   Example: (require '[uncomplicate.commons.core :refer [with-release]])
            (with-release [x (neanderthal/native (nd/eye 3) {:layout :column})] (str x))"
@@ -276,8 +276,8 @@
   (let [op "transfer!"]
     (check-structure op destination)
     (when-not (dense? destination)
-      (fail op argument-error (str "can't write an array into a " (name (n/matrix-type destination)) " matrix: transfer it"
-                                   " to a GE matrix, and that to this one")
+      (fail op argument-error (str "can't write an array into a " (name (n/matrix-type destination))
+                                   " matrix: transfer it to a GE matrix, and that to this one")
             "class" (.getName (class destination))))
     (check-shapes op destination source)
     (store! op source destination)))
@@ -366,8 +366,8 @@
     (not (nd/array? x)) x
 
     (pos? (.level (.tensor ^Array x)))
-    (fail op graph-error (str "Neanderthal can't compute on the arrays inside jvp and vmap: give the function a rule with"
-                              " custom-vjp, and map over examples yourself"))
+    (fail op graph-error (str "Neanderthal can't compute on the arrays inside jvp and vmap: give the function a rule"
+                              " with custom-vjp, and map over examples yourself"))
 
     (and (Autograd/isEnabled) (nd/requires-grad? x))
     (fail op graph-error (str "the derivative of a function of Neanderthal is not known: give it a rule with"
@@ -385,8 +385,9 @@
 (defn function
   "The function `f` of Neanderthal's vectors and matrices as a function of Arrays, without derivatives: Arrays arrive as
   fresh vectors and matrices, 0-d ones as numbers, other arguments as they are. What f returns, also inside nested data,
-  becomes Arrays; numbers become 0-d ones. All vectors and matrices that f got and returned are released. `nd/custom-vjp`
-  gives it gradients, `mm` is an example. Throws GraphException for Arrays that require a gradient, and inside jvp and vmap.
+  becomes Arrays; numbers become 0-d ones. All vectors and matrices that f got and returned are released.
+  `nd/custom-vjp` gives it gradients, `mm` is an example. Throws GraphException for Arrays that require a gradient, and
+  inside jvp and vmap.
 
   Example: (require '[uncomplicate.neanderthal.core :as n])
            ((neanderthal/function n/nrm2) (nd/array [3.0 4.0]))"
@@ -413,8 +414,8 @@
      [(mm g (nd/T b)) (mm (nd/T a) g)])))
 
 (defn mm
-  "The matrix product of `a` and `b`, both 2-d and of the same floating dtype, by Neanderthal's mm!. So are its gradients,
-  of every order. Throws ShapeException, DTypeException.
+  "The matrix product of `a` and `b`, both 2-d and of the same floating dtype, by Neanderthal's mm!. So are its
+  gradients, of every order. Throws ShapeException, DTypeException.
 
   Example: ((nd/grad (fn [x] (nd/sum (neanderthal/mm x x)))) (nd/array [[1.0 2.0] [3.0 4.0]]))"
   [a b]
@@ -424,8 +425,8 @@
         [m k :as a-shape] (nd/shape a)
         [l n :as b-shape] (nd/shape b)]
     (when-not (and (= 2 (count a-shape) (count b-shape)) (= k l))
-      (fail op shape-error (str "can't multiply the shapes " a-shape " and " b-shape ": two matrices are needed, the second"
-                                " with as many rows as the first has columns")
+      (fail op shape-error (str "can't multiply the shapes " a-shape " and " b-shape ": two matrices are needed, the"
+                                " second with as many rows as the first has columns")
             "shapes" [a-shape b-shape]))
     (when-not (and (= (.dtype a) (.dtype b)) (.isFloating (.dtype a)))
       (fail op dtype-error (str "needs two arrays of float32 or two of float64, got " (.dtype a) " and " (.dtype b))
@@ -457,10 +458,10 @@
   (or (zero? (long m)) (zero? (long n)) (zero? (long k)) (zero? (double alpha))))
 
 (defn engine
-  "A BLAS engine of ndgrad called `engine-name` whose products are mm! of Neanderthal's factories: `factories` has one for
-  :float32 and one for :float64, in the memory of this process, and may have `:threading!`, a function that takes a number
-  of threads (default: that of uncomplicate.neanderthal.native). Operands are copied into the memory of the factory, so it
-  is slower than ndgrad's own engines on the same library.
+  "A BLAS engine of ndgrad called `engine-name` whose products are mm! of Neanderthal's factories: `factories` has one
+  for :float32 and one for :float64, in the memory of this process, and may have `:threading!`, a function that takes a
+  number of threads (default: that of uncomplicate.neanderthal.native). Operands are copied into the memory of the
+  factory, so it is slower than ndgrad's own engines on the same library.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (.name (neanderthal/engine \"mine\" {:float32 native/native-float :float64 native/native-double}))"
@@ -485,18 +486,21 @@
        (Checks/gemm trans-a trans-b m n k (alength a) a-offset lda (alength b) b-offset ldb (alength c) c-offset ldc)
        (if (nothing-to-multiply? m n k alpha)
          (.gemm (Engines/java) trans-a trans-b m n k alpha a a-offset lda b b-offset ldb beta c c-offset ldc)
-         (multiply-add! float32 trans-a trans-b m n k alpha [a a-offset lda] [b b-offset ldb] beta [c c-offset ldc])))
+         (multiply-add! float32 trans-a trans-b m n k alpha [a a-offset lda] [b b-offset ldb] beta
+                        [c c-offset ldc])))
       (^void gemm [_ ^boolean trans-a ^boolean trans-b ^int m ^int n ^int k ^double alpha
                    ^doubles a ^int a-offset ^int lda ^doubles b ^int b-offset ^int ldb
                    ^double beta ^doubles c ^int c-offset ^int ldc]
        (Checks/gemm trans-a trans-b m n k (alength a) a-offset lda (alength b) b-offset ldb (alength c) c-offset ldc)
        (if (nothing-to-multiply? m n k alpha)
          (.gemm (Engines/java) trans-a trans-b m n k alpha a a-offset lda b b-offset ldb beta c c-offset ldc)
-         (multiply-add! float64 trans-a trans-b m n k alpha [a a-offset lda] [b b-offset ldb] beta [c c-offset ldc]))))))
+         (multiply-add! float64 trans-a trans-b m n k alpha [a a-offset lda] [b b-offset ldb] beta
+                        [c c-offset ldc]))))))
 
 (defn register-engine!
   "Makes `(engine engine-name factories)` an engine that ndgrad can be told to use, by `ndgrad.blas.Engines/use` and
-  `with`. `factories` may be a delay. Loading this namespace registers \"neanderthal\", of the native factories. Returns nil.
+  `with`. `factories` may be a delay. Loading this namespace registers \"neanderthal\", of the native factories. Returns
+  nil.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (neanderthal/register-engine! \"mine\" {:float32 native/native-float :float64 native/native-double})"
