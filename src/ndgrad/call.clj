@@ -133,6 +133,11 @@
   (let [op (lazily constant)]
     (fn [& args] (invoke @op (collect @op args)))))
 
+(defn- takes?
+  "Whether the first `n` arguments of `op` can't be options."
+  [^Op op ^long n]
+  (<= n (.required (.signature (.spec op)))))
+
 (defn function
   "The Clojure function of any other op."
   [constant]
@@ -140,7 +145,11 @@
     (fn
       ([] (invoke @op []))
       ([x] (host (Ops/call @op [x] {})))
-      ([x & more] (invoke @op (cons x more))))))
+      ([x y] (cond
+               (takes? @op 2) (host (Ops/call @op [x y] {}))
+               (map? y) (host (Ops/call @op [x] y))
+               :else (invoke @op [x y])))
+      ([x y & more] (invoke @op (list* x y more))))))
 
 (defn in-place
   "The Clojure function of an op's in-place form."

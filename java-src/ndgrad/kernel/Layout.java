@@ -332,6 +332,22 @@ public final class Layout {
   }
 
   /**
+   * The layout with its last two axes exchanged.
+   *
+   * @return the permuted layout
+   */
+  public Layout transposed() {
+    int last = ndim() - 1;
+    int[] dims = shape.clone();
+    int[] steps = strides.clone();
+    dims[last] = shape[last - 1];
+    dims[last - 1] = shape[last];
+    steps[last] = strides[last - 1];
+    steps[last - 1] = strides[last];
+    return new Layout(dims, steps, offset, size);
+  }
+
+  /**
    * A view of every {@code step}-th element along an axis.
    *
    * @param axis from 0 to ndim-1

@@ -91,7 +91,7 @@ public final class MatrixProduct {
    * Multiplies: out[…, i, j] = Σₚ a[…, i, p] · b[…, p, j]. Integers wrap; for bool the sum is the
    * logical or of the logical and.
    *
-   * @param out zeros of shape [batch…, m, n], row-major; modified
+   * @param out of shape [batch…, m, n], row-major; overwritten, but left alone where k is 0
    * @param a of shape [batch…, m, k], zero strides along the batch allowed, of the same dtype
    * @param b of shape [batch…, k, n], zero strides along the batch allowed, of the same dtype
    */
@@ -105,7 +105,43 @@ public final class MatrixProduct {
       Copies.copy(counts, out);
       return;
     }
-    new MatrixProduct(out, packed(a), packed(b)).multiply();
+    Strided x = packed(a);
+    Strided y = packed(b);
+    if (out.layout().ndim() == 2) {
+      single(out, x, y);
+    } else {
+      new MatrixProduct(out, x, y).multiply();
+    }
+  }
+
+  /** One product of two matrices, without the preparations for a batch. */
+  private static void single(Strided out, Strided left, Strided right) {
+    Layout a = left.layout();
+    Layout b = right.layout();
+    Layout c = out.layout();
+    int m = c.dim(0);
+    int n = c.dim(1);
+    int k = a.dim(1);
+    int lda = leading(m, k, a.stride(0), a.stride(1));
+    int ldb = leading(k, n, b.stride(0), b.stride(1));
+    boolean ta = lda < 0;
+    boolean tb = ldb < 0;
+    lda = Math.abs(lda);
+    ldb = Math.abs(ldb);
+    switch (out.array()) {
+      case float[] z ->
+          Engines.current().gemm(ta, tb, m, n, k, 1f, (float[]) left.array(), a.offset(), lda,
+              (float[]) right.array(), b.offset(), ldb, 0f, z, c.offset(), n);
+      case double[] z ->
+          Engines.current().gemm(ta, tb, m, n, k, 1.0, (double[]) left.array(), a.offset(), lda,
+              (double[]) right.array(), b.offset(), ldb, 0.0, z, c.offset(), n);
+      case int[] z ->
+          Engines.java().gemm(ta, tb, m, n, k, 1, (int[]) left.array(), a.offset(), lda,
+              (int[]) right.array(), b.offset(), ldb, 0, z, c.offset(), n);
+      default ->
+          Engines.java().gemm(ta, tb, m, n, k, 1L, (long[]) left.array(), a.offset(), lda,
+              (long[]) right.array(), b.offset(), ldb, 0L, (long[]) out.array(), c.offset(), n);
+    }
   }
 
   private static Strided counted(Strided bools) {

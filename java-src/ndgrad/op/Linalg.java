@@ -4,6 +4,7 @@ import static ndgrad.op.spec.Spec.define;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
@@ -18,6 +19,7 @@ import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.View;
 
 /** Products of vectors and matrices. */
 public final class Linalg {
@@ -68,6 +70,14 @@ public final class Linalg {
           .vjp(0, "b", (n, a, g) -> gradientOfLeft(n, g))
           .vjp(1, "a", (n, a, g) -> gradientOfRight(n, g))
           .primitive((args, in) -> multiply(in[0], in[1]));
+
+  /** The last two axes exchanged; what gradients of products read. */
+  static final View MATRIX_TRANSPOSE =
+      define("matrix-transpose", "x")
+          .internal()
+          .view(
+              (a, l) -> Optional.of(l.transposed()),
+              (n, a, g) -> Linalg.MATRIX_TRANSPOSE.of(g));
 
   /** NumPy's dot. */
   public static final Composite DOT =
@@ -255,29 +265,38 @@ public final class Linalg {
 
   /** A view with the last two axes exchanged. */
   private static Tensor transposed(Tensor x) {
-    int[] axes = IntStream.range(0, x.ndim()).toArray();
-    axes[x.ndim() - 2] = x.ndim() - 1;
-    axes[x.ndim() - 1] = x.ndim() - 2;
-    return permute(x, axes);
+    return MATRIX_TRANSPOSE.of(x);
   }
 
   private static Strided multiply(Strided a, Strided b) {
-    check(a.layout(), b.layout());
+    Layout la = a.layout();
+    Layout lb = b.layout();
+    check(la, lb);
     DType dtype = DType.promote(a.dtype(), b.dtype());
-    boolean row = a.layout().ndim() == 1;
-    boolean column = b.layout().ndim() == 1;
-    Layout la = row ? a.layout().unsqueeze(0) : a.layout();
-    Layout lb = column ? b.layout().unsqueeze(1) : b.layout();
+    if (la.ndim() == 2 && lb.ndim() == 2) {
+      Strided out = result(dtype, la.dim(1), la.dim(0), lb.dim(1));
+      MatrixProduct.run(out, as(a, dtype), as(b, dtype));
+      return out;
+    }
+    boolean row = la.ndim() == 1;
+    boolean column = lb.ndim() == 1;
+    la = row ? la.unsqueeze(0) : la;
+    lb = column ? lb.unsqueeze(1) : lb;
     int[] batch = batch(la, lb, a.layout(), b.layout());
     int d = batch.length;
     int m = la.dim(la.ndim() - 2);
     int k = la.dim(la.ndim() - 1);
     int n = lb.dim(lb.ndim() - 1);
-    Strided out = Strided.zeros(dtype, with(batch, m, n));
+    Strided out = result(dtype, k, with(batch, m, n));
     MatrixProduct.run(
         out, as(a.with(la), dtype, with(batch, m, k)), as(b.with(lb), dtype, with(batch, k, n)));
     Layout shown = column ? out.layout().squeeze(d + 1) : out.layout();
-    return out.with(Layout.of((row ? shown.squeeze(d) : shown).shape()));
+    return row || column ? out.with(Layout.of((row ? shown.squeeze(d) : shown).shape())) : out;
+  }
+
+  /** Room for a result; zeros where there is nothing to add up. */
+  private static Strided result(DType dtype, int k, int... shape) {
+    return k == 0 ? Strided.zeros(dtype, shape) : Strided.empty(dtype, shape);
   }
 
   /** dA B + A dB. */
@@ -315,8 +334,12 @@ public final class Linalg {
     return out;
   }
 
+  private static Strided as(Strided x, DType dtype) {
+    return x.dtype() == dtype ? x : Structural.converted(x, dtype);
+  }
+
   private static Strided as(Strided x, DType dtype, int[] shape) {
-    Strided y = x.dtype() == dtype ? x : Structural.converted(x, dtype);
+    Strided y = as(x, dtype);
     return y.with(y.layout().broadcastTo(shape));
   }
 
