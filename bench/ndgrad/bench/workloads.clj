@@ -45,11 +45,13 @@
 (defn- elementwise []
   (let [p (f32 1000 1000) q (f32 1000 1000) d (r/randn [1000 1000])
         row (f32 1000) column (f32 1000 1)
-        g (leaf (f32 1000 1000)) up (f32 1000 1000)]
+        g (leaf (f32 1000 1000)) up (f32 1000 1000)
+        fused (nd/fuse gelu)]
     {"W03" #(nd/+ p q)
      "W04" #(nd/exp d)
      "W04b" #(nd/tanh p)
      "W10" #(descend! (gelu g) up [g])
+     "W10f" #(descend! (fused g) up [g])
      "W14a" #(nd/+ p (nd/T q))
      "W16" #(nd/+ p row column)}))
 
@@ -169,6 +171,7 @@
    "W08" "matmul 16² f32"
    "W09" "matmul of 128 batches of 64² f32"
    "W10" "gelu written op by op, 10⁶ f32, forward and backward"
+   "W10f" "the same, fused by ndgrad"
    "W11" "MLP 784-256-128-10, batch 64, step of SGD, f32"
    "W12" "GPT of 4 blocks of width 128, context 64, batch 16, step of AdamW, f32"
    "W13" "two convolutions on 32×28×28, forward and backward, f32"
@@ -187,7 +190,7 @@
 (def ^:private groups
   (into {}
         (for [[make keys] [[scalars ["W01" "W02"]]
-                           [elementwise ["W03" "W04" "W04b" "W10" "W14a" "W16"]]
+                           [elementwise ["W03" "W04" "W04b" "W10" "W10f" "W14a" "W16"]]
                            [reductions ["W05a" "W05b" "W05c" "W14b" "W17" "W18" "W19" "W20"]]
                            [matrices ["W07a" "W07b" "W08" "W09"]]
                            [rows ["W06" "W14c" "W15" "W15b" "W15c"]]
