@@ -127,6 +127,42 @@
       (.close inner)
       (is (usable? (nd/ones big))))))
 
+(deftest plans-of-fused-functions-outlive-the-scope-of-their-first-call
+  (let [f (nd/fuse (fn [x] (let [c (nd/exp (nd/ones big))] (nd/sum (nd/* x (nd/sin (nd/+ x c)))))))
+        x (nd/ones big)
+        value (* 2000 (Math/sin (+ 1 Math/E)))]
+    (dotimes [_ 2]
+      (is (nd/allclose value (nd/with-scope (f x))))
+      (nd/with-scope (nd/full big 7.0) nil))
+    (is (nd/allclose value (f x)))))
+
+(deftest transforms-in-scopes
+  (let [x (nd/reshape (nd/arange 1.0 2001.0) big)
+        expected (nd/copy (nd/* 3 (nd/square x)))
+        cube #(nd/pow % 3)]
+    (doseq [[transform f] {:grad #((nd/grad (fn [v] (nd/sum (cube v)))) x)
+                           :value-and-grad #(second ((nd/value-and-grad (fn [v] (nd/with-scope (nd/sum (cube v))))) x))
+                           :checkpoint #((nd/grad (fn [v] (nd/sum ((nd/checkpoint cube) v)))) x)
+                           :checkpoint-in-scope #((nd/grad (fn [v] (nd/with-scope (nd/sum ((nd/checkpoint cube) v))))) x)
+                           :jvp #(second (nd/jvp cube [x] [(nd/ones big)]))
+                           :jvp-inside #(second (nd/jvp (fn [v] (nd/with-scope (cube v))) [x] [(nd/ones big)]))
+                           :vmap #((nd/vmap (nd/grad (fn [v] (nd/with-scope (nd/sum (cube v)))))) x)
+                           :custom #((nd/grad (fn [v] (nd/sum ((nd/custom-vjp cube (fn [[v] _ g] [(nd/* g 3 (nd/square v))])) v)))) x)
+                           :second-order #(nd// (nd/hvp (fn [v] (nd/sum (nd/pow v 4))) x (nd/ones big)) 4)}]
+      (is (nd/allclose expected (nd/with-scope (f))) (str transform))
+      (is (nd/allclose expected (f)) (str transform " outside")))
+    (testing "a graph of gradients that leaves"
+      (let [w (nd/requires-grad! (nd/copy x) true)]
+        (nd/with-scope (nd/backward! (nd/sum (cube w)) nil {:create-graph true}) nil)
+        (let [g (nd/grad-of w)]
+          (is (nd/allclose expected g))
+          (nd/zero-grad! w)
+          (nd/backward! (nd/sum g))
+          (is (nd/allclose (nd/* 6 x) (nd/grad-of w))))))
+    (testing "a pullback that leaves is no result"
+      (let [[_ back] (nd/with-scope (nd/vjp #(nd/sin (nd/exp %)) x))]
+        (is (thrown? ScopeException (back (nd/ones big))))))))
+
 (defn- bytes-of
   "Bytes that this thread allocates on the heap in one call of `f` at steady state: the least of some calls."
   [f]

@@ -3,6 +3,7 @@ package ndgrad.examples;
 import ndgrad.Array;
 import ndgrad.Autograd;
 import ndgrad.Random;
+import ndgrad.Scope;
 
 /**
  * Fits a line to noisy points by gradient descent.
@@ -32,12 +33,14 @@ public final class LinearRegression {
 
     /** One step of gradient descent, in place. */
     void descend(Array x, Array y, double rate) {
-      slope.zeroGrad();
-      intercept.zeroGrad();
-      loss(x, y).backward();
-      try (var _ = Autograd.noGrad()) {
-        slope.subInPlace(slope.grad().mul(rate));
-        intercept.subInPlace(intercept.grad().mul(rate));
+      try (var _ = Scope.open()) {
+        loss(x, y).backward();
+        try (var _ = Autograd.noGrad()) {
+          slope.subInPlace(slope.grad().mul(rate));
+          intercept.subInPlace(intercept.grad().mul(rate));
+        }
+        slope.zeroGrad();
+        intercept.zeroGrad();
       }
     }
   }

@@ -160,12 +160,14 @@
   (loop [state (adam-state params), losses []]
     (if (= steps (:step state))
       {:params (:params state), :losses losses}
-      (let [starts (random/randint 0 (- (nd/size codes) context) [batch])
-            [inputs targets] (windows codes starts context)
-            [value grads] (loss-and-gradient (:params state) inputs targets)
-            losses (conj losses (nd/item value))]
+      (let [[state value] (nd/with-scope
+                            (let [starts (random/randint 0 (- (nd/size codes) context) [batch])
+                                  [inputs targets] (windows codes starts context)
+                                  [value grads] (loss-and-gradient (:params state) inputs targets)]
+                              [(adam state grads (rate-at (:step state) steps settings)) (nd/item value)]))
+            losses (conj losses value)]
         (report losses)
-        (recur (adam state grads (rate-at (:step state) steps settings)) losses)))))
+        (recur state losses)))))
 
 (defn evaluate
   "The loss on `codes`, over at most `:evaluated` characters at even distances."

@@ -529,9 +529,9 @@ public final class Tensor {
     eachStorage(Storage::hold);
   }
 
-  /** Keeps the elements from being recycled. */
-  void expose() {
-    eachStorage(Storage::expose);
+  /** Keeps the elements from ever being recycled. */
+  void escape() {
+    eachStorage(Storage::escape);
   }
 
   /** Takes a {@link #hold} back; what nobody else can reach is recycled. */

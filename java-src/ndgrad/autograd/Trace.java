@@ -132,6 +132,6 @@ public abstract class Trace {
    * @param x an array from outside
    */
   protected static void keep(Tensor x) {
-    x.expose();
+    x.escape();
   }
 }
