@@ -62,12 +62,12 @@ final class DoubleTaps extends Taps {
 
   @Override
   TapKernel dot(int rows, int taps) {
-    return (a, aAt, aStep, x, xAt, off, offAt, _, n, out, _, _) -> {
+    return (a, aAt, aStep, x, xAt, off, offAt, _, n, out, outAt, _) -> {
       for (int r = 0; r < rows; r++) {
         for (int t = 0; t < taps; t++) {
           for (int lane = 0; lane < LANES; lane += 8) {
             eight((double[]) a, aAt + r * aStep + lane, (double[]) x, xAt + off[offAt + t] + lane,
-                n, (double[]) out, (r * taps + t) * LANES + lane);
+                n, (double[]) out, outAt + (r * taps + t) * LANES + lane);
           }
         }
       }
@@ -76,14 +76,14 @@ final class DoubleTaps extends Taps {
 
   /** Eight lanes of one dot product. */
   private static void eight(double[] a, int p, double[] x, int q, int n, double[] out, int at) {
-    double s0 = 0;
-    double s1 = 0;
-    double s2 = 0;
-    double s3 = 0;
-    double s4 = 0;
-    double s5 = 0;
-    double s6 = 0;
-    double s7 = 0;
+    double s0 = out[at];
+    double s1 = out[at + 1];
+    double s2 = out[at + 2];
+    double s3 = out[at + 3];
+    double s4 = out[at + 4];
+    double s5 = out[at + 5];
+    double s6 = out[at + 6];
+    double s7 = out[at + 7];
     for (int i = 0; i < n; i += LANES) {
       s0 = MulAdd.of(a[p + i], x[q + i], s0);
       s1 = MulAdd.of(a[p + i + 1], x[q + i + 1], s1);
@@ -105,24 +105,24 @@ final class DoubleTaps extends Taps {
   }
 
   @Override
-  void fold(Object lanes, int rows, int taps, int used, Object out, int at, int step) {
+  void fold(
+      Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
     double[] from = (double[]) lanes;
     double[] to = (double[]) out;
     for (int r = 0; r < rows; r++) {
       for (int t = 0; t < used; t++) {
-        int p = (r * taps + t) * LANES;
-        for (int half = LANES / 2; half > 4; half /= 2) {
-          for (int i = 0; i < half; i++) {
-            from[p + i] += from[p + half + i];
-          }
-        }
-        double s0 = from[p] + from[p + 4];
-        double s1 = from[p + 1] + from[p + 5];
-        double s2 = from[p + 2] + from[p + 6];
-        double s3 = from[p + 3] + from[p + 7];
-        to[at + r * step + t] += s0 + s2 + (s1 + s3);
+        int p = start + (r * taps + t) * LANES;
+        double even = lane(from, p) + lane(from, p + 4) + (lane(from, p + 2) + lane(from, p + 6));
+        double odd =
+            lane(from, p + 1) + lane(from, p + 5) + (lane(from, p + 3) + lane(from, p + 7));
+        to[at + r * step + t] += even + odd;
       }
     }
+  }
+
+  /** One of eight lanes, or the sum of those of two halves. */
+  private static double lane(double[] x, int p) {
+    return LANES == 8 ? x[p] : x[p] + x[p + 8];
   }
 
   @Override
@@ -130,6 +130,10 @@ final class DoubleTaps extends Taps {
       int first, int last) {
     double[] source = (double[]) from;
     double[] target = (double[]) to;
+    if (along == 1 && first == 0 && last == width && down == width) {
+      System.arraycopy(source, p, target, q, rows * width);
+      return;
+    }
     for (int r = 0; r < rows; r++) {
       int at = q + r * width;
       for (int i = 0; i < first; i++) {
@@ -139,8 +143,8 @@ final class DoubleTaps extends Taps {
       if (along == 1) {
         System.arraycopy(source, start, target, at + first, last - first);
       } else {
-        for (int i = first; i < last; i++) {
-          target[at + i] = source[start + (i - first) * along];
+        for (int i = 0; i < last - first; i++) {
+          target[at + first + i] = source[start + i * along];
         }
       }
       for (int i = last; i < width; i++) {

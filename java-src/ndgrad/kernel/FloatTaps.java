@@ -63,12 +63,12 @@ final class FloatTaps extends Taps {
 
   @Override
   TapKernel dot(int rows, int taps) {
-    return (a, aAt, aStep, x, xAt, off, offAt, _, n, out, _, _) -> {
+    return (a, aAt, aStep, x, xAt, off, offAt, _, n, out, outAt, _) -> {
       for (int r = 0; r < rows; r++) {
         for (int t = 0; t < taps; t++) {
           for (int lane = 0; lane < LANES; lane += 8) {
             eight((float[]) a, aAt + r * aStep + lane, (float[]) x, xAt + off[offAt + t] + lane,
-                n, (float[]) out, (r * taps + t) * LANES + lane);
+                n, (float[]) out, outAt + (r * taps + t) * LANES + lane);
           }
         }
       }
@@ -77,14 +77,14 @@ final class FloatTaps extends Taps {
 
   /** Eight lanes of one dot product. */
   private static void eight(float[] a, int p, float[] x, int q, int n, float[] out, int at) {
-    float s0 = 0;
-    float s1 = 0;
-    float s2 = 0;
-    float s3 = 0;
-    float s4 = 0;
-    float s5 = 0;
-    float s6 = 0;
-    float s7 = 0;
+    float s0 = out[at];
+    float s1 = out[at + 1];
+    float s2 = out[at + 2];
+    float s3 = out[at + 3];
+    float s4 = out[at + 4];
+    float s5 = out[at + 5];
+    float s6 = out[at + 6];
+    float s7 = out[at + 7];
     for (int i = 0; i < n; i += LANES) {
       s0 = MulAdd.of(a[p + i], x[q + i], s0);
       s1 = MulAdd.of(a[p + i + 1], x[q + i + 1], s1);
@@ -106,24 +106,24 @@ final class FloatTaps extends Taps {
   }
 
   @Override
-  void fold(Object lanes, int rows, int taps, int used, Object out, int at, int step) {
+  void fold(
+      Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
     float[] from = (float[]) lanes;
     float[] to = (float[]) out;
     for (int r = 0; r < rows; r++) {
       for (int t = 0; t < used; t++) {
-        int p = (r * taps + t) * LANES;
-        for (int half = LANES / 2; half > 4; half /= 2) {
-          for (int i = 0; i < half; i++) {
-            from[p + i] += from[p + half + i];
-          }
-        }
-        float s0 = from[p] + from[p + 4];
-        float s1 = from[p + 1] + from[p + 5];
-        float s2 = from[p + 2] + from[p + 6];
-        float s3 = from[p + 3] + from[p + 7];
-        to[at + r * step + t] += s0 + s2 + (s1 + s3);
+        int p = start + (r * taps + t) * LANES;
+        float even = lane(from, p) + lane(from, p + 4) + (lane(from, p + 2) + lane(from, p + 6));
+        float odd =
+            lane(from, p + 1) + lane(from, p + 5) + (lane(from, p + 3) + lane(from, p + 7));
+        to[at + r * step + t] += even + odd;
       }
     }
+  }
+
+  /** One of eight lanes, or the sum of those of two halves. */
+  private static float lane(float[] x, int p) {
+    return LANES == 8 ? x[p] : x[p] + x[p + 8];
   }
 
   @Override
@@ -131,6 +131,10 @@ final class FloatTaps extends Taps {
       int first, int last) {
     float[] source = (float[]) from;
     float[] target = (float[]) to;
+    if (along == 1 && first == 0 && last == width && down == width) {
+      System.arraycopy(source, p, target, q, rows * width);
+      return;
+    }
     for (int r = 0; r < rows; r++) {
       int at = q + r * width;
       for (int i = 0; i < first; i++) {
@@ -140,8 +144,8 @@ final class FloatTaps extends Taps {
       if (along == 1) {
         System.arraycopy(source, start, target, at + first, last - first);
       } else {
-        for (int i = first; i < last; i++) {
-          target[at + i] = source[start + (i - first) * along];
+        for (int i = 0; i < last - first; i++) {
+          target[at + first + i] = source[start + i * along];
         }
       }
       for (int i = last; i < width; i++) {

@@ -10,8 +10,8 @@ import ndgrad.DType;
  * depends on shapes alone.
  */
 final class TapDots {
-  /** Bytes of what is laid out at a time: less than a core's second cache. */
-  private static final int ROOM = 3 << 17;
+  /** Bytes of what is laid out at a time; a few rows of it, which a core's caches hold, are in use. */
+  private static final int ROOM = 3 << 19;
 
   /** Bytes of all partial sums. */
   private static final int PARTIAL = 1 << 22;
@@ -22,7 +22,10 @@ final class TapDots {
   private static final int TASKS = 8;
 
   /** Elements of dot products below which images are taken together. */
-  private static final int LONG = 512;
+  private static final int LONG = 1536;
+
+  /** Bytes of a row that are worked on at a time: some rows of them fit into the first cache. */
+  private static final int CHUNK = 1 << 12;
 
   /** Products that are worth a thread. */
   private static final int GRAIN = 200_000;
@@ -141,7 +144,9 @@ final class TapDots {
     int end = channels * tile.channel();
     Object laid = Scratch.array(dtype, 0, end + slack);
     Object left = Scratch.array(dtype, 1, (to - from) * block * step);
-    Object sums = Scratch.array(dtype, 2, block * tapBlock * lanes);
+    int tapBlocks = Math.ceilDiv(taps, tapBlock);
+    int each = block * tapBlock * lanes;
+    Object sums = Scratch.array(dtype, 2, tapBlocks * each);
     Taps plain = Taps.of(dtype);
     int firstRow = from * block;
     int count = Math.min(to * block, rows) - firstRow;
@@ -150,22 +155,25 @@ final class TapDots {
       tile.layResults(g, piece.image + i, group * rows + firstRow, count, left, step, i);
     }
     plain.clear(laid, end, end + slack);
-    int[] off = tile.offsets(channels, Math.ceilDiv(taps, tapBlock) * tapBlock);
+    int[] off = tile.offsets(channels, tapBlocks * tapBlock);
     TapKernel kernel = TapKernels.dot(dtype, block, tapBlock);
+    int chunk = CHUNK / dtype.itemsize();
     for (int b = from; b < to; b++) {
-      int above = (b - from) * block;
+      int above = (b - from) * block * step;
+      plain.clear(sums, 0, tapBlocks * each);
+      for (int p = 0; p < tile.length(); p += chunk) {
+        int n = Math.min(chunk, tile.length() - p);
+        for (int t = 0; t < tapBlocks; t++) {
+          kernel.run(
+              left, above + p, step, laid, p, off, t * tapBlock, tapBlock, n, sums, t * each, 0);
+        }
+      }
       int used = Math.min(block, rows - b * block);
-      for (int t = 0; t < taps; t += tapBlock) {
-        kernel.run(
-            left, above * step, step, laid, 0, off, t, tapBlock, tile.length(), sums, 0, 0);
+      int at = (group * rows + b * block) * taps;
+      for (int t = 0; t < tapBlocks; t++) {
+        int first = t * tapBlock;
         plain.fold(
-            sums,
-            used,
-            tapBlock,
-            Math.min(tapBlock, taps - t),
-            out,
-            (group * rows + b * block) * taps + t,
-            taps);
+            sums, t * each, used, tapBlock, Math.min(tapBlock, taps - first), out, at + first, taps);
       }
     }
   }

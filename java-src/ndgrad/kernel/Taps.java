@@ -26,7 +26,8 @@ abstract class Taps {
   /**
    * Adds up the lanes of dot products, pairwise, and adds these sums to others.
    *
-   * @param lanes as {@link TapKernel} leaves them; modified
+   * @param lanes as {@link TapKernel} leaves them
+   * @param start the first one's position
    * @param rows number of rows
    * @param taps number of taps
    * @param used how many of the taps count
@@ -34,7 +35,8 @@ abstract class Taps {
    * @param at the first one's position
    * @param step from row to row
    */
-  abstract void fold(Object lanes, int rows, int taps, int used, Object out, int at, int step);
+  abstract void fold(
+      Object lanes, int start, int rows, int taps, int used, Object out, int at, int step);
 
   /**
    * Copies part of a plane, with zeros to both sides of each row.

@@ -148,11 +148,8 @@ final class VectorTaps {
     int step = Taps.LANE_BYTES / (kind == TypeKind.FLOAT ? Float.BYTES : Double.BYTES);
     int parts = step / lanes;
     int[] acc = new int[rows * taps * parts];
-    ops.constant(code, 0);
-    int zero = VectorOps.keep(code);
     for (int i = 0; i < acc.length; i++) {
-      code.aload(zero);
-      acc[i] = VectorOps.keep(code);
+      acc[i] = load(out, OUT_AT, i * lanes);
     }
     int[] left = new int[rows];
     for (int r = 0; r < rows; r++) {
@@ -189,7 +186,7 @@ final class VectorTaps {
           }
         });
     for (int i = 0; i < acc.length; i++) {
-      code.aload(acc[i]).aload(out).loadConstant(i * lanes);
+      code.aload(acc[i]).aload(out).iload(OUT_AT).loadConstant(i * lanes).iadd();
       ops.store(code);
     }
     code.return_();
