@@ -18,8 +18,14 @@ public final class Scan {
   /** Columns that are worth a thread. */
   private static final int NARROW = 256;
 
-  /** The same when the lines are the contiguous ones: as many as the cache can follow. */
+  /** The same when neighbouring lines are not next to each other. */
   private static final int LINES = 16;
+
+  /** Elements from which a line that has few beside it is cut into blocks. */
+  private static final int LONG = 1 << 15;
+
+  /** Elements of such a block; no power of two, or several blocks would compete for cache sets. */
+  private static final int BLOCK = 2080;
 
   private static final ConcurrentHashMap<Key, Kernel> STEPS = new ConcurrentHashMap<>();
 
@@ -29,6 +35,8 @@ public final class Scan {
 
   /**
    * Combines each element with all before it: out[i] = combine(out[i - 1], in[i]) along the axis.
+   * Of a few very long lines blocks are combined first, whose length is fixed, and each block goes
+   * on from what those before it give; so the order of floating sums depends on the layout alone.
    *
    * @param out overwritten; of the input's shape, any layout that is no broadcast; its dtype is
    *     computed in. It may be the input itself
@@ -59,8 +67,15 @@ public final class Scan {
     Line line = new Line(from.dim(axis), from.stride(axis), to.stride(axis));
     RowWalk walk =
         new RowWalk(from.slice(axis, 0, 1, 1).squeeze(axis), to.slice(axis, 0, 1, 1).squeeze(axis));
-    if (walk.n < 8 || line.n < 2) {
+    int count = walk.rows * walk.n;
+    if (line.n >= LONG && count < 2 * ScanKernel.LINES && combine != Expr.Fn2.MUL) {
+      for (int i = 0; i < count; i++) {
+        blocks(out, source, combine, line, walk, i);
+      }
+    } else if (line.n < 2 || walk.n < ScanKernel.LINES) {
       lines(out, source, combine, line, walk);
+    } else if (Math.abs(line.to) < Math.abs(walk.step(1))) {
+      groups(out, source, combine, line, walk);
     } else {
       columns(out, source, combine, line, walk);
     }
@@ -70,15 +85,7 @@ public final class Scan {
 
   /** One line after the other. */
   private static void lines(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
-    FoldKernel kernel =
-        FoldCompiler.kernel(
-            new FoldCompiler.Spec(
-                Expr.in(0),
-                combine,
-                out.dtype(),
-                out.dtype(),
-                List.of(in.dtype()),
-                List.of(FoldKernel.Step.of(line.from))));
+    FoldKernel kernel = fold(combine, out.dtype(), in.dtype(), line.from);
     Threads.parallelFor(
         walk.rows * walk.n,
         Math.max(1, GRAIN / line.n),
@@ -95,6 +102,94 @@ public final class Scan {
             }
           }
         });
+  }
+
+  private static FoldKernel fold(Expr.Fn2 combine, DType out, DType in, int step) {
+    return FoldCompiler.kernel(
+        new FoldCompiler.Spec(
+            Expr.in(0), combine, out, out, List.of(in), List.of(FoldKernel.Step.of(step))));
+  }
+
+  /** Some contiguous lines at a time, and what is left over one by one. */
+  private static void groups(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
+    boolean unit = line.from == 1 && line.to == 1;
+    ScanKernel kernel = ScanKernel.of(new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit));
+    FoldKernel one = fold(combine, out.dtype(), in.dtype(), line.from);
+    Object start = out.dtype().newArray(ScanKernel.LINES);
+    Rows.of(out.dtype()).fill(start, 0, 1, ScanKernel.LINES, Reduction.start(combine, out.dtype()));
+    int parts = Math.ceilDiv(walk.n, ScanKernel.LINES);
+    Threads.parallelFor(
+        walk.rows * parts,
+        Math.max(1, GRAIN / (ScanKernel.LINES * line.n)),
+        (begin, end) -> {
+          RowWalk.Cursor c = walk.at(begin / parts);
+          for (int i = begin; i < end; i++) {
+            int j = i % parts * ScanKernel.LINES;
+            int p = c.position(0) + j * walk.step(0);
+            int q = c.position(1) + j * walk.step(1);
+            if (j + ScanKernel.LINES <= walk.n) {
+              int[] at = {p, walk.step(0), line.from, q, walk.step(1), line.to};
+              kernel.run(in.array(), out.array(), at, line.n, start, 0);
+            } else {
+              for (int k = 0; k < walk.n - j; k++) {
+                int[] at = {p + k * walk.step(0), line.from};
+                Object[] data = {in.array()};
+                one.scan(data, at, line.n, out.array(), q + k * walk.step(1), line.to);
+              }
+            }
+            if (i % parts == parts - 1) {
+              c.next();
+            }
+          }
+        });
+  }
+
+  /** One long line: the blocks' totals first, then each block from the totals before it. */
+  private static void blocks(
+      Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk, int number) {
+    RowWalk.Cursor c = walk.at(number / walk.n);
+    int p = c.position(0) + number % walk.n * walk.step(0);
+    int q = c.position(1) + number % walk.n * walk.step(1);
+    int groups = line.n / (ScanKernel.LINES * BLOCK);
+    int whole = groups * ScanKernel.LINES;
+    Object[] data = {in.array()};
+    Object totals = out.dtype().newArray(whole + 1);
+    Rows.of(out.dtype()).fill(totals, 0, 1, 1, Reduction.start(combine, out.dtype()));
+    FoldKernel fold = fold(combine, out.dtype(), in.dtype(), line.from);
+    Threads.parallelFor(
+        whole,
+        2 * GRAIN / BLOCK,
+        (begin, end) -> {
+          int[] at = {p + begin * BLOCK * line.from, line.from, BLOCK * line.from};
+          fold.fold(data, at, end - begin, BLOCK, totals, begin + 1, 1);
+        });
+    fold(combine, out.dtype(), out.dtype(), 1)
+        .scan(new Object[] {totals}, new int[] {0, 1}, whole + 1, totals, 0, 1);
+    boolean unit = line.from == 1 && line.to == 1;
+    ScanKernel kernel = ScanKernel.of(new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit));
+    Threads.parallelFor(
+        groups,
+        GRAIN / (ScanKernel.LINES * BLOCK),
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            int first = i * ScanKernel.LINES;
+            int[] at = {
+              p + first * BLOCK * line.from,
+              BLOCK * line.from,
+              line.from,
+              q + first * BLOCK * line.to,
+              BLOCK * line.to,
+              line.to
+            };
+            kernel.run(in.array(), out.array(), at, BLOCK, totals, first);
+          }
+        });
+    // The rest is one line, LINES times the same: each element is read by all, then written.
+    int begin = whole * BLOCK;
+    Object last = out.dtype().newArray(ScanKernel.LINES);
+    Rows.of(out.dtype()).copy(totals, whole, 0, last, 0, 1, ScanKernel.LINES);
+    int[] at = {p + begin * line.from, 0, line.from, q + begin * line.to, 0, line.to};
+    kernel.run(in.array(), out.array(), at, line.n - begin, last, 0);
   }
 
   /**

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
@@ -57,6 +58,71 @@ class ScanTest {
           want,
           Samples.values(inPlace ? in : out),
           fn + " " + from + " " + to + in.layout() + Arrays.toString(in.layout().strides()) + axis);
+    }
+  }
+
+  @Test
+  void longLinesInBlocksAndManyAtOnce() {
+    int before = Threads.numThreads();
+    try {
+      for (int round = 0; round < 40; round++) {
+        Threads.setNumThreads(1 + round % 3);
+        int n = 30_000 + random.nextInt(40_000);
+        int[] shape = round % 2 == 0 ? new int[] {n, 1 + random.nextInt(3)} : new int[] {9, n / 8};
+        if (random.nextBoolean()) {
+          shape = new int[] {shape[1], shape[0]};
+        }
+        int axis = random.nextInt(2);
+        boolean reverse = random.nextBoolean();
+        DType dtype = DType.values()[1 + random.nextInt(4)];
+        Expr.Fn2 fn = List.of(Expr.Fn2.ADD, Expr.Fn2.MAX).get(random.nextInt(2));
+        Strided in = Samples.target(random, dtype, shape);
+        for (int i = 0; i < DType.lengthOf(in.array()); i++) { // sums without rounding
+          Samples.set(in.array(), i, random.nextInt(5) - 2);
+        }
+        double[] want = naive(in, dtype, axis, fn, reverse);
+        Strided out = random.nextBoolean() ? in : Samples.target(random, dtype, shape);
+        Scan.run(out, in, axis, fn, reverse);
+        assertArrayEquals(want, Samples.values(out));
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
+  void theSameBitsOnAnyNumberOfThreads() {
+    int before = Threads.numThreads();
+    try {
+      for (int[] shape : new int[][] {{100_003}, {3, 70_000}, {70, 999}, {999, 70}}) {
+        Strided in = Strided.zeros(DType.FLOAT32, shape);
+        float[] x = (float[]) in.array();
+        for (int i = 0; i < x.length; i++) {
+          x[i] = random.nextFloat();
+        }
+        float[][] found = new float[3][];
+        for (int threads = 1; threads <= 3; threads++) {
+          Threads.setNumThreads(threads);
+          Strided out = Strided.zeros(DType.FLOAT32, shape);
+          Scan.run(out, in, shape.length - 1, Expr.Fn2.ADD, false);
+          found[threads - 1] = (float[]) out.array();
+        }
+        assertArrayEquals(found[0], found[1]);
+        assertArrayEquals(found[0], found[2]);
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
+  void theFirstNegativeZeroStays() {
+    for (int[] shape : new int[][] {{5, 3}, {2, 40_000}}) {
+      Strided in = Strided.zeros(DType.FLOAT64, shape);
+      Arrays.fill((double[]) in.array(), -0.0);
+      Strided out = Strided.zeros(DType.FLOAT64, shape);
+      Scan.run(out, in, 1, Expr.Fn2.ADD, false);
+      assertArrayEquals((double[]) in.array(), (double[]) out.array());
     }
   }
 
