@@ -206,7 +206,8 @@ public final class Engines {
   }
 
   /**
-   * Lends threads to the engines that have none of their own.
+   * Lends threads to the engines. The native libraries are called on these as well, and never start
+   * any of their own.
    *
    * @param lent the threads, for the whole process
    */
@@ -216,7 +217,8 @@ public final class Engines {
 
   /**
    * Sets the number of threads that one call may use, for every engine, also those loaded later.
-   * Without this each engine has its own idea: the libraries take all cores.
+   * Without this they are as many as the workers. Engines of this package never use more threads
+   * than those lent to them; what an engine of another library does is its own affair.
    *
    * @param n at least 1
    * @throws ArgumentException when n is less than 1

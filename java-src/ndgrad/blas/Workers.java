@@ -5,8 +5,7 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * Threads that an engine may borrow: the one thing the pure Java engine needs from its
- * surroundings.
+ * Threads that an engine may borrow: the one thing engines need from their surroundings.
  */
 public interface Workers {
 

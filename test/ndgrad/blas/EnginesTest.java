@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import ndgrad.ArgumentException;
+import ndgrad.Array;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -203,6 +206,61 @@ class EnginesTest {
     assertEquals(paths.get(0), paths.get(1));
     assertTrue(Path.of(paths.get(0)).startsWith(first), run.output());
     assertTrue(Files.notExists(second));
+  }
+
+  /** Says whether OpenBLAS is in the process after work without products, and after one. */
+  static final class Lazily {
+    public static void main(String[] args) {
+      Array x = Array.of(new double[][] {{1, 2}, {3, 4}});
+      x.add(x).exp().sum();
+      boolean early = Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent();
+      x.matmul(x);
+      System.out.println(
+          early + " " + Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent());
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aLibraryIsLoadedByTheFirstProduct() throws IOException {
+    assumeTrue(
+        NativeFiles.find(Library.Kind.OPENBLAS, getClass().getClassLoader()).isPresent(),
+        "OpenBLAS is not on the class path");
+    SubProcess run =
+        SubProcess.run("--enable-native-access=ALL-UNNAMED", "-Dndgrad.blas=openblas",
+            "-cp", System.getProperty("java.class.path"), Lazily.class.getName());
+    assertEquals("false true", run.output());
+  }
+
+  /** The number of threads that a library says it would use. */
+  private static int ownThreads(Library.Kind kind, String function) throws Throwable {
+    Library library =
+        Library.open(kind, EnginesTest.class.getClassLoader(), Path.of("not-needed"));
+    assertTrue(library.shared(), "it is in the process");
+    return (int)
+        library.function(function, FunctionDescriptor.of(ValueLayout.JAVA_INT)).invokeExact();
+  }
+
+  private static boolean available(String name) {
+    return Engines.report().stream().anyMatch(r -> r.name().equals(name) && r.available());
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void openBlasStartsNoWorkOnThreadsOfItsOwn() throws Throwable {
+    assumeTrue(available("openblas"), "OpenBLAS is not available here");
+    assertEquals(1, ownThreads(Library.Kind.OPENBLAS, "openblas_get_num_threads"));
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aCallOfMklLeavesTheNumberOfItsThreadsToOthers() throws Throwable {
+    assumeTrue(available("mkl"), "MKL is not available here");
+    int before = ownThreads(Library.Kind.MKL, "MKL_Get_Max_Threads");
+    double[] c = new double[900];
+    Engines.get("mkl").gemm(false, false, 30, 30, 30, 1, new double[900], 0, 30, c, 0, 30, 0,
+        new double[900], 0, 30);
+    assertEquals(before, ownThreads(Library.Kind.MKL, "MKL_Get_Max_Threads"));
   }
 
   @Test

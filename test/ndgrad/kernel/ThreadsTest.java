@@ -1,10 +1,13 @@
 package ndgrad.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -12,6 +15,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.blas.Engines;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -77,6 +82,77 @@ class ThreadsTest {
     assertEquals(2, seen.size());
     assertEquals(200, inner.get());
     assertTrue(seen.stream().filter(t -> t != Thread.currentThread()).allMatch(Thread::isDaemon));
+  }
+
+  @Test
+  void helpersSleepWhenThereIsNothingToDo() throws InterruptedException {
+    Threads.setNumThreads(3);
+    AtomicInteger done = new AtomicInteger();
+    for (int round = 0; round < 3; round++) {
+      Threads.parallelFor(300, 1, (from, to) -> done.addAndGet(to - from));
+      List<Thread> helpers =
+          Thread.getAllStackTraces().keySet().stream()
+              .filter(t -> t.getName().matches("ndgrad-\\d+"))
+              .toList();
+      assertEquals(2, helpers.stream().filter(t -> t.getName().matches("ndgrad-[12]")).count());
+      for (Thread t : helpers) {
+        // Waiting, not looking for work; one that never slept would make this go on for ever.
+        while (t.isAlive() && t.getState() != Thread.State.WAITING) {
+          Thread.sleep(1);
+        }
+      }
+    }
+    assertEquals(900, done.get(), "those who slept wake up");
+  }
+
+  @Test
+  void productsInsideALoopAndFromSeveralThreadsAreThoseOfOneThread() throws InterruptedException {
+    Strided a = Strided.zeros(DType.FLOAT32, 200, 150);
+    Strided b = Strided.zeros(DType.FLOAT32, 150, 180);
+    Random r = new Random(1);
+    for (Strided x : List.of(a, b)) {
+      float[] array = (float[]) x.array();
+      for (int i = 0; i < array.length; i++) {
+        array[i] = r.nextFloat();
+      }
+    }
+    Threads.setNumThreads(1);
+    float[] alone = product(a, b);
+    Threads.setNumThreads(3);
+    float[][] inLoop = new float[8][];
+    Threads.parallelFor(
+        8,
+        1,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            inLoop[i] = product(a, b);
+          }
+        });
+    float[][] inThreads = new float[3][];
+    Thread[] users = new Thread[3];
+    for (int i = 0; i < users.length; i++) {
+      int at = i;
+      users[i] = Thread.ofPlatform().start(() -> inThreads[at] = product(a, b));
+    }
+    for (Thread user : users) {
+      user.join();
+    }
+    for (float[] c : inLoop) {
+      assertArrayEquals(alone, c);
+    }
+    for (float[] c : inThreads) {
+      assertArrayEquals(alone, c);
+    }
+  }
+
+  private static float[] product(Strided a, Strided b) {
+    Strided c = Strided.zeros(DType.FLOAT32, a.layout().dim(0), b.layout().dim(1));
+    // MKL's last bits vary with the addresses of the operands.
+    Engines.with("java", () -> {
+      MatrixProduct.run(c, a, b);
+      return null;
+    });
+    return (float[]) c.array();
   }
 
   @Test
