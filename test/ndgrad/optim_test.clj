@@ -5,6 +5,8 @@
    [ndgrad.core :as nd]
    [ndgrad.optim :as optim])
   (:import
+   (com.sun.management ThreadMXBean)
+   (java.lang.management ManagementFactory)
    (java.util List)
    (ndgrad ArgumentException Array DTypeException GraphException MutationException ShapeException)
    (ndgrad.optim AdamW Optimizer Rule Sgd)))
@@ -47,6 +49,21 @@
           (is (close? tolerance (last after) (w-of start)))
           (is (= "net" (:name start)))
           (is (= (count grads) (:step state))))))))
+
+(deftest a-step-makes-nothing-of-the-parameters-size
+  (let [^ThreadMXBean bean (ManagementFactory/getThreadMXBean)
+        n 200000]
+    (doseq [dtype [:float32 :float64]
+            rule [(optim/sgd {:lr 0.1}) (optim/sgd {:lr 0.1 :momentum 0.9}) (optim/adam {:lr 0.1}) (optim/adamw {:lr 0.1})]
+            :let [w (nd/ones [n] {:dtype dtype :requires-grad true})
+                  opt (Optimizer. rule [w])
+                  train! (fn [] (nd/backward! (nd/sum (nd/* w w))))]]
+      (train!)
+      (.step opt)
+      (let [before (.getCurrentThreadAllocatedBytes bean)]
+        (dotimes [_ 10] (.step opt))
+        (is (< (- (.getCurrentThreadAllocatedBytes bean) before) n)
+            (str (.name ^Rule rule) " " dtype))))))
 
 (deftest one-update-is-one-change-of-each-array
   (let [w (nd/array [1.0 2.0] {:requires-grad true})

@@ -443,8 +443,12 @@ public final class Tensor {
     return Optional.ofNullable(grad);
   }
 
-  /** The accumulated gradient, for one who looks at it and lets go; null when there is none. */
-  synchronized Tensor ownGrad() {
+  /**
+   * The accumulated gradient, for one who looks at it and lets go.
+   *
+   * @return null when there is none
+   */
+  public synchronized Tensor ownGrad() {
     return grad;
   }
 

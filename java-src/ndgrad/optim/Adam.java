@@ -1,6 +1,5 @@
 package ndgrad.optim;
 
-import java.util.List;
 import ndgrad.ArgumentException;
 
 /**
@@ -16,7 +15,7 @@ import ndgrad.ArgumentException;
  * @param weightDecay the factor of the parameter that is added to its gradient
  */
 public record Adam(double lr, double beta1, double beta2, double eps, double weightDecay)
-    implements Rule {
+    implements Moments<Adam> {
 
   /**
    * Checks the numbers.
@@ -38,53 +37,16 @@ public record Adam(double lr, double beta1, double beta2, double eps, double wei
     return new Adam(lr, 0.9, 0.999, 1e-8, 0);
   }
 
-  /**
-   * The same with other moving averages.
-   *
-   * @param first the factor of the average of gradients
-   * @param second the factor of the average of their squares
-   * @return a new rule
-   */
-  public Adam withBetas(double first, double second) {
-    return new Adam(lr, first, second, eps, weightDecay);
-  }
-
-  /**
-   * The same with another eps.
-   *
-   * @param small added to the root of v
-   * @return a new rule
-   */
-  public Adam withEps(double small) {
-    return new Adam(lr, beta1, beta2, small, weightDecay);
-  }
-
-  /**
-   * The same with another weight decay.
-   *
-   * @param factor the factor of the parameter that is added to its gradient
-   * @return a new rule
-   */
-  public Adam withWeightDecay(double factor) {
-    return new Adam(lr, beta1, beta2, eps, factor);
-  }
-
   /** {@inheritDoc} */
   @Override
-  public Adam withLr(double rate) {
-    return new Adam(rate, beta1, beta2, eps, weightDecay);
+  public Adam with(double lr, double beta1, double beta2, double eps, double weightDecay) {
+    return new Adam(lr, beta1, beta2, eps, weightDecay);
   }
 
   /** {@inheritDoc} */
   @Override
   public String name() {
     return "adam";
-  }
-
-  /** {@inheritDoc} */
-  @Override
-  public List<String> slots() {
-    return List.of("m", "v");
   }
 
   /** {@inheritDoc} */

@@ -1,6 +1,5 @@
 package ndgrad.optim;
 
-import java.util.List;
 import ndgrad.ArgumentException;
 
 /**
@@ -16,7 +15,7 @@ import ndgrad.ArgumentException;
  * @param weightDecay what part of the parameter, times the learning rate, is taken off each step
  */
 public record AdamW(double lr, double beta1, double beta2, double eps, double weightDecay)
-    implements Rule {
+    implements Moments<AdamW> {
 
   /**
    * Checks the numbers.
@@ -38,53 +37,16 @@ public record AdamW(double lr, double beta1, double beta2, double eps, double we
     return new AdamW(lr, 0.9, 0.999, 1e-8, 0.01);
   }
 
-  /**
-   * The same with other moving averages.
-   *
-   * @param first the factor of the average of gradients
-   * @param second the factor of the average of their squares
-   * @return a new rule
-   */
-  public AdamW withBetas(double first, double second) {
-    return new AdamW(lr, first, second, eps, weightDecay);
-  }
-
-  /**
-   * The same with another eps.
-   *
-   * @param small added to the root of v
-   * @return a new rule
-   */
-  public AdamW withEps(double small) {
-    return new AdamW(lr, beta1, beta2, small, weightDecay);
-  }
-
-  /**
-   * The same with another weight decay.
-   *
-   * @param factor what part of the parameter, times the learning rate, is taken off each step
-   * @return a new rule
-   */
-  public AdamW withWeightDecay(double factor) {
-    return new AdamW(lr, beta1, beta2, eps, factor);
-  }
-
   /** {@inheritDoc} */
   @Override
-  public AdamW withLr(double rate) {
-    return new AdamW(rate, beta1, beta2, eps, weightDecay);
+  public AdamW with(double lr, double beta1, double beta2, double eps, double weightDecay) {
+    return new AdamW(lr, beta1, beta2, eps, weightDecay);
   }
 
   /** {@inheritDoc} */
   @Override
   public String name() {
     return "adamw";
-  }
-
-  /** {@inheritDoc} */
-  @Override
-  public List<String> slots() {
-    return List.of("m", "v");
   }
 
   /** {@inheritDoc} */

@@ -42,7 +42,7 @@ public final class Optimizer {
     for (int i = 0; i < steps.length; i++) {
       Array p = params.get(i);
       if (p.hasGrad()) {
-        rule.apply(p, p.grad(), slots.get(i), steps[i] + 1);
+        new Step(rule, p, p.tensor().ownGrad(), slots.get(i), steps[i] + 1).inPlace();
         steps[i]++;
       }
     }

@@ -1,20 +1,18 @@
 package ndgrad.optim;
 
-import java.util.ArrayList;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
-import ndgrad.autograd.Trace;
 
 /**
  * A way to update parameters from gradients: the numbers that govern it. Immutable; what it
  * remembers of a parameter from step to step, its slots, is passed in and out. Each update of a
  * parameter is a single pass over it, its gradient and its slots.
  */
-public sealed interface Rule permits Sgd, Adam, AdamW {
+public sealed interface Rule permits Sgd, Moments {
 
   /**
    * The rule's name.
@@ -60,12 +58,8 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
    * @return one fresh array a slot
    */
   default List<Array> init(Array param) {
-    requireFloating(param);
-    List<Array> zeros = new ArrayList<>();
-    for (int i = 0; i < slots().size(); i++) {
-      zeros.add(fresh(param));
-    }
-    return List.copyOf(zeros);
+    Step.requireFloating(this, param);
+    return slots().stream().map(_ -> Step.zeros(param)).toList();
   }
 
   /**
@@ -81,26 +75,7 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default void apply(Array param, Array grad, List<Array> state, long step) {
-    Trace.refuse("updates a parameter in place");
-    check(param, grad, state, step);
-    if (!param.isLeaf()) {
-      throw new GraphException(
-          name()
-              + ": cannot update the result of a tracked op in place; pass the leaf, or use the"
-              + " form that makes new arrays",
-          "op",
-          name(),
-          "shape",
-          param.shape());
-    }
-    if (param.tensor().isReadOnly()) {
-      throw new ArgumentException(
-          name() + ": cannot write into a broadcast view; copy it first", "op", name());
-    }
-    List<Array> targets = new ArrayList<>(state);
-    targets.addFirst(param);
-    update(step).run(targets, targets, grad);
-    targets.forEach(t -> t.tensor().storage().bump(name()));
+    new Step(this, param, grad.tensor(), state, step).inPlace();
   }
 
   /**
@@ -116,72 +91,7 @@ public sealed interface Rule permits Sgd, Adam, AdamW {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default List<Array> next(Array param, Array grad, List<Array> state, long step) {
-    check(param, grad, state, step);
-    List<Array> sources = new ArrayList<>(state);
-    sources.addFirst(param);
-    List<Array> results = sources.stream().map(Rule::fresh).toList();
-    update(step).run(results, sources, grad);
-    results.getFirst().requiresGrad(param.requiresGrad());
-    return results;
-  }
-
-  private static Array fresh(Array like) {
-    return Array.wrap(like.dtype().newArray((int) like.size()), like.shape());
-  }
-
-  private void requireFloating(Array param) {
-    if (!param.dtype().isFloating()) {
-      throw new DTypeException(
-          name() + ": parameters must be floating, this one is " + param.dtype(),
-          "op",
-          name(),
-          "dtype",
-          param.dtype().toString());
-    }
-  }
-
-  private void check(Array param, Array grad, List<Array> state, long step) {
-    requireFloating(param);
-    if (step < 1) {
-      throw new ArgumentException(name() + ": steps count from 1, got " + step, "step", step);
-    }
-    if (state.size() != slots().size()) {
-      throw new ArgumentException(
-          name() + " remembers " + slots() + " of a parameter, got " + state.size() + " arrays",
-          "op",
-          name(),
-          "slots",
-          slots());
-    }
-    requireLike(param, grad, "the gradient");
-    for (int i = 0; i < state.size(); i++) {
-      requireLike(param, state.get(i), slots().get(i));
-    }
-  }
-
-  private void requireLike(Array param, Array other, String what) {
-    if (!param.tensor().layout().sameShape(other.tensor().layout())) {
-      throw new ShapeException(
-          name()
-              + ": "
-              + what
-              + " has shape "
-              + other.tensor().layout()
-              + ", the parameter "
-              + param.tensor().layout(),
-          "op",
-          name(),
-          "shapes",
-          List.of(param.shape(), other.shape()));
-    }
-    if (param.dtype() != other.dtype()) {
-      throw new DTypeException(
-          name() + ": " + what + " is " + other.dtype() + ", the parameter " + param.dtype(),
-          "op",
-          name(),
-          "dtypes",
-          List.of(param.dtype().toString(), other.dtype().toString()));
-    }
+    return new Step(this, param, grad.tensor(), state, step).fresh();
   }
 
   /**

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import ndgrad.Array;
 import ndgrad.DType;
+import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Layout;
@@ -89,7 +90,7 @@ public final class Update {
   }
 
   /** Runs the kernel. */
-  void run(List<Array> targets, List<Array> sources, Array grad) {
+  void run(List<Array> targets, List<Array> sources, Tensor grad) {
     int n = sources.size();
     Strided[] outs = targets.stream().map(Update::strided).toArray(Strided[]::new);
     Strided[] ins = new Strided[n + 1 + numbers.length];
@@ -98,7 +99,7 @@ public final class Update {
         i ->
             i < n
                 ? strided(sources.get(i))
-                : i == n ? strided(grad) : number(i - n - 1, grad.dtype()));
+                : i == n ? grad.strided() : number(i - n - 1, grad.dtype()));
     DType[] load = new DType[ins.length];
     Arrays.fill(load, grad.dtype());
     program.run(outs, load, ins);
