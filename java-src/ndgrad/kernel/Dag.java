@@ -56,12 +56,12 @@ final class Dag {
       return 0;
     }
     return switch (e) {
-      case Expr.In _, Expr.Const _ -> e.hashCode();
       case Expr.Apply1(Expr.Fn1 fn, Expr a) -> 31 * hash(a, levels - 1) + fn.ordinal();
       case Expr.Apply2(Expr.Fn2 fn, Expr a, Expr b) ->
           37 * (hash(a, levels - 1) + hash(b, levels - 1)) + fn.ordinal();
       case Expr.Select(Expr test, Expr yes, Expr no) ->
           41 * (hash(test, levels - 1) + hash(yes, levels - 1) + hash(no, levels - 1));
+      default -> e.hashCode();
     };
   }
 

@@ -96,6 +96,11 @@ final class Forms {
     return mode != Mode.PLAIN && isAvailable();
   }
 
+  /** Whether functions such as exp are computed by vectors, where computing one again is cheaper than storing it. */
+  static boolean areFunctionsVectors() {
+    return isVectorised() && (mode != Mode.AUTO || VectorEmitter.isExact(Expr.Fn1.EXP));
+  }
+
   private static int[] findLanes() {
     int[] lanes = new int[DType.values().length];
     Optional<Module> module = ModuleLayer.boot().findModule(MODULE);

@@ -133,6 +133,15 @@ public final class Program {
   }
 
   /**
+   * Whether computing a function such as exp again costs less than storing its values.
+   *
+   * @return false where there are no vectors for it
+   */
+  public static boolean areFunctionsCheap() {
+    return Forms.areFunctionsVectors();
+  }
+
+  /**
    * The size of the expressions.
    *
    * @return the number of different subexpressions, inputs and constants left out

@@ -8,6 +8,7 @@ import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
+import ndgrad.kernel.Program;
 import ndgrad.op.spec.Recorder.Call;
 
 /**
@@ -32,6 +33,9 @@ final class Fusion {
    * element.
    */
   private static final int CHEAP = 12;
+
+  /** The cost of an op from which on it is a function that plain loops compute slowly. */
+  private static final int FUNCTION = 80;
 
   /** The work of calling an op, in units of 0.1 ns. */
   private static final long CALL = 3_000;
@@ -217,6 +221,9 @@ final class Fusion {
     Call call = calls.get(c);
     int cost = ((Elementwise) call.op()).cost();
     boolean cheap = cost <= CHEAP;
+    if (followed && cost >= FUNCTION && !Program.areFunctionsCheap()) {
+      return false;
+    }
     if (ends.get(c).size() > (cheap ? 4 : 1) || (elements[c] - call.out().size()) * cost > CALL) {
       return false;
     }
