@@ -420,20 +420,26 @@
 
   Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
   [f]
-  (let [plans (atom {})]
+  (let [plans (atom {})
+        plan (fn [kind args]
+               (get (swap! plans #(assoc (if (< (count %) most-structures) % {})
+                                         kind (or (% kind) (fused-for f args))))
+                    kind))
+        run (fn [args]
+              (let [lone? (every? array? args)
+                    kind (if lone? (count args) (tree/map-leaves #(if (array? %) ::array %) args))
+                    ^Fuse$All fused (or (@plans kind) (plan kind args))
+                    ^Fuse$Formed ys (.run fused (if lone? args (pick array? args)))]
+                (if-some [form (.form ys)]
+                  (results form (.values ys))
+                  (.get (.values ys) 0))))]
     (with-meta
-      (fn [& args]
-        (let [args (vec args)
-              lone? (every? array? args)
-              kind (if lone? (count args) (tree/map-leaves #(if (array? %) ::array %) args))
-              ^Fuse$All run (or (@plans kind)
-                                (get (swap! plans #(assoc (if (< (count %) most-structures) % {})
-                                                          kind (or (% kind) (fused-for f args))))
-                                     kind))
-              ^Fuse$Formed ys (.run run (if lone? args (pick array? args)))]
-          (if-some [form (.form ys)]
-            (results form (.values ys))
-            (first (.values ys)))))
+      (fn
+        ([] (run []))
+        ([x] (run [x]))
+        ([x y] (run [x y]))
+        ([x y z] (run [x y z]))
+        ([x y z & more] (run (into [x y z] more))))
       {::plans plans})))
 
 (defn fuse-report

@@ -71,7 +71,11 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
     }
     Strided out = Strided.empty(dtype, without(result, gone));
     sum.run(out.with(Layout.of(without(shape, reduced))), dtype, over, ins);
-    if (divisor != 1) {
+    if (divisor != 1 && out.array() instanceof float[] one && one.length == 1) {
+      one[0] = (float) (one[0] / (double) (float) divisor);
+    } else if (divisor != 1 && out.array() instanceof double[] one && one.length == 1) {
+      one[0] /= divisor;
+    } else if (divisor != 1) {
       Strided by = new Strided(new Storage(new double[] {divisor}), Layout.of());
       QUOTIENT.run(out, dtype, out, by);
     }
