@@ -28,8 +28,7 @@ class FuseTest {
               return mish(x);
             });
     for (int i = 0; i < 3; i++) {
-      assertArrayEquals(
-          mish(X).toDoubleArray(), fused.apply(X).toDoubleArray(), 1e-15);
+      assertArrayEquals(mish(X).toDoubleArray(), fused.apply(X).toDoubleArray(), 1e-15);
     }
     assertEquals(1, runs.get());
     assertEquals(3L, fused.report().getFirst().get("calls"));

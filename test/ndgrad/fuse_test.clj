@@ -330,6 +330,20 @@
       (is (same? (nd/jvp (fn [w] (nd/* w 2.0)) [x] [x])
                  (nd/jvp (fn [w] ((nd/fuse (fn [a] (nd/* w a))) (nd/array 2.0))) [x] [x]))))))
 
+(deftest many-arguments
+  (let [xs (mapv #(nd/requires-grad! (nd/full [2] (double %)) true) (range 100))
+        f (nd/fuse (fn [xs] (nd/sum (reduce nd/+ (map nd/sin xs)))))]
+    (nd/backward! (f xs))
+    (is (= 1 (count (nd/fuse-report f))))
+    (is (every? #(same? (nd/cos (nd/detach %)) (nd/grad-of %)) xs))
+    (testing "of which one less asks for a gradient"
+      (f (update xs 99 nd/detach))
+      (is (= 2 (count (nd/fuse-report f))))))
+  (let [masks (mapv #(nd/> (nd/arange 5) %) (range 70))
+        f (fn [x masks] (nd/where (reduce nd/logical-or masks) (nd/* x 2.0) (nd/sin x)))]
+    (is (same? ((nd/grad (fn [x] (nd/sum (f x masks)))) (nd/ones [5]))
+               ((nd/grad (fn [x] (nd/sum ((nd/fuse f) x masks)))) (nd/ones [5]))))))
+
 (deftest many-threads
   (let [f (nd/fuse gelu)
         found (mapv (fn [n] (future (f (nd/full [(inc (mod n 5))] 0.5)))) (range 40))]

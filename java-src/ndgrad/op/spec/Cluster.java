@@ -64,6 +64,9 @@ final class Cluster {
   private final Map<Integer, Integer> numbers = new HashMap<>();
   private int nodes;
 
+  /** Of all numbers in it; any where there are none. */
+  private DType dtype = DType.FLOAT64;
+
   Cluster(Recorder trace, int first) {
     this.trace = trace;
     this.first = first;
@@ -118,6 +121,7 @@ final class Cluster {
     parts.add(new Part(op, from));
     calls.add(id - first);
     nodes += op.nodes();
+    dtype = call.compute().isFloating() ? call.compute() : dtype;
   }
 
   private Tensor example(int id) {
@@ -133,8 +137,7 @@ final class Cluster {
   }
 
   /** The op of this, made when there is none yet. */
-  Fused op(Folding folding, DType number) {
-    DType dtype = number == null ? DType.FLOAT64 : number;
+  Fused op(Folding folding) {
     Key key =
         new Key(List.copyOf(parts), leaves.stream().map(Leaf::asBool).toList(), dtype, folding);
     synchronized (OPS) {

@@ -42,7 +42,7 @@ public final class FusedFunction {
   private static final class Entry {
     final DType[] dtypes;
     final Layout[] layouts;
-    final long followed;
+    final boolean[] followed;
     final boolean lifted;
     final boolean recording;
     final AtomicLong calls = new AtomicLong();
@@ -54,7 +54,10 @@ public final class FusedFunction {
       dtypes = Arrays.stream(xs).map(Tensor::dtype).toArray(DType[]::new);
       layouts = Arrays.stream(xs).map(x -> Layout.of(x.shape())).toArray(Layout[]::new);
       recording = GradMode.isEnabled();
-      followed = followed(xs, recording);
+      followed = new boolean[xs.length];
+      for (int i = 0; i < xs.length; i++) {
+        followed[i] = recording && isFollowed(xs[i]);
+      }
       lifted = isLifted(xs);
     }
 
@@ -63,17 +66,25 @@ public final class FusedFunction {
         return false;
       }
       for (int i = 0; i < xs.length; i++) {
-        if (xs[i].dtype() != dtypes[i] || !xs[i].layout().sameShape(layouts[i])) {
+        if (xs[i].dtype() != dtypes[i]
+            || !xs[i].layout().sameShape(layouts[i])
+            || (recording && isFollowed(xs[i])) != followed[i]) {
           return false;
         }
       }
-      return GradMode.isEnabled() == recording
-          && followed(xs, recording) == followed
-          && isLifted(xs) == lifted;
+      return GradMode.isEnabled() == recording && isLifted(xs) == lifted;
     }
 
     Output run(Tensor[] xs) {
       return new Output(Frames.within(() -> List.of(plan.run(xs))), form);
+    }
+
+    boolean anyFollowed() {
+      boolean any = false;
+      for (boolean each : followed) {
+        any |= each;
+      }
+      return any;
     }
 
     boolean holds() {
@@ -90,12 +101,9 @@ public final class FusedFunction {
     this.f = f;
   }
 
-  private static long followed(Tensor[] xs, boolean recording) {
-    long followed = 0;
-    for (int i = 0; recording && i < xs.length; i++) {
-      followed |= xs[i].isFollowed() && xs[i].dtype().isFloating() ? 1L << i : 0;
-    }
-    return followed;
+  /** Whether the function is to see that an argument requires a gradient. */
+  private static boolean isFollowed(Tensor x) {
+    return x.dtype().isFloating() && x.isFollowed();
   }
 
   private static boolean isLifted(Tensor[] xs) {
@@ -114,7 +122,7 @@ public final class FusedFunction {
    * @return its results
    */
   public Output apply(Tensor... xs) {
-    if (Trace.isOn() || Anomaly.isOn() || xs.length > Long.SIZE) {
+    if (Trace.isOn() || Anomaly.isOn()) {
       return eager(xs);
     }
     Entry entry = find(xs);
@@ -152,8 +160,8 @@ public final class FusedFunction {
                 return seen.values();
               });
       boolean followed =
-          entry.followed != 0
-              || entry.lifted
+          entry.lifted
+              || entry.anyFollowed()
               || trace.constants().stream().anyMatch(Tensor::requiresGrad);
       entry.plan = Fusion.plan(trace, results, followed, entry.recording);
       ys = entry.run(xs);

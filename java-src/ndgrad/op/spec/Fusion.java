@@ -254,7 +254,6 @@ final class Fusion {
           break;
         }
         stored[part] = true;
-        dtypes[part] = number(calls.get(part));
         if (part < c) {
           c = part;
         }
@@ -270,7 +269,7 @@ final class Fusion {
     int best = -1;
     int most = -1;
     for (int part : whole.calls()) {
-      if (part != c && calls.get(part).out().dtype().isFloating()) {
+      if (part != c) {
         Cluster own = cluster(part);
         if (own.nodes() <= LONGEST && own.leaves().size() <= WIDEST && own.nodes() > most) {
           most = own.nodes();
@@ -330,7 +329,7 @@ final class Fusion {
     if (isFusable(call) || folds && inputs(call)[0] >= first && !stored[inputs(call)[0] - first]) {
       Cluster cluster = cluster(c);
       if (cluster.calls().size() > 1 || folds) {
-        Fused op = cluster.op(folds ? folding(call) : Folding.NONE, dtypes[c]);
+        Fused op = cluster.op(folds ? folding(call) : Folding.NONE);
         int[] ins = cluster.leaves().stream().mapToInt(leaf -> slot(leaf.id())).toArray();
         int count = cluster.calls().size() + (folds ? 1 : 0);
         String text = count + " ops in one: " + op.describe() + shown(call.out());

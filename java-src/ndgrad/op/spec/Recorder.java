@@ -51,12 +51,12 @@ final class Recorder extends Trace {
    * Prepares a trace.
    *
    * @param xs arguments of the shapes and dtypes to trace for
-   * @param followed bit i is set when the function is to see that argument i requires a gradient
+   * @param followed which of them the function is to see as requiring a gradient
    */
-  Recorder(Tensor[] xs, long followed) {
+  Recorder(Tensor[] xs, boolean[] followed) {
     for (int i = 0; i < xs.length; i++) {
       Tensor standIn = Tensor.lifted(new Lift.Traced(level(), new Tensor(xs[i].firstExample()), i));
-      standIn.requireGrad((followed >>> i & 1) != 0);
+      standIn.requireGrad(followed[i]);
       standIns.add(standIn);
     }
   }
