@@ -1,9 +1,9 @@
 package ndgrad.kernel;
 
 /**
- * Convolutions of images and their gradients. Floating ones are sums over the window's taps, without
- * an intermediate array ({@link TapSums}, {@link TapDots}); others lay out the window's contents as
- * columns and are a product of matrices from there.
+ * Convolutions of images and their gradients. Floating ones are sums over the window's taps,
+ * without an intermediate array ({@link TapSums}, {@link TapDots}); others lay out the window's
+ * contents as columns and are a product of matrices from there.
  */
 public final class Convolution {
   private static final int GRAIN = 16_384;
@@ -11,13 +11,14 @@ public final class Convolution {
   private Convolution() {}
 
   /**
-   * Convolves: {@code out[n, o, y, x]} is the sum over c, i and j of {@code w[o, c, i, j] * image[n,
-   * c, y*strideH - top + i*dilationH, x*strideW - left + j*dilationW]}, where c counts within the
-   * group of o and the image is 0 outside; plus {@code bias[o]}.
+   * Convolves: {@code out[n, o, y, x]} is the sum over c, i and j of {@code w[o, c, i, j] *
+   * image[n, c, y*strideH - top + i*dilationH, x*strideW - left + j*dilationW]}, where c counts
+   * within the group of o and the image is 0 outside; plus {@code bias[o]}.
    *
    * @param out of shape [batch, outChannels, outHeight, outWidth], row-major; overwritten
    * @param image of shape [batch, channels, rows, columns], any layout, of the same dtype
-   * @param w of shape [outChannels, channels / groups, height, width], any layout, of the same dtype
+   * @param w of shape [outChannels, channels / groups, height, width], any layout, of the same
+   *     dtype
    * @param bias of shape [outChannels] and the same dtype, or left out
    * @param window the window
    * @param groups a divisor of channels and outChannels
@@ -45,13 +46,7 @@ public final class Convolution {
       for (int n = 0; n < l.dim(0); n++) {
         for (int o = 0; o < l.dim(1); o++) {
           rows.add(
-              bias[0].array(),
-              b.position(o),
-              0,
-              out.array(),
-              l.position(n, o, 0, 0),
-              1,
-              plane);
+              bias[0].array(), b.position(o), 0, out.array(), l.position(n, o, 0, 0), 1, plane);
         }
       }
     }
@@ -142,8 +137,7 @@ public final class Convolution {
     Layout l = image.layout();
     int rows = Math.multiplyExact(l.dim(1), w.height() * w.width());
     Strided out =
-        Strided.empty(
-            image.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
+        Strided.empty(image.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
     im2col(out, image, w);
     return out;
   }
@@ -153,8 +147,7 @@ public final class Convolution {
     Layout l = w.layout();
     int each = l.dim(0) / groups;
     Strided d = reshaped(dense(w), groups, each, l.dim(1) * l.dim(2) * l.dim(3));
-    return d.with(
-        d.layout().broadcastTo(batch, groups, each, l.dim(1) * l.dim(2) * l.dim(3)));
+    return d.with(d.layout().broadcastTo(batch, groups, each, l.dim(1) * l.dim(2) * l.dim(3)));
   }
 
   private static Strided dense(Strided x) {
@@ -172,8 +165,7 @@ public final class Convolution {
 
   private static boolean isFinite(Strided x) {
     Strided d = dense(x);
-    return Taps.of(d.dtype())
-        .areFinite(d.array(), d.layout().offset(), d.layout().intSize());
+    return Taps.of(d.dtype()).areFinite(d.array(), d.layout().offset(), d.layout().intSize());
   }
 
   /**

@@ -24,20 +24,43 @@ final class DoubleTaps extends Taps {
           Arrays.fill(to, at, at + length, ((double[]) a)[aAt + r]);
           int t = 0;
           for (; t + 3 < taps; t += 4) {
-            four((double[]) a, aAt + rows + t * rows + r, rows, (double[]) x, xAt + p, off,
-                offAt + t, to, at, length);
+            four(
+                (double[]) a,
+                aAt + rows + t * rows + r,
+                rows,
+                (double[]) x,
+                xAt + p,
+                off,
+                offAt + t,
+                to,
+                at,
+                length);
           }
           for (; t < taps; t++) {
-            one(((double[]) a)[aAt + rows + t * rows + r], (double[]) x, xAt + p + off[offAt + t],
-                to, at, length);
+            one(
+                ((double[]) a)[aAt + rows + t * rows + r],
+                (double[]) x,
+                xAt + p + off[offAt + t],
+                to,
+                at,
+                length);
           }
         }
       }
     };
   }
 
-  private static void four(double[] a, int w, int step, double[] x, int xAt, int[] off, int t,
-      double[] out, int at, int n) {
+  private static void four(
+      double[] a,
+      int w,
+      int step,
+      double[] x,
+      int xAt,
+      int[] off,
+      int t,
+      double[] out,
+      int at,
+      int n) {
     double w0 = a[w];
     double w1 = a[w + step];
     double w2 = a[w + 2 * step];
@@ -66,8 +89,14 @@ final class DoubleTaps extends Taps {
       for (int r = 0; r < rows; r++) {
         for (int t = 0; t < taps; t++) {
           for (int lane = 0; lane < LANES; lane += 8) {
-            eight((double[]) a, aAt + r * aStep + lane, (double[]) x, xAt + off[offAt + t] + lane,
-                n, (double[]) out, outAt + (r * taps + t) * LANES + lane);
+            eight(
+                (double[]) a,
+                aAt + r * aStep + lane,
+                (double[]) x,
+                xAt + off[offAt + t] + lane,
+                n,
+                (double[]) out,
+                outAt + (r * taps + t) * LANES + lane);
           }
         }
       }
@@ -105,8 +134,7 @@ final class DoubleTaps extends Taps {
   }
 
   @Override
-  void fold(
-      Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
+  void fold(Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
     double[] from = (double[]) lanes;
     double[] to = (double[]) out;
     for (int r = 0; r < rows; r++) {
@@ -126,8 +154,17 @@ final class DoubleTaps extends Taps {
   }
 
   @Override
-  void pad(Object from, int p, int down, int along, int rows, Object to, int q, int width,
-      int first, int last) {
+  void pad(
+      Object from,
+      int p,
+      int down,
+      int along,
+      int rows,
+      Object to,
+      int q,
+      int width,
+      int first,
+      int last) {
     double[] source = (double[]) from;
     double[] target = (double[]) to;
     if (along == 1 && first == 0 && last == width && down == width) {
@@ -159,8 +196,8 @@ final class DoubleTaps extends Taps {
   }
 
   @Override
-  void crop(Object from, int p, int width, int rows, int columns, Object to, int q, int down,
-      int along) {
+  void crop(
+      Object from, int p, int width, int rows, int columns, Object to, int q, int down, int along) {
     double[] source = (double[]) from;
     double[] target = (double[]) to;
     if (along == 1 && width == columns && down == columns) {

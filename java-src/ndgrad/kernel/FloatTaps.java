@@ -25,20 +25,43 @@ final class FloatTaps extends Taps {
           Arrays.fill(to, at, at + length, ((float[]) a)[aAt + r]);
           int t = 0;
           for (; t + 3 < taps; t += 4) {
-            four((float[]) a, aAt + rows + t * rows + r, rows, (float[]) x, xAt + p, off,
-                offAt + t, to, at, length);
+            four(
+                (float[]) a,
+                aAt + rows + t * rows + r,
+                rows,
+                (float[]) x,
+                xAt + p,
+                off,
+                offAt + t,
+                to,
+                at,
+                length);
           }
           for (; t < taps; t++) {
-            one(((float[]) a)[aAt + rows + t * rows + r], (float[]) x, xAt + p + off[offAt + t],
-                to, at, length);
+            one(
+                ((float[]) a)[aAt + rows + t * rows + r],
+                (float[]) x,
+                xAt + p + off[offAt + t],
+                to,
+                at,
+                length);
           }
         }
       }
     };
   }
 
-  private static void four(float[] a, int w, int step, float[] x, int xAt, int[] off, int t,
-      float[] out, int at, int n) {
+  private static void four(
+      float[] a,
+      int w,
+      int step,
+      float[] x,
+      int xAt,
+      int[] off,
+      int t,
+      float[] out,
+      int at,
+      int n) {
     float w0 = a[w];
     float w1 = a[w + step];
     float w2 = a[w + 2 * step];
@@ -67,8 +90,14 @@ final class FloatTaps extends Taps {
       for (int r = 0; r < rows; r++) {
         for (int t = 0; t < taps; t++) {
           for (int lane = 0; lane < LANES; lane += 8) {
-            eight((float[]) a, aAt + r * aStep + lane, (float[]) x, xAt + off[offAt + t] + lane,
-                n, (float[]) out, outAt + (r * taps + t) * LANES + lane);
+            eight(
+                (float[]) a,
+                aAt + r * aStep + lane,
+                (float[]) x,
+                xAt + off[offAt + t] + lane,
+                n,
+                (float[]) out,
+                outAt + (r * taps + t) * LANES + lane);
           }
         }
       }
@@ -106,8 +135,7 @@ final class FloatTaps extends Taps {
   }
 
   @Override
-  void fold(
-      Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
+  void fold(Object lanes, int start, int rows, int taps, int used, Object out, int at, int step) {
     float[] from = (float[]) lanes;
     float[] to = (float[]) out;
     for (int r = 0; r < rows; r++) {
@@ -127,8 +155,17 @@ final class FloatTaps extends Taps {
   }
 
   @Override
-  void pad(Object from, int p, int down, int along, int rows, Object to, int q, int width,
-      int first, int last) {
+  void pad(
+      Object from,
+      int p,
+      int down,
+      int along,
+      int rows,
+      Object to,
+      int q,
+      int width,
+      int first,
+      int last) {
     float[] source = (float[]) from;
     float[] target = (float[]) to;
     if (along == 1 && first == 0 && last == width && down == width) {
@@ -160,8 +197,8 @@ final class FloatTaps extends Taps {
   }
 
   @Override
-  void crop(Object from, int p, int width, int rows, int columns, Object to, int q, int down,
-      int along) {
+  void crop(
+      Object from, int p, int width, int rows, int columns, Object to, int q, int down, int along) {
     float[] source = (float[]) from;
     float[] target = (float[]) to;
     if (along == 1 && width == columns && down == columns) {

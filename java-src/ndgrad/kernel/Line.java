@@ -43,20 +43,26 @@ record Line(
    * @param count places of the window
    */
   static Line forward(int points, int stride, int padding, int dilation, int count) {
-    int[] rests =
-        IntStream.range(0, points).map(i -> i * dilation % stride).distinct().toArray();
+    int[] rests = IntStream.range(0, points).map(i -> i * dilation % stride).distinct().toArray();
     int[] plane = new int[points];
     int[] shift = new int[points];
     for (int i = 0; i < points; i++) {
       int rest = i * dilation % stride;
-      plane[i] = IntStream.range(0, rests.length).filter(p -> rests[p] == rest).findFirst()
-          .orElseThrow();
+      plane[i] =
+          IntStream.range(0, rests.length).filter(p -> rests[p] == rest).findFirst().orElseThrow();
       shift[i] = i * dilation / stride;
     }
     int[] start = Arrays.stream(rests).map(rest -> rest - padding).toArray();
     return new Line(
-        IntStream.range(0, points).toArray(), plane, shift, start, stride,
-        (points - 1) * dilation / stride, 0, 1, count);
+        IntStream.range(0, points).toArray(),
+        plane,
+        shift,
+        start,
+        stride,
+        (points - 1) * dilation / stride,
+        0,
+        1,
+        count);
   }
 
   /**
@@ -85,8 +91,15 @@ record Line(
       int[] shift = Arrays.stream(taps).map(i -> reach - i * dilation / stride).toArray();
       lines.add(
           new Line(
-              taps, new int[taps.length], shift, new int[] {first - reach}, 1, reach,
-              stride * first + rest - padding, stride, end - first));
+              taps,
+              new int[taps.length],
+              shift,
+              new int[] {first - reach},
+              1,
+              reach,
+              stride * first + rest - padding,
+              stride,
+              end - first));
     }
     return lines;
   }
@@ -94,8 +107,15 @@ record Line(
   /** Some of the results. */
   Line slice(int from, int to) {
     return new Line(
-        taps, plane, shift, Arrays.stream(start).map(s -> s + from * step).toArray(), step, reach,
-        target + from * targetStep, targetStep, to - from);
+        taps,
+        plane,
+        shift,
+        Arrays.stream(start).map(s -> s + from * step).toArray(),
+        step,
+        reach,
+        target + from * targetStep,
+        targetStep,
+        to - from);
   }
 
   /** Number of planes. */

@@ -10,7 +10,9 @@ import ndgrad.DType;
  * depends on shapes alone.
  */
 final class TapDots {
-  /** Bytes of what is laid out at a time; a few rows of it, which a core's caches hold, are in use. */
+  /**
+   * Bytes of what is laid out at a time; a few rows of it, which a core's caches hold, are in use.
+   */
   private static final int ROOM = 3 << 19;
 
   /** Bytes of all partial sums. */
@@ -173,7 +175,14 @@ final class TapDots {
       for (int t = 0; t < tapBlocks; t++) {
         int first = t * tapBlock;
         plain.fold(
-            sums, t * each, used, tapBlock, Math.min(tapBlock, taps - first), out, at + first, taps);
+            sums,
+            t * each,
+            used,
+            tapBlock,
+            Math.min(tapBlock, taps - first),
+            out,
+            at + first,
+            taps);
       }
     }
   }

@@ -13,8 +13,8 @@ interface TapKernel {
    * x[off[t] + p]}, one tap after the other; what lies behind a row's n elements, up to two
    * vectors, may be overwritten, and x is read as far.
    *
-   * <p><b>Dot products</b> of a fixed number of rows and of taps: {@code out[r][t][p mod lanes]
-   * += Σₚ a[r][p] · x[off[t] + p]}, one p after the other, where a and x are read up to the next
+   * <p><b>Dot products</b> of a fixed number of rows and of taps: {@code out[r][t][p mod lanes] +=
+   * Σₚ a[r][p] · x[off[t] + p]}, one p after the other, where a and x are read up to the next
    * multiple of the lanes and lanes are {@link Taps#LANE_BYTES} of the dtype.
    *
    * @param a the weights, or the rows of the left-hand side

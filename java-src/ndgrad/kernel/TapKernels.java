@@ -5,7 +5,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import ndgrad.DType;
 
-/** The kernels of direct convolutions: made once, plain at first and of vectors once these are fast. */
+/**
+ * The kernels of direct convolutions: made once, plain at first and of vectors once these are fast.
+ */
 final class TapKernels {
   /** Vectors that processors hold in registers: those of 512 or 128 bits have 32, others 16. */
   private static final int MANY_REGISTERS = 24;

@@ -56,11 +56,9 @@ final class TapSums {
       Strided out, Strided x, Strided w, Strided[] bias, Window window, int groups) {
     Layout l = out.layout();
     Line rows =
-        Line.forward(
-            window.height(), window.strideH(), window.top(), window.dilationH(), l.dim(2));
+        Line.forward(window.height(), window.strideH(), window.top(), window.dilationH(), l.dim(2));
     Line columns =
-        Line.forward(
-            window.width(), window.strideW(), window.left(), window.dilationW(), l.dim(3));
+        Line.forward(window.width(), window.strideW(), window.left(), window.dilationW(), l.dim(3));
     new TapSums(out, x, groups).run(rows, columns, grouped(w, groups, false), bias);
   }
 
@@ -96,8 +94,9 @@ final class TapSums {
     int c = 1 - r;
     return w.with(
         Layout.of(
-            new int[] {groups, turned ? l.dim(1) : each, turned ? each : l.dim(1), l.dim(2),
-              l.dim(3)},
+            new int[] {
+              groups, turned ? l.dim(1) : each, turned ? each : l.dim(1), l.dim(2), l.dim(3)
+            },
             new int[] {each * l.stride(0), l.stride(r), l.stride(c), l.stride(2), l.stride(3)},
             l.offset()));
   }
@@ -107,8 +106,7 @@ final class TapSums {
     Object panels = panels(rowLine, columnLine, weights, bias);
     int images = out.layout().dim(0);
     int wanted = Math.ceilDiv(TASKS * Threads.numThreads(), images * groups);
-    List<Tile> tiles =
-        Tile.cut(rowLine, columnLine, channels, ROOM / dtype.itemsize(), wanted);
+    List<Tile> tiles = Tile.cut(rowLine, columnLine, channels, ROOM / dtype.itemsize(), wanted);
     int slices = Math.clamp(wanted / tiles.size(), 1, blocks);
     int tasks = images * groups * tiles.size() * slices;
     long products = out.layout().size() / groups * channels * Math.max(1, points);

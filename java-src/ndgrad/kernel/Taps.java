@@ -81,15 +81,7 @@ abstract class Taps {
    * @param along from element to element
    */
   abstract void crop(
-      Object from,
-      int p,
-      int width,
-      int rows,
-      int columns,
-      Object to,
-      int q,
-      int down,
-      int along);
+      Object from, int p, int width, int rows, int columns, Object to, int q, int down, int along);
 
   /** Copies n elements with steps. */
   abstract void gather(Object from, int p, int step, int n, Object to, int q, int toStep);

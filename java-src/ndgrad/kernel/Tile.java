@@ -32,20 +32,17 @@ record Tile(Line rows, Line columns, int images) {
   static List<Tile> cut(Line rows, Line columns, int channels, int room, int parts) {
     long planes = (long) channels * rows.planes() * columns.planes();
     long fits = room / (planes * columns.extent()) - rows.reach();
-    int wanted =
-        Math.max(Math.ceilDiv(rows.count(), parts), Math.ceilDiv(FEW, columns.extent()));
+    int wanted = Math.max(Math.ceilDiv(rows.count(), parts), Math.ceilDiv(FEW, columns.extent()));
     int down = even(rows.count(), Math.clamp(fits, 1, Math.min(wanted, rows.count())));
     int bands = Math.ceilDiv(rows.count(), down);
     long across = room / (planes * (down + rows.reach())) - columns.reach();
     wanted = Math.ceilDiv(columns.count(), Math.ceilDiv(parts, bands));
-    int along =
-        even(columns.count(), Math.clamp(Math.min(across, wanted), NARROW, 1 << 30));
+    int along = even(columns.count(), Math.clamp(Math.min(across, wanted), NARROW, 1 << 30));
     List<Tile> tiles = new ArrayList<>();
     for (int y = 0; y < rows.count(); y += down) {
       Line band = rows.slice(y, Math.min(y + down, rows.count()));
       for (int x = 0; x < columns.count(); x += along) {
-        tiles.add(
-            new Tile(band, columns.slice(x, Math.min(x + along, columns.count())), 1));
+        tiles.add(new Tile(band, columns.slice(x, Math.min(x + along, columns.count())), 1));
       }
     }
     return tiles;
@@ -164,8 +161,7 @@ record Tile(Line rows, Line columns, int images) {
    * @param step from channel to channel
    * @param slot which of the images next to each other this is
    */
-  void layResults(
-      Strided g, int n, int channel, int channels, Object to, int step, int slot) {
+  void layResults(Strided g, int n, int channel, int channels, Object to, int step, int slot) {
     Taps taps = Taps.of(g.dtype());
     Layout l = g.layout();
     int p = l.position(n, channel, rows.target(), columns.target());

@@ -22,8 +22,19 @@ import ndgrad.DType;
 final class VectorTaps {
   private static final MethodTypeDesc RUN =
       MethodTypeDesc.of(
-          CD_void, CD_Object, CD_int, CD_int, CD_Object, CD_int, CD_int.arrayType(), CD_int, CD_int,
-          CD_int, CD_Object, CD_int, CD_int);
+          CD_void,
+          CD_Object,
+          CD_int,
+          CD_int,
+          CD_Object,
+          CD_int,
+          CD_int.arrayType(),
+          CD_int,
+          CD_int,
+          CD_int,
+          CD_Object,
+          CD_int,
+          CD_int);
 
   // The parameters' slots.
   private static final int A = 1;

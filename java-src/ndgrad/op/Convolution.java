@@ -205,7 +205,8 @@ public final class Convolution {
           groups);
     }
     if (bias != null && (bias.ndim() != 1 || bias.dim(0) != w.dim(0))) {
-      throw Windows.misshapen("bias", bias, "[" + w.dim(0) + "], one number for each output channel");
+      throw Windows.misshapen(
+          "bias", bias, "[" + w.dim(0) + "], one number for each output channel");
     }
   }
 

@@ -79,8 +79,7 @@ final class ConvolutionPasses {
               0,
               "g",
               (n, a, g) ->
-                  IMAGE_GRADIENT.of(
-                      n.in(1), g, a.get("window"), a.integer("groups"), n.layout(0)))
+                  IMAGE_GRADIENT.of(n.in(1), g, a.get("window"), a.integer("groups"), n.layout(0)))
           .vjp(1, "x", (n, a, g) -> CONVOLVE.of(n.in(0), g, a.get("window"), a.integer("groups")))
           .primitive(
               (a, in) -> {
@@ -100,8 +99,7 @@ final class ConvolutionPasses {
    * @param groups a divisor of c and o
    * @return [n, o, y, x], of the promoted dtype
    */
-  static Tensor convolve(
-      Tensor x, Tensor w, Optional<Tensor> bias, Window window, int groups) {
+  static Tensor convolve(Tensor x, Tensor w, Optional<Tensor> bias, Window window, int groups) {
     DType both = DType.promote(x.dtype(), w.dtype());
     DType dtype = bias.map(b -> DType.promote(both, b.dtype())).orElse(both);
     Tensor images = cast(x, dtype);
@@ -125,19 +123,16 @@ final class ConvolutionPasses {
             in[1].layout().dim(0),
             window.outHeight(x.dim(2)),
             window.outWidth(x.dim(3)));
-    ndgrad.kernel.Convolution.forward(
-        out, in[0], in[1], window, a.integer("groups"), bias);
+    ndgrad.kernel.Convolution.forward(out, in[0], in[1], window, a.integer("groups"), bias);
     return out;
   }
 
   private static Tensor imageGradient(Node n, Args a, Tensor g) {
-    return IMAGE_GRADIENT.of(
-        g, n.in(1), a.get("window"), a.integer("groups"), n.layout(0));
+    return IMAGE_GRADIENT.of(g, n.in(1), a.get("window"), a.integer("groups"), n.layout(0));
   }
 
   private static Tensor windowGradient(Node n, Args a, Tensor g) {
-    return WINDOW_GRADIENT.of(
-        n.in(0), g, a.get("window"), a.integer("groups"), n.layout(1));
+    return WINDOW_GRADIENT.of(n.in(0), g, a.get("window"), a.integer("groups"), n.layout(1));
   }
 
   /** The sum over both inputs of the op on a tangent and the other's value. */

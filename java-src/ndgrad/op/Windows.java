@@ -25,8 +25,7 @@ final class Windows {
    * @param dilation the distance of the window's points
    * @throws ShapeException when it does not fit into the images
    */
-  static Window of(
-      Tensor images, Tensor x, int[] size, int[] stride, int[] sides, int[] dilation) {
+  static Window of(Tensor images, Tensor x, int[] size, int[] stride, int[] sides, int[] dilation) {
     int height = images.dim(2) + sides[0] + sides[2];
     int width = images.dim(3) + sides[1] + sides[3];
     checkFits(size[0], dilation[0], height, x, "high");
@@ -34,8 +33,16 @@ final class Windows {
     // There are at most as many places of the window; what they count in integers fits then.
     Layout.of(height, width);
     return new Window(
-        size[0], size[1], stride[0], stride[1], sides[0], sides[1], sides[2], sides[3],
-        dilation[0], dilation[1]);
+        size[0],
+        size[1],
+        stride[0],
+        stride[1],
+        sides[0],
+        sides[1],
+        sides[2],
+        sides[3],
+        dilation[0],
+        dilation[1]);
   }
 
   private static void checkFits(int points, int dilation, int length, Tensor x, String which) {

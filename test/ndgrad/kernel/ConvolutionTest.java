@@ -83,7 +83,9 @@ class ConvolutionTest {
       return w.layout().dim(0) / groups;
     }
 
-    /** Calls back for each product: positions of the result, the window and the image, row-major. */
+    /**
+     * Calls back for each product: positions of the result, the window and the image, row-major.
+     */
     void products(Product product) {
       Layout image = Layout.of(x.layout().shape());
       Layout out = Layout.of(g.layout().shape());
@@ -246,7 +248,8 @@ class ConvolutionTest {
         double[] x = Samples.values(p.x);
         double[] w = Samples.values(p.w);
         double[] g = Samples.values(p.g);
-        List<double[]> want = List.of(new double[g.length], new double[x.length], new double[w.length]);
+        List<double[]> want =
+            List.of(new double[g.length], new double[x.length], new double[w.length]);
         p.products(
             (i, j, k) -> {
               if (k >= 0) {
