@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import ndgrad.blas.Engines;
+import ndgrad.kernel.Program;
 
 /**
  * Says what ndgrad found on this machine, what is off, and what would switch it on.
@@ -53,6 +54,7 @@ public final class Doctor {
    * @param processors how many processors the JVM may use
    * @param maxHeap the most bytes the heap may grow to
    * @param vectorApi whether the module of the Vector API is there
+   * @param kernels the form of the loops of elementwise ops and reductions
    * @param nativeAccess whether native libraries may be called without a warning
    * @param threads how many threads large ops share
    * @param memory what is kept to be used again
@@ -67,6 +69,7 @@ public final class Doctor {
       int processors,
       long maxHeap,
       boolean vectorApi,
+      String kernels,
       boolean nativeAccess,
       int threads,
       Memory.Kept memory,
@@ -87,6 +90,7 @@ public final class Doctor {
       out.put("processors", processors);
       out.put("max-heap", maxHeap);
       out.put("vector-api", vectorApi);
+      out.put("kernels", kernels);
       out.put("native-access", nativeAccess);
       out.put("threads", threads);
       out.put("memory", asMap(memory));
@@ -139,6 +143,7 @@ public final class Doctor {
               + " times, missed "
               + memory.misses());
       line(out, "Vector API", vectorApi ? "module present" : "off");
+      line(out, "kernels", kernels);
       line(out, "native calls", nativeAccess ? "enabled" : "warned about by the JVM");
       for (Engine e : engines) {
         String about =
@@ -194,6 +199,7 @@ public final class Doctor {
         runtime.availableProcessors(),
         runtime.maxMemory(),
         vector,
+        Program.form(),
         nativeAccess,
         Threads.numThreads(),
         Memory.kept(),
@@ -204,7 +210,7 @@ public final class Doctor {
   private static List<String> advice(boolean vector, boolean nativeAccess, List<Engine> engines) {
     List<String> out = new ArrayList<>();
     if (!vector) {
-      out.add("start the JVM with " + VECTOR_FLAG + " to make the Vector API available");
+      out.add("start the JVM with " + VECTOR_FLAG + " to compute with vectors");
     }
     if (!nativeAccess) {
       out.add("start the JVM with " + NATIVE_FLAG + " to call native libraries without a warning");

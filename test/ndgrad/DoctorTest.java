@@ -50,6 +50,7 @@ class DoctorTest {
             2,
             1L << 30,
             false,
+            "plain loops",
             true,
             2,
             new Memory.Kept(3L << 20, 256L << 20, 2, 10, 4),
@@ -63,6 +64,7 @@ class DoctorTest {
         threads         2 for large ops
         memory kept     3 of at most 256 MiB, used again 10 times, missed 4
         Vector API      off
+        kernels         plain loops
         native calls    enabled
         BLAS mkl        off: no jar on the class path
         BLAS java       of this JVM, 2 threads  <- in use

@@ -54,26 +54,33 @@ final class AdaptiveKernel implements Kernel {
 
   /** Small arrays to run a kernel over. */
   private static final class Tile {
+    private static final int CALLS = 200;
     private static final int RACE = 2048;
 
     private final Object[] data;
     private final int[] at;
-    private final int[] inner;
+    private final int lanes;
 
     Tile(DType[] stored, long units, int lanes) {
       int n = stored.length;
       data = new Object[n];
       at = new int[3 * n];
-      // All ways through the loops: whole vectors and a rest, either alone, none.
-      inner = new int[] {24 * lanes + 3, 24 * lanes, lanes - 1, 1, lanes + 1, 16 * lanes + 1};
+      this.lanes = lanes;
       for (int k = 0; k < n; k++) {
         data[k] = Warmup.numbers(stored[k], RACE + 1);
         at[n + k] = (int) (units >>> k & 1);
       }
     }
 
+    /**
+     * All ways through the loops: whole vectors and a rest, either alone. Mostly one vector a call:
+     * the JIT compiles what has been called often sooner than what has long loops.
+     */
     void train(Kernel kernel) {
-      for (int length : inner) {
+      for (int i = 0; i < CALLS; i++) {
+        kernel.run(data, at, 1, lanes);
+      }
+      for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
         kernel.run(data, at, 2, length);
       }
     }

@@ -1,6 +1,7 @@
 package ndgrad.kernel;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -61,7 +62,8 @@ final class Dag {
           37 * (hash(a, levels - 1) + hash(b, levels - 1)) + fn.ordinal();
       case Expr.Select(Expr test, Expr yes, Expr no) ->
           41 * (hash(test, levels - 1) + hash(yes, levels - 1) + hash(no, levels - 1));
-      default -> e.hashCode();
+      case Step(Step.Op op, int amount, List<Expr> args) ->
+          43 * hash(args.getFirst(), levels - 1) + op.ordinal() + amount;
     };
   }
 
@@ -122,9 +124,7 @@ final class Dag {
   int vectorCost() {
     int cost = 3;
     for (Node node : nodes) {
-      if (node.expr() instanceof Expr.Apply1(Expr.Fn1 fn, Expr _)) {
-        cost += VectorEmitter.isExact(fn) ? 0 : 6;
-      }
+      cost += Functions.isSpelled(node.expr()) ? 10 : 0;
       cost += node.args().length > 0 ? 1 : 0;
     }
     return cost;
@@ -149,11 +149,15 @@ final class Dag {
                   default -> 150;
                 };
             case Expr.Select _ -> 5;
+            case Step _ -> 1;
             case Expr.In _, Expr.Const _ -> 0;
           };
     }
     return cost;
   }
+
+  /** What tells a step from others of the same arguments. */
+  private record What(Step.Op op, int amount) {}
 
   private int id(Expr e) {
     Integer known = seen.get(e);
@@ -176,6 +180,14 @@ final class Dag {
               int x = id(yes);
               int y = id(no);
               yield intern(new Key("select", t, x, y), e, t, x, y);
+            }
+            case Step(Step.Op op, int amount, List<Expr> args) -> {
+              int[] ids = new int[3];
+              for (int i = 0; i < args.size(); i++) {
+                ids[i] = id(args.get(i));
+              }
+              Key key = new Key(new What(op, amount), ids[0], ids[1], ids[2]);
+              yield intern(key, e, Arrays.copyOf(ids, args.size()));
             }
           };
       seen.put(e, known);

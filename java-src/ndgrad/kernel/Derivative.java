@@ -51,6 +51,7 @@ public final class Derivative {
             case Expr.Apply1 r -> isZero(d[args[0]]) ? ZERO : term(partial(r), d[args[0]]);
             case Expr.Apply2 r -> chain(r, d[args[0]], d[args[1]]);
             case Expr.Select s -> choose(s.test(), d[args[1]], d[args[2]]);
+            case Step _ -> throw new IllegalStateException("spelled out already: " + e);
           };
     }
     return Simplify.of(d[dag.root(0)])[0];

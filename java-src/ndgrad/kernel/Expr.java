@@ -9,7 +9,8 @@ import java.util.function.IntFunction;
  * <p>Types: an input has the dtype it is loaded as, a constant that of the numbers around it, comparisons and
  * predicates are bool. Where a number is needed a bool counts as 0 or 1.
  */
-public sealed interface Expr {
+public sealed interface Expr
+    permits Expr.In, Expr.Const, Expr.Apply1, Expr.Apply2, Expr.Select, Step {
 
   /**
    * One element of an input.
@@ -309,6 +310,7 @@ public sealed interface Expr {
             case Apply1(Fn1 fn, Expr _) -> of(fn, done[args[0]]);
             case Apply2(Fn2 fn, Expr _, Expr _) -> of(fn, done[args[0]], done[args[1]]);
             case Select _ -> select(done[args[0]], done[args[1]], done[args[2]]);
+            case Step _ -> throw new IllegalStateException("spelled out already: " + this);
           };
     }
     return done[dag.root(0)];

@@ -28,6 +28,8 @@ import ndgrad.DType;
  */
 final class ExprEmitter {
   private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
+  private static final ClassDesc FLOAT = Float.class.describeConstable().orElseThrow();
+  private static final ClassDesc DOUBLE = Double.class.describeConstable().orElseThrow();
   private static final ClassDesc SCALAR_MATH = ScalarMath.class.describeConstable().orElseThrow();
 
   private final CodeBuilder code;
@@ -165,6 +167,8 @@ final class ExprEmitter {
             case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) ->
                 type(fn, DType.promote(types[args[0]], types[args[1]]), number);
             case Expr.Select _ -> DType.promote(types[args[1]], types[args[2]]);
+            case Step(Step.Op op, int _, var _) ->
+                op == Step.Op.IS_NEGATIVE ? DType.BOOL : types[args[args.length - 1]];
           };
     }
     return types;
@@ -256,7 +260,83 @@ final class ExprEmitter {
         pushNode(args[0], DType.BOOL);
         code.ifThenElse(b -> b.loadLocal(kind(type), yes), b -> b.loadLocal(kind(type), no));
       }
+      case Step step -> step(step, args);
       case Expr.In _, Expr.Const _ -> throw new AssertionError(node);
+    }
+  }
+
+  private void step(Step step, int[] args) {
+    DType type = types[args[args.length - 1]];
+    Step.Op op = step.op();
+    if (op.isRare()) {
+      pushNode(args[2], type);
+      int usual = keep(type);
+      pushNode(args[1], type);
+      int x = keep(type);
+      pushNode(args[0], DType.BOOL);
+      code.ifThenElse(
+          b ->
+              b.loadLocal(kind(type), x)
+                  .invokestatic(SCALAR_MATH, rare(op), MethodTypeDesc.of(desc(type), desc(type))),
+          b -> b.loadLocal(kind(type), usual));
+      return;
+    }
+    for (int arg : args) {
+      pushNode(arg, type);
+      if (op != Step.Op.FMA) {
+        bits(type);
+      }
+    }
+    boolean single = type == DType.FLOAT32;
+    if (step.op() == Step.Op.SHIFT_LEFT || step.op() == Step.Op.SHIFT_RIGHT) {
+      code.loadConstant(step.amount());
+    }
+    switch (op) {
+      case FMA ->
+          code.invokestatic(
+              MATH, "fma", MethodTypeDesc.of(desc(type), desc(type), desc(type), desc(type)));
+      case ADD_BITS -> code.with(OperatorInstruction.of(single ? Opcode.IADD : Opcode.LADD));
+      case SUB_BITS -> code.with(OperatorInstruction.of(single ? Opcode.ISUB : Opcode.LSUB));
+      case AND_BITS -> code.with(OperatorInstruction.of(single ? Opcode.IAND : Opcode.LAND));
+      case XOR_BITS -> code.with(OperatorInstruction.of(single ? Opcode.IXOR : Opcode.LXOR));
+      case SHIFT_LEFT -> code.with(OperatorInstruction.of(single ? Opcode.ISHL : Opcode.LSHL));
+      case SHIFT_RIGHT -> code.with(OperatorInstruction.of(single ? Opcode.ISHR : Opcode.LSHR));
+      case IS_NEGATIVE -> {
+        if (!single) {
+          code.lconst_0().lcmp();
+        }
+        truth(Opcode.IFLT);
+      }
+      default -> throw new AssertionError(op);
+    }
+    if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
+      number(type);
+    }
+  }
+
+  /** The method of {@link ScalarMath} that serves a rare case. */
+  static String rare(Step.Op op) {
+    return switch (op) {
+      case SIN_OF_HUGE -> "sinOfHuge";
+      case COS_OF_HUGE -> "cosOfHuge";
+      case TAN_OF_HUGE -> "tanOfHuge";
+      default -> throw new AssertionError(op);
+    };
+  }
+
+  private void bits(DType type) {
+    if (type == DType.FLOAT32) {
+      code.invokestatic(FLOAT, "floatToRawIntBits", MethodTypeDesc.of(CD_int, CD_float));
+    } else {
+      code.invokestatic(DOUBLE, "doubleToRawLongBits", MethodTypeDesc.of(CD_long, CD_double));
+    }
+  }
+
+  private void number(DType type) {
+    if (type == DType.FLOAT32) {
+      code.invokestatic(FLOAT, "intBitsToFloat", MethodTypeDesc.of(CD_float, CD_int));
+    } else {
+      code.invokestatic(DOUBLE, "longBitsToDouble", MethodTypeDesc.of(CD_double, CD_long));
     }
   }
 
@@ -306,10 +386,9 @@ final class ExprEmitter {
           inDouble(MATH, fn.name().toLowerCase(Locale.ROOT), type);
         }
       }
-      case EXP2, LOG2, ASINH, ACOSH, ATANH, ERF ->
-          inDouble(SCALAR_MATH, fn.name().toLowerCase(Locale.ROOT), type);
       case NOT, ISNAN, ISINF, ISFINITE -> throw new AssertionError(fn);
-      default -> inDouble(MATH, fn.name().toLowerCase(Locale.ROOT), type);
+      case SQRT -> inDouble(MATH, fn.name().toLowerCase(Locale.ROOT), type);
+      default -> call(ScalarFunctions.owner(fn, type), ScalarFunctions.METHOD, type, 1);
     }
   }
 
@@ -365,9 +444,14 @@ final class ExprEmitter {
       }
       case FLOOR_DIV -> call(SCALAR_MATH, "floorDiv", type, 2);
       case REMAINDER -> call(SCALAR_MATH, "remainder", type, 2);
-      case POW -> call(SCALAR_MATH, "pow", type, 2);
-      case HYPOT -> call(SCALAR_MATH, "hypot", type, 2);
-      case ATAN2 -> call(SCALAR_MATH, "atan2", type, 2);
+      case POW -> {
+        if (type.isFloating()) {
+          call(ScalarFunctions.owner(fn, type), ScalarFunctions.METHOD, type, 2);
+        } else {
+          call(SCALAR_MATH, "pow", type, 2);
+        }
+      }
+      case HYPOT, ATAN2 -> call(ScalarFunctions.owner(fn, type), ScalarFunctions.METHOD, type, 2);
       case LT, LE, GT, GE, EQ, NE -> compare(fn, type);
       case AND -> code.iand();
       case OR -> code.ior();

@@ -1,5 +1,6 @@
 package ndgrad.kernel;
 
+import java.util.List;
 import java.util.Locale;
 
 /** Writes expressions as a person would, {@code x0 * exp(-x1)}, up to a bounded length. */
@@ -50,6 +51,7 @@ final class ExprPrinter {
         write(no, COMPARISON);
         out.append(')');
       }
+      case Step(Step.Op op, int _, List<Expr> args) -> call(op, args.toArray(Expr[]::new));
     }
   }
 

@@ -10,8 +10,9 @@ import ndgrad.DType;
 /**
  * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the
  * module {@code jdk.incubator.vector} is present (a JVM started with {@code --add-modules
- * jdk.incubator.vector}) and knows all that a kernel does. The system property {@code
- * ndgrad.kernels} is {@code plain}, {@code vector}, {@code fast} or {@code auto}, the default.
+ * jdk.incubator.vector}) and knows all that a kernel does. Both forms give the same bits. The system
+ * property {@code ndgrad.kernels} is {@code auto}, the default, or, for tests, {@code plain} or {@code
+ * vector}.
  *
  * <p>Vector code is a thousand times slower than plain code until the JIT has compiled it. So an
  * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
@@ -25,10 +26,8 @@ final class Forms {
     PLAIN,
     /** Vector code from the first element on, where there is such a form. */
     VECTOR,
-    /** Plain loops, then vector code where it has the same bits: results never depend on the form. */
-    AUTO,
-    /** Plain loops, then vector code also where last bits differ, as those of exp and tanh do. */
-    FAST
+    /** Plain loops, then vector code where that is faster. */
+    AUTO
   }
 
   /** Nodes up to which the JIT still makes vectors of a plain loop. */
@@ -52,7 +51,7 @@ final class Forms {
       }
     }
     throw new ArgumentException(
-        "the system property " + PROPERTY + " must be plain, vector, fast or auto, got " + name,
+        "the system property " + PROPERTY + " must be plain, vector or auto, got " + name,
         "property",
         PROPERTY,
         "value",
@@ -77,6 +76,20 @@ final class Forms {
   /** Whether the Vector API is there. */
   static boolean isAvailable() {
     return LANES[DType.FLOAT32.ordinal()] > 0;
+  }
+
+  /** What kernels are made of, for people. */
+  static String describe() {
+    if (mode == Mode.PLAIN || !isAvailable()) {
+      return "plain loops";
+    }
+    return mode == Mode.VECTOR
+        ? "vectors"
+        : "plain loops, changing over to vectors ("
+            + Warmup.switched()
+            + " have, "
+            + Warmup.refused()
+            + " stay)";
   }
 
   /** The lanes of the vectors of a dtype, 0 when there are none. */
@@ -138,29 +151,23 @@ final class Forms {
   static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
     Mode now = mode;
     Optional<DType> lanes = Optional.empty();
-    Dag lowered = dag;
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
       DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
       DType number = ExprEmitter.number(load, outs);
-      lowered = VectorFunctions.lower(dag, number);
-      lanes = VectorEmitter.lanes(lowered, number, outs, ins, load);
-    }
-    if (now == Mode.AUTO && !VectorEmitter.isExact(dag)) {
-      lanes = Optional.empty();
+      lanes = VectorEmitter.lanes(Functions.spell(dag, load, number), number, outs, ins, load);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
-      return VectorKernelCompiler.compile(lowered, stored, load, form, units, lanes.get());
+      return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
     }
     Kernel plain = KernelCompiler.compile(dag, stored, load, form, units);
     if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
       return plain;
     }
     DType lane = lanes.get();
-    Dag vectors = lowered;
     return new AdaptiveKernel(
         plain,
-        () -> VectorKernelCompiler.compile(vectors, stored, load, form, units, lane),
+        () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
         stored,
         units,
         lanes(lane),
@@ -183,7 +190,7 @@ final class Forms {
                   case ADD, SUB, MUL, DIV, MAX, MIN -> true;
                   default -> false;
                 };
-            case Expr.Select _ -> false;
+            case Expr.Select _, Step _ -> false;
           };
       if (!simple) {
         return false;
@@ -203,8 +210,7 @@ final class Forms {
     Dag dag = new Dag(spec.prologue());
     FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
     if (!isVectorised()
-        || !VectorFoldCompiler.canCompile(spec, dag)
-        || now == Mode.AUTO && !VectorEmitter.isExact(dag)) {
+        || !VectorFoldCompiler.canCompile(spec, dag)) {
       return plain;
     }
     return now == Mode.VECTOR

@@ -155,6 +155,15 @@ public final class Program {
   }
 
   /**
+   * What the loops of elementwise ops and reductions are made of in this JVM.
+   *
+   * @return a phrase for people
+   */
+  public static String form() {
+    return Forms.describe();
+  }
+
+  /**
    * The number of kernels compiled so far.
    *
    * @return one for each combination of dtypes and kinds of layout that has been run

@@ -32,7 +32,7 @@ final class Simplify {
             case Expr.Apply1(Fn1 fn, Expr _) -> apply(fn, done[args[0]]);
             case Expr.Apply2(Fn2 fn, Expr _, Expr _) -> apply(fn, done[args[0]], done[args[1]]);
             case Expr.Select _ -> select(done[args[0]], done[args[1]], done[args[2]]);
-            case Expr leaf -> leaf;
+            case Step _, Expr.In _, Expr.Const _ -> dag.node(id).expr();
           };
     }
     Expr[] out = new Expr[exprs.length];
@@ -161,6 +161,14 @@ final class Simplify {
         return a.times(a);
       } else if (y == 3) {
         return a.times(a).times(a);
+      } else if (y == 4) {
+        return a.times(a).times(a.times(a));
+      } else if (y == -2) {
+        return Expr.num(1).over(a.times(a));
+      } else if (y == 0.5) {
+        return Expr.of(Fn1.SQRT, a);
+      } else if (y == -0.5) {
+        return Expr.num(1).over(Expr.of(Fn1.SQRT, a));
       } else if (y == -1) {
         return Expr.num(1).over(a);
       }

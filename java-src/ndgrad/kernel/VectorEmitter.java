@@ -1,6 +1,9 @@
 package ndgrad.kernel;
 
+import static java.lang.constant.ConstantDescs.CD_boolean;
+
 import java.lang.classfile.CodeBuilder;
+import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -12,13 +15,12 @@ import ndgrad.kernel.Expr.Fn2;
  * Turns expressions into calls of the Vector API: {@link ExprEmitter} for many elements at a time.
  * All numbers of an expression must have one dtype; bools are masks, choices are blends.
  *
- * <p>Arithmetic, SQRT, ABS, MAX, MIN, SIGN, the roundings, comparisons and choices give the bits
- * that the plain form gives; no product and sum are contracted. The other functions are those of
- * the platform's vector library, within 1 ulp of the plain form for float32 and 2 ulp for float64;
- * {@link VectorFunctions} adds the error function, within 2 ulp.
+ * <p>Results have the bits that the plain form gives: no product and sum are contracted, and {@link
+ * Functions} are spelled out before.
  */
 final class VectorEmitter {
   private static final int NONE = -1;
+  private static final ClassDesc WARMUP = Warmup.class.describeConstable().orElseThrow();
 
   private final CodeBuilder code;
   private final Dag dag;
@@ -59,7 +61,7 @@ final class VectorEmitter {
   /**
    * The dtype of the lanes that can compute some outputs.
    *
-   * @param dag the outputs
+   * @param dag the outputs, their functions spelled out
    * @param number the dtype of constants
    * @param outs the dtype of each output
    * @param stored the dtype of each input's array
@@ -97,13 +99,13 @@ final class VectorEmitter {
   private static boolean known(Dag dag, int id, DType[] types) {
     int[] args = dag.node(id).args();
     return switch (dag.node(id).expr()) {
-      case Expr.In _, Expr.Const _, Expr.Select _ -> true;
+      case Expr.In _, Expr.Const _, Expr.Select _, Step _ -> true;
       case Expr.Apply1(Fn1 fn, Expr _) ->
           switch (fn) {
             case NOT, NEG, ABS, SIGN -> true;
             case ISNAN, ISINF, ISFINITE, FLOOR, CEIL, RINT -> types[args[0]].isFloating();
-            case EXP2, LOG2, ASINH, ACOSH, ATANH, ERF -> false;
-            default -> true;
+            case SQRT -> true;
+            default -> false;
           };
       case Expr.Apply2(Fn2 fn, Expr _, Expr _) ->
           switch (fn) {
@@ -111,23 +113,6 @@ final class VectorEmitter {
             case LT, LE, GT, GE -> DType.promote(types[args[0]], types[args[1]]) != DType.BOOL;
             case FLOOR_DIV, REMAINDER, POW, ATAN2, HYPOT -> false;
           };
-    };
-  }
-
-  /** Whether the vector form of the outputs has the plain form's bits. */
-  static boolean isExact(Dag dag) {
-    for (int id = 0; id < dag.size(); id++) {
-      if (dag.node(id).expr() instanceof Expr.Apply1(Fn1 fn, Expr _) && !isExact(fn)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  static boolean isExact(Fn1 fn) {
-    return switch (fn) {
-      case NEG, ABS, SIGN, SQRT, FLOOR, CEIL, RINT, NOT, ISNAN, ISINF, ISFINITE -> true;
-      default -> false;
     };
   }
 
@@ -231,8 +216,55 @@ final class VectorEmitter {
         pushNode(args[0], DType.BOOL);
         ops.blend(code);
       }
+      case Step step -> step(step, args);
       case Expr.In _, Expr.Const _ -> throw new AssertionError(node);
     }
+  }
+
+  private void step(Step step, int[] args) {
+    Step.Op op = step.op();
+    if (op.isRare()) {
+      rare(op, args);
+      return;
+    }
+    for (int arg : args) {
+      pushNode(arg, lanes);
+      if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
+        ops.bits(code);
+      }
+    }
+    switch (op) {
+      case FMA -> ops.fused(code);
+      case ADD_BITS -> ops.onBits(code, "ADD");
+      case SUB_BITS -> ops.onBits(code, "SUB");
+      case AND_BITS -> ops.onBits(code, "AND");
+      case XOR_BITS -> ops.onBits(code, "XOR");
+      case SHIFT_LEFT -> ops.shift(code, "LSHL", step.amount());
+      case SHIFT_RIGHT -> ops.shift(code, "ASHR", step.amount());
+      case IS_NEGATIVE -> ops.test(code, "IS_NEGATIVE");
+      default -> throw new AssertionError(op);
+    }
+    if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
+      ops.fromBits(code);
+    }
+  }
+
+  /**
+   * Leaves the usual values on the stack; where the test is true for some element, one that a call
+   * has seen to. The JIT must know that way too, or it would have to start anew when it is first
+   * taken: {@link Warmup} takes it.
+   */
+  private void rare(Step.Op op, int[] args) {
+    pushNode(args[2], lanes);
+    int value = VectorOps.keep(code);
+    pushNode(args[1], lanes);
+    int x = VectorOps.keep(code);
+    pushNode(args[0], DType.BOOL);
+    int test = VectorOps.keep(code);
+    code.getstatic(WARMUP, "takesRareWays", CD_boolean).aload(test);
+    ops.anyTrue(code);
+    code.ior().ifThen(b -> ops.patch(b, test, x, value, ExprEmitter.rare(op)));
+    code.aload(value);
   }
 
   /** test and yes, or else no and not test. */
@@ -283,7 +315,7 @@ final class VectorEmitter {
       case SQRT -> ops.unary(code, "sqrt");
       case SIGN -> sign();
       case FLOOR, CEIL, RINT -> round(fn);
-      default -> ops.lanewiseUnary(code, fn.name());
+      default -> throw new AssertionError(fn);
     }
   }
 

@@ -9,13 +9,14 @@ import ndgrad.DType;
 /**
  * Writes reducing kernels that take vectors of elements at a time. A row's accumulators are the
  * lanes of as many vectors as hold {@link FoldCompiler#lanes}, and are combined in the order of the
- * plain form, so both give the same bits as far as {@link VectorEmitter#isExact} does.
+ * plain form, so both give the same bits.
  */
 final class VectorFoldCompiler extends FoldCompiler {
   /** Nodes up to which a group's vectors are computed side by side. */
   private static final int UNROLLED = 64;
 
   private final VectorOps ops;
+  private final Dag steps;
   private final int width;
   private final int[] vector;
   private final DType[] pairTypes;
@@ -25,6 +26,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   private VectorFoldCompiler(Spec spec) {
     super(spec);
     this.ops = new VectorOps(spec.acc());
+    this.steps = Functions.spell(dag, loads, spec.acc());
     this.width = Forms.lanes(spec.acc());
     this.vector = new int[inputs];
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
@@ -48,7 +50,9 @@ final class VectorFoldCompiler extends FoldCompiler {
     Arrays.fill(load, spec.load());
     DType number = ExprEmitter.number(load, acc);
     return number == acc
-        && VectorEmitter.lanes(dag, number, new DType[] {acc}, stored, load).isPresent();
+        && VectorEmitter.lanes(
+                Functions.spell(dag, load, number), number, new DType[] {acc}, stored, load)
+            .isPresent();
   }
 
   /** Compiles one kernel; it must be one that can be. */
@@ -58,7 +62,7 @@ final class VectorFoldCompiler extends FoldCompiler {
 
   @Override
   void beforeRuns(CodeBuilder code) {
-    constants = VectorEmitter.constants(code, dag, ops);
+    constants = VectorEmitter.constants(code, steps, ops);
     start(code);
     ops.broadcast(code);
     begin = VectorOps.keep(code);
@@ -76,7 +80,7 @@ final class VectorFoldCompiler extends FoldCompiler {
       sums[v] = VectorOps.keep(code);
     }
     int i = zero(code);
-    if (dag.size() * sums.length <= UNROLLED) {
+    if (steps.size() * sums.length <= UNROLLED) {
       loop(
           code,
           i,
@@ -223,7 +227,7 @@ final class VectorFoldCompiler extends FoldCompiler {
 
   @Override
   void rowVectors(CodeBuilder code, int[][] at, int[][] fixed, int i, int out) {
-    constants = VectorEmitter.constants(code, dag, ops);
+    constants = VectorEmitter.constants(code, steps, ops);
     int[][] spread = new int[at.length][inputs];
     for (int g = 0; g < at.length; g++) {
       spreadFixed(code, fixed[g], spread[g]);
@@ -304,7 +308,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         vector[k] = VectorOps.keep(code);
       }
     }
-    new VectorEmitter(code, dag, loads, vector, ops, constants).push(0, spec.acc());
+    new VectorEmitter(code, steps, loads, vector, ops, constants).push(0, spec.acc());
   }
 
   /** vector, vector → their combination. */

@@ -7,12 +7,12 @@ import ndgrad.DType;
 
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inner strides are 1 or 0;
- * inputs of stride 0 are spread over a vector before the loop. What is left over goes through the
- * plain loop where the vector form has the same bits; otherwise through a masked vector, so that
- * the value of a function depends on its argument alone and not on where that lies.
+ * inputs of stride 0 are spread over a vector before the loop. What is left over goes through a masked
+ * vector where functions make that worth it, else through the plain loop.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;
+  private final Dag steps;
   private final int[] vector;
   private int[] constants = {};
 
@@ -26,6 +26,7 @@ final class VectorKernelCompiler extends KernelCompiler {
       DType lanes) {
     super(code, dag, stored, load, form, units);
     this.ops = new VectorOps(lanes);
+    this.steps = Functions.spell(dag, load, lanes);
     this.vector = new int[load.length];
   }
 
@@ -42,7 +43,7 @@ final class VectorKernelCompiler extends KernelCompiler {
   }
 
   private void start() {
-    constants = VectorEmitter.constants(code, dag, ops);
+    constants = VectorEmitter.constants(code, steps, ops);
     emit();
   }
 
@@ -66,7 +67,7 @@ final class VectorKernelCompiler extends KernelCompiler {
     vectorBody(i, -1);
     code.iload(i).iload(length).iadd().istore(i);
     code.goto_(top).labelBinding(end);
-    if (isMaskable() && !VectorEmitter.isExact(dag)) {
+    if (isMaskable() && steps != dag) {
       maskedRest(i);
     } else {
       rest(i);
@@ -124,7 +125,7 @@ final class VectorKernelCompiler extends KernelCompiler {
         loadVector(k, mask);
       }
     }
-    VectorEmitter emitter = new VectorEmitter(code, dag, load, vector, ops, constants);
+    VectorEmitter emitter = new VectorEmitter(code, steps, load, vector, ops, constants);
     for (int k = 0; k < outs; k++) {
       emitter.push(k, stored[k]);
       place(k, i);

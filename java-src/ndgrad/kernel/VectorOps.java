@@ -2,6 +2,7 @@ package ndgrad.kernel;
 
 import static java.lang.constant.ConstantDescs.CD_boolean;
 import static java.lang.constant.ConstantDescs.CD_int;
+import static java.lang.constant.ConstantDescs.CD_long;
 import static java.lang.constant.ConstantDescs.CD_void;
 
 import java.lang.classfile.CodeBuilder;
@@ -24,7 +25,8 @@ final class VectorOps {
   private static final ClassDesc OPERATORS = ClassDesc.of(PACKAGE, "VectorOperators");
   private static final ClassDesc COMPARISON = OPERATORS.nested("Comparison");
   private static final ClassDesc TEST = OPERATORS.nested("Test");
-  private static final ClassDesc UNARY = OPERATORS.nested("Unary");
+
+  private static final ClassDesc SCALAR_MATH = ScalarMath.class.describeConstable().orElseThrow();
 
   private final DType dtype;
   private final ClassDesc lane;
@@ -161,10 +163,91 @@ final class VectorOps {
     }
   }
 
-  /** vector → vector by an operator of one argument. */
-  void lanewiseUnary(CodeBuilder code, String operator) {
-    code.getstatic(OPERATORS, operator, UNARY);
-    code.invokevirtual(vector, "lanewise", MethodTypeDesc.of(vector, UNARY));
+  private boolean isSingle() {
+    return dtype == DType.FLOAT32;
+  }
+
+  /** The class of the vectors of bits. */
+  private ClassDesc bitVector() {
+    return ClassDesc.of(PACKAGE, vectorClass(isSingle() ? DType.INT32 : DType.INT64));
+  }
+
+  /** vector of floating numbers → vector of their bits. */
+  void bits(CodeBuilder code) {
+    String method = isSingle() ? "reinterpretAsInts" : "reinterpretAsLongs";
+    code.invokevirtual(vector, method, MethodTypeDesc.of(bitVector()));
+  }
+
+  /** vector of bits → vector of floating numbers. */
+  void fromBits(CodeBuilder code) {
+    String method = isSingle() ? "reinterpretAsFloats" : "reinterpretAsDoubles";
+    code.invokevirtual(bitVector(), method, MethodTypeDesc.of(vector));
+  }
+
+  /** bits, bits → bits. */
+  void onBits(CodeBuilder code, String operator) {
+    int slot = keep(code);
+    code.getstatic(OPERATORS, operator, OPERATORS.nested(kind(operator))).aload(slot);
+    code.invokevirtual(
+        bitVector(),
+        "lanewise",
+        MethodTypeDesc.of(bitVector(), OPERATORS.nested("Binary"), VECTOR));
+  }
+
+  private static String kind(String operator) {
+    return operator.equals("SUB") ? "Binary" : "Associative";
+  }
+
+  /** bits → bits. */
+  void shift(CodeBuilder code, String operator, int amount) {
+    code.getstatic(OPERATORS, operator, OPERATORS.nested("Binary"));
+    if (isSingle()) {
+      code.loadConstant(amount);
+    } else {
+      code.loadConstant((long) amount);
+    }
+    code.invokevirtual(
+        bitVector(),
+        "lanewise",
+        MethodTypeDesc.of(
+            bitVector(), OPERATORS.nested("Binary"), isSingle() ? CD_int : CD_long));
+  }
+
+  /** vectors a, b, c → a·b + c, rounded once. */
+  void fused(CodeBuilder code) {
+    code.invokevirtual(vector, "fma", MethodTypeDesc.of(vector, VECTOR, VECTOR));
+  }
+
+  /** mask → truth value. */
+  void anyTrue(CodeBuilder code) {
+    code.invokevirtual(MASK, "anyTrue", MethodTypeDesc.of(CD_boolean));
+  }
+
+  /**
+   * Replaces the elements of a vector in a local variable.
+   *
+   * @param mask the variable of the mask of those that are replaced
+   * @param x the variable of the arguments
+   * @param value the variable of the vector
+   * @param method of {@link ScalarMath}: takes the mask's bits, arguments and values
+   */
+  void patch(CodeBuilder code, int mask, int x, int value, String method) {
+    int lanes = Forms.lanes(dtype);
+    int[] copies = new int[2];
+    for (int j = 0; j < 2; j++) {
+      code.loadConstant(lanes).newarray(ExprEmitter.kind(dtype));
+      copies[j] = keep(code);
+      code.aload(j == 0 ? x : value).aload(copies[j]).iconst_0();
+      store(code);
+    }
+    code.aload(mask).invokevirtual(MASK, "toLong", MethodTypeDesc.of(CD_long));
+    code.aload(copies[0]).aload(copies[1]);
+    ClassDesc array = lane.arrayType();
+    code.invokestatic(SCALAR_MATH, method, MethodTypeDesc.of(CD_void, CD_long, array, array));
+    species(code);
+    code.aload(copies[1]).iconst_0();
+    load(code);
+    code.astore(value);
   }
 
   /** vector, vector → mask. */

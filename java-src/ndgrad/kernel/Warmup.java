@@ -19,6 +19,9 @@ final class Warmup {
   /** Wins in a row that show that the JIT is done. */
   private static final int WINS = 5;
 
+  /** Rounds before the first comparison; the JIT wants some thousand calls. */
+  private static final int ROUNDS = 10;
+
   /** Running time after which a kernel is left as it is. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 
@@ -33,6 +36,9 @@ final class Warmup {
   private static final AtomicInteger SWITCHED = new AtomicInteger();
   private static final AtomicInteger REFUSED = new AtomicInteger();
   private static final ThreadPoolExecutor BACKGROUND = background();
+
+  /** Whether kernels take the ways that are meant for rare elements, whatever the elements. */
+  static boolean takesRareWays;
 
   private final Supplier<Trial> trial;
   private final AtomicInteger asked = new AtomicInteger();
@@ -119,22 +125,33 @@ final class Warmup {
   private static boolean isWon(Trial trial) throws InterruptedException {
     long spent = 0;
     int wins = 0;
-    while (wins < WINS) {
+    for (int round = 0; wins < WINS; round++) {
       long start = System.nanoTime();
-      trial.train.run();
-      wins = time(trial.vector) < time(trial.plain) ? wins + 1 : 0;
-      long round = System.nanoTime() - start;
-      spent += round;
+      train(trial);
+      if (round >= ROUNDS) {
+        wins = time(trial.vector) < time(trial.plain) ? wins + 1 : 0;
+      }
+      long took = System.nanoTime() - start;
+      spent += took;
       if (spent > PATIENCE) {
         return false;
       }
-      // As much rest as work: others need the processor, among them the JIT.
-      if (round > 100_000) {
-        Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(round), 1, REST));
+      // Others need the processor, among them the JIT.
+      if (took > 100_000) {
+        Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(took) / 2, 1, REST));
       }
     }
     trial.change.run();
     return true;
+  }
+
+  private static void train(Trial trial) {
+    takesRareWays = true;
+    try {
+      trial.train.run();
+    } finally {
+      takesRareWays = false;
+    }
   }
 
   /** The shortest of some runs: others may get in between. */

@@ -1,7 +1,9 @@
 package ndgrad.kernel;
 
 import java.math.BigInteger;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
 
 /**
@@ -54,6 +56,7 @@ final class Interpreter {
         DType type = DType.promote(typeOf(y), typeOf(n));
         yield convert(isTrue(eval(test, ins)) ? y : n, type);
       }
+      case Step step -> throw new IllegalArgumentException(step.toString());
     };
   }
 
@@ -81,7 +84,10 @@ final class Interpreter {
       case FLOOR, CEIL, RINT:
         return type.isFloating() ? convert(real(fn, x), type) : a;
       default:
-        return convert(real(fn, x), (type == DType.BOOL ? number : type).toFloating());
+        DType floating = (type == DType.BOOL ? number : type).toFloating();
+        return Functions.isSpelled(fn)
+            ? spelled(fn, convert(a, floating))
+            : convert(real(fn, x), floating);
     }
   }
 
@@ -110,30 +116,80 @@ final class Interpreter {
     return type == DType.INT32 ? (Object) value.intValue() : (Object) value.longValue();
   }
 
+  /** A function by its steps, one after the other; their accuracy is FunctionsTest's concern. */
+  private static Object spelled(Expr.Fn1 fn, Object x) {
+    DType type = typeOf(x);
+    Expr body = Functions.of(type).spell(fn, Expr.in(0)).orElseThrow();
+    return new Interpreter(new DType[] {type}, type).shared(body, x);
+  }
+
+  /** Evaluates an expression whose subexpressions occur many times, each once. */
+  private Object shared(Expr e, Object... ins) {
+    Dag dag = new Dag(e);
+    Object[] values = new Object[dag.size()];
+    for (int id = 0; id < values.length; id++) {
+      int[] args = dag.node(id).args();
+      Object[] at = Arrays.stream(args).mapToObj(i -> values[i]).toArray();
+      values[id] =
+          switch (dag.node(id).expr()) {
+            case Expr.Apply1(Expr.Fn1 fn, Expr _) -> apply(fn, at[0]);
+            case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) -> apply(fn, at[0], at[1]);
+            case Expr.Select _ -> isTrue(at[0]) ? at[1] : at[2];
+            case Step step -> step(step, at);
+            case Expr leaf -> eval(leaf, ins);
+          };
+    }
+    return values[dag.root(0)];
+  }
+
+  private static Object step(Step step, Object[] at) {
+    return switch (step.op()) {
+      case FMA -> at[0] instanceof Float ? fmaSingle(at) : fma(at);
+      case SIN_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::sin, at[1]) : at[2];
+      case COS_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::cos, at[1]) : at[2];
+      case TAN_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::tan, at[1]) : at[2];
+      case IS_NEGATIVE -> bits(at[0]) < 0;
+      default -> onBits(step, at);
+    };
+  }
+
+  private static Object fmaSingle(Object[] at) {
+    return Math.fma((Float) at[0], (Float) at[1], (Float) at[2]);
+  }
+
+  private static Object fma(Object[] at) {
+    return Math.fma((Double) at[0], (Double) at[1], (Double) at[2]);
+  }
+
+  private static Object huge(DoubleUnaryOperator f, Object x) {
+    return convert(f.applyAsDouble(((Number) x).doubleValue()), typeOf(x));
+  }
+
+  private static long bits(Object x) {
+    return x instanceof Float f
+        ? Float.floatToRawIntBits(f)
+        : Double.doubleToRawLongBits((Double) x);
+  }
+
+  private static Object onBits(Step step, Object[] at) {
+    long a = bits(at[0]);
+    long b = at.length > 1 ? bits(at[1]) : 0;
+    long y =
+        switch (step.op()) {
+          case ADD_BITS -> a + b;
+          case SUB_BITS -> a - b;
+          case AND_BITS -> a & b;
+          case XOR_BITS -> a ^ b;
+          case SHIFT_LEFT -> a << step.amount();
+          case SHIFT_RIGHT -> a >> step.amount();
+          default -> throw new IllegalArgumentException(step.toString());
+        };
+    return at[0] instanceof Float ? (Object) Float.intBitsToFloat((int) y) : (Object) Double.longBitsToDouble(y);
+  }
+
   private static double real(Expr.Fn1 fn, double x) {
     return switch (fn) {
       case SQRT -> Math.sqrt(x);
-      case CBRT -> Math.cbrt(x);
-      case EXP -> Math.exp(x);
-      case EXP2 -> ScalarMath.exp2(x);
-      case EXPM1 -> Math.expm1(x);
-      case LOG -> Math.log(x);
-      case LOG2 -> ScalarMath.log2(x);
-      case LOG10 -> Math.log10(x);
-      case LOG1P -> Math.log1p(x);
-      case SIN -> Math.sin(x);
-      case COS -> Math.cos(x);
-      case TAN -> Math.tan(x);
-      case ASIN -> Math.asin(x);
-      case ACOS -> Math.acos(x);
-      case ATAN -> Math.atan(x);
-      case SINH -> Math.sinh(x);
-      case COSH -> Math.cosh(x);
-      case TANH -> Math.tanh(x);
-      case ASINH -> ScalarMath.asinh(x);
-      case ACOSH -> ScalarMath.acosh(x);
-      case ATANH -> ScalarMath.atanh(x);
-      case ERF -> ScalarMath.erf(x);
       case FLOOR -> Math.floor(x);
       case CEIL -> Math.ceil(x);
       case RINT -> Math.rint(x);
@@ -171,6 +227,10 @@ final class Interpreter {
     }
     Object x = convert(a, type);
     Object y = convert(b, type);
+    if (type.isFloating() && Functions.isSpelled(fn)) {
+      Expr body = Functions.of(type).spell(fn, Expr.in(0), Expr.in(1)).orElseThrow();
+      return new Interpreter(new DType[] {type, type}, type).shared(body, x, y);
+    }
     return switch (type) {
       case FLOAT32 -> singles(fn, (Float) x, (Float) y);
       case FLOAT64 -> doubles(fn, (Double) x, (Double) y);
@@ -236,9 +296,6 @@ final class Interpreter {
       case DIV -> x / y;
       case MAX -> List.of(x, y).contains(Double.NaN) ? Double.NaN : x > y ? x : y;
       case MIN -> List.of(x, y).contains(Double.NaN) ? Double.NaN : x < y ? x : y;
-      case POW -> Math.pow(x, y);
-      case ATAN2 -> Math.atan2(x, y);
-      case HYPOT -> Math.hypot(x, y);
       case FLOOR_DIV -> ScalarMath.floorDiv(x, y);
       case REMAINDER -> ScalarMath.remainder(x, y);
       default -> throw new IllegalArgumentException(fn.toString());

@@ -41,13 +41,6 @@ class ProgramTest {
     }
   }
 
-  /** The functions of one argument whose results are compared bit by bit. */
-  private static Expr.Fn1[] functions() {
-    return Arrays.stream(Expr.Fn1.values())
-        .filter(fn -> Forms.mode() == Forms.Mode.PLAIN || VectorEmitter.isExact(fn))
-        .toArray(Expr.Fn1[]::new);
-  }
-
   /** A random expression of some inputs, any function over any other. */
   static Expr expr(Random r, int inputs, int depth) {
     if (depth == 0 || r.nextInt(8) == 0) {
@@ -56,7 +49,7 @@ class ProgramTest {
     Expr a = expr(r, inputs, depth - 1);
     int kind = r.nextInt(10);
     if (kind < 4) {
-      Expr.Fn1[] functions = functions();
+      Expr.Fn1[] functions = Expr.Fn1.values();
       return Expr.of(functions[r.nextInt(functions.length)], a);
     }
     // Subexpressions are shared often, as they are in derivatives.
@@ -93,7 +86,7 @@ class ProgramTest {
     for (int j = 0; j < outs.length; j++) {
       for (int i = 0; i < size; i++) {
         Object found = boxed(outs[j], Samples.unravel(i, shape));
-        if (!same(expected[j][i], found) && !near(exprs[j], expected[j][i], found)) {
+        if (!same(expected[j][i], found)) {
           assertEquals(
               expected[j][i],
               found,
@@ -108,17 +101,6 @@ class ProgramTest {
     return a.equals(b)
         || a instanceof Double x && b instanceof Double y && x == 0 && y == 0
         || a instanceof Float v && b instanceof Float w && v == 0 && w == 0;
-  }
-
-  /** Within the bounds of {@link VectorEmitter}, for a single function. */
-  private static boolean near(Expr expr, Object a, Object b) {
-    if (!(expr instanceof Expr.Apply1(Expr.Fn1 fn, Expr.In _))
-        || Forms.mode() == Forms.Mode.PLAIN
-        || VectorEmitter.isExact(fn)) {
-      return false;
-    }
-    return a instanceof Float x && b instanceof Float y && Math.abs(x - y) <= Math.ulp(x)
-        || a instanceof Double v && b instanceof Double w && Math.abs(v - w) <= 2 * Math.ulp(v);
   }
 
   /** An input's shape that broadcasts to another. */

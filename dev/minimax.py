@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Writes java-src/ndgrad/kernel/Coefficients.java: the polynomials that kernels compute functions by.
+
+  python3 dev/minimax.py [--check]     needs mpmath
+
+Each is the polynomial of least greatest weighted error on an interval, found by Remez's exchange
+algorithm (Remez 1934; Muller, Elementary Functions, 3rd ed. 2016, section 3.6) at 60 digits, its
+coefficients rounded to float32 or float64. The error that is left after rounding is measured again
+and must be below the bound stated beside each, or the script fails.
+"""
+import pathlib
+import struct
+import sys
+
+import mpmath
+from mpmath import mp, mpf
+
+mp.dps = 60
+TARGET = pathlib.Path("java-src/ndgrad/kernel/Coefficients.java")
+POINTS = 1200
+LN2 = mpmath.log(2)
+LOG_S = (mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)
+QUARTER = mpmath.pi / 4 * mpf("1.03")
+
+
+def near_zero(f, series):
+    """f away from 0, its Taylor series near it, where f as written would cancel."""
+    terms = [mpf(c) for c in series]
+
+    def g(z):
+        return mpmath.polyval(terms[::-1], z) if abs(z) < mpf("1e-7") else f(z)
+
+    return g
+
+
+def taylor(f, n=10):
+    return mpmath.taylor(f, 0, n)
+
+
+def odd(f, n=8):
+    """(f(x)/x - 1)/x^2 as a function of z = x^2, for an odd f with f'(0) = 1."""
+    terms = taylor(f, 2 * n + 4)
+    series = [terms[2 * i + 3] for i in range(n)]
+    return near_zero(lambda z: (f(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z, series)
+
+
+def relative_odd(f):
+    """The weight of an error in odd(f) relative to f."""
+    return lambda z: z * mpmath.sqrt(z) / f(mpmath.sqrt(z)) if z > mpf("1e-30") else z
+
+
+def cosine():
+    series = [mpf(1) / mpmath.factorial(2 * i + 4) * (-1) ** i for i in range(8)]
+    return near_zero(lambda z: (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2, series)
+
+
+def exponential():
+    series = [mpf(1) / mpmath.factorial(i + 2) for i in range(10)]
+    return near_zero(lambda r: (mpmath.exp(r) - 1 - r) / r**2, series)
+
+
+def logarithm():
+    """(log((1+s)/(1-s)) - 2s) / s^3 in z = s^2."""
+    series = [mpf(2) / (2 * i + 3) for i in range(10)]
+    return near_zero(
+        lambda z: (2 * mpmath.atanh(mpmath.sqrt(z)) - 2 * mpmath.sqrt(z)) / mpmath.sqrt(z) ** 3, series
+    )
+
+
+def log_rest():
+    """What logarithm() leaves after its first term: ((log(..) - 2s)/s^3 - 2/3)/z."""
+    series = [mpf(2) / (2 * i + 5) for i in range(10)]
+    f = logarithm()
+    return near_zero(lambda z: (f(z) - mpf(2) / 3) / z, series)
+
+
+def error_function():
+    """erf(x)/x - 1 in z = x^2."""
+    terms = taylor(mpmath.erf, 20)
+    series = [terms[1] - 1] + [terms[2 * i + 1] for i in range(1, 9)]
+    return near_zero(lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1, series)
+
+
+def scaled_tail(c):
+    """exp(x^2) erfc(x) in u = (x - c)/(x + c)."""
+
+    def g(u):
+        x = c * (1 + u) / (1 - u)
+        return mpmath.exp(x**2) * mpmath.erfc(x)
+
+    return g
+
+
+def at(x, c):
+    return (mpf(x) - c) / (mpf(x) + c)
+
+
+ONE = lambda z: mpf(1)
+EXP_WEIGHT = lambda r: r**2 * mpmath.exp(-r)
+R = LN2 / 2 * mpf("1.01")
+LOG_WEIGHT = lambda z: z / 2
+CBRT_LOW, CBRT_HIGH = mpmath.sqrt(mpf(1) / 2) / 2, 2 * mpmath.sqrt(2)
+
+# name, what it is, function, low, high, weight, (terms, bound in bits) of float32 and of float64
+TABLE = [
+    ("EXP", "(e^r - 1 - r)/r², |r| ≤ ln 2/2", exponential(), -R, R, EXP_WEIGHT, (5, 27), (11, 59)),
+    ("LOG", "(log((1+s)/(1-s)) - 2s)/s³ in s², |s| ≤ 0.1716", logarithm(), mpf(0), LOG_S**2,
+     LOG_WEIGHT, (3, 30), (7, 58)),
+    ("LOG_REST", "((log((1+s)/(1-s)) - 2s)/s³ - 2/3)/s² in s², |s| ≤ 0.1716", log_rest(), mpf(0),
+     LOG_S**2, lambda z: z * z / 2, (4, 38), (8, 66)),
+    ("SIN", "(sin r - r)/r³ in r², |r| ≤ π/4", odd(mpmath.sin), mpf(0), QUARTER**2,
+     relative_odd(mpmath.sin), (3, 27), (7, 57)),
+    ("COS", "(cos r - 1 + r²/2)/r⁴ in r², |r| ≤ π/4", cosine(), mpf(0), QUARTER**2,
+     lambda z: z**2 / mpmath.cos(mpmath.sqrt(z)), (3, 31), (7, 59)),
+    ("TAN", "(tan r - r)/r³ in r², |r| ≤ π/4", odd(mpmath.tan), mpf(0), QUARTER**2,
+     relative_odd(mpmath.tan), (7, 26), (15, 56)),
+    ("ATAN", "(atan t - t)/t³ in t², |t| ≤ 1/2", odd(mpmath.atan), mpf(0), mpf("0.25"),
+     relative_odd(mpmath.atan), (6, 27), (12, 56)),
+    ("ASIN", "(asin x - x)/x³ in x², |x| ≤ 1/2", odd(mpmath.asin), mpf(0), mpf("0.25"),
+     relative_odd(mpmath.asin), (5, 27), (12, 55)),
+    ("SINH", "(sinh x - x)/x³ in x², |x| ≤ 1", odd(mpmath.sinh), mpf(0), mpf(1),
+     relative_odd(mpmath.sinh), (4, 27), (8, 56)),
+    ("ASINH", "(asinh x - x)/x³ in x², |x| ≤ 1/2", odd(mpmath.asinh), mpf(0), mpf("0.25"),
+     relative_odd(mpmath.asinh), (5, 28), (12, 59)),
+    ("ATANH", "(atanh x - x)/x³ in x², |x| ≤ 1/2", odd(mpmath.atanh), mpf(0), mpf("0.25"),
+     relative_odd(mpmath.atanh), (6, 27), (13, 56)),
+    ("ERF", "erf(x)/x - 1 in x², |x| ≤ 1", error_function(), mpf(0), mpf(1),
+     lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)) if z > 0 else mpf("0.88"), (7, 27), (13, 56)),
+    ("ERFC", "exp(x²) erfc(x) in (x - c)/(x + c), 1 ≤ x ≤ 4 and c = 2 (float32), 6 and 2.5",
+     None, None, None, None, (8, 25), (16, 52)),
+    ("CBRT", "x^(-1/3), 0.35 ≤ x ≤ 2.83", lambda x: x ** (mpf(-1) / 3), CBRT_LOW, CBRT_HIGH,
+     lambda x: x ** (mpf(1) / 3), (6, 8), (6, 8)),
+]
+
+
+def to_float32(x):
+    return struct.unpack("f", struct.pack("f", float(x)))[0]
+
+
+def remez(f, low, high, weight, n):
+    grid = [(low + high) / 2 - (high - low) / 2 * mpmath.cos(mpmath.pi * i / POINTS)
+            for i in range(POINTS + 1)]
+    values = [f(x) for x in grid]
+    weights = [weight(x) for x in grid]
+    inside = [i for i in range(POINTS + 1) if weights[i] != 0]
+    step = (len(inside) - 1) / mpf(n)
+    nodes = [inside[int(round(k * step))] for k in range(n + 1)]
+    for _ in range(40):
+        rows = mpmath.matrix(n + 1, n + 1)
+        right = mpmath.matrix(n + 1, 1)
+        for k, i in enumerate(nodes):
+            for j in range(n):
+                rows[k, j] = grid[i] ** j
+            rows[k, n] = (-1) ** k / weights[i]
+            right[k] = values[i]
+        solution = mpmath.lu_solve(rows, right)
+        c = [solution[j] for j in range(n)]
+        level = abs(solution[n])
+        errors = [weights[i] * (values[i] - mpmath.polyval(c[::-1], grid[i])) for i in range(POINTS + 1)]
+        extrema = alternating(errors, inside, n + 1)
+        worst = max(abs(e) for e in errors)
+        if extrema is None or worst < level * mpf("1.001"):
+            break
+        nodes = extrema
+    return c
+
+
+def alternating(errors, inside, count):
+    """Places of the greatest errors of alternating sign."""
+    runs = []
+    for i in inside:
+        if errors[i] == 0:
+            continue
+        if runs and (errors[runs[-1]] > 0) == (errors[i] > 0):
+            if abs(errors[i]) > abs(errors[runs[-1]]):
+                runs[-1] = i
+        else:
+            runs.append(i)
+    while len(runs) > count:
+        drop = 0 if abs(errors[runs[0]]) < abs(errors[runs[-1]]) else -1
+        runs.pop(drop)
+    return runs if len(runs) == count else None
+
+
+def bits(f, low, high, weight, c):
+    worst = mpf(0)
+    for i in range(POINTS + 1):
+        x = low + (high - low) * i / POINTS
+        worst = max(worst, abs(weight(x) * (f(x) - mpmath.polyval([mpf(v) for v in c[::-1]], x))))
+    return -mpmath.log(worst, 2)
+
+
+def table(name, what, f, low, high, weight, single, double):
+    lines = []
+    for suffix, (n, bound) in (("FLOAT", single), ("DOUBLE", double)):
+        g, a, b, w = f, low, high, weight
+        if name == "ERFC":
+            top, c = (4, mpf(2)) if suffix == "FLOAT" else (6, mpf("2.5"))
+            g, a, b = scaled_tail(c), at(1, c), at(top, c)
+            w = lambda u, c=c: 1 / scaled_tail(c)(mpf(u))
+        exact = remez(g, a, b, w, n)
+        c = [to_float32(x) if suffix == "FLOAT" else float(x) for x in exact]
+        left = bits(g, a, b, w, c)
+        print(f"{name}_{suffix}: {n} terms, 2^-{float(left):.1f}", file=sys.stderr)
+        if left < bound:
+            sys.exit(f"{name}_{suffix} has an error of 2^-{float(left):.1f}, its bound is 2^-{bound}")
+        lines += ["", f"  /** {what}; error below 2^-{bound}. */",
+                  f"  static final double[] {name}_{suffix} = {{"]
+        lines.append(",\n".join(f"    {v!r}" for v in c))
+        lines.append("  };")
+    return lines
+
+
+def main():
+    lines = [
+        "// Generated by dev/minimax.py: edit that, then run it.",
+        "package ndgrad.kernel;",
+        "",
+        "/** Coefficients of minimax polynomials, lowest power first. */",
+        "final class Coefficients {",
+        "  private Coefficients() {}",
+    ]
+    for row in TABLE:
+        lines += table(*row)
+    text = "\n".join(lines + ["}", ""])
+    if "--check" in sys.argv:
+        if TARGET.read_text() != text:
+            sys.exit(f"{TARGET} is stale: run python3 dev/minimax.py")
+    else:
+        TARGET.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
