@@ -36,8 +36,13 @@ final class Forms {
   private static final String PROPERTY = "ndgrad.kernels";
   private static final String MODULE = "jdk.incubator.vector";
 
-  /** Lanes of the widest vectors of each dtype; 0 without the module. */
-  private static final int[] LANES = findLanes();
+  private static final Optional<Module> VECTORS = ModuleLayer.boot().findModule(MODULE);
+
+  /**
+   * Lanes of the widest vectors of each dtype, 0 as long as nobody has asked: the classes of the
+   * Vector API take tens of milliseconds to load, and background threads are the first to need them.
+   */
+  private static final int[] LANES = new int[DType.values().length];
 
   private static volatile Mode mode = initial();
 
@@ -75,7 +80,7 @@ final class Forms {
 
   /** Whether the Vector API is there. */
   static boolean isAvailable() {
-    return LANES[DType.FLOAT32.ordinal()] > 0;
+    return VECTORS.isPresent();
   }
 
   /** What kernels are made of, for people. */
@@ -93,8 +98,13 @@ final class Forms {
   }
 
   /** The lanes of the vectors of a dtype, 0 when there are none. */
-  static int lanes(DType dtype) {
-    return LANES[dtype.ordinal()];
+  static synchronized int lanes(DType dtype) {
+    int known = LANES[dtype.ordinal()];
+    if (known == 0 && VECTORS.isPresent() && dtype != DType.BOOL) {
+      known = lanes(VECTORS.get(), VectorOps.vectorClass(dtype));
+      LANES[dtype.ordinal()] = known;
+    }
+    return known;
   }
 
   private static boolean isVectorised() {
@@ -109,22 +119,12 @@ final class Forms {
     return mode != Mode.PLAIN && isAvailable();
   }
 
-  /** Whether functions such as exp are computed by vectors, where computing one again is cheaper than storing it. */
+  /**
+   * Whether functions such as exp are computed by vectors, where computing one again is cheaper than
+   * storing it.
+   */
   static boolean areFunctionsVectors() {
-    return isVectorised() && (mode != Mode.AUTO || VectorEmitter.isExact(Expr.Fn1.EXP));
-  }
-
-  private static int[] findLanes() {
-    int[] lanes = new int[DType.values().length];
-    Optional<Module> module = ModuleLayer.boot().findModule(MODULE);
-    if (module.isPresent()) {
-      for (DType dtype : DType.values()) {
-        if (dtype != DType.BOOL) {
-          lanes[dtype.ordinal()] = lanes(module.get(), VectorOps.vectorClass(dtype));
-        }
-      }
-    }
-    return lanes;
+    return isVectorised();
   }
 
   private static int lanes(Module module, String name) {
@@ -155,7 +155,7 @@ final class Forms {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
       DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
       DType number = ExprEmitter.number(load, outs);
-      lanes = VectorEmitter.lanes(Functions.spell(dag, load, number), number, outs, ins, load);
+      lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
       return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
@@ -170,7 +170,7 @@ final class Forms {
         () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
         stored,
         units,
-        lanes(lane),
+        lane,
         dag.cost());
   }
 

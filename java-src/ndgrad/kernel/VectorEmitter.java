@@ -61,7 +61,7 @@ final class VectorEmitter {
   /**
    * The dtype of the lanes that can compute some outputs.
    *
-   * @param dag the outputs, their functions spelled out
+   * @param dag the outputs
    * @param number the dtype of constants
    * @param outs the dtype of each output
    * @param stored the dtype of each input's array
@@ -105,13 +105,15 @@ final class VectorEmitter {
             case NOT, NEG, ABS, SIGN -> true;
             case ISNAN, ISINF, ISFINITE, FLOOR, CEIL, RINT -> types[args[0]].isFloating();
             case SQRT -> true;
-            default -> false;
+            default -> Functions.isSpelled(fn);
           };
       case Expr.Apply2(Fn2 fn, Expr _, Expr _) ->
           switch (fn) {
             case ADD, SUB, MUL, DIV, MAX, MIN, AND, OR, XOR, EQ, NE -> true;
             case LT, LE, GT, GE -> DType.promote(types[args[0]], types[args[1]]) != DType.BOOL;
-            case FLOOR_DIV, REMAINDER, POW, ATAN2, HYPOT -> false;
+            case ATAN2, HYPOT -> true;
+            case POW -> DType.promote(types[args[0]], types[args[1]]).isFloating();
+            case FLOOR_DIV, REMAINDER -> false;
           };
     };
   }

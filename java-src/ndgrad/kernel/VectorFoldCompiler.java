@@ -32,7 +32,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
   }
 
-  /** Whether a kernel has a vector form on this machine. */
+  /** Whether a kernel has a vector form where vectors are as wide as accumulators at most. */
   static boolean canCompile(Spec spec, Dag dag) {
     DType acc = spec.acc();
     switch (spec.combine()) {
@@ -41,8 +41,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         return false;
       }
     }
-    int width = Forms.lanes(acc);
-    if (width == 0 || lanes(acc) % width != 0 || spec.steps().contains(FoldKernel.Step.STRIDED)) {
+    if (!Forms.isAvailable() || spec.steps().contains(FoldKernel.Step.STRIDED)) {
       return false;
     }
     DType[] stored = spec.stored().toArray(DType[]::new);
@@ -50,13 +49,18 @@ final class VectorFoldCompiler extends FoldCompiler {
     Arrays.fill(load, spec.load());
     DType number = ExprEmitter.number(load, acc);
     return number == acc
-        && VectorEmitter.lanes(
-                Functions.spell(dag, load, number), number, new DType[] {acc}, stored, load)
-            .isPresent();
+        && VectorEmitter.lanes(dag, number, new DType[] {acc}, stored, load).isPresent();
   }
 
-  /** Compiles one kernel; it must be one that can be. */
+  /**
+   * Compiles one kernel; it must be one that can be.
+   *
+   * @throws IllegalStateException when this machine's vectors are wider than the accumulators
+   */
   static FoldKernel compile(Spec spec) {
+    if (lanes(spec.acc()) % Forms.lanes(spec.acc()) != 0) {
+      throw new IllegalStateException("vectors of this width have no form");
+    }
     return compile(() -> new VectorFoldCompiler(spec));
   }
 
