@@ -64,6 +64,7 @@ final class Dag {
           41 * (hash(test, levels - 1) + hash(yes, levels - 1) + hash(no, levels - 1));
       case Step(Step.Op op, int amount, List<Expr> args) ->
           43 * hash(args.getFirst(), levels - 1) + op.ordinal() + amount;
+      case Expr.In _, Expr.Const _ -> e.hashCode();
     };
   }
 
