@@ -10,6 +10,12 @@ import java.util.Arrays;
 public final class Gather {
   private static final int GRAIN = 16_384;
 
+  /** Columns of a row that are not divided among threads: a cache line or two. */
+  private static final int COLUMNS = 16;
+
+  /** Elements of a mask that are searched at a time. */
+  private static final int CHUNK = 1 << 14;
+
   private Gather() {}
 
   /**
@@ -96,16 +102,25 @@ public final class Gather {
     RowWalk walk = new RowWalk(inner, withoutFirst(all));
     int[] starts = walk.starts(0);
     int[] sources = walk.starts(1);
-    for (int i = 0; i < positions.length; i++, p += step) {
-      for (int r = 0; r < starts.length; r++) {
-        int at = positions[i] + starts[r];
-        if (add) {
-          rows.add(from, p + sources[r], walk.step(1), to, at, walk.step(0), walk.n);
-        } else {
-          rows.copy(from, p + sources[r], walk.step(1), to, at, walk.step(0), walk.n);
-        }
-      }
-    }
+    // Threads share the columns, so that the values of a row arrive in the order of the list.
+    Threads.parallelFor(
+        Math.max(1, walk.n / COLUMNS),
+        (int) Math.max(1, GRAIN / (COLUMNS * (long) positions.length * starts.length)),
+        (begin, end) -> {
+          int first = begin * COLUMNS;
+          int n = (walk.n < (end + 1) * COLUMNS ? walk.n : end * COLUMNS) - first;
+          int source = p + first * walk.step(1);
+          for (int i = 0; i < positions.length; i++, source += step) {
+            for (int r = 0; r < starts.length; r++) {
+              int at = positions[i] + starts[r] + first * walk.step(0);
+              if (add) {
+                rows.add(from, source + sources[r], walk.step(1), to, at, walk.step(0), n);
+              } else {
+                rows.copy(from, source + sources[r], walk.step(1), to, at, walk.step(0), n);
+              }
+            }
+          }
+        });
   }
 
   private static Layout withoutFirst(Layout l) {
@@ -126,36 +141,86 @@ public final class Gather {
   public static int[] nonzero(Strided mask) {
     Rows rows = Rows.of(mask.dtype());
     RowWalk walk = new RowWalk(mask.layout());
-    int count = 0;
-    RowWalk.Cursor c = walk.at(0);
-    for (int row = 0; row < walk.rows; row++, c.next()) {
-      count += rows.countNonzero(mask.array(), c.position(0), walk.step(0), walk.n);
+    int perRow = Math.ceilDiv(walk.n, CHUNK);
+    int chunks = walk.rows * perRow;
+    int[] begins = new int[chunks + 1];
+    chunks(
+        walk,
+        perRow,
+        (i, p, n) -> begins[i + 1] = rows.countNonzero(mask.array(), p, walk.step(0), n));
+    for (int i = 0; i < chunks; i++) {
+      begins[i + 1] += begins[i];
     }
-    int[] found = new int[count + 1]; // every element is written, some are overwritten
-    c = walk.at(0);
-    int k = 0;
-    for (int row = 0; row < walk.rows; row++, c.next()) {
-      k = rows.nonzero(mask.array(), c.position(0), walk.step(0), walk.n, row * walk.n, found, k);
-    }
-    return Arrays.copyOf(found, count);
+    int[] found = new int[begins[chunks]];
+    chunks(
+        walk,
+        perRow,
+        (i, p, n) -> {
+          int count = begins[i + 1] - begins[i];
+          if (count > 0) {
+            int[] some = new int[count + 1]; // every element is written, some are overwritten
+            int first = i / perRow * walk.n + i % perRow * CHUNK;
+            rows.nonzero(mask.array(), p, walk.step(0), n, first, some, 0);
+            System.arraycopy(some, 0, found, begins[i], count);
+          }
+        });
+    return found;
+  }
+
+  private interface Chunk {
+    void run(int i, int p, int n);
+  }
+
+  /** Runs over all rows in chunks. */
+  private static void chunks(RowWalk walk, int perRow, Chunk body) {
+    Threads.parallelFor(
+        walk.rows * perRow,
+        Math.max(1, 4 * GRAIN / Math.max(1, Math.min(walk.n, CHUNK))),
+        (begin, end) -> {
+          RowWalk.Cursor c = walk.at(begin / perRow);
+          for (int i = begin; i < end; i++) {
+            int j = i % perRow * CHUNK;
+            body.run(i, c.position(0) + j * walk.step(0), Math.min(CHUNK, walk.n - j));
+            if (i % perRow == perRow - 1) {
+              c.next();
+            }
+          }
+        });
   }
 
   /**
    * The indexes along each axis of elements given by their row-major indexes.
    *
-   * @param flat row-major indexes
+   * @param flat row-major indexes, ascending
    * @param shape the shape they count in
-   * @return one array per axis, each of the length of flat
+   * @return a row for each element: its index along each axis
    */
-  public static long[][] unravel(int[] flat, int... shape) {
-    long[][] out = new long[shape.length][flat.length];
-    for (int i = 0; i < flat.length; i++) {
-      int rest = flat[i];
-      for (int axis = shape.length - 1; axis >= 0; axis--) {
-        out[axis][i] = rest % shape[axis];
-        rest /= shape[axis];
-      }
+  public static long[] unravel(int[] flat, int... shape) {
+    int ndim = shape.length;
+    long[] out = new long[flat.length * ndim];
+    if (ndim == 0) {
+      return out;
     }
+    int inner = shape[ndim - 1];
+    Threads.parallelFor(
+        flat.length,
+        GRAIN,
+        (begin, end) -> {
+          int row = 0; // where the row of the last element began
+          for (int i = begin; i < end; i++) {
+            if (i == begin || flat[i] - row >= inner) {
+              int rest = flat[i] / inner;
+              row = rest * inner;
+              for (int axis = ndim - 2; axis >= 0; axis--) {
+                out[i * ndim + axis] = rest % shape[axis];
+                rest /= shape[axis];
+              }
+            } else {
+              System.arraycopy(out, (i - 1) * ndim, out, i * ndim, ndim - 1);
+            }
+            out[i * ndim + ndim - 1] = flat[i] - row;
+          }
+        });
     return out;
   }
 
@@ -164,22 +229,31 @@ public final class Gather {
    *
    * @param layout the layout they are looked up in
    * @param flat row-major indexes
-   * @return absolute positions in the storage
+   * @return absolute positions in the storage, not to be modified: they may be flat itself
    */
   public static int[] positions(Layout layout, int[] flat) {
+    boolean contiguous = layout.isContiguous();
+    int offset = layout.offset();
+    if (contiguous && offset == 0) {
+      return flat;
+    }
     int[] shape = layout.shape();
     int[] strides = layout.strides();
-    boolean contiguous = layout.isContiguous();
     int[] out = new int[flat.length];
-    for (int i = 0; i < flat.length; i++) {
-      int p = layout.offset();
-      int rest = flat[i];
-      for (int axis = contiguous ? -1 : shape.length - 1; axis >= 0; axis--) {
-        p += rest % shape[axis] * strides[axis];
-        rest /= shape[axis];
-      }
-      out[i] = contiguous ? p + rest : p;
-    }
+    Threads.parallelFor(
+        flat.length,
+        GRAIN,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            int p = offset;
+            int rest = flat[i];
+            for (int axis = contiguous ? -1 : shape.length - 1; axis >= 0; axis--) {
+              p += rest % shape[axis] * strides[axis];
+              rest /= shape[axis];
+            }
+            out[i] = contiguous ? p + rest : p;
+          }
+        });
     return out;
   }
 }

@@ -218,35 +218,4 @@ final class IntRows extends Rows {
       }
     }
   }
-
-  @Override
-  void search(
-      Object sorted,
-      int p,
-      int ps,
-      int m,
-      Object values,
-      int v,
-      int vs,
-      int n,
-      boolean right,
-      long[] out,
-      int q,
-      int qs) {
-    int[] x = (int[]) sorted;
-    int[] y = (int[]) values;
-    for (int i = 0; i < n; i++) {
-      long value = key(y[v + i * vs], false);
-      int low = 0;
-      int length = m;
-      while (length > 0) {
-        int half = length >>> 1;
-        long other = key(x[p + (low + half) * ps], false);
-        boolean up = other < value | right & other == value;
-        low = up ? low + half + 1 : low;
-        length = up ? length - half - 1 : half;
-      }
-      out[q + i * qs] = low;
-    }
-  }
 }

@@ -106,21 +106,4 @@ abstract class Rows {
 
   /** Sorts a stretch of an array; NaN comes last in either direction. */
   abstract void sort(Object a, int from, int to, boolean descending);
-
-  /**
-   * Where each of n values belongs in a sorted row of m elements: before its equals or behind them.
-   */
-  abstract void search(
-      Object sorted,
-      int p,
-      int ps,
-      int m,
-      Object values,
-      int v,
-      int vs,
-      int n,
-      boolean right,
-      long[] out,
-      int q,
-      int qs);
 }

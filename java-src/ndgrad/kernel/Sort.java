@@ -9,6 +9,12 @@ import ndgrad.DTypeException;
 public final class Sort {
   private static final int GRAIN = 4_096;
 
+  /** Elements of which so few are picked one by one, if the line is long. */
+  private static final int FEW = 512;
+
+  /** Keys at a time, which stay in the first-level cache. */
+  private static final int CHUNK = 1_024;
+
   private Sort() {}
 
   /**
@@ -133,6 +139,10 @@ public final class Sort {
     if (out.layout().size() == 0) {
       return;
     }
+    if (k <= FEW && k <= in.layout().dim(axis) / 8) {
+      best(out, in, axis, k, descending);
+      return;
+    }
     Rows rows = Rows.of(in.dtype());
     int step = in.layout().stride(axis);
     int to = out.layout().stride(axis);
@@ -148,6 +158,32 @@ public final class Sort {
             rows.keys(in.array(), lines.position(c, 0, i), step, lines.n, descending, order.keys);
             order.sort();
             order.indexes((long[]) out.array(), lines.position(c, 1, i), to, k);
+            lines.next(c, i);
+          }
+        });
+  }
+
+  /** The same for a few of many: no line is sorted as a whole. */
+  private static void best(Strided out, Strided in, int axis, int k, boolean descending) {
+    Rows rows = Rows.of(in.dtype());
+    int step = in.layout().stride(axis);
+    int to = out.layout().stride(axis);
+    Lines lines = Lines.along(axis, in.layout(), out.layout());
+    Threads.parallelFor(
+        lines.count,
+        lines.grain(),
+        (begin, end) -> {
+          SortBest best = new SortBest(k);
+          long[] keys = new long[Math.min(CHUNK, lines.n)];
+          RowWalk.Cursor c = lines.at(begin);
+          for (int i = begin; i < end; i++) {
+            int p = lines.position(c, 0, i);
+            for (int j = 0; j < lines.n; j += keys.length) {
+              int n = Math.min(keys.length, lines.n - j);
+              rows.keys(in.array(), p + j * step, step, n, descending, keys);
+              best.add(keys, n, j);
+            }
+            best.drain((long[]) out.array(), lines.position(c, 1, i), to);
             lines.next(c, i);
           }
         });
@@ -175,26 +211,30 @@ public final class Sort {
     }
     Rows rows = Rows.of(values.dtype());
     Layout line = sorted.layout();
+    long[] keys = new long[line.dim(0)];
+    rows.keys(sorted.array(), line.offset(), line.stride(0), keys.length, false, keys);
     RowWalk walk = new RowWalk(values.layout(), out.layout());
+    int perRow = Math.ceilDiv(walk.n, CHUNK);
+    long[] to = (long[]) out.array();
     Threads.parallelFor(
-        walk.rows,
-        Math.max(1, GRAIN / Math.max(1, walk.n)),
+        walk.rows * perRow,
+        Math.max(1, GRAIN / Math.max(1, Math.min(walk.n, CHUNK))),
         (begin, end) -> {
-          RowWalk.Cursor c = walk.at(begin);
-          for (int i = begin; i < end; i++, c.next()) {
-            rows.search(
-                sorted.array(),
-                line.offset(),
-                line.stride(0),
-                line.dim(0),
-                values.array(),
-                c.position(0),
-                walk.step(0),
-                walk.n,
-                right,
-                (long[]) out.array(),
-                c.position(1),
-                walk.step(1));
+          long[] found = new long[Math.min(CHUNK, walk.n)];
+          RowWalk.Cursor c = walk.at(begin / perRow);
+          for (int i = begin; i < end; i++) {
+            int j = i % perRow * CHUNK;
+            int n = Math.min(CHUNK, walk.n - j);
+            int p = c.position(0) + j * walk.step(0);
+            rows.keys(values.array(), p, walk.step(0), n, false, found);
+            SortSearch.run(keys, found, n, right);
+            int q = c.position(1) + j * walk.step(1);
+            for (int k = 0; k < n; k++) {
+              to[q + k * walk.step(1)] = found[k];
+            }
+            if (i % perRow == perRow - 1) {
+              c.next();
+            }
           }
         });
   }

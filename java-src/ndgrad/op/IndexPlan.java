@@ -139,15 +139,25 @@ final class IndexPlan {
     return cuts(l, 0, cuts.size(), true);
   }
 
-  /** Where in the storage the rows of the selection begin, in the order of its leading axes. */
+  /**
+   * Where in the storage the rows of the selection begin, in the order of its leading axes; not to
+   * be modified.
+   */
   int[] positions(Layout l) {
     Layout outer = cuts(l, 0, place, true);
     int n = chosen.getFirst().flat.length;
+    int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - fixedOffset(l);
+    if (chosen.size() == 1 && base == 0 && outer.ndim() == 0) {
+      Chosen c = chosen.getFirst();
+      boolean counted = c.axes == 1 && l.stride(c.axis) == 1;
+      if (counted || c.axes == l.ndim() && l.isContiguous()) {
+        return c.flat;
+      }
+    }
     int[] inside = new int[n];
     for (Chosen c : chosen) {
       addOffsets(l, c, inside);
     }
-    int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - fixedOffset(l);
     if (outer.ndim() == 0) {
       for (int i = 0; i < n; i++) {
         inside[i] += base;

@@ -8,6 +8,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Gather;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
@@ -20,6 +21,7 @@ final class Lanes {
   private Lanes() {}
 
   private static final Layout ELEMENT = Layout.of();
+  private static final int GRAIN = 16_384;
 
   /** The elements at row-major indexes, in the shape of the indexes. */
   static final Primitive TAKE_AT =
@@ -84,8 +86,13 @@ final class Lanes {
     return TAKE_AT.of(x, FLAT_INDEX.of(index, x.shape(), axis));
   }
 
+  /** The elements in row-major order, to be read only. */
   private static int[] integers(Strided x) {
-    return (int[]) Structural.converted(x, DType.INT32).array();
+    Object array = x.array();
+    boolean whole = x.layout().isContiguous() && x.layout().offset() == 0;
+    return array instanceof int[] a && whole && a.length == x.layout().size()
+        ? a
+        : (int[]) Structural.converted(x, DType.INT32).array();
   }
 
   /** All elements in row-major order along one axis; a view where strides allow it. */
@@ -113,33 +120,56 @@ final class Lanes {
     for (int i = axis + 1; i < x.ndim(); i++) {
       inner *= x.dim(i);
     }
+    int width = inner;
     Strided flat = Strided.empty(DType.INT32, index.layout().shape());
     int[] out = (int[]) flat.array();
-    long[] along = (long[]) Structural.converted(index, DType.INT64).array();
-    for (int i = 0, start = 0; i < out.length; start += n * inner) {
-      for (int k = 0; k < lanes; k++) {
-        for (int j = 0; j < inner; j++, i++) {
-          long at = along[i] < 0 ? along[i] + n : along[i];
-          if (at < 0 || at >= n) {
-            throw new IndexException(
-                "index "
-                    + along[i]
-                    + " is out of range for axis "
-                    + axis
-                    + " of length "
-                    + n
-                    + (n == 0 ? "" : "; expected " + -n + " to " + (n - 1)),
-                "index",
-                along[i],
-                "axis",
-                axis,
-                "shape",
-                x.shape());
+    boolean plain = index.dtype() == DType.INT64 && index.layout().isContiguous();
+    Strided read = plain ? index : Structural.converted(index, DType.INT64);
+    long[] along = (long[]) read.array();
+    int first = read.layout().offset();
+    int block = Math.max(1, lanes * width);
+    Threads.parallelFor(
+        out.length / block,
+        Math.max(1, GRAIN / block),
+        (begin, end) -> {
+          for (int o = begin; o < end; o++) {
+            for (int i = o * block; i < (o + 1) * block; i++) {
+              long given = along[first + i];
+              long at = given < 0 ? given + n : given;
+              out[i] = at < 0 || at >= n ? -1 : o * n * width + (int) at * width;
+            }
+            for (int i = o * block; width > 1 && i < (o + 1) * block; i++) {
+              out[i] = out[i] < 0 ? -1 : out[i] + (i - o * block) % width;
+            }
           }
-          out[i] = start + (int) at * inner + j;
-        }
+        });
+    requireInRange(out, along, first, n, axis, x);
+    return flat;
+  }
+
+  private static void requireInRange(
+      int[] flat, long[] along, int first, int n, int axis, Layout x) {
+    int low = 0;
+    for (int at : flat) {
+      low |= at;
+    }
+    for (int i = 0; low < 0 && i < flat.length; i++) {
+      if (flat[i] < 0) {
+        throw new IndexException(
+            "index "
+                + along[first + i]
+                + " is out of range for axis "
+                + axis
+                + " of length "
+                + n
+                + (n == 0 ? "" : "; expected " + -n + " to " + (n - 1)),
+            "index",
+            along[first + i],
+            "axis",
+            axis,
+            "shape",
+            x.shape());
       }
     }
-    return flat;
   }
 }

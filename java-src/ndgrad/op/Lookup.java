@@ -16,6 +16,7 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Gather;
 import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
@@ -250,15 +251,8 @@ public final class Lookup {
 
   private static Strided argwhere(Strided x) {
     int[] flat = Gather.nonzero(x);
-    long[][] axes = Gather.unravel(flat, x.layout().shape());
-    Strided out = Strided.zeros(DType.INT64, flat.length, axes.length);
-    long[] rows = (long[]) out.array();
-    for (int i = 0; i < flat.length; i++) {
-      for (int axis = 0; axis < axes.length; axis++) {
-        rows[i * axes.length + axis] = axes[axis][i];
-      }
-    }
-    return out;
+    long[] rows = Gather.unravel(flat, x.layout().shape());
+    return new Strided(new Storage(rows), Layout.of(flat.length, x.layout().ndim()));
   }
 
   private static Strided oneHot(Strided indices, Integer classes) {

@@ -132,15 +132,58 @@ class GatherTest {
       int[] found = Gather.nonzero(mask);
       assertArrayEquals(want, found);
       int[] shape = mask.layout().shape();
-      long[][] index = Gather.unravel(found, shape);
+      long[] index = Gather.unravel(found, shape);
       int[] positions = Gather.positions(mask.layout(), found);
       for (int i = 0; i < found.length; i++) {
         int[] one = Samples.unravel(found[i], shape);
         for (int axis = 0; axis < shape.length; axis++) {
-          assertEquals(one[axis], index[axis][i]);
+          assertEquals(one[axis], index[i * shape.length + axis]);
         }
         assertEquals(mask.layout().position(one), positions[i]);
       }
+    }
+  }
+
+  @Test
+  void largeOnesOnSeveralThreads() {
+    int before = Threads.numThreads();
+    try {
+      Random r = new Random(5);
+      Strided mask = Strided.zeros(DType.BOOL, 3, 90_000);
+      boolean[] set = (boolean[]) mask.array();
+      for (int i = 0; i < set.length; i++) {
+        set[i] = r.nextInt(3) == 0;
+      }
+      Layout cut = mask.layout().slice(1, 7, 80_001, 1);
+      int[] positions = r.ints(3000, 0, 50).map(i -> i * 77).toArray();
+      Strided values = Strided.zeros(DType.FLOAT32, 3000, 77);
+      float[] v = (float[]) values.array();
+      for (int i = 0; i < v.length; i++) {
+        v[i] = r.nextFloat();
+      }
+      float[] sums = new float[50 * 77];
+      float[] last = new float[50 * 77];
+      for (int i = 0; i < v.length; i++) {
+        sums[positions[i / 77] + i % 77] += v[i];
+        last[positions[i / 77] + i % 77] = v[i];
+      }
+      for (int threads = 1; threads <= 3; threads++) {
+        Threads.setNumThreads(threads);
+        int[] found = Gather.nonzero(mask.with(cut));
+        int[] want =
+            java.util.stream.IntStream.range(0, 3 * 80_001)
+                .filter(i -> set[7 + i / 80_001 * 90_000 + i % 80_001])
+                .toArray();
+        assertArrayEquals(want, found);
+        Strided added = Strided.zeros(DType.FLOAT32, 50, 77);
+        Gather.add(added, positions, Layout.of(77), values);
+        assertArrayEquals(sums, (float[]) added.array());
+        Strided put = Strided.zeros(DType.FLOAT32, 50, 77);
+        Gather.put(put, positions, Layout.of(77), values);
+        assertArrayEquals(last, (float[]) put.array());
+      }
+    } finally {
+      Threads.setNumThreads(before);
     }
   }
 }

@@ -208,4 +208,49 @@ class SortTest {
       assertArrayEquals(first, u.first());
     }
   }
+
+  @Test
+  void theBestOfLongLinesAreTheFirstOfTheOrder() {
+    Random r = new Random(9);
+    for (int round = 0; round < 60; round++) {
+      DType dtype = DType.values()[round % 5];
+      int[] shape = {3, 40 + r.nextInt(5000), 2};
+      Strided in = Samples.array(r, dtype, shape.clone());
+      int k = 1 + r.nextInt(shape[1] / 8);
+      boolean largest = r.nextBoolean();
+      Strided order = Strided.zeros(DType.INT64, shape.clone());
+      Sort.argsort(order, in, 1, largest);
+      shape[1] = k;
+      Strided indexes = Strided.zeros(DType.INT64, shape.clone());
+      Sort.topK(Strided.zeros(dtype, shape), indexes, in, 1, k, largest);
+      Strided first = order.with(order.layout().slice(1, 0, k, 1));
+      assertArrayEquals(Samples.values(first), Samples.values(indexes));
+    }
+  }
+
+  @Test
+  void searchesManyInMany() {
+    Random r = new Random(9);
+    for (int round = 0; round < 40; round++) {
+      int m = r.nextInt(3000);
+      double[] sorted = new double[m];
+      for (int i = 0; i < m; i++) {
+        sorted[i] = r.nextInt(40) == 0 ? Double.NaN : r.nextInt(400) - 200;
+      }
+      Arrays.sort(sorted);
+      Strided values = Samples.array(r, DType.FLOAT64, 5, 1 + r.nextInt(2000));
+      boolean right = r.nextBoolean();
+      Strided out = Samples.target(r, DType.INT64, values.layout().shape());
+      Sort.searchSorted(out, new Strided(new Storage(sorted), Layout.of(m)), values, right);
+      double[] want = Samples.values(values);
+      for (int i = 0; i < want.length; i++) {
+        double v = want[i];
+        want[i] =
+            Arrays.stream(sorted)
+                .filter(x -> x < v || x == x && v != v || right && (x == v || x != x && v != v))
+                .count();
+      }
+      assertArrayEquals(want, Samples.values(out));
+    }
+  }
 }
