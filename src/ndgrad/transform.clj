@@ -391,7 +391,7 @@
 ;; few kernels
 
 (def ^:private most-structures
-  "Structures of arguments that a fused function remembers."
+  "Structures of arguments, and numbers in them, for which a function is fused."
   32)
 
 (defn- fused-for
@@ -415,24 +415,29 @@
 
   `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from outside
   are those that it saw when it was traced (what is written into such an array later is seen), and
-  what it prints is printed then. Where `f` branches on an element, reads or writes elements, draws random
+  what it prints is printed then. A number that changes from call to call should be an Array. Where `f` branches on an element, reads or writes elements, draws random
   numbers or calls functions with rules of their own, it runs as it is; `fuse-report` says why.
 
   Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
   [f]
   (let [plans (atom {})
+        others (atom 0)
         plan (fn [kind args]
-               (get (swap! plans #(assoc (if (< (count %) most-structures) % {})
-                                         kind (or (% kind) (fused-for f args))))
+               (get (swap! plans #(if (or (% kind) (<= most-structures (count %)))
+                                    %
+                                    (assoc % kind (fused-for f args))))
                     kind))
         run (fn [args]
               (let [lone? (every? array? args)
                     kind (if lone? (count args) (tree/map-leaves #(if (array? %) ::array %) args))
-                    ^Fuse$All fused (or (@plans kind) (plan kind args))
-                    ^Fuse$Formed ys (.run fused (if lone? args (pick array? args)))]
-                (if-some [form (.form ys)]
-                  (results form (.values ys))
-                  (.get (.values ys) 0))))]
+                    fused (or (@plans kind) (plan kind args))]
+                (if fused
+                  (let [^Fuse$Formed ys (.run ^Fuse$All fused (if lone? args (pick array? args)))]
+                    (if-some [form (.form ys)]
+                      (results form (.values ys))
+                      (.get (.values ys) 0)))
+                  (do (swap! others inc)
+                      (number-leaves (apply (callable f) args))))))]
     (with-meta
       (fn
         ([] (run []))
@@ -440,7 +445,7 @@
         ([x y] (run [x y]))
         ([x y z] (run [x y z]))
         ([x y z & more] (run (into [x y z] more))))
-      {::plans plans})))
+      {::plans plans, ::others others})))
 
 (defn fuse-report
   "What `fuse` has made of a function so far, a vector with a map for each kind of arguments it was called with:
@@ -449,8 +454,12 @@
 
   Example: (let [f (nd/fuse (fn [x] (nd/sum (nd/sin (nd/* 2.0 x)))))] (f (nd/ones [3])) (nd/fuse-report f))"
   [f]
-  (if-let [plans (::plans (meta f))]
-    (into []
+  (if-let [{::keys [plans others]} (when (::plans (meta f)) (meta f))]
+    (into (if (pos? @others)
+            [{:arguments [] :calls @others :steps []
+              :fallback (str "it was called with more than " most-structures
+                             " structures of arguments and numbers in them; pass numbers that change as Arrays")}]
+            [])
           (comp (mapcat (fn [^Fuse$All run] (.report run)))
                 (map (fn [^Map m] (into {} (map (fn [[k v]] [(keyword k) (if (instance? List v) (vec v) v)])) m))))
           (vals @plans))

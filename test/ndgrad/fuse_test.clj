@@ -194,6 +194,16 @@
       (nd/no-grad (f x x))
       (is (= 7 @runs)))))
 
+(deftest numbers-that-change
+  (let [runs (atom 0), f (nd/fuse (fn [x rate] (swap! runs inc) {:y (nd/* x rate) :rate rate})), x (nd/ones [3])]
+    (doseq [n (range 40)]
+      (is (same? (nd/* x (double n)) (:y (f x (double n))))))
+    (is (= 40 @runs))
+    (is (= 8 (:calls (first (nd/fuse-report f)))))
+    (is (re-find #"numbers that change" (:fallback (first (nd/fuse-report f)))))
+    (is (instance? Array (:rate (f x 41.0))))
+    (is (= 33 (count (nd/fuse-report f))))))
+
 (deftest many-kinds
   (let [f (nd/fuse (fn [x] (nd/* 2.0 (nd/sin x))))]
     (doseq [n (range 1 200)] (f (nd/ones [n])))
