@@ -59,14 +59,16 @@ public final class Backward {
   }
 
   /** A node's state in this pass. */
-  private static final class Slot {
+  static final class Slot {
+    final Backward pass;
     final Node node;
     final Slot[] inputs;
     Tensor grad;
     boolean owned;
     boolean needed;
 
-    Slot(Node node) {
+    Slot(Backward pass, Node node) {
+      this.pass = pass;
       this.node = node;
       this.inputs = new Slot[node.arity()];
     }
@@ -76,7 +78,11 @@ public final class Backward {
   private final boolean retainGraph;
   private final boolean createGraph;
   private final Arena arena = Arena.current();
-  private final Map<Node, Slot> slots = new IdentityHashMap<>();
+
+  /** The slots; a node knows its own, but where another pass is under way at the same node. */
+  private final List<Slot> slots = new ArrayList<>();
+
+  private final Map<Node, Slot> crowded = new IdentityHashMap<>(0);
   private final Set<Storage> foreign = Collections.newSetFromMap(new IdentityHashMap<>());
 
   private Backward(Arithmetic arithmetic, boolean retainGraph, boolean createGraph) {
@@ -104,15 +110,23 @@ public final class Backward {
       Arithmetic arithmetic) {
     Trace.refuse("calls backward");
     Backward pass = new Backward(arithmetic, retainGraph, createGraph);
-    List<Slot> order = pass.order(outputs, Set.of());
+    try {
+      pass.run(outputs, upstream);
+    } finally {
+      pass.vacate();
+    }
+  }
+
+  private void run(List<Tensor> outputs, List<Tensor> upstream) {
+    List<Slot> order = order(outputs, Set.of());
     for (Slot s : order) {
       s.needed = true;
     }
-    pass.framed(
+    framed(
         () -> {
-          List<Tensor> seeds = pass.seeds(outputs, upstream);
-          pass.recorded(() -> pass.sweep(order, outputs, seeds, Set.of()));
-          pass.commit(order);
+          List<Tensor> seeds = seeds(outputs, upstream);
+          recorded(() -> sweep(order, outputs, seeds, Set.of()));
+          commit(order);
         });
   }
 
@@ -134,7 +148,12 @@ public final class Backward {
       boolean retainGraph,
       boolean createGraph,
       Arithmetic arithmetic) {
-    return new Backward(arithmetic, retainGraph, createGraph).gradients(outputs, upstream, targets, false);
+    Backward pass = new Backward(arithmetic, retainGraph, createGraph);
+    try {
+      return pass.gradients(outputs, upstream, targets, false);
+    } finally {
+      pass.vacate();
+    }
   }
 
   /**
@@ -153,7 +172,12 @@ public final class Backward {
       List<Tensor> targets,
       boolean createGraph,
       Arithmetic arithmetic) {
-    return new Backward(arithmetic, true, createGraph).gradients(outputs, upstream, targets, true);
+    Backward pass = new Backward(arithmetic, true, createGraph);
+    try {
+      return pass.gradients(outputs, upstream, targets, true);
+    } finally {
+      pass.vacate();
+    }
   }
 
   private Tensor[] gradients(
@@ -187,7 +211,7 @@ public final class Backward {
           recorded(() -> sweep(relevant, tracked, seeds, ends));
         });
     for (int i = 0; i < wanted.length; i++) {
-      Slot slot = slots.get(wanted[i]);
+      Slot slot = slot(wanted[i]);
       result[i] = slot == null ? null : slot.grad;
     }
     return result;
@@ -219,7 +243,7 @@ public final class Backward {
 
   /** What is left in the slots, and the gradients of leaves, now belong to others. */
   private void handOver() {
-    for (Slot s : slots.values()) {
+    for (Slot s : slots) {
       if (s.grad != null) {
         s.grad.handOver();
       }
@@ -286,13 +310,27 @@ public final class Backward {
   }
 
   private Slot discover(Node n, List<Slot> order) {
-    Slot slot = slots.get(n);
+    Slot slot = slot(n);
     if (slot == null) {
-      slot = new Slot(n);
-      slots.put(n, slot);
+      slot = new Slot(this, n);
+      slots.add(slot);
       order.add(slot);
+      if (!n.occupy(slot)) {
+        crowded.put(n, slot);
+      }
     }
     return slot;
+  }
+
+  private Slot slot(Node n) {
+    Slot slot = n.slot();
+    return slot != null && slot.pass == this ? slot : crowded.isEmpty() ? null : crowded.get(n);
+  }
+
+  private void vacate() {
+    for (Slot s : slots) {
+      s.node.vacate(s);
+    }
   }
 
   private List<Tensor> seeds(List<Tensor> outputs, List<Tensor> upstream) {
@@ -335,7 +373,7 @@ public final class Backward {
   /** Carries the seeds back; gradients are forgotten once they are passed on, unless a node keeps them. */
   private void sweep(List<Slot> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
     for (int i = 0; i < outputs.size(); i++) {
-      add(slots.get(outputs.get(i).edge()), seeds.get(i));
+      add(slot(outputs.get(i).edge()), seeds.get(i));
     }
     for (Slot s : order) {
       if (s.grad != null) {
@@ -354,9 +392,12 @@ public final class Backward {
     if (Thread.currentThread().isInterrupted()) {
       throw new GraphException("backward was cancelled by an interrupt; no gradient was written");
     }
-    for (UnaryOperator<Tensor> hook : s.node.hooks()) {
-      replace(s, hooked(s.node, hook, s.grad));
-      s.owned = false;
+    List<UnaryOperator<Tensor>> hooks = s.node.hooks();
+    if (!hooks.isEmpty()) {
+      for (UnaryOperator<Tensor> hook : hooks) {
+        replace(s, hooked(s.node, hook, s.grad));
+        s.owned = false;
+      }
     }
     if (s.node.rule().orElse(null) instanceof Rule.Joint joint) {
       if (Arrays.stream(s.inputs).anyMatch(input -> input != null && input.needed)) {

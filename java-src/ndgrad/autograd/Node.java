@@ -1,5 +1,7 @@
 package ndgrad.autograd;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,7 +21,18 @@ import ndgrad.kernel.Strided;
 public final class Node {
   private static final AtomicLong CLOCK = new AtomicLong();
   private static final Strided[] NONE = {};
+  private static final VarHandle SLOT;
+
+  static {
+    try {
+      SLOT = MethodHandles.lookup().findVarHandle(Node.class, "slot", Backward.Slot.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
   private static final Tensor[] NO_TENSORS = {};
+  private static final int[] NO_VERSIONS = {};
 
   private final Rule rule;
   private final Object args;
@@ -36,6 +49,7 @@ public final class Node {
   private final String site;
   private volatile List<UnaryOperator<Tensor>> hooks = List.of();
   private Tensor retaining;
+  private Backward.Slot slot;
   private Strided[] notes = NONE;
 
   private Node(Tensor leaf) {
@@ -50,7 +64,7 @@ public final class Node {
     this.sequence = 0;
     this.site = "";
     this.saved = NO_TENSORS;
-    this.versions = new int[0];
+    this.versions = NO_VERSIONS;
   }
 
   /**
@@ -77,8 +91,8 @@ public final class Node {
       layouts[i] = ins[i].layout();
       dtypes[i] = ins[i].dtype();
     }
-    saved = new Tensor[n + 1];
-    versions = new int[n + 1];
+    saved = NO_TENSORS;
+    versions = NO_VERSIONS;
     sequence = CLOCK.incrementAndGet();
     site = Anomaly.isOn() ? Anomaly.site() : "";
   }
@@ -96,7 +110,7 @@ public final class Node {
     this.sequence = batch.sequence;
     this.site = batch.site;
     this.saved = NO_TENSORS;
-    this.versions = new int[0];
+    this.versions = NO_VERSIONS;
   }
 
   /**
@@ -119,6 +133,10 @@ public final class Node {
    * @param value the value as the op saw or made it
    */
   public void save(int i, Tensor value) {
+    if (saved.length == 0) {
+      saved = new Tensor[inputs.length + 1];
+      versions = new int[inputs.length + 1];
+    }
     if (saved[i] != value) {
       value.hold();
       if (saved[i] != null) {
@@ -312,7 +330,7 @@ public final class Node {
 
   private Tensor unpack(int i) {
     checkUsable();
-    Tensor t = saved[i];
+    Tensor t = saved.length == 0 ? null : saved[i];
     if (t == null) {
       throw new IllegalStateException(name() + " did not declare that it saves value " + i);
     }
@@ -376,6 +394,20 @@ public final class Node {
    */
   public Strided[] notes() {
     return notes;
+  }
+
+  /** What a pass under way knows of this node, its own or another's; null when none has come here. */
+  Backward.Slot slot() {
+    return slot;
+  }
+
+  /** Takes the place for a pass; false when another one has it. */
+  boolean occupy(Backward.Slot taken) {
+    return SLOT.compareAndSet(this, null, taken);
+  }
+
+  void vacate(Backward.Slot taken) {
+    SLOT.compareAndSet(this, taken, null);
   }
 
   /** Lets go of what was saved; what nobody else can reach is recycled. */
