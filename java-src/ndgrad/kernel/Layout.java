@@ -16,11 +16,19 @@ public final class Layout {
   private final int offset;
   private final long size;
 
+  /** Made by {@link #of(int...)}: contiguous, offset 0, and the strides are those of a fresh array. */
+  private final boolean fresh;
+
   private Layout(int[] shape, int[] strides, int offset, long size) {
+    this(shape, strides, offset, size, false);
+  }
+
+  private Layout(int[] shape, int[] strides, int offset, long size, boolean fresh) {
     this.shape = shape;
     this.strides = strides;
     this.offset = offset;
     this.size = size;
+    this.fresh = fresh;
   }
 
   /**
@@ -38,7 +46,7 @@ public final class Layout {
               + (Integer.MAX_VALUE - 8) + " fit in one array",
           "shape", shape);
     }
-    return new Layout(shape, rowMajor(shape), 0, size);
+    return new Layout(shape, rowMajor(shape), 0, size, true);
   }
 
   /**
@@ -160,7 +168,16 @@ public final class Layout {
    * @return true when equal
    */
   public boolean sameShape(Layout other) {
-    return Arrays.equals(shape, other.shape);
+    return this == other || Arrays.equals(shape, other.shape);
+  }
+
+  /**
+   * Whether this is the layout of a fresh array, to be shared with other fresh arrays of the shape.
+   *
+   * @return true when it was made by {@link #of(int...)}
+   */
+  public boolean isFresh() {
+    return fresh;
   }
 
   /**
@@ -169,7 +186,7 @@ public final class Layout {
    * @return true for every layout of size 0 or 1, too
    */
   public boolean isContiguous() {
-    if (size <= 1) {
+    if (fresh || size <= 1) {
       return true;
     }
     int step = 1;
@@ -565,10 +582,11 @@ public final class Layout {
 
   @Override
   public boolean equals(Object o) {
-    return o instanceof Layout l
-        && offset == l.offset
-        && Arrays.equals(shape, l.shape)
-        && Arrays.equals(strides, l.strides);
+    return this == o
+        || o instanceof Layout l
+            && offset == l.offset
+            && Arrays.equals(shape, l.shape)
+            && Arrays.equals(strides, l.strides);
   }
 
   @Override

@@ -207,6 +207,9 @@ public final class Program {
   }
 
   private static boolean broadcasts(Layout from, Layout to) {
+    if (from == to) {
+      return true;
+    }
     int shift = to.ndim() - from.ndim();
     boolean fits = shift >= 0;
     for (int i = 0; fits && i < from.ndim(); i++) {

@@ -39,7 +39,18 @@ public record Strided(Storage storage, Layout layout) {
    *     the heap can hold
    */
   public static Strided empty(DType dtype, int... shape) {
-    Layout layout = Layout.of(shape);
+    return empty(dtype, Layout.of(shape));
+  }
+
+  /**
+   * A fresh array with anything in it, for who writes every element.
+   *
+   * @param dtype the element type
+   * @param layout that of a {@linkplain Layout#isFresh fresh array}
+   * @return the array
+   * @throws ShapeException when the elements are more than the heap can hold
+   */
+  public static Strided empty(DType dtype, Layout layout) {
     try {
       return new Strided(Storage.uninitialised(dtype, layout.intSize()), layout);
     } catch (OutOfMemoryError e) {

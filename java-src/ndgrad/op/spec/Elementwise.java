@@ -150,7 +150,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
   private Tensor compute(Tensor... ins) {
     DType compute = typing.compute(loadsBool, ins);
-    Strided out = Strided.empty(typing.givesBool() ? DType.BOOL : compute, shape(ins));
+    Strided out = Strided.empty(typing.givesBool() ? DType.BOOL : compute, layout(ins));
     execute(out, compute, ins);
     return new Tensor(out);
   }
@@ -201,6 +201,17 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
       aligned[i] = batched[i] ? Structural.alignedBatch(physical[i], rank) : physical[i];
     }
     return run(aligned);
+  }
+
+  /** The result's layout: the first input's own where all have its shape, or are numbers, and it is that of a fresh array. */
+  private static Layout layout(Tensor[] ins) {
+    Layout first = ins[0].layout();
+    boolean shared = first.isFresh();
+    for (int i = 1; shared && i < ins.length; i++) {
+      Layout other = ins[i].layout();
+      shared = other.ndim() == 0 || other.sameShape(first);
+    }
+    return shared ? first : Layout.of(shape(ins));
   }
 
   private static int[] shape(Tensor[] ins) {
