@@ -15,6 +15,9 @@ public final class ArgReduction {
   /** Runs at least as long are searched one by one. */
   private static final int LONG = 16;
 
+  /** Fewer runs than this are cut into parts when they are long. */
+  private static final int FEW = 8;
+
   private ArgReduction() {}
 
   /**
@@ -36,7 +39,9 @@ public final class ArgReduction {
     RowWalk walk = new RowWalk(first, out.layout());
     // Columns are searched together when neighbours of the input are columns, not elements of one
     // run.
-    if (n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG)) {
+    if (walk.rows * walk.n < FEW && n >= 2 * GRAIN) {
+      longRuns(out, in, max, new Line(n, step), walk);
+    } else if (n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG)) {
       runs(out, in, max, new Line(n, step), walk);
     } else {
       columns(out, in, max, new Line(n, step), walk);
@@ -64,6 +69,37 @@ public final class ArgReduction {
             }
           }
         });
+  }
+
+  /** Run after run: the best of each part, and then the best of these. */
+  private static void longRuns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
+    Rows rows = Rows.of(in.dtype());
+    int parts = (line.n + GRAIN - 1) / GRAIN;
+    int[] place = new int[parts];
+    Object best = in.dtype().newArray(parts);
+    RowWalk.Cursor c = walk.at(0);
+    for (int i = 0; i < walk.rows * walk.n; i++) {
+      int j = i % walk.n;
+      int p = c.position(0) + j * walk.step(0);
+      Threads.parallelFor(
+          parts,
+          1,
+          (begin, end) -> {
+            for (int part = begin; part < end; part++) {
+              int from = part * GRAIN;
+              int first = p + from * line.step;
+              int n = Math.min(GRAIN, line.n - from);
+              int found = rows.best(in.array(), first, line.step, n, max);
+              place[part] = from + found;
+              rows.copy(in.array(), first + found * line.step, 1, best, part, 1, 1);
+            }
+          });
+      int q = c.position(1) + j * walk.step(1);
+      ((long[]) out.array())[q] = place[rows.best(best, 0, 1, parts, max)];
+      if (j == walk.n - 1) {
+        c.next();
+      }
+    }
   }
 
   private static void columns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {

@@ -1,6 +1,7 @@
 package ndgrad.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.Arrays;
 import java.util.Random;
@@ -33,6 +34,36 @@ class ArgReductionTest {
           want,
           Samples.values(out),
           in.layout() + Arrays.toString(in.layout().strides()) + axis + " " + max + in.dtype());
+    }
+  }
+
+  @Test
+  void aLongRunIsOneWhateverItsParts() {
+    int n = 200_000;
+    for (int[] shape : new int[][] {{n}, {n, 2}, {2, n}, {2, n, 2}}) {
+      int axis = shape[0] == n ? 0 : 1;
+      for (double special : new double[] {9, -9, Double.NaN}) {
+        Strided in = Strided.zeros(DType.FLOAT32, shape);
+        // The same at several places: the first is wanted.
+        for (int at : new int[] {99_999, 40_000, 131_072, n - 1}) {
+          for (int i = 0; i < in.layout().size() / n; i++) {
+            int[] kept = Samples.unravel(i, without(shape, axis));
+            int[] index = new int[shape.length];
+            System.arraycopy(kept, 0, index, 0, axis);
+            index[axis] = at + (at == 40_000 ? i : 0);
+            System.arraycopy(kept, axis, index, axis + 1, kept.length - axis);
+            Samples.set(in.array(), in.layout().position(index), special);
+          }
+        }
+        for (boolean max : new boolean[] {true, false}) {
+          Strided out = Strided.zeros(DType.INT64, without(shape, axis));
+          ArgReduction.run(out, in, axis, max);
+          boolean wins = Double.isNaN(special) || max == special > 0;
+          for (int i = 0; i < out.layout().size(); i++) {
+            assertEquals(wins ? 40_000 + i : 0, ((long[]) out.array())[i]);
+          }
+        }
+      }
     }
   }
 
