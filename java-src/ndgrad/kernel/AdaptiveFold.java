@@ -7,6 +7,9 @@ import ndgrad.DType;
  * are warmed up separately, for most are used in one of them only.
  */
 final class AdaptiveFold implements FoldKernel {
+  /** Elements of a run below which the plain form is the faster one. */
+  private static final int SHORT = 32;
+
   private final FoldKernel plain;
   private final int cost;
   private final Warmup folds;
@@ -52,9 +55,9 @@ final class AdaptiveFold implements FoldKernel {
 
   @Override
   public void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
-    FoldKernel kernel = currentFolds;
+    FoldKernel kernel = n < SHORT ? plain : currentFolds;
     kernel.fold(in, at, runs, n, out, slot, step);
-    if (kernel == plain) {
+    if (kernel == plain && n >= SHORT) {
       folds.count((long) runs * n * cost);
     }
   }
