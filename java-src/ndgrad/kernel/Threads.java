@@ -13,6 +13,11 @@ import ndgrad.ArgumentException;
  * inside another, or one that comes while the pool is busy, runs in its caller alone.
  */
 public final class Threads {
+  /**
+   * How often a thread looks for what it waits for before it sleeps: about 40 µs, what it takes to
+   * wake one. Beside other work looking longer harms: a sleeper is given the processor at once, one
+   * that has been looking has used up its share.
+   */
   private static final int SPINS = 2_000;
   private static final Job NONE = new Job(0, 0, (_, _) -> {}, null);
   private static final AtomicBoolean BUSY = new AtomicBoolean();
