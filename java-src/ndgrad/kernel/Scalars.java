@@ -128,10 +128,25 @@ final class Scalars {
     return a ^ descending ? 1 : 0;
   }
 
-  /* Ascending, NaN last. */
+  /*
+   * Ascending, NaN last. The JDK has vector code for the short types; long lines of the others are
+   * sorted by their digits.
+   */
 
   static void sort(double[] a, int from, int to) {
-    Arrays.sort(a, from, to);
+    if (to - from < SortRadix.MANY) {
+      Arrays.sort(a, from, to);
+      return;
+    }
+    long[] keys = new long[to - from];
+    for (int i = 0; i < keys.length; i++) {
+      long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
+      keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
+    }
+    SortRadix.sort(keys, 0, keys.length);
+    for (int i = 0; i < keys.length; i++) {
+      a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
+    }
   }
 
   static void sort(float[] a, int from, int to) {
@@ -139,7 +154,11 @@ final class Scalars {
   }
 
   static void sort(long[] a, int from, int to) {
-    Arrays.sort(a, from, to);
+    if (to - from < SortRadix.MANY) {
+      Arrays.sort(a, from, to);
+    } else {
+      SortRadix.sort(a, from, to);
+    }
   }
 
   static void sort(int[] a, int from, int to) {

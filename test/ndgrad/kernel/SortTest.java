@@ -253,4 +253,30 @@ class SortTest {
       assertArrayEquals(want, Samples.values(out));
     }
   }
+
+  @Test
+  void longLinesOfWideNumbers() {
+    Random r = new Random(4);
+    for (int bits : new int[] {0, 1, 8, 30, 53, 64}) {
+      int n = SortRadix.MANY + r.nextInt(20_000);
+      Strided longs = Strided.zeros(DType.INT64, 2, n);
+      Strided doubles = Strided.zeros(DType.FLOAT64, 2, n);
+      long[] x = (long[]) longs.array();
+      double[] y = (double[]) doubles.array();
+      for (int i = 0; i < 2 * n; i++) {
+        x[i] = bits == 0 ? 7 : r.nextLong() >> 64 - bits;
+        y[i] = r.nextInt(50) == 0 ? Double.NaN : r.nextInt(50) == 0 ? -0.0 : x[i] * 0.25;
+      }
+      long[] wantLongs = x.clone();
+      double[] wantDoubles = y.clone();
+      for (int row = 0; row < 2; row++) {
+        Arrays.sort(wantLongs, row * n, (row + 1) * n);
+        Arrays.sort(wantDoubles, row * n, (row + 1) * n);
+      }
+      Sort.sort(longs, 1, false);
+      Sort.sort(doubles, 1, false);
+      assertArrayEquals(wantLongs, x);
+      assertArrayEquals(wantDoubles, y);
+    }
+  }
 }
