@@ -62,8 +62,8 @@ final class AdaptiveKernel implements Kernel {
   }
 
   /**
-   * Runs a kernel that is new: the JIT compiles what has been called a few hundred times long before
-   * what has run through one long loop, which would be interpreted up to then.
+   * Runs a kernel that is new: the JIT compiles what has been called a few hundred times long
+   * before what has run through one long loop, which would be interpreted up to then.
    */
   private void runInPieces(Object[] data, int[] at, int outer, int inner) {
     int operands = data.length;

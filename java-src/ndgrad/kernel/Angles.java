@@ -6,10 +6,10 @@ import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Step.Op;
 
 /**
- * Trigonometric functions and their inverses. The argument is reduced to k π/2 + r with |r| ≤ π/4 in
- * three steps (Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 8), which
- * leaves all digits as far as k has a few thousand times fewer values than there are numbers; larger
- * arguments are rare and left to {@link StrictMath}.
+ * Trigonometric functions and their inverses. The argument is reduced to k π/2 + r with |r| ≤ π/4
+ * in three steps (Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 8),
+ * which leaves all digits as far as k has a few thousand times fewer values than there are numbers;
+ * larger arguments are rare and left to {@link StrictMath}.
  */
 final class Angles extends Steps {
   private static final double PI_2 = Math.PI / 2;
@@ -139,8 +139,8 @@ final class Angles extends Steps {
   }
 
   /**
-   * The angle of the point (x, y): that of the smaller coordinate over the larger by {@link #ratio},
-   * then turned and mirrored.
+   * The angle of the point (x, y): that of the smaller coordinate over the larger by {@link
+   * #ratio}, then turned and mirrored.
    */
   Expr atan2(Expr y, Expr x) {
     Expr a = abs(y);
@@ -190,8 +190,8 @@ final class Angles extends Steps {
   }
 
   /**
-   * What asin(√z) has beyond √z to 1/2, and the root itself; above 1/2 those of √((1 - a)/2), the sine of half the
-   * angle that is left to π/2.
+   * What asin(√z) has beyond √z to 1/2, and the root itself; above 1/2 those of √((1 - a)/2), the
+   * sine of half the angle that is left to π/2.
    */
   private Pair asinParts(Expr a) {
     Expr steep = Expr.of(Fn2.GT, a, n(0.5));
@@ -201,8 +201,7 @@ final class Angles extends Steps {
     Expr lost = fma(root.negate(), root, left).over(add(root.plus(root), minNormal));
     Expr s = Expr.select(steep, root, a);
     double[] c = isSingle ? Coefficients.ASIN_FLOAT : Coefficients.ASIN_DOUBLE;
-    return new Pair(
-        s, fma(s.times(z), polynomial(c, z), Expr.select(steep, lost, n(0))));
+    return new Pair(s, fma(s.times(z), polynomial(c, z), Expr.select(steep, lost, n(0))));
   }
 
   private Expr isWithinHalf(Expr a) {

@@ -63,7 +63,8 @@ final class Exponentials extends Steps {
   }
 
   private Expr outside(Expr x, Expr value, double low, double atLow) {
-    return where(x, Fn2.GT, top, n(Double.POSITIVE_INFINITY), where(x, Fn2.LT, low, n(atLow), value));
+    return where(
+        x, Fn2.GT, top, n(Double.POSITIVE_INFINITY), where(x, Fn2.LT, low, n(atLow), value));
   }
 
   /** e^(x + low), low being small beside x; 0 and infinity where they are due. */
@@ -107,11 +108,7 @@ final class Exponentials extends Steps {
     Expr p = ONE.plus(fma(high.times(high), polynomial(exp, high), low).plus(high));
     Expr inside = scale(p, k);
     return where(
-        x,
-        Fn2.GE,
-        limit,
-        n(Double.POSITIVE_INFINITY),
-        where(x, Fn2.LE, least, n(0), inside));
+        x, Fn2.GE, limit, n(Double.POSITIVE_INFINITY), where(x, Fn2.LE, least, n(0), inside));
   }
 
   /** Half of e^x - 1 in two parts. */
@@ -172,8 +169,8 @@ final class Exponentials extends Steps {
   }
 
   /**
-   * The error function: x + x P(x²) below 1, 1 - exp(-x²) Q((x - c)/(x + c)) above, where it is 1 to
-   * the last digit from 4 (float32) or 6 on.
+   * The error function: x + x P(x²) below 1, 1 - exp(-x²) Q((x - c)/(x + c)) above, where it is 1
+   * to the last digit from 4 (float32) or 6 on.
    */
   Expr erf(Expr x) {
     Expr a = abs(x);

@@ -7,9 +7,10 @@ import ndgrad.kernel.Expr.Fn2;
 
 /**
  * The functions that no single instruction computes, spelled out in exact steps: sums, products,
- * fused products and sums, quotients, roots and steps on bits, each of which has one result on every
- * machine. So the plain and the vector form of a kernel, which both follow the same steps, give the
- * same bits, and so do all machines. Where {@link Math#fma} is no instruction it is slow, but right.
+ * fused products and sums, quotients, roots and steps on bits, each of which has one result on
+ * every machine. So the plain and the vector form of a kernel, which both follow the same steps,
+ * give the same bits, and so do all machines. Where {@link Math#fma} is no instruction it is slow,
+ * but right.
  */
 final class Functions {
   private static final Functions SINGLE = new Functions(DType.FLOAT32);
@@ -124,9 +125,7 @@ final class Functions {
 
   /** An argument, a bool as 0 or 1. */
   private static Expr number(Expr[] done, DType[] types, int id) {
-    return types[id] == DType.BOOL
-        ? Expr.select(done[id], Expr.num(1), Expr.num(0))
-        : done[id];
+    return types[id] == DType.BOOL ? Expr.select(done[id], Expr.num(1), Expr.num(0)) : done[id];
   }
 
   private static boolean hasFunctions(Dag dag) {

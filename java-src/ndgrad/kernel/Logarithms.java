@@ -6,8 +6,8 @@ import ndgrad.kernel.Step.Op;
 
 /**
  * Logarithms and what is made of them. The argument is 2^k (1 + f) with 1 + f between √½ and √2;
- * with s = f/(2 + f) log(1 + f) is f - (f²/2 - s (f²/2 + R(s²))), R being a minimax polynomial (K. C.
- * Ng, in the documentation of fdlibm's log, Sun Microsystems 1993).
+ * with s = f/(2 + f) log(1 + f) is f - (f²/2 - s (f²/2 + R(s²))), R being a minimax polynomial (K.
+ * C. Ng, in the documentation of fdlibm's log, Sun Microsystems 1993).
  */
 final class Logarithms extends Steps {
   private static final double LN2 = 0.6931471805599453;

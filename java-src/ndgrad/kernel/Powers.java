@@ -48,8 +48,7 @@ final class Powers extends Steps {
 
   private static Pair times(Pair a, Pair b) {
     Pair p = product(a.high(), b.high());
-    return new Pair(
-        p.high(), fma(a.high(), b.low(), fma(a.low(), b.high(), p.low())));
+    return new Pair(p.high(), fma(a.high(), b.low(), fma(a.low(), b.high(), p.low())));
   }
 
   private static Expr is(Expr a, double value) {
@@ -73,8 +72,7 @@ final class Powers extends Steps {
     Expr a = abs(x);
     Pair log = log(a);
     Expr finite = Expr.of(Fn2.LT, a, n(INFINITY));
-    Expr high =
-        Expr.select(is(a, 0), n(-INFINITY), Expr.select(finite, log.high(), a));
+    Expr high = Expr.select(is(a, 0), n(-INFINITY), Expr.select(finite, log.high(), a));
     Expr p = y.times(high);
     Expr low = fma(y, log.low(), fma(y, high, p.negate()));
     Expr size = exponentials.exp(p, low);
@@ -128,8 +126,7 @@ final class Powers extends Steps {
     Pair q = product(least.times(to), least.times(to));
     Pair sum = fastSum(p.high(), q.high());
     Expr root = sqrt(sum.high());
-    Expr rest =
-        fma(root.negate(), root, sum.high()).plus(sum.low().plus(p.low().plus(q.low())));
+    Expr rest = fma(root.negate(), root, sum.high()).plus(sum.low().plus(p.low().plus(q.low())));
     Expr value = root.plus(rest.over(add(root.plus(root), minNormal))).times(back);
     Expr infinite = Expr.of(Fn2.OR, is(a, INFINITY), is(b, INFINITY));
     return Expr.select(infinite, n(INFINITY), value);

@@ -209,8 +209,7 @@ final class VectorOps {
     code.invokevirtual(
         bitVector(),
         "lanewise",
-        MethodTypeDesc.of(
-            bitVector(), OPERATORS.nested("Binary"), isSingle() ? CD_int : CD_long));
+        MethodTypeDesc.of(bitVector(), OPERATORS.nested("Binary"), isSingle() ? CD_int : CD_long));
   }
 
   /** vectors a, b, c → a·b + c, rounded once. */

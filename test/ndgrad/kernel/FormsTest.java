@@ -24,9 +24,7 @@ import org.junit.jupiter.api.Test;
 /** The plain and the vector form of kernels side by side. */
 class FormsTest {
   private static final DType[] NUMBERS = {DType.INT32, DType.INT64, DType.FLOAT32, DType.FLOAT64};
-  private static final Expr.Fn1[] WHOLE = {
-    Expr.Fn1.NEG, Expr.Fn1.ABS, Expr.Fn1.SIGN, Expr.Fn1.NOT
-  };
+  private static final Expr.Fn1[] WHOLE = {Expr.Fn1.NEG, Expr.Fn1.ABS, Expr.Fn1.SIGN, Expr.Fn1.NOT};
   private static final Expr X = Expr.in(0);
   private static final Expr Y = Expr.in(1);
   private final Forms.Mode before = Forms.mode();

@@ -37,10 +37,41 @@ class FunctionsTest {
   private static double argument(Random r, int i) {
     double tiny = (i & 1) == 0 ? Float.MIN_VALUE : Double.MIN_VALUE;
     double[] special = {
-      0.0, -0.0, 1, -1, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, tiny, -tiny,
-      Float.MIN_NORMAL, Double.MIN_NORMAL, Float.MAX_VALUE, -Float.MAX_VALUE, Double.MAX_VALUE,
-      88.72283, 88.7229, -87.4, -103.9, -104, 709.782712893384, 709.7827128933841, -745.2, -708.5,
-      89.4, 89.42, 710.47, 710.48, 0.5, 2, 0.9999999, 1.0000001, 1e5, 1.4e5, 1e10, 1e22
+      0.0,
+      -0.0,
+      1,
+      -1,
+      Double.NaN,
+      Double.POSITIVE_INFINITY,
+      Double.NEGATIVE_INFINITY,
+      tiny,
+      -tiny,
+      Float.MIN_NORMAL,
+      Double.MIN_NORMAL,
+      Float.MAX_VALUE,
+      -Float.MAX_VALUE,
+      Double.MAX_VALUE,
+      88.72283,
+      88.7229,
+      -87.4,
+      -103.9,
+      -104,
+      709.782712893384,
+      709.7827128933841,
+      -745.2,
+      -708.5,
+      89.4,
+      89.42,
+      710.47,
+      710.48,
+      0.5,
+      2,
+      0.9999999,
+      1.0000001,
+      1e5,
+      1.4e5,
+      1e10,
+      1e22
     };
     if (i < 2 * special.length) {
       return special[i / 2];

@@ -184,7 +184,9 @@ final class Interpreter {
           case SHIFT_RIGHT -> a >> step.amount();
           default -> throw new IllegalArgumentException(step.toString());
         };
-    return at[0] instanceof Float ? (Object) Float.intBitsToFloat((int) y) : (Object) Double.longBitsToDouble(y);
+    return at[0] instanceof Float
+        ? (Object) Float.intBitsToFloat((int) y)
+        : (Object) Double.longBitsToDouble(y);
   }
 
   private static double real(Expr.Fn1 fn, double x) {
