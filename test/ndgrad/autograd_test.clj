@@ -280,3 +280,23 @@
     (is (thrown-with-msg? ArgumentException #"would be lost" (nd/array [(leaf 1.0) 2.0]))))
   (testing "in a transform"
     (is (= [6.0 0.0] (mapv nd/item (nd/hvp #(nd/sum (nd/* % % %)) [1.0 2.0] [1.0 0.0]))))))
+
+(deftest several-passes-at-one-time-through-one-graph
+  (let [x (leaf (mapv double (range 40)))
+        shared (reduce (fn [y _] (nd/sin (nd/* 1.5 y))) x (range 60))
+        by-x #(let [[g] (Autograd/gradients [(nd/sum (nd/* (double %) shared))] [] [x] true false)]
+                (nd/tolist (.get ^java.util.Optional g)))
+        expected (mapv by-x (range 8))]
+    (testing "in several threads"
+      (dotimes [_ 5]
+        (is (= expected (mapv deref (mapv #(future (by-x %)) (range 8)))))))
+    (testing "one inside another"
+      (let [seen (atom nil)
+            off (nd/register-hook! shared (fn [_]
+                                            (when (compare-and-set! seen nil :under-way)
+                                              (reset! seen (nd/enable-grad (by-x 2))))
+                                            nil))]
+        (nd/backward! (nd/sum shared) nil {:retain-graph true})
+        (off)
+        (is (= (expected 2) @seen))
+        (is (= (expected 1) (nd/tolist (nd/grad-of x))))))))
