@@ -35,7 +35,7 @@ public final class Reduction {
    */
   public static Reduction of(Expr prologue, Expr.Fn2 combine) {
     identity(combine, DType.FLOAT64);
-    return new Reduction(prologue, combine);
+    return new Reduction(Simplify.of(prologue)[0], combine);
   }
 
   /**
