@@ -306,6 +306,26 @@
   (when (some? g)
     (if (array? g) g (Array/of ^Object g (.dtype y)))))
 
+(defn- backward-of-all [ys upstream retain? create?]
+  (let [ys (mapv #(call/existing "backward!" %) ys)
+        gs (cond
+             (nil? upstream) (vec (repeat (count ys) nil))
+             (or (array? upstream) (sequential? upstream)) (vec upstream)
+             :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
+    (call/naming-else "backward!"
+      (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs) retain? create?))))
+
+(defn- backward [y upstream options]
+  (let [{:keys [retain-graph create-graph]} (when options
+                                              (call/options "backward!" options [:retain-graph :create-graph]))
+        retain? (boolean (or retain-graph create-graph))
+        create? (boolean create-graph)]
+    (if (and (not (array? y)) (sequential? y))
+      (backward-of-all y upstream retain? create?)
+      (let [y (call/existing "backward!" y)]
+        (call/naming-else "backward!"
+          (.backward y (upstream-for y upstream) retain? create?))))))
+
 (defn backward!
   "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. `upstream`, of y's shape, may be
   left out or nil when y has a single element. With a vector of Arrays for `y`, and one of cotangents for `upstream`,
@@ -316,21 +336,11 @@
 
   Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
   {:arglists '([y] [y upstream] [y upstream {:keys [retain-graph create-graph]}])}
-  [y & more]
-  (let [[[upstream] options] (if (or (map? (first more)) (keyword? (first more)))
-                               [nil more]
-                               (split-at 1 more))
-        {:keys [retain-graph create-graph]} (call/options "backward!" options [:retain-graph :create-graph])
-        one? (or (array? y) (not (sequential? y)))
-        ys (mapv #(call/existing "backward!" %) (if one? [y] y))
-        gs (cond
-             one? [upstream]
-             (nil? upstream) (vec (repeat (count ys) nil))
-             (or (array? upstream) (sequential? upstream)) (vec upstream)
-             :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
-    (call/naming-else "backward!"
-      (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs)
-                         (boolean (or retain-graph create-graph)) (boolean create-graph)))))
+  ([y] (backward y nil nil))
+  ([y upstream & options]
+   (if (or (map? upstream) (keyword? upstream))
+     (backward y nil (cons upstream options))
+     (backward y upstream options))))
 
 (defmacro no-grad
   "Evaluates `body` without recording on this thread. Lazy sequences must be realised inside.

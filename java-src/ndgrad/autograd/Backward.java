@@ -13,7 +13,6 @@ import java.util.function.UnaryOperator;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Arena;
-import ndgrad.kernel.Storage;
 
 /**
  * Reverse mode over the tape: iterative, in reverse order of creation, so that every node is visited once, after all
@@ -83,7 +82,6 @@ public final class Backward {
   private final List<Slot> slots = new ArrayList<>();
 
   private final Map<Node, Slot> crowded = new IdentityHashMap<>(0);
-  private final Set<Storage> foreign = Collections.newSetFromMap(new IdentityHashMap<>());
 
   private Backward(Arithmetic arithmetic, boolean retainGraph, boolean createGraph) {
     this.arithmetic = arithmetic;
@@ -351,7 +349,7 @@ public final class Backward {
             "the upstream gradient has shape " + seed.layout() + ", the array " + out.layout(),
             "shapes", List.of(seed.layout().shape(), out.layout().shape()));
       }
-      foreign.add(seed.storage());
+      seed.storage().claim();
       seeds.add(seed);
     }
     return seeds;
@@ -459,7 +457,7 @@ public final class Backward {
               + replaced.dtype() + "; expected " + grad.layout() + " " + grad.dtype(),
           "op", n.name());
     }
-    foreign.add(replaced.storage());
+    replaced.storage().claim();
     return replaced;
   }
 
@@ -512,7 +510,7 @@ public final class Backward {
       Tensor g = s.grad;
       if (target != null && g != null) {
         boolean shared =
-            !foreign.add(g.storage())
+            !g.storage().claim()
                 || !g.layout().isContiguous()
                 || g.size() != g.storage().length();
         recorded(() -> accumulate(target, shared ? arithmetic.copy(g) : g));

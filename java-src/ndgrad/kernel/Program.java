@@ -17,6 +17,9 @@ public final class Program {
   /** Operands whose dtypes fit into one long, 7 bits each beside the form. */
   private static final int NARROW = 8;
 
+  /** The positions of so many operands that all begin at 0. */
+  private static final int[] ORIGINS = new int[3 * NARROW];
+
   private final Expr[] outputs;
   private final Dag dag;
   private final int inputs;
@@ -72,10 +75,9 @@ public final class Program {
     int size = outs[0].layout().intSize();
     long units = flatUnits(outs, sources, size);
     if (units != 0 && size < 2 * grain) {
-      int[] at = new int[3 * operands];
+      int[] at = origins(outs, sources) ? ORIGINS : positions(outs, sources);
       boolean aligned = true;
-      for (int k = 0; k < operands; k++) {
-        at[k] = (k < outs.length ? outs[k] : sources[k - outs.length]).layout().offset();
+      for (int k = 1; at != ORIGINS && k < operands; k++) {
         aligned &= at[k] == at[0] || (units >>> k & 1) == 0;
       }
       kernel(outs, load, sources, units, aligned).run(data, at, 1, size);
@@ -259,6 +261,26 @@ public final class Program {
       }
     }
     return units;
+  }
+
+  private static boolean origins(Strided[] outs, Strided[] ins) {
+    int sum = 0;
+    for (Strided out : outs) {
+      sum |= out.layout().offset();
+    }
+    for (Strided in : ins) {
+      sum |= in.layout().offset();
+    }
+    return sum == 0 && outs.length + ins.length <= NARROW;
+  }
+
+  private static int[] positions(Strided[] outs, Strided[] ins) {
+    int operands = outs.length + ins.length;
+    int[] at = new int[3 * operands];
+    for (int k = 0; k < operands; k++) {
+      at[k] = (k < outs.length ? outs[k] : ins[k - outs.length]).layout().offset();
+    }
+    return at;
   }
 
   private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {

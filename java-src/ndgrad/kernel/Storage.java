@@ -42,6 +42,7 @@ public final class Storage {
   private boolean exposed;
   private boolean internal;
   private boolean pending;
+  private boolean claimed;
 
   /**
    * Wraps a primitive array without copying it.
@@ -186,6 +187,17 @@ public final class Storage {
    */
   public boolean isHeldOnce() {
     return internal && !exposed && !escaped && holds == 1;
+  }
+
+  /**
+   * Takes this storage for the gradient of one array alone.
+   *
+   * @return false when it has been taken before: the gradient must be a copy
+   */
+  public boolean claim() {
+    boolean first = !claimed;
+    claimed = true;
+    return first;
   }
 
   /** Whether a frame of the library that is left cannot end this storage; notes who can. */

@@ -40,6 +40,10 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
   private final Typing typing;
   private final boolean[] loadsBool;
+
+  /** How the inputs are loaded, for each dtype to compute in. */
+  private final DType[][] loads;
+
   private final int arity;
   private final Expr expr;
   private final Expr[] partials;
@@ -62,6 +66,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     this.typing = typing;
     this.loadsBool = loadsBool;
     this.arity = loadsBool.length;
+    this.loads = loads(loadsBool);
     this.expr = expr;
     this.partials = partials;
     this.program = Program.of(expr);
@@ -71,6 +76,17 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
       Expr special = expr.substitute(i -> i == 0 ? Expr.in(0) : Expr.num(second));
       specialised.put(second, new Elementwise(unary, typing, special));
     }
+  }
+
+  private static DType[][] loads(boolean[] loadsBool) {
+    DType[] all = DType.values();
+    DType[][] loads = new DType[all.length][loadsBool.length];
+    for (DType compute : all) {
+      for (int i = 0; i < loadsBool.length; i++) {
+        loads[compute.ordinal()][i] = loadsBool[i] ? DType.BOOL : compute;
+      }
+    }
+    return loads;
   }
 
   private static boolean[] bools(Spec spec, Typing typing) {
@@ -230,16 +246,14 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
       spec().check().accept(promoted, ins);
     }
     DType compute = typing == Typing.COMPARE ? comparable(promoted, ins) : promoted;
-    DType[] load = new DType[arity];
     Strided[] operands = new Strided[arity];
     for (int i = 0; i < arity; i++) {
-      load[i] = loadsBool[i] ? DType.BOOL : compute;
       operands[i] = ins[i].strided();
       if (ins[i].isWeak() && compute == DType.INT32) {
         requireFits(operands[i]);
       }
     }
-    program.run(new Strided[] {out}, load, operands);
+    program.run(new Strided[] {out}, loads[compute.ordinal()], operands);
   }
 
   private static void requireFits(Strided weak) {

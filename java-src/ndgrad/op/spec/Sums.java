@@ -1,5 +1,6 @@
 package ndgrad.op.spec;
 
+import java.util.Arrays;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
@@ -34,7 +35,12 @@ public final class Sums implements Backward.Arithmetic {
 
   @Override
   public Tensor onesLike(Tensor like) {
-    Tensor ones = new Tensor(Strided.empty(like.dtype(), like.shape()));
-    return InPlace.assign(ones, Nested.tensor(1L), "ones");
+    Strided ones = Strided.empty(like.dtype(), like.shape());
+    if (ones.array() instanceof float[] floats) {
+      Arrays.fill(floats, 1);
+    } else {
+      Arrays.fill((double[]) ones.array(), 1);
+    }
+    return new Tensor(ones);
   }
 }
