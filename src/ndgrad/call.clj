@@ -149,7 +149,10 @@
                (takes? @op 2) (host (Ops/call @op [x y] {}))
                (map? y) (host (Ops/call @op [x] y))
                :else (invoke @op [x y])))
-      ([x y & more] (invoke @op (list* x y more))))))
+      ([x y z] (if (takes? @op 3)
+                 (host (Ops/call @op [x y z] {}))
+                 (invoke @op [x y z])))
+      ([x y z & more] (invoke @op (list* x y z more))))))
 
 (defn in-place
   "The Clojure function of an op's in-place form."

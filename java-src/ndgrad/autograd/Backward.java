@@ -73,6 +73,9 @@ public final class Backward {
     }
   }
 
+  private static final Comparator<Slot> LATEST_FIRST =
+      (a, b) -> Long.compare(b.node.sequence(), a.node.sequence());
+
   private final Arithmetic arithmetic;
   private final boolean retainGraph;
   private final boolean createGraph;
@@ -81,7 +84,7 @@ public final class Backward {
   /** The slots; a node knows its own, but where another pass is under way at the same node. */
   private final List<Slot> slots = new ArrayList<>();
 
-  private final Map<Node, Slot> crowded = new IdentityHashMap<>(0);
+  private Map<Node, Slot> crowded = Map.of();
 
   private Backward(Arithmetic arithmetic, boolean retainGraph, boolean createGraph) {
     this.arithmetic = arithmetic;
@@ -280,7 +283,6 @@ public final class Backward {
 
   /** The reachable nodes, users before what they use, every one of them checked; none behind the ends. */
   private List<Slot> order(List<Tensor> outputs, Set<Node> ends) {
-    List<Slot> order = new ArrayList<>();
     for (Tensor t : outputs) {
       Node e = t.edge();
       if (e == null) {
@@ -289,31 +291,31 @@ public final class Backward {
                 + " make a leaf with requires-grad first",
             "shape", t.layout().shape());
       }
-      discover(e, order);
+      discover(e);
     }
-    for (int next = 0; next < order.size(); next++) {
-      Slot s = order.get(next);
+    for (int next = 0; next < slots.size(); next++) {
+      Slot s = slots.get(next);
       if (ends.contains(s.node)) {
         continue;
       }
       s.node.checkUsable();
       for (int i = 0; i < s.inputs.length; i++) {
         if (s.node.needs(i)) {
-          s.inputs[i] = discover(s.node.edge(i), order);
+          s.inputs[i] = discover(s.node.edge(i));
         }
       }
     }
-    order.sort(Comparator.comparingLong((Slot s) -> s.node.sequence()).reversed());
-    return order;
+    slots.sort(LATEST_FIRST);
+    return slots;
   }
 
-  private Slot discover(Node n, List<Slot> order) {
+  private Slot discover(Node n) {
     Slot slot = slot(n);
     if (slot == null) {
       slot = new Slot(this, n);
       slots.add(slot);
-      order.add(slot);
       if (!n.occupy(slot)) {
+        crowded = crowded.isEmpty() ? new IdentityHashMap<>() : crowded;
         crowded.put(n, slot);
       }
     }

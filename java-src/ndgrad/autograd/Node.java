@@ -47,7 +47,10 @@ public final class Node {
   private int[] versions;
   private boolean freed;
   private final String site;
-  private volatile List<UnaryOperator<Tensor>> hooks = List.of();
+
+  /** Null for none: a volatile write would be a fence for every node. */
+  private volatile List<UnaryOperator<Tensor>> hooks;
+
   private Tensor retaining;
   private Backward.Slot slot;
   private Strided[] notes = NONE;
@@ -406,8 +409,11 @@ public final class Node {
     return SLOT.compareAndSet(this, null, taken);
   }
 
+  /** Frees the place that a pass has taken; nobody else writes to it until then. */
   void vacate(Backward.Slot taken) {
-    SLOT.compareAndSet(this, taken, null);
+    if (slot == taken) {
+      slot = null;
+    }
   }
 
   /** Lets go of what was saved; what nobody else can reach is recycled. */
@@ -446,7 +452,7 @@ public final class Node {
    * @param hook takes the gradient, returns it or another of the same shape and dtype
    */
   public synchronized void addHook(UnaryOperator<Tensor> hook) {
-    List<UnaryOperator<Tensor>> more = new ArrayList<>(hooks);
+    List<UnaryOperator<Tensor>> more = new ArrayList<>(hooks());
     more.add(hook);
     hooks = List.copyOf(more);
   }
@@ -457,11 +463,12 @@ public final class Node {
    * @param hook what was added
    */
   public synchronized void removeHook(UnaryOperator<Tensor> hook) {
-    hooks = hooks.stream().filter(h -> h != hook).toList();
+    hooks = hooks().stream().filter(h -> h != hook).toList();
   }
 
   List<UnaryOperator<Tensor>> hooks() {
-    return hooks;
+    List<UnaryOperator<Tensor>> known = hooks;
+    return known == null ? List.of() : known;
   }
 
   Tensor retaining() {

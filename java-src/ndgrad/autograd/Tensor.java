@@ -31,7 +31,7 @@ public final class Tensor {
   private boolean readOnly;
   private boolean requiresGrad;
   private Node node;
-  private Node accumulator;
+  private volatile Node accumulator;
   private Tensor grad;
   private Face face;
 
@@ -407,12 +407,15 @@ public final class Tensor {
     if (!requiresGrad) {
       return null;
     }
-    synchronized (this) {
-      if (accumulator == null) {
-        accumulator = Node.ofLeaf(this);
-      }
-      return accumulator;
+    Node known = accumulator;
+    return known != null ? known : accumulate();
+  }
+
+  private synchronized Node accumulate() {
+    if (accumulator == null) {
+      accumulator = Node.ofLeaf(this);
     }
+    return accumulator;
   }
 
   /**

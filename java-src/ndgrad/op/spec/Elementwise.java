@@ -5,7 +5,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.NdException;
@@ -49,7 +48,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private final Expr[] partials;
   private final Program program;
   private final Map<Double, Elementwise> specialised = new HashMap<>();
-  private final AtomicReferenceArray<Derived> gradients;
+  private final Derived[] gradients;
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
   /**
@@ -70,7 +69,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     this.expr = expr;
     this.partials = partials;
     this.program = Program.of(expr);
-    this.gradients = new AtomicReferenceArray<>(arity);
+    this.gradients = new Derived[arity];
     for (double second : spec.specialised()) {
       Spec unary = Spec.define(spec.name(), "a").internal();
       Expr special = expr.substitute(i -> i == 0 ? Expr.in(0) : Expr.num(second));
@@ -375,13 +374,13 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   private Derived gradient(int input) {
-    Derived made = gradients.get(input);
+    Derived made = gradients[input];
     if (made == null) {
       made =
           partial(input) instanceof Expr.Const(double value) && value == 1
               ? new Derived(null, new int[0])
               : derive(List.of(input));
-      gradients.set(input, made);
+      gradients[input] = made;
     }
     return made;
   }
