@@ -27,13 +27,7 @@ final class LongRows extends Rows {
     long[] x = (long[]) from;
     long[] y = (long[]) to;
     if (ps == 1 && qs == 1) {
-      if (n > 16) {
-        System.arraycopy(x, p, y, q, n);
-        return;
-      }
-      for (int i = 0; i < n; i++) {
-        y[q + i] = x[p + i];
-      }
+      System.arraycopy(x, p, y, q, n);
     } else if (ps == 0 && qs == 1) {
       Arrays.fill(y, q, q + n, x[p]);
     } else if (ps == -1 && qs == 1) {
@@ -48,6 +42,17 @@ final class LongRows extends Rows {
         a += ps;
         b += qs;
       }
+    }
+  }
+
+  @Override
+  void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+    long[] x = (long[]) from;
+    long[] y = (long[]) to;
+    // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
+    // different offsets, don't overlap.
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(x, p + i * ps, y, q + i * qs, n);
     }
   }
 

@@ -43,7 +43,9 @@ abstract class Rows {
   final void block(Object from, Block source, Object to, Block target, int rows, int n) {
     if (source.outer == 1 && target.inner == 1 && rows >= LANES && n >= LANES) {
       transpose(from, source.at, source.inner, to, target.at, target.outer, rows, n);
-    } else if (rows > n && (n < LANES || source.inner != 1 || target.inner != 1)) {
+    } else if (source.inner == 1 && target.inner == 1) {
+      copyRows(from, source.at, source.outer, to, target.at, target.outer, rows, n);
+    } else if (rows > n) {
       rows(from, source.transposed(), to, target.transposed(), n, rows);
     } else {
       rows(from, source, to, target, rows, n);
@@ -62,6 +64,9 @@ abstract class Rows {
           n);
     }
   }
+
+  /** Copies rows of neighbours: to[q + i*qs + j] = from[p + i*ps + j] for i &lt; rows, j &lt; n. */
+  abstract void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
 
   /** Transposes a block: to[q + i*qs + j] = from[p + j*ps + i] for i &lt; rows, j &lt; n. */
   abstract void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
