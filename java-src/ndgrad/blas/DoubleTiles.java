@@ -65,20 +65,23 @@ record DoubleTiles(
     int nc = Math.min(tiling.columns(), n - j);
     int to = Math.min(m, from + step);
     double[] panel = tiling.packed() ? take(tiling.columns() * tiling.depth()) : b;
+    MemorySegment left = MemorySegment.ofArray(a);
+    MemorySegment right = MemorySegment.ofArray(panel);
+    MemorySegment result = MemorySegment.ofArray(c);
     for (int p = 0; p < k; p += tiling.depth()) {
       int kc = Math.min(tiling.depth(), k - p);
       MemorySegment block;
       if (tiling.packed()) {
         pack(panel, p, kc, j, nc);
-        block = at(panel, 0);
+        block = right;
       } else {
-        block = at(b, bOff + (transB ? j * ldb + p : p * ldb + j));
+        block = at(right, bOff + (transB ? j * ldb + p : p * ldb + j));
       }
       for (int i = from; i < to; i += tiling.rows()) {
         calls.gemm(
             transA, transB && !tiling.packed(), Math.min(tiling.rows(), to - i), nc, kc, alpha,
-            at(a, aOff + (transA ? p * lda + i : i * lda + p)), lda, block,
-            tiling.packed() ? nc : ldb, p == 0 ? beta : 1, at(c, cOff + i * ldc + j), ldc);
+            at(left, aOff + (transA ? p * lda + i : i * lda + p)), lda, block,
+            tiling.packed() ? nc : ldb, p == 0 ? beta : 1, at(result, cOff + i * ldc + j), ldc);
       }
     }
     if (tiling.packed()) {
@@ -124,7 +127,10 @@ record DoubleTiles(
 
   /** An array from one element on. */
   static MemorySegment at(double[] array, int offset) {
-    MemorySegment all = MemorySegment.ofArray(array);
+    return at(MemorySegment.ofArray(array), offset);
+  }
+
+  private static MemorySegment at(MemorySegment all, int offset) {
     return offset == 0 ? all : all.asSlice((long) offset * Double.BYTES);
   }
 }

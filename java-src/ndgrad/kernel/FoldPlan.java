@@ -213,7 +213,7 @@ final class FoldPlan {
   void run(FoldKernel kernel, FoldKernel merge, Object start) {
     int units = tiles * parts;
     long each = Math.max(1, size / units);
-    Object partial = parts > 1 ? out.dtype().newArray(units * width) : out.array();
+    Object partial = parts > 1 ? Scratch.array(out.dtype(), 1, units * width) : out.array();
     Threads.parallelFor(
         units,
         (int) Math.max(1, GRAIN / each),
@@ -278,7 +278,7 @@ final class FoldPlan {
       this.start = start;
       int most = (blocks + parts - 1) / parts;
       int levels = 2 + (32 - Integer.numberOfLeadingZeros(most));
-      this.acc = out.dtype().newArray(levels * width);
+      this.acc = Scratch.array(out.dtype(), 0, levels * width);
       System.arraycopy(byRows ? across : along, 0, at, ins, ins);
       System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
     }
