@@ -1,0 +1,45 @@
+(ns ndgrad.overhead-test
+  "What a call costs beside its elements, counted in bytes that are allocated: on small arrays that is all there is."
+  (:require
+   [clojure.test :refer [deftest is]]
+   [ndgrad.core :as nd])
+  (:import
+   (com.sun.management ThreadMXBean)
+   (java.lang.management ManagementFactory)))
+
+(set! *warn-on-reflection* true)
+
+(defn- bytes-of
+  "Bytes that a call of `f` allocates on this thread, once kernels and classes are there. The least of several runs, for
+  the JIT may leave an interpreted one on its way."
+  [f]
+  (let [^ThreadMXBean bean (ManagementFactory/getThreadMXBean)
+        run #(let [before (.getCurrentThreadAllocatedBytes bean)]
+               (dotimes [_ 100] (f))
+               (quot (- (.getCurrentThreadAllocatedBytes bean) before) 100))]
+    (apply min (repeatedly 10 run))))
+
+(defn- matrix [] (nd/reshape (nd/array (mapv double (range 16))) [4 4]))
+(defn- leaf [x] (nd/requires-grad! (nd/copy x) true))
+
+(deftest the-bytes-of-an-op-on-16-elements
+  ;; The elements are 144 bytes of each result.
+  (let [a (matrix) b (matrix) row (nd/get b 0) x (leaf a) condition (nd/> a 3)]
+    (doseq [[what bound f] [["one array" 700 #(nd/exp a)]
+                            ["two arrays" 600 #(nd/+ a b)]
+                            ["an array and a number" 700 #(nd/* a 2.0)]
+                            ["three arrays" 750 #(nd/where condition a b)]
+                            ["broadcasting" 1000 #(nd/+ a row)]
+                            ["recorded, nothing saved" 650 #(nd/+ x b)]
+                            ["recorded, an input saved" 750 #(nd/* x b)]]]
+      (is (< 144 (bytes-of f) bound) what))))
+
+(deftest the-bytes-of-a-backward-pass
+  (let [a (matrix) x (leaf a) up (matrix)
+        pass (fn [n] (fn []
+                       (nd/backward! (loop [y x i 0] (if (< i n) (recur (nd/+ (nd/* y a) x) (inc i)) y)) up)
+                       (nd/zero-grad! x)))
+        one (bytes-of (pass 1))
+        many (bytes-of (pass 51))]
+    (is (< one 4000) "the whole of a short one")
+    (is (< (quot (- many one) 50) 2400) "forward and backward, of two more ops")))
