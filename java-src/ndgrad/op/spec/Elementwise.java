@@ -218,15 +218,22 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     return run(aligned);
   }
 
-  /** The result's layout: the first input's own where all have its shape, or are numbers, and it is that of a fresh array. */
+  /**
+   * The result's layout: that of the input of most dimensions where all have its shape, or are numbers, and it is that
+   * of a fresh array.
+   */
   private static Layout layout(Tensor[] ins) {
-    Layout first = ins[0].layout();
-    boolean shared = first.isFresh();
-    for (int i = 1; shared && i < ins.length; i++) {
+    Layout most = ins[0].layout();
+    for (int i = 1; i < ins.length; i++) {
       Layout other = ins[i].layout();
-      shared = other.ndim() == 0 || other.sameShape(first);
+      most = other.ndim() > most.ndim() ? other : most;
     }
-    return shared ? first : Layout.of(shape(ins));
+    boolean shared = most.isFresh();
+    for (int i = 0; shared && i < ins.length; i++) {
+      Layout other = ins[i].layout();
+      shared = other.ndim() == 0 || other.sameShape(most);
+    }
+    return shared ? most : Layout.of(shape(ins));
   }
 
   private static int[] shape(Tensor[] ins) {

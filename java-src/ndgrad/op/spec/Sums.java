@@ -2,6 +2,7 @@ package ndgrad.op.spec;
 
 import java.util.Arrays;
 import ndgrad.autograd.Backward;
+import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Strided;
@@ -30,7 +31,9 @@ public final class Sums implements Backward.Arithmetic {
 
   @Override
   public Tensor copy(Tensor a) {
-    return Structural.COPY.of(a);
+    return a.level() == 0 && !GradMode.isEnabled()
+        ? new Tensor(Structural.converted(a.strided(), a.dtype()))
+        : Structural.COPY.of(a);
   }
 
   @Override
