@@ -457,7 +457,7 @@ public final class RowProgram {
     }
 
     private int blockRows() {
-      return Math.max(1, BLOCK / Math.max(1, length));
+      return Math.min(rows, Math.max(1, BLOCK / Math.max(1, length)));
     }
   }
 }

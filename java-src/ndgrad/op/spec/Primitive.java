@@ -1,7 +1,6 @@
 package ndgrad.op.spec;
 
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.Map;
 import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.Frames;
@@ -132,10 +131,10 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
 
   private final Forward forward;
   private final Noting noting;
-  private final Map<Integer, Gradient> gradients;
+  private final Gradient[] gradients;
   private final EachGradient each;
   private final Rule rule;
-  private final Map<Integer, int[]> saves = new HashMap<>();
+  private final int[][] saves;
   private final int[] eachSaves;
 
   Primitive(
@@ -147,10 +146,16 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     super(spec);
     this.forward = forward;
     this.noting = noting;
-    this.gradients = Map.copyOf(gradients);
+    int rules = gradients.keySet().stream().mapToInt(i -> i + 1).max().orElse(0);
+    this.gradients = new Gradient[rules];
+    this.saves = new int[rules][];
     this.each = each;
     this.rule = spec.together() == null ? this : new Together(this, spec.together());
-    gradients.forEach((i, g) -> saves.put(i, positions(g.saves)));
+    gradients.forEach(
+        (i, g) -> {
+          this.gradients[i] = g;
+          saves[i] = positions(g.saves);
+        });
     this.eachSaves = each == null ? new int[0] : positions(each.saves);
   }
 
@@ -160,7 +165,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
    * @return false for ops that no gradient passes
    */
   public boolean isDifferentiable() {
-    return each != null || !gradients.isEmpty();
+    return each != null || gradients.length > 0;
   }
 
   @Override
@@ -226,7 +231,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
   }
 
   private boolean hasRule(int input) {
-    return each != null || gradients.containsKey(input);
+    return each != null || input < gradients.length && gradients[input] != null;
   }
 
   /** The application on the tape, with what the rules of the needed inputs read. */
@@ -234,7 +239,7 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     Node node = new Node(rule, args.withoutTensors(), ins, out.layout(), out.dtype());
     for (int i = 0; i < ins.length; i++) {
       if (needed[i]) {
-        for (int saved : each != null ? eachSaves : saves.get(i)) {
+        for (int saved : each != null ? eachSaves : saves[i]) {
           save(node, ins, out, saved);
         }
       }
@@ -301,6 +306,6 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     }
     return each != null
         ? each.rule.apply(node, args, input, cotangent)
-        : gradients.get(input).rule.apply(node, args, cotangent);
+        : gradients[input].rule.apply(node, args, cotangent);
   }
 }
