@@ -24,6 +24,9 @@ final class Nest {
   /** Elements below which arranging them would take longer than walking them as they lie. */
   private static final int SMALL = 2048;
 
+  /** Cost of an element up to which it is computed where it lies rather than moved there. */
+  private static final int CHEAP = 16;
+
   private final int outs;
   private final int operands;
   private final DType[] dtypes;
@@ -172,26 +175,30 @@ final class Nest {
   /**
    * Bit k is set when operand k has inner stride 1, or is given it by a buffer; -1 when some
    * operand's is neither 1 nor 0.
+   *
+   * @param cost that of one element in plain loops, in units of 0.1 ns
    */
-  long units() {
+  long units(int cost) {
     if (operands > Kernel.MAX_UNIT_OPERANDS) {
       return -1;
     }
     long units = 0;
     boolean[] apart = new boolean[operands];
     boolean all = true;
+    boolean stepped = false;
     int[] inner = strides[ndim - 1];
     for (int k = 0; k < operands; k++) {
       if (inner[k] != 0 || k < outs) {
         units |= 1L << k;
         apart[k] = inner[k] != 1;
         all &= !apart[k];
+        stepped |= apart[k] && k < outs;
       }
     }
     if (all) {
       return units;
     }
-    if (size() < SMALL) {
+    if (size() < SMALL || stepped && !tiled && cost <= CHEAP) {
       return -1;
     }
     arranged = apart;

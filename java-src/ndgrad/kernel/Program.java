@@ -84,7 +84,7 @@ public final class Program {
       return;
     }
     Nest nest = Nest.of(outs, sources);
-    units = nest.units();
+    units = nest.units(dag.cost());
     Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
     nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
   }

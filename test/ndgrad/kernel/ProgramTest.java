@@ -319,6 +319,34 @@ class ProgramTest {
   }
 
   @Test
+  void cheapExpressionsWriteSteppedOutputsWhereTheyLie() {
+    Expr sum = Expr.in(0).plus(Expr.in(1));
+    assertEquals(1, kernelsOfSteppedOutputs(sum), "one strided kernel for small and large");
+    Expr costly = Expr.of(Expr.Fn1.EXP, Expr.in(0)).plus(Expr.in(1));
+    assertEquals(2, kernelsOfSteppedOutputs(costly), "a large output goes through a buffer");
+  }
+
+  /** Runs in place over every other column of a small and of a large matrix. */
+  private static int kernelsOfSteppedOutputs(Expr e) {
+    Program p = Program.of(e);
+    for (int n : new int[] {8, 200}) {
+      Random r = new Random(n);
+      Strided x = wrap(r.doubles(2 * n * n).toArray());
+      Strided columns = x.with(Layout.of(n, 2 * n).slice(1, 1, n, 2));
+      Strided y = wrap(r.doubles(n * n).toArray()).with(Layout.of(n, n));
+      double[] old = ((double[]) x.array()).clone();
+      Strided expected = Strided.zeros(DType.FLOAT64, n, n);
+      Program.of(e).run(expected, DType.FLOAT64, Copies.copyOf(columns), y);
+      p.run(columns, DType.FLOAT64, columns, y);
+      for (int i = 0; i < n * n; i++) {
+        old[2 * i + 1] = ((double[]) expected.array())[i];
+      }
+      assertArrayEquals(old, (double[]) x.array(), "nothing else is written");
+    }
+    return p.kernels();
+  }
+
+  @Test
   void shapesThatDoNotFitAreRefusedBeforeAnythingIsWritten() {
     Program p = Program.of(Expr.in(0).plus(Expr.in(1)));
     Strided out = wrap(new double[] {1, 2, 3});
