@@ -76,7 +76,7 @@
     (is (= [] (failures (doc-blocks/run-examples preamble found))))))
 
 (def ^:private java-classes
-  '[Array ArrayOps Autograd Grad DType Index Options Random Draw GradCheck io.Npz])
+  '[Array ArrayOps Autograd Grad DType Index Options Random Draw Fuse GradCheck io.Npz])
 
 (deftest names-in-the-table-exist
   (namespaces)

@@ -173,11 +173,12 @@
     (mapv #(element array %) (positions (.layout t)))))
 
 (defn bits
-  "What tells an element from any other, NaN and the sign of zero included."
+  "What tells an element from any other, the sign of zero included. NaN is one value, as in Java: which of its bit patterns
+  an arithmetic instruction gives depends on the order of its operands, and that is the JIT's to choose."
   [v]
   (cond
-    (instance? Double v) (Double/doubleToRawLongBits v)
-    (instance? Float v) (Float/floatToRawIntBits v)
+    (instance? Double v) (Double/doubleToLongBits v)
+    (instance? Float v) (Float/floatToIntBits v)
     :else v))
 
 (defn picture
