@@ -17,7 +17,7 @@ public final class Pool {
    */
   static final boolean POISON = Boolean.getBoolean("ndgrad.pool.poison");
 
-  /** Smaller arrays are not pooled: the JVM makes one of 2 KiB in about the time of a look-up. */
+  /** Smaller arrays are not pooled: a fresh one is not worth a look-up. */
   static final int MIN_BYTES = POISON ? 1 : 2048;
 
   private static final int MAX_SHELVES = 1024;

@@ -46,3 +46,9 @@
               "| sort | 1234 | – | – | – | – |")
          (table/table {:workloads [{:what "add" :micros {:ndgrad 75.0 :scoped 2.0 :torch 150.0}}
                                    {:what "sort" :micros {:ndgrad 1234.4}}]}))))
+
+(deftest the-readme-has-the-table-of-the-results
+  (let [readme (slurp (io/file root "README.md"))
+        result (table/result (io/file root "bench" "results.json"))]
+    (is (= (keys workloads/names) (map :name (:workloads result))) "each workload has been measured")
+    (is (= readme (table/with-table readme result)) "bin/bench --table brings it up to date")))

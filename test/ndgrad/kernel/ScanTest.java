@@ -109,6 +109,8 @@ class ScanTest {
         }
         assertArrayEquals(found[0], found[1]);
         assertArrayEquals(found[0], found[2]);
+        Scan.run(in, in, shape.length - 1, Expr.Fn2.ADD, false);
+        assertArrayEquals(found[0], x, "in place");
       }
     } finally {
       Threads.setNumThreads(before);
