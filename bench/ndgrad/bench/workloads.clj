@@ -212,7 +212,8 @@
       (some-> (groups kind) deref (get kind)))))
 
 (defn description
-  "What is timed: engine and threads."
+  "What is timed: JDK, engine and threads."
   []
-  (let [{:keys [blas threads]} (nd/doctor)]
-    (str "ndgrad, JDK " (Runtime/version) ", " (:engine blas) ", " threads " threads")))
+  (let [{:keys [engines threads]} (nd/doctor)
+        engine (->> engines (filter :chosen) first :version (re-find #"^\S+ \S+"))]
+    (str "ndgrad, JDK " (Runtime/version) ", " engine ", " threads " threads")))
