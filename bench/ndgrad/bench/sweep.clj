@@ -68,8 +68,8 @@
   ["neg" "exp" "log" "sqrt" "tanh" "sigmoid" "sin" "relu" "gelu" "add" "mul" "div" "maximum" "pow" "gt" "where"])
 
 (def names
-  "Every workload of the sweep: name -> what it is."
-  (into (array-map)
+  "Every workload of the sweep, as [name what-it-is]."
+  (into []
         (for [[op layouts grads dtypes sizes]
               (concat
                (for [op elementwise] [op ["-"] ["-"] ["f32" "f64"] shapes])

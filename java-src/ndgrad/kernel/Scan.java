@@ -113,7 +113,7 @@ public final class Scan {
   /** Some contiguous lines at a time, and what is left over one by one. */
   private static void groups(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
     boolean unit = line.from == 1 && line.to == 1;
-    ScanKernel kernel = ScanKernel.of(spec(combine, out, in, unit, ScanKernel.LINES));
+    ScanKernel kernel = ScanKernel.of(new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit));
     FoldKernel one = fold(combine, out.dtype(), in.dtype(), line.from);
     Object start = out.dtype().newArray(ScanKernel.LINES);
     Rows.of(out.dtype()).fill(start, 0, 1, ScanKernel.LINES, Reduction.start(combine, out.dtype()));
@@ -166,7 +166,7 @@ public final class Scan {
     fold(combine, out.dtype(), out.dtype(), 1)
         .scan(new Object[] {totals}, new int[] {0, 1}, whole + 1, totals, 0, 1);
     boolean unit = line.from == 1 && line.to == 1;
-    ScanKernel kernel = ScanKernel.of(spec(combine, out, in, unit, ScanKernel.LINES));
+    ScanKernel kernel = ScanKernel.of(new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit));
     Threads.parallelFor(
         groups,
         GRAIN / (ScanKernel.LINES * BLOCK),
@@ -184,15 +184,12 @@ public final class Scan {
             kernel.run(in.array(), out.array(), at, BLOCK, totals, first);
           }
         });
+    // The rest is one line, LINES times the same: each element is read by all, then written.
     int begin = whole * BLOCK;
+    Object last = out.dtype().newArray(ScanKernel.LINES);
+    Rows.of(out.dtype()).copy(totals, whole, 0, last, 0, 1, ScanKernel.LINES);
     int[] at = {p + begin * line.from, 0, line.from, q + begin * line.to, 0, line.to};
-    ScanKernel.of(spec(combine, out, in, unit, 1))
-        .run(in.array(), out.array(), at, line.n - begin, totals, whole);
-  }
-
-  private static ScanKernel.Spec spec(
-      Expr.Fn2 combine, Strided out, Strided in, boolean unit, int lines) {
-    return new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit, lines);
+    kernel.run(in.array(), out.array(), at, line.n - begin, last, 0);
   }
 
   /**

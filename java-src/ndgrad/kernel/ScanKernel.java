@@ -25,13 +25,12 @@ interface ScanKernel {
    * @param out the dtype of the output, which is computed in
    * @param in the dtype of the input
    * @param unit whether lines are runs of neighbours in both; otherwise their steps are variables
-   * @param lines how many there are, at most {@link #LINES}
    */
-  record Spec(Expr.Fn2 combine, DType out, DType in, boolean unit, int lines) {}
+  record Spec(Expr.Fn2 combine, DType out, DType in, boolean unit) {}
 
   /**
-   * Scans the lines. Each element is written before that of the next line is read: with all reads
-   * first, lines out of the cache take three times as long.
+   * Scans {@link #LINES} lines. The elements at one place of all lines are read before any of them
+   * is written.
    *
    * @param in the input's primitive array
    * @param out the output's
@@ -62,18 +61,15 @@ interface ScanKernel {
     private final Spec spec;
     private final Dag pair;
     private final TypeKind kind;
-    private final int[] read;
-    private final int[] write;
-    private final int[] sum;
+    private final int[] read = new int[LINES];
+    private final int[] write = new int[LINES];
+    private final int[] sum = new int[LINES];
 
     private Writer(CodeBuilder code, Spec spec) {
       this.code = code;
       this.spec = spec;
       this.pair = new Dag(Expr.of(spec.combine, Expr.in(0), Expr.in(1)));
       this.kind = ExprEmitter.kind(spec.out);
-      this.read = new int[spec.lines];
-      this.write = new int[spec.lines];
-      this.sum = new int[spec.lines];
     }
 
     private static ScanKernel compile(Spec spec) {
@@ -93,7 +89,7 @@ interface ScanKernel {
       int from = array(IN, spec.in);
       int to = array(OUT, spec.out);
       int start = array(START, spec.out);
-      for (int k = 0; k < spec.lines; k++) {
+      for (int k = 0; k < LINES; k++) {
         read[k] = position(0, k);
         write[k] = position(3, k);
         code.aload(start).iload(SLOT).loadConstant(k).iadd();
@@ -107,7 +103,7 @@ interface ScanKernel {
       Label end = code.newLabel();
       code.iconst_0().istore(i);
       code.labelBinding(top).iload(i).iload(N).if_icmpge(end);
-      for (int k = 0; k < spec.lines; k++) {
+      for (int k = 0; k < LINES; k++) {
         code.aload(from);
         place(read[k], i);
         code.arrayLoad(ExprEmitter.elementKind(spec.in));
@@ -118,6 +114,8 @@ interface ScanKernel {
                 code, pair, types, new int[] {sum[k], value}, ExprEmitter.number(types, spec.out))
             .push(0, spec.out);
         code.storeLocal(kind, sum[k]);
+      }
+      for (int k = 0; k < LINES; k++) {
         code.aload(to);
         place(write[k], i);
         code.loadLocal(kind, sum[k]).arrayStore(ExprEmitter.elementKind(spec.out));
