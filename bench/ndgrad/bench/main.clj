@@ -100,11 +100,11 @@
   "{:name, :what, :micros {column median}} of a workload."
   [contestants {:keys [rounds seconds]} [name what]]
   (let [turns (asked contestants name)
-        times (for [_ (range rounds), [column c workload] turns]
-                [column (ask c seconds workload)])
+        times (group-by first (for [_ (range rounds), [column c workload] turns]
+                                [column (ask c seconds workload)]))
         micros (into (array-map)
                      (for [[column] turns
-                           :let [m (median (keep (fn [[k v]] (when (= k column) v)) times))]
+                           :let [m (median (map second (times column)))]
                            :when m]
                        [column m]))]
     {:name name :what what :micros micros}))

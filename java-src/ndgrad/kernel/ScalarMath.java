@@ -1,5 +1,7 @@
 package ndgrad.kernel;
 
+import java.util.function.DoubleUnaryOperator;
+
 /**
  * Functions of one element that {@link Math} lacks or defines otherwise, beside those that {@link
  * Functions} spell out. Generated kernels call them.
@@ -117,18 +119,12 @@ final class ScalarMath {
 
   /** The sines of those elements of x whose bit is set. */
   static void sinOfHuge(long bits, double[] x, double[] y) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = sinOfHuge(x[i]);
-    }
+    each(bits, x, y, StrictMath::sin);
   }
 
   /** The sines of those elements of x whose bit is set. */
   static void sinOfHuge(long bits, float[] x, float[] y) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = sinOfHuge(x[i]);
-    }
+    each(bits, x, y, StrictMath::sin);
   }
 
   /** The cosine of an argument too large for the reduction of {@link Angles}. */
@@ -143,18 +139,12 @@ final class ScalarMath {
 
   /** The cosines of those elements of x whose bit is set. */
   static void cosOfHuge(long bits, double[] x, double[] y) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = cosOfHuge(x[i]);
-    }
+    each(bits, x, y, StrictMath::cos);
   }
 
   /** The cosines of those elements of x whose bit is set. */
   static void cosOfHuge(long bits, float[] x, float[] y) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = cosOfHuge(x[i]);
-    }
+    each(bits, x, y, StrictMath::cos);
   }
 
   /** The tangent of an argument too large for the reduction of {@link Angles}. */
@@ -169,17 +159,25 @@ final class ScalarMath {
 
   /** The tangents of those elements of x whose bit is set. */
   static void tanOfHuge(long bits, double[] x, double[] y) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = tanOfHuge(x[i]);
-    }
+    each(bits, x, y, StrictMath::tan);
   }
 
   /** The tangents of those elements of x whose bit is set. */
   static void tanOfHuge(long bits, float[] x, float[] y) {
+    each(bits, x, y, StrictMath::tan);
+  }
+
+  private static void each(long bits, double[] x, double[] y, DoubleUnaryOperator f) {
     for (long rest = bits; rest != 0; rest &= rest - 1) {
       int i = Long.numberOfTrailingZeros(rest);
-      y[i] = tanOfHuge(x[i]);
+      y[i] = f.applyAsDouble(x[i]);
+    }
+  }
+
+  private static void each(long bits, float[] x, float[] y, DoubleUnaryOperator f) {
+    for (long rest = bits; rest != 0; rest &= rest - 1) {
+      int i = Long.numberOfTrailingZeros(rest);
+      y[i] = (float) f.applyAsDouble(x[i]);
     }
   }
 }

@@ -58,6 +58,19 @@ public record Strided(Storage storage, Layout layout) {
     }
   }
 
+  /**
+   * A number in a dtype of arrays, which it goes into a kernel with: those of one dtype are the
+   * fastest.
+   *
+   * @param value the number, rounded to the dtype
+   * @param dtype float32 or float64
+   * @return a fresh 0-d array
+   */
+  public static Strided number(double value, DType dtype) {
+    Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
+    return new Strided(new Storage(one), Layout.of());
+  }
+
   /** Only this one array did not fit; the program can go on without it. */
   private static ShapeException tooLarge(DType dtype, Layout layout) {
     return new ShapeException(

@@ -20,7 +20,6 @@ import ndgrad.kernel.RowProgram.Each;
 import ndgrad.kernel.RowProgram.Fold;
 import ndgrad.kernel.RowProgram.Pass;
 import ndgrad.kernel.RowProgram.Sum;
-import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.op.spec.Primitive.Noted;
 import ndgrad.op.spec.Structural;
@@ -157,7 +156,7 @@ final class NormPasses {
     Strided out = Strided.empty(dtype, ins[0].layout().shape());
     Shape shape = Shape.of(out.layout(), dims);
     Strided scales = Strided.empty(dtype, shape.rows, 1);
-    Strided means = centred ? Strided.empty(dtype, shape.rows, 1) : number(0, dtype);
+    Strided means = centred ? Strided.empty(dtype, shape.rows, 1) : Strided.number(0, dtype);
     if (out.layout().size() > 0) {
       (centred ? LAYER : RMS)
           .run(
@@ -167,8 +166,8 @@ final class NormPasses {
               shape.row(ins[1]),
               scales,
               means,
-              number(shape.length, dtype),
-              number(eps, dtype),
+              Strided.number(shape.length, dtype),
+              Strided.number(eps, dtype),
               shape.row(ins[2]),
               shape.of(out));
     }
@@ -190,7 +189,7 @@ final class NormPasses {
     DType dtype = cotangent.dtype();
     Shape shape = Shape.of(cotangent.layout(), dims);
     int shares = RowProgram.shares(shape.rows, shape.length);
-    Strided none = number(0, dtype);
+    Strided none = Strided.number(0, dtype);
     Strided dx = needed[0] ? Strided.empty(dtype, cotangent.shape()) : none;
     Strided dws = needed[1] ? Strided.zeros(dtype, shares, shape.length) : none;
     Strided dbs = needed[2] ? Strided.zeros(dtype, shares, shape.length) : none;
@@ -203,7 +202,7 @@ final class NormPasses {
           needed[0] ? shape.row(node.in(1).strided()) : none,
           node.notes()[0],
           node.notes()[1],
-          number(shape.length, dtype),
+          Strided.number(shape.length, dtype),
           shape.of(cotangent.strided()),
           needed[0] ? shape.of(dx) : none,
           dws,
@@ -222,11 +221,5 @@ final class NormPasses {
     Strided row = out.with(Layout.of(shares.layout().dim(1)));
     TOTAL.run(row, shares.dtype(), ROWS, shares);
     return new Tensor(out);
-  }
-
-  /** A number in the dtype of the arrays: kernels of one dtype are the fastest. */
-  private static Strided number(double value, DType dtype) {
-    Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
-    return new Strided(new Storage(one), Layout.of());
   }
 }

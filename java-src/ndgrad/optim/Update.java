@@ -9,9 +9,7 @@ import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Layout;
 import ndgrad.kernel.Program;
-import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 
 /**
@@ -99,7 +97,7 @@ public final class Update {
         i ->
             i < n
                 ? strided(sources.get(i))
-                : i == n ? grad.strided() : number(i - n - 1, grad.dtype()));
+                : i == n ? grad.strided() : Strided.number(numbers[i - n - 1], grad.dtype()));
     DType[] load = new DType[ins.length];
     Arrays.fill(load, grad.dtype());
     program.run(outs, load, ins);
@@ -107,12 +105,5 @@ public final class Update {
 
   private static Strided strided(Array a) {
     return a.tensor().strided();
-  }
-
-  /** A number in the dtype of the arrays: kernels of one dtype are the fastest. */
-  private Strided number(int i, DType dtype) {
-    double value = numbers[i];
-    Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
-    return new Strided(new Storage(one), Layout.of());
   }
 }

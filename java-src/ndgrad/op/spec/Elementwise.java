@@ -207,15 +207,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
   @Override
   public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
-    int rank = 0;
-    for (int i = 0; i < arity; i++) {
-      rank = Math.max(rank, physical[i].ndim() - (batched[i] ? 1 : 0));
-    }
-    Tensor[] aligned = new Tensor[arity];
-    for (int i = 0; i < arity; i++) {
-      aligned[i] = batched[i] ? Structural.alignedBatch(physical[i], rank) : physical[i];
-    }
-    return run(aligned);
+    return run(Structural.alignedBatches(physical, batched));
   }
 
   /**

@@ -169,15 +169,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
 
   @Override
   public Tensor batch(Args args, Tensor[] physical, boolean[] batched, int size) {
-    int rank = 0;
-    for (int i = 0; i < arity; i++) {
-      rank = Math.max(rank, physical[i].ndim() - (batched[i] ? 1 : 0));
-    }
-    Tensor[] aligned = new Tensor[arity];
-    for (int i = 0; i < arity; i++) {
-      aligned[i] = batched[i] ? Structural.alignedBatch(physical[i], rank) : physical[i];
-    }
-    return run(args, aligned);
+    return run(args, Structural.alignedBatches(physical, batched));
   }
 
   // ---- tangents

@@ -174,13 +174,19 @@ public final class Structural {
     return full.dtype() == out.dtype() ? full : CAST.of(full, out.dtype());
   }
 
-  /** A batch whose examples have the given rank, so that it broadcasts with arrays of that rank. */
-  static Tensor alignedBatch(Tensor physical, int rank) {
-    Tensor x = physical;
-    while (x.ndim() - 1 < rank) {
-      x = INSERT_AXIS.of(x, 1);
+  /** Inputs of an op on batches such that their examples broadcast as they would one by one. */
+  static Tensor[] alignedBatches(Tensor[] physical, boolean[] batched) {
+    int rank = 0;
+    for (int i = 0; i < physical.length; i++) {
+      rank = Math.max(rank, physical[i].ndim() - (batched[i] ? 1 : 0));
     }
-    return x;
+    Tensor[] aligned = physical.clone();
+    for (int i = 0; i < physical.length; i++) {
+      while (batched[i] && aligned[i].ndim() - 1 < rank) {
+        aligned[i] = INSERT_AXIS.of(aligned[i], 1);
+      }
+    }
+    return aligned;
   }
 
   /** One axis moved to another place. */
