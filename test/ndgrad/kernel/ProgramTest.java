@@ -3,17 +3,13 @@ package ndgrad.kernel;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.reflect.Array;
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -21,25 +17,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 @EnumSource(
     value = Forms.Mode.class,
     names = {"PLAIN", "VECTOR"})
-class ProgramTest {
+class ProgramTest extends InForm {
   private static final DType[] DTYPES = DType.values();
-
-  @Parameter Forms.Mode mode;
-  private Forms.Mode before;
-
-  @BeforeEach
-  void useTheForm() {
-    assumeTrue(mode == Forms.Mode.PLAIN || Forms.isAvailable(), "the Vector API is not there");
-    before = Forms.mode();
-    Forms.use(mode);
-  }
-
-  @AfterEach
-  void useTheFormerForm() {
-    if (before != null) {
-      Forms.use(before);
-    }
-  }
 
   /** A random expression of some inputs, any function over any other. */
   static Expr expr(Random r, int inputs, int depth) {

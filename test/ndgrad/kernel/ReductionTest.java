@@ -4,16 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -21,29 +17,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 @EnumSource(
     value = Forms.Mode.class,
     names = {"PLAIN", "VECTOR"})
-class ReductionTest {
+class ReductionTest extends InForm {
   private static final Expr.Fn2[] COMBINES = {
     Expr.Fn2.ADD, Expr.Fn2.MUL, Expr.Fn2.MAX, Expr.Fn2.MIN, Expr.Fn2.AND, Expr.Fn2.OR
   };
   private final Random random = new Random(2);
   private final Reduction sum = Reduction.of(Expr.in(0), Expr.Fn2.ADD);
-
-  @Parameter Forms.Mode mode;
-  private Forms.Mode before;
-
-  @BeforeEach
-  void useTheForm() {
-    assumeTrue(mode == Forms.Mode.PLAIN || Forms.isAvailable(), "the Vector API is not there");
-    before = Forms.mode();
-    Forms.use(mode);
-  }
-
-  @AfterEach
-  void useTheFormerForm() {
-    if (before != null) {
-      Forms.use(before);
-    }
-  }
 
   private static double combine(Expr.Fn2 fn, DType acc, double a, double b) {
     double result =
