@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Writes what is derived from the declarations of the ops: the fluent Java methods, the Clojure functions and the
- * reference page. Run from the project's root with {@code bin/generate}; with {@code --check} it writes nothing and exits
- * with 1 when a file is stale.
+ * Writes what is derived from the declarations of the ops: the fluent Java methods, the Clojure
+ * functions and the reference page. Run from the project's root with {@code bin/generate}; with
+ * {@code --check} it writes nothing and exits with 1 when a file is stale.
  */
 public final class Generate {
   private Generate() {}

@@ -10,7 +10,9 @@ import ndgrad.op.spec.Param;
 
 /** How names and texts of the declarations are spelled in the derived files. */
 final class Names {
-  /** Ops whose Java and Clojure forms take their arguments in another way and are written by hand. */
+  /**
+   * Ops whose Java and Clojure forms take their arguments in another way and are written by hand.
+   */
   static final Set<String> BY_HAND = Set.of("get");
 
   private Names() {}
@@ -18,8 +20,7 @@ final class Names {
   static String camel(String kebab) {
     StringBuilder out = new StringBuilder();
     for (String part : kebab.split("-")) {
-      out.append(
-          out.isEmpty() ? part : Character.toUpperCase(part.charAt(0)) + part.substring(1));
+      out.append(out.isEmpty() ? part : Character.toUpperCase(part.charAt(0)) + part.substring(1));
     }
     return out.toString();
   }

@@ -23,9 +23,9 @@ import ndgrad.op.spec.Structural;
 /**
  * An n-dimensional array of numbers that can take part in a computation graph.
  *
- * <p>An array is a window (shape, strides, offset) on a primitive Java array. Views share that array and its version
- * counter; an op saves what its gradient needs, and {@link #backward()} fails when such a value has been changed in place
- * since.
+ * <p>An array is a window (shape, strides, offset) on a primitive Java array. Views share that
+ * array and its version counter; an op saves what its gradient needs, and {@link #backward()} fails
+ * when such a value has been changed in place since.
  *
  * <pre>{@code
  * Array a = Array.of(3.0).requiresGrad(true), b = Array.of(4.0).requiresGrad(true);
@@ -182,7 +182,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * An array over an existing primitive array, without a copy: each sees what is written into the other.
+   * An array over an existing primitive array, without a copy: each sees what is written into the
+   * other.
    *
    * @param primitives a {@code float[] double[] int[] long[]} or {@code boolean[]}
    * @param shape the shape; none for a 0-d array over a single element
@@ -196,9 +197,16 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
       Layout layout = Layout.of(shape.clone());
       if (layout.size() != storage.length()) {
         throw new ShapeException(
-            "an array of shape " + layout + " has " + layout.size() + " elements, the primitive array "
+            "an array of shape "
+                + layout
+                + " has "
+                + layout.size()
+                + " elements, the primitive array "
                 + storage.length(),
-            "shape", layout.shape(), "length", storage.length());
+            "shape",
+            layout.shape(),
+            "length",
+            storage.length());
       }
       return of(new Tensor(new Strided(storage, layout)));
     } catch (NdException e) {
@@ -286,7 +294,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * The primitive array behind this array and all its views. Who writes into it directly goes past the version counter.
+   * The primitive array behind this array and all its views. Who writes into it directly goes past
+   * the version counter.
    *
    * @return a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared
    */
@@ -368,7 +377,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws ShapeException when the size is not 1
    */
   public double item() {
-    return Nested.item(tensor) instanceof Number n ? n.doubleValue() : Nested.item(tensor).equals(true) ? 1 : 0;
+    return Nested.item(tensor) instanceof Number n
+        ? n.doubleValue()
+        : Nested.item(tensor).equals(true) ? 1 : 0;
   }
 
   /**
@@ -421,11 +432,13 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * Indexing as NumPy's {@code x[…]}: {@code x.get(0)}, {@code x.get(Index.slice(1, 3), -1)}, {@code x.get("1:3, ...")},
-   * {@code x.get(mask)}.
+   * Indexing as NumPy's {@code x[…]}: {@code x.get(0)}, {@code x.get(Index.slice(1, 3), -1)},
+   * {@code x.get("1:3, ...")}, {@code x.get(mask)}.
    *
-   * @param index integers, {@link Index} items, integer or bool Arrays, lists; or one string in NumPy's notation
-   * @return a view for integers, slices, new axes and ellipsis; a copy where an array or list indexes
+   * @param index integers, {@link Index} items, integer or bool Arrays, lists; or one string in
+   *     NumPy's notation
+   * @return a view for integers, slices, new axes and ellipsis; a copy where an array or list
+   *     indexes
    * @throws IndexException when an index is out of range or there are too many
    */
   public Array get(Object... index) {
@@ -440,7 +453,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return this, modified
    * @throws IndexException when an index is out of range; nothing has been written then
    * @throws ShapeException when the value does not broadcast; nothing has been written then
-   * @throws GraphException when it would have to be differentiated through a leaf that requires a gradient
+   * @throws GraphException when it would have to be differentiated through a leaf that requires a
+   *     gradient
    */
   public Array set(Object value, Object... index) {
     Indexing.set(tensor, key(index), value);
@@ -448,7 +462,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   private static Object key(Object[] index) {
-    return index.length == 1 && index[0] instanceof String s ? Index.parse(s) : Arrays.asList(index);
+    return index.length == 1 && index[0] instanceof String s
+        ? Index.parse(s)
+        : Arrays.asList(index);
   }
 
   /**
@@ -500,7 +516,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
                     new GraphException(
                         "this array has no gradient: no backward has reached it"
                             + (isLeaf() ? "" : ", and it is no leaf (use retain-grad)"),
-                        "shape", tensor.layout().shape())));
+                        "shape",
+                        tensor.layout().shape())));
   }
 
   /**
@@ -534,7 +551,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
     if (!gradient.tensor.layout().sameShape(tensor.layout())) {
       throw new ShapeException(
           "the gradient has shape " + gradient.tensor.layout() + ", the array " + tensor.layout(),
-          "shapes", List.of(gradient.tensor.layout().shape(), tensor.layout().shape()));
+          "shapes",
+          List.of(gradient.tensor.layout().shape(), tensor.layout().shape()));
     }
     tensor.setGrad(gradient.tensor);
     return this;
@@ -555,7 +573,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Adds a function that sees this array's gradient in every backward, and may replace it.
    *
-   * @param hook takes the gradient; returns it, another of the same shape and dtype, or null to keep it
+   * @param hook takes the gradient; returns it, another of the same shape and dtype, or null to
+   *     keep it
    * @return takes the hook back when closed
    * @throws GraphException when this requires no gradient
    */
@@ -599,8 +618,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * The same elements outside the graph, and inside {@code jvp} without a tangent; storage and version counter are
-   * shared.
+   * The same elements outside the graph, and inside {@code jvp} without a tangent; storage and
+   * version counter are shared.
    *
    * @return a leaf that requires no gradient
    */
@@ -611,8 +630,10 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Accumulates the gradients of this array in the leaves it depends on, then frees the graph.
    *
-   * @throws GraphException when there is no graph, it was freed, or this array has more than one element
-   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   * @throws GraphException when there is no graph, it was freed, or this array has more than one
+   *     element
+   * @throws MutationException when a saved value was changed in place; nothing has been written
+   *     then
    */
   public void backward() {
     backward(null, false, false);
@@ -623,7 +644,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    *
    * @param upstream of this array's shape
    * @throws GraphException when there is no graph or it was freed
-   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   * @throws MutationException when a saved value was changed in place; nothing has been written
+   *     then
    */
   public void backward(Array upstream) {
     backward(upstream, false, false);
@@ -636,7 +658,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @throws GraphException when there is no graph or it was freed
-   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   * @throws MutationException when a saved value was changed in place; nothing has been written
+   *     then
    */
   public void backward(Array upstream, boolean retainGraph, boolean createGraph) {
     Reverse.backward(
@@ -647,8 +670,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   /**
-   * The elements as NumPy prints them, summarised when there are many; the dtype when it is not the default, and the
-   * place in the graph.
+   * The elements as NumPy prints them, summarised when there are many; the dtype when it is not the
+   * default, and the place in the graph.
    */
   @Override
   public String toString() {

@@ -10,7 +10,8 @@ import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
 
 /**
- * Switches recording on and off for the current thread, and computes gradients without touching leaves.
+ * Switches recording on and off for the current thread, and computes gradients without touching
+ * leaves.
  *
  * <pre>{@code
  * try (var off = Autograd.noGrad()) {
@@ -51,9 +52,10 @@ public final class Autograd {
   }
 
   /**
-   * Anomaly mode until the scope is closed, in all threads: the first op that makes a NaN or an infinity from finite inputs,
-   * forward or backward, throws an {@link AnomalyException} that names it and the place in the user's code that called
-   * it; a {@link MutationException} names the places of the saving and of the change. Slow; free when off.
+   * Anomaly mode until the scope is closed, in all threads: the first op that makes a NaN or an
+   * infinity from finite inputs, forward or backward, throws an {@link AnomalyException} that names
+   * it and the place in the user's code that called it; a {@link MutationException} names the
+   * places of the saving and of the change. Slow; free when off.
    *
    * @return the scope
    */
@@ -75,11 +77,13 @@ public final class Autograd {
    * Accumulates the gradients of several outputs in the leaves they depend on.
    *
    * @param outputs what to differentiate
-   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single element
+   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single
+   *     element
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @throws GraphException without a graph, without an upstream gradient, or through a freed graph
-   * @throws MutationException when a saved value was changed in place; nothing has been written then
+   * @throws MutationException when a saved value was changed in place; nothing has been written
+   *     then
    */
   public static void backward(
       List<Array> outputs, List<Array> upstream, boolean retainGraph, boolean createGraph) {
@@ -90,7 +94,8 @@ public final class Autograd {
    * The gradients of outputs with respect to chosen arrays; no leaf's gradient is changed.
    *
    * @param outputs what to differentiate
-   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single element
+   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single
+   *     element
    * @param inputs with respect to what; each requires a gradient
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
@@ -106,7 +111,11 @@ public final class Autograd {
       boolean createGraph) {
     Tensor[] found =
         Reverse.gradients(
-            tensors(outputs), cotangents(outputs, upstream), tensors(inputs), retainGraph, createGraph);
+            tensors(outputs),
+            cotangents(outputs, upstream),
+            tensors(inputs),
+            retainGraph,
+            createGraph);
     return Arrays.stream(found).map(t -> Optional.ofNullable(t).map(Array::of)).toList();
   }
 
@@ -117,7 +126,9 @@ public final class Autograd {
   private static List<Tensor> cotangents(List<Array> outputs, List<Array> upstream) {
     if (!upstream.isEmpty() && upstream.size() != outputs.size()) {
       throw new ArgumentException(
-          "expected one upstream gradient for each of " + outputs.size() + " outputs, got "
+          "expected one upstream gradient for each of "
+              + outputs.size()
+              + " outputs, got "
               + upstream.size());
     }
     List<Tensor> out = new ArrayList<>();

@@ -46,7 +46,8 @@ final class Checkpoint {
     if (!floating || moving.isEmpty() && closed.isEmpty()) {
       return outs;
     }
-    // Without their history: a result that is a view would keep its root's, and all that it saved, alive.
+    // Without their history: a result that is a view would keep its root's, and all that it saved,
+    // alive.
     return new Run(xs, closed, draws).record(outs.stream().map(Tensor::alias).toList());
   }
 

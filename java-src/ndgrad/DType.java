@@ -25,8 +25,8 @@ public enum DType {
   }
 
   /**
-   * The dtype that a name, keyword, dtype or primitive class stands for: {@code "float32"}, {@code ":float32"} (what
-   * a Clojure keyword prints as), {@code FLOAT32}, {@code float.class}.
+   * The dtype that a name, keyword, dtype or primitive class stands for: {@code "float32"}, {@code
+   * ":float32"} (what a Clojure keyword prints as), {@code FLOAT32}, {@code float.class}.
    *
    * @param designator what names a dtype
    * @return the dtype
@@ -52,7 +52,9 @@ public enum DType {
       }
     }
     throw new DTypeException(
-        "unknown dtype " + shown(designator) + "; expected one of float32, float64, int32, int64, bool",
+        "unknown dtype "
+            + shown(designator)
+            + "; expected one of float32, float64, int32, int64, bool",
         "dtype",
         shown(designator));
   }
@@ -61,7 +63,8 @@ public enum DType {
     return switch (designator) {
       case null -> "nil";
       case CharSequence s -> "\"" + (s.length() > 60 ? s.subSequence(0, 57) + "..." : s) + "\"";
-      case Object o when o instanceof Number || o.getClass().getSimpleName().equals("Keyword") -> o.toString();
+      case Object o when o instanceof Number || o.getClass().getSimpleName().equals("Keyword") ->
+          o.toString();
       default -> "of class " + designator.getClass().getTypeName();
     };
   }
@@ -88,7 +91,8 @@ public enum DType {
   }
 
   /**
-   * NumPy 2's promotion of two array dtypes: {@code int32 + float32} is {@code float64}, {@code bool} yields to all.
+   * NumPy 2's promotion of two array dtypes: {@code int32 + float32} is {@code float64}, {@code
+   * bool} yields to all.
    *
    * @param a one dtype
    * @param b the other
@@ -128,8 +132,8 @@ public enum DType {
   }
 
   /**
-   * This dtype if it is floating, else {@code float64}: the dtype in which {@code exp} or {@code mean} of it is
-   * computed.
+   * This dtype if it is floating, else {@code float64}: the dtype in which {@code exp} or {@code
+   * mean} of it is computed.
    *
    * @return a floating dtype
    */

@@ -411,9 +411,7 @@ public final class Draw {
 
   private Strided chosen(int n, int[] size) {
     if (replace && weights.length == 0) {
-      return n == 0
-          ? Strided.zeros(DType.INT64, size)
-          : Samplers.integers(size, bits(), 0, n);
+      return n == 0 ? Strided.zeros(DType.INT64, size) : Samplers.integers(size, bits(), 0, n);
     }
     Layout layout = Layout.of(size);
     int count = layout.intSize();

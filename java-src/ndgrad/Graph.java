@@ -25,7 +25,8 @@ import ndgrad.autograd.Node;
  * System.out.println(Graph.of(x.mul(x).sum()).toDot());
  * }</pre>
  *
- * @param vertices the applications of ops and the leaves, those that use a value before those that made it
+ * @param vertices the applications of ops and the leaves, those that use a value before those that
+ *     made it
  * @param edges from the vertex that made a value to the one that uses it
  */
 public record Graph(List<Vertex> vertices, List<Edge> edges) {
@@ -99,8 +100,13 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
     return vertices.stream()
             .map(
                 v ->
-                    "  n" + v.id() + " [label=\"" + v.label() + "\", shape="
-                        + (v.op().equals("leaf") ? "box" : "ellipse") + "];\n")
+                    "  n"
+                        + v.id()
+                        + " [label=\""
+                        + v.label()
+                        + "\", shape="
+                        + (v.op().equals("leaf") ? "box" : "ellipse")
+                        + "];\n")
             .collect(Collectors.joining("", "digraph ndgrad {\n", ""))
         + edges.stream()
             .map(e -> "  n" + e.from() + " -> n" + e.to() + ";\n")
@@ -108,8 +114,8 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
   }
 
   /**
-   * Draws the graph with PlantUML, which must be on the class path
-   * ({@code net.sourceforge.plantuml:plantuml-mit}).
+   * Draws the graph with PlantUML, which must be on the class path ({@code
+   * net.sourceforge.plantuml:plantuml-mit}).
    *
    * @param file a path that ends in .svg or .png; overwritten
    * @return the file
@@ -137,11 +143,17 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
         vertices.stream()
             .map(
                 v ->
-                    (v.op().equals("leaf") ? "card" : "usecase") + " \"" + v.label() + "\" as n" + v.id()
+                    (v.op().equals("leaf") ? "card" : "usecase")
+                        + " \""
+                        + v.label()
+                        + "\" as n"
+                        + v.id()
                         + "\n")
             .collect(Collectors.joining());
     String arrows =
-        edges.stream().map(e -> "n" + e.from() + " --> n" + e.to() + "\n").collect(Collectors.joining());
+        edges.stream()
+            .map(e -> "n" + e.from() + " --> n" + e.to() + "\n")
+            .collect(Collectors.joining());
     return "@startuml\n!pragma layout smetana\n" + boxes + arrows + "@enduml\n";
   }
 
@@ -162,7 +174,8 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
       } catch (ClassNotFoundException e) {
         throw new ArgumentException(
             "draw: PlantUML is not on the class path; add net.sourceforge.plantuml/plantuml-mit",
-            "missing", "net.sourceforge.plantuml/plantuml-mit");
+            "missing",
+            "net.sourceforge.plantuml/plantuml-mit");
       } catch (InvocationTargetException e) {
         throw new IllegalStateException(e.getCause());
       } catch (ReflectiveOperationException e) {

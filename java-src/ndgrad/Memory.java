@@ -3,8 +3,9 @@ package ndgrad;
 import ndgrad.kernel.Pool;
 
 /**
- * The memory that ndgrad keeps to use again. Arrays come to it from a {@link Scope} that is closed, and from inside the
- * library: intermediate values of ops and backward passes, gradients that nobody has looked at.
+ * The memory that ndgrad keeps to use again. Arrays come to it from a {@link Scope} that is closed,
+ * and from inside the library: intermediate values of ops and backward passes, gradients that
+ * nobody has looked at.
  */
 public final class Memory {
   private Memory() {}
@@ -31,8 +32,8 @@ public final class Memory {
   }
 
   /**
-   * Sets how much may wait to be used again; what is more is let go at once. At first the system property {@code
-   * ndgrad.pool.bytes}, without it a quarter of the largest heap.
+   * Sets how much may wait to be used again; what is more is let go at once. At first the system
+   * property {@code ndgrad.pool.bytes}, without it a quarter of the largest heap.
    *
    * @param bytes 0 or more; with 0 nothing is kept
    * @throws ArgumentException when it is negative; nothing has changed then

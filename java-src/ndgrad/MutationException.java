@@ -1,9 +1,10 @@
 package ndgrad;
 
 /**
- * A value that an op saved for its gradient was changed in place before {@code backward} came to it. Raised before
- * any gradient is written. Data: {@code op} (the op that saved it), {@code shape}, {@code dtype},
- * {@code saved-version}, {@code version}, {@code mutated-by} (the op that changed it last).
+ * A value that an op saved for its gradient was changed in place before {@code backward} came to
+ * it. Raised before any gradient is written. Data: {@code op} (the op that saved it), {@code
+ * shape}, {@code dtype}, {@code saved-version}, {@code version}, {@code mutated-by} (the op that
+ * changed it last).
  */
 public final class MutationException extends NdException {
   private static final long serialVersionUID = 1L;

@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The root of every error ndgrad raises on purpose. Its message speaks the caller's terms; its {@link #data()} holds
- * the facts (op, shapes, axis, …) so that programs need not parse the message. Nothing has been written when one is
- * thrown.
+ * The root of every error ndgrad raises on purpose. Its message speaks the caller's terms; its
+ * {@link #data()} holds the facts (op, shapes, axis, …) so that programs need not parse the
+ * message. Nothing has been written when one is thrown.
  *
  * <pre>{@code
  * try { Array.zeros(2, 3).add(Array.zeros(4)); }
@@ -28,6 +28,7 @@ public abstract sealed class NdException extends RuntimeException
   private static final long serialVersionUID = 1L;
 
   private final transient Map<String, Object> data = new LinkedHashMap<>();
+
   /** The op that was running, as it stands before the message; empty when no op was. */
   private String prefix = "";
 
@@ -54,7 +55,8 @@ public abstract sealed class NdException extends RuntimeException
   }
 
   /**
-   * The facts behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code "dtype"}, ….
+   * The facts behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code
+   * "dtype"}, ….
    *
    * @return an unmodifiable map, empty when there is nothing to add to the message
    */

@@ -11,8 +11,8 @@ import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Op;
 
 /**
- * Calls any op with host values: what the fluent methods of {@link Array} and the functions of other languages are built
- * on.
+ * Calls any op with host values: what the fluent methods of {@link Array} and the functions of
+ * other languages are built on.
  */
 public final class Ops {
   private Ops() {}
@@ -53,9 +53,11 @@ public final class Ops {
   public static Array callInPlace(Op op, List<?> positional, Map<?, ?> options) {
     if (positional.isEmpty() || !(positional.getFirst() instanceof Array target)) {
       throw new ArgumentException(
-          op.name() + "!: the first argument must be an Array, which is modified, got "
+          op.name()
+              + "!: the first argument must be an Array, which is modified, got "
               + (positional.isEmpty() ? "nothing" : Coerce.show(positional.getFirst())),
-          "op", op.name() + "!");
+          "op",
+          op.name() + "!");
     }
     InPlace.call(op, positional, options);
     return target;

@@ -5,18 +5,22 @@ import java.util.Optional;
 import ndgrad.autograd.Region;
 
 /**
- * Gives the memory of the arrays made inside it back when it is closed, to be used by the next ones: a loop whose body is
- * a scope makes no garbage. What leaves a scope stays as it is, and belongs to the scope around it:
+ * Gives the memory of the arrays made inside it back when it is closed, to be used by the next
+ * ones: a loop whose body is a scope makes no garbage. What leaves a scope stays as it is, and
+ * belongs to the scope around it:
  *
  * <ul>
- *   <li>arrays that were {@linkplain #keep kept}, with their gradients and what their graphs need for a backward pass;
- *   <li>gradients of arrays made outside, and the history of such arrays that were written in place;
+ *   <li>arrays that were {@linkplain #keep kept}, with their gradients and what their graphs need
+ *       for a backward pass;
+ *   <li>gradients of arrays made outside, and the history of such arrays that were written in
+ *       place;
  *   <li>arrays over memory that the user has: wrapped, or asked for by {@link Array#data()};
  *   <li>arrays made by other threads.
  * </ul>
  *
- * Any other use of an array made inside, or of a view of it, after the scope has been closed is a {@link ScopeException};
- * its shape and dtype can still be asked for. Scopes belong to the thread that opens them and may be nested.
+ * Any other use of an array made inside, or of a view of it, after the scope has been closed is a
+ * {@link ScopeException}; its shape and dtype can still be asked for. Scopes belong to the thread
+ * that opens them and may be nested.
  *
  * <pre>{@code
  * try (Scope s = Scope.open()) {
@@ -45,7 +49,8 @@ public final class Scope implements AutoCloseable {
    * Lets arrays outlive this scope. Does nothing for arrays made outside it.
    *
    * @param <T> the type of the data
-   * @param x an Array, or data with arrays in it: lists and other iterables, maps, object arrays, optionals
+   * @param x an Array, or data with arrays in it: lists and other iterables, maps, object arrays,
+   *     optionals
    * @return the same
    */
   public <T> T keep(T x) {
@@ -89,8 +94,8 @@ public final class Scope implements AutoCloseable {
   }
 
   /**
-   * Gives back the memory of what was made inside and does not leave. Scopes that were opened inside and not closed are
-   * closed with it; closing it again does nothing.
+   * Gives back the memory of what was made inside and does not leave. Scopes that were opened
+   * inside and not closed are closed with it; closing it again does nothing.
    *
    * @throws ScopeException on another thread than that which opened it
    */

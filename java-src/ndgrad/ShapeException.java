@@ -1,6 +1,9 @@
 package ndgrad;
 
-/** Shapes that do not fit each other or the op: broadcasting, reshape, matmul, ragged nesting, an axis out of range. */
+/**
+ * Shapes that do not fit each other or the op: broadcasting, reshape, matmul, ragged nesting, an
+ * axis out of range.
+ */
 public final class ShapeException extends NdException {
   private static final long serialVersionUID = 1L;
 

@@ -25,7 +25,8 @@ class PoolMemoryTest {
       }
       long held = Memory.kept().held();
       Array large = Array.zeros(5_000_000);
-      System.out.println((held > 40_000_000) + " " + large.size() + " " + (Memory.kept().held() < held));
+      System.out.println(
+          (held > 40_000_000) + " " + large.size() + " " + (Memory.kept().held() < held));
     }
   }
 

@@ -17,7 +17,9 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** Single ops as Java programs call them: the time of a call, and with {@code -prof gc} its bytes. */
+/**
+ * Single ops as Java programs call them: the time of a call, and with {@code -prof gc} its bytes.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

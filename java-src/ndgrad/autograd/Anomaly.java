@@ -11,8 +11,8 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Strided;
 
 /**
- * Anomaly mode: names the first op that makes a NaN or an infinity from finite inputs, and where the user called it. One
- * read of a static field when it is off.
+ * Anomaly mode: names the first op that makes a NaN or an infinity from finite inputs, and where
+ * the user called it. One read of a static field when it is off.
  */
 public final class Anomaly {
   private static final AtomicInteger SCOPES = new AtomicInteger();
@@ -20,7 +20,11 @@ public final class Anomaly {
   private static volatile boolean on;
 
   private static final Program FINITE = Program.of(Expr.of(Expr.Fn1.ISFINITE, Expr.in(0)));
-  /** Frames of the library and of what carries it; a user's namespace may well be called ndgrad.something. */
+
+  /**
+   * Frames of the library and of what carries it; a user's namespace may well be called
+   * ndgrad.something.
+   */
   private static final Pattern INNER =
       Pattern.compile(
           "(java|javax|jdk|sun|clojure)\\..*"
@@ -67,8 +71,19 @@ public final class Anomaly {
     }
     List<String> shapes = Arrays.stream(ins).map(t -> t.layout().toString()).toList();
     throw new AnomalyException(
-        op + " made a NaN or an infinity from finite inputs of shapes " + shapes + ", called at " + site(),
-        "op", op, "shapes", shapes, "pass", "forward", "site", site());
+        op
+            + " made a NaN or an infinity from finite inputs of shapes "
+            + shapes
+            + ", called at "
+            + site(),
+        "op",
+        op,
+        "shapes",
+        shapes,
+        "pass",
+        "forward",
+        "site",
+        site());
   }
 
   /** Runs a backward pass, whose own ops are checked as a whole, node by node. */
@@ -85,11 +100,26 @@ public final class Anomaly {
   static void checkBackward(Node node, int input, Tensor cotangent, Tensor gradient) {
     if (gradient != null && !isFinite(gradient) && isFinite(cotangent)) {
       throw new AnomalyException(
-          "the gradient of " + node.name() + " made a NaN or an infinity for its input " + input
-              + " of shape " + node.layout(input) + " from a finite gradient of shape " + node.outLayout()
-              + "; the op was called at " + node.site(),
-          "op", node.name(), "input", input, "shape", node.layout(input).shape(),
-          "pass", "backward", "site", node.site());
+          "the gradient of "
+              + node.name()
+              + " made a NaN or an infinity for its input "
+              + input
+              + " of shape "
+              + node.layout(input)
+              + " from a finite gradient of shape "
+              + node.outLayout()
+              + "; the op was called at "
+              + node.site(),
+          "op",
+          node.name(),
+          "input",
+          input,
+          "shape",
+          node.layout(input).shape(),
+          "pass",
+          "backward",
+          "site",
+          node.site());
     }
   }
 

@@ -15,9 +15,9 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.Arena;
 
 /**
- * Reverse mode over the tape: iterative, in reverse order of creation, so that every node is visited once, after all
- * that used its output. Nothing is written before the whole graph has been checked, and leaves receive their gradients
- * only when all have been computed.
+ * Reverse mode over the tape: iterative, in reverse order of creation, so that every node is
+ * visited once, after all that used its output. Nothing is written before the whole graph has been
+ * checked, and leaves receive their gradients only when all have been computed.
  */
 public final class Backward {
 
@@ -158,7 +158,8 @@ public final class Backward {
   }
 
   /**
-   * The gradients of outputs with respect to chosen tensors, as if those depended on nothing. The graph is kept.
+   * The gradients of outputs with respect to chosen tensors, as if those depended on nothing. The
+   * graph is kept.
    *
    * @param outputs what to differentiate
    * @param upstream one cotangent an output
@@ -219,8 +220,9 @@ public final class Backward {
   }
 
   /**
-   * Runs the pass in a frame of its own: what it computes on the way is used again as soon as no slot, no node and no user
-   * has it. Results leave; after an error nothing is known to have an end.
+   * Runs the pass in a frame of its own: what it computes on the way is used again as soon as no
+   * slot, no node and no user has it. Results leave; after an error nothing is known to have an
+   * end.
    */
   private void framed(Runnable pass) {
     if (createGraph) {
@@ -281,15 +283,19 @@ public final class Backward {
     return found;
   }
 
-  /** The reachable nodes, users before what they use, every one of them checked; none behind the ends. */
+  /**
+   * The reachable nodes, users before what they use, every one of them checked; none behind the
+   * ends.
+   */
   private List<Slot> order(List<Tensor> outputs, Set<Node> ends) {
     for (Tensor t : outputs) {
       Node e = t.edge();
       if (e == null) {
         throw new GraphException(
-            "this array depends on nothing that requires a gradient, so there is nothing to differentiate;"
-                + " make a leaf with requires-grad first",
-            "shape", t.layout().shape());
+            "this array depends on nothing that requires a gradient, so there is nothing to"
+                + " differentiate; make a leaf with requires-grad first",
+            "shape",
+            t.layout().shape());
       }
       discover(e);
     }
@@ -341,15 +347,19 @@ public final class Backward {
       if (seed == null) {
         if (out.size() != 1) {
           throw new GraphException(
-              "backward of an array of shape " + out.layout()
-                  + " needs an upstream gradient of that shape; only a single element has an implied one",
-              "shape", out.layout().shape());
+              "backward of an array of shape "
+                  + out.layout()
+                  + " needs an upstream gradient of that shape; only a single element has an"
+                  + " implied one",
+              "shape",
+              out.layout().shape());
         }
         seed = arithmetic.onesLike(out);
       } else if (!seed.layout().sameShape(out.layout())) {
         throw new ShapeException(
             "the upstream gradient has shape " + seed.layout() + ", the array " + out.layout(),
-            "shapes", List.of(seed.layout().shape(), out.layout().shape()));
+            "shapes",
+            List.of(seed.layout().shape(), out.layout().shape()));
       }
       seed.storage().claim();
       seeds.add(seed);
@@ -370,7 +380,10 @@ public final class Backward {
     }
   }
 
-  /** Carries the seeds back; gradients are forgotten once they are passed on, unless a node keeps them. */
+  /**
+   * Carries the seeds back; gradients are forgotten once they are passed on, unless a node keeps
+   * them.
+   */
   private void sweep(List<Slot> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
     for (int i = 0; i < outputs.size(); i++) {
       add(slot(outputs.get(i).edge()), seeds.get(i));
@@ -455,9 +468,18 @@ public final class Backward {
     }
     if (!replaced.layout().sameShape(grad.layout()) || replaced.dtype() != grad.dtype()) {
       throw new ShapeException(
-          "a hook on the output of " + n.name() + " returned shape " + replaced.layout() + " "
-              + replaced.dtype() + "; expected " + grad.layout() + " " + grad.dtype(),
-          "op", n.name());
+          "a hook on the output of "
+              + n.name()
+              + " returned shape "
+              + replaced.layout()
+              + " "
+              + replaced.dtype()
+              + "; expected "
+              + grad.layout()
+              + " "
+              + grad.dtype(),
+          "op",
+          n.name());
     }
     replaced.storage().claim();
     return replaced;
@@ -467,7 +489,8 @@ public final class Backward {
     if (slot.grad == null) {
       replace(slot, g);
     } else if (!createGraph
-        && (slot.owned && slot.grad.level() == 0 && g.level() == 0 || isOverwritable(slot.grad, g))) {
+        && (slot.owned && slot.grad.level() == 0 && g.level() == 0
+            || isOverwritable(slot.grad, g))) {
       arithmetic.addInto(slot.grad, g);
     } else {
       replace(slot, arithmetic.add(slot.grad, g));
@@ -500,7 +523,9 @@ public final class Backward {
     }
   }
 
-  /** The array that asked for the gradient of a node's output, unless it has been overwritten since. */
+  /**
+   * The array that asked for the gradient of a node's output, unless it has been overwritten since.
+   */
   private static Tensor retaining(Node n) {
     Tensor t = n.retaining();
     return t != null && t.gradFn().orElse(null) == n ? t : null;
@@ -512,9 +537,7 @@ public final class Backward {
       Tensor g = s.grad;
       if (target != null && g != null) {
         boolean shared =
-            !g.storage().claim()
-                || !g.layout().isContiguous()
-                || g.size() != g.storage().length();
+            !g.storage().claim() || !g.layout().isContiguous() || g.size() != g.storage().length();
         recorded(() -> accumulate(target, shared ? arithmetic.copy(g) : g));
         replace(s, null);
       }

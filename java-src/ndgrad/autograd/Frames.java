@@ -5,8 +5,8 @@ import java.util.function.Supplier;
 import ndgrad.kernel.Arena;
 
 /**
- * Frames of the library around what it computes with temporaries: those are recycled at its end. What leaves is the
- * result, and what the tape has saved.
+ * Frames of the library around what it computes with temporaries: those are recycled at its end.
+ * What leaves is the result, and what the tape has saved.
  */
 public final class Frames {
   private Frames() {}
@@ -70,8 +70,8 @@ public final class Frames {
   }
 
   /**
-   * Runs code of users, which may put anything anywhere: what is made in it is left to the garbage collector, unless a
-   * scope of theirs is open.
+   * Runs code of users, which may put anything anywhere: what is made in it is left to the garbage
+   * collector, unless a scope of theirs is open.
    *
    * @param <T> the type of the result
    * @param body calls the user's code

@@ -1,9 +1,10 @@
 package ndgrad.autograd;
 
 /**
- * What a tensor stands for inside a functional transform. Every run of a transform has a level of its own, higher than
- * those around it; an op takes care of the highest level among its inputs and leaves the others to the ops it calls in
- * turn, so nested transforms never take each other's tangents or batches for their own.
+ * What a tensor stands for inside a functional transform. Every run of a transform has a level of
+ * its own, higher than those around it; an op takes care of the highest level among its inputs and
+ * leaves the others to the ops it calls in turn, so nested transforms never take each other's
+ * tangents or batches for their own.
  */
 public sealed interface Lift {
 

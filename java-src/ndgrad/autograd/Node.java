@@ -15,8 +15,9 @@ import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
 
 /**
- * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the values the rule saved.
- * A leaf's node has no rule; gradients that reach it are accumulated in the leaf.
+ * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the
+ * values the rule saved. A leaf's node has no rule; gradients that reach it are accumulated in the
+ * leaf.
  */
 public final class Node {
   private static final AtomicLong CLOCK = new AtomicLong();
@@ -180,12 +181,11 @@ public final class Node {
   /**
    * Something that leads to this node.
    *
-   * @return the leaf of a leaf's node; otherwise a tensor of the output's shape and dtype whose values say nothing
+   * @return the leaf of a leaf's node; otherwise a tensor of the output's shape and dtype whose
+   *     values say nothing
    */
   public Tensor standIn() {
-    return leaf != null
-        ? leaf
-        : new Tensor(Strided.zeros(outDtype).with(outLayout)).madeBy(this);
+    return leaf != null ? leaf : new Tensor(Strided.zeros(outDtype).with(outLayout)).madeBy(this);
   }
 
   /**
@@ -344,9 +344,12 @@ public final class Node {
   void checkUsable() {
     if (freed) {
       throw new GraphException(
-          "backward through " + name() + " for the second time: its saved values were freed after the first"
+          "backward through "
+              + name()
+              + " for the second time: its saved values were freed after the first"
               + " pass; pass retain-graph to the first backward to keep them",
-          "op", name());
+          "op",
+          name());
     }
     for (int i = 0; i < saved.length; i++) {
       if (saved[i] != null) {
@@ -362,24 +365,48 @@ public final class Node {
     Tensor t = saved[i];
     String by = t.storage().lastMutation();
     return new MutationException(
-        "the " + (i == inputs.length ? "output" : "input " + i) + " that " + name()
-            + " saved for its gradient (shape " + t.layout() + ", " + t.dtype()
-            + ") was changed in place by " + by + ": it was saved at version " + versions[i]
-            + " and is at version " + now + " now; use the out-of-place form, or change a copy"
-            + (site.isEmpty() ? "" : ". It was saved at " + site + " and changed at "
-                + t.storage().lastMutationSite()),
-        "op", name(),
-        "shape", t.layout().shape(),
-        "dtype", t.dtype().toString(),
-        "saved-version", versions[i],
-        "version", now,
-        "mutated-by", by,
-        "saved-at", site,
-        "mutated-at", t.storage().lastMutationSite());
+        "the "
+            + (i == inputs.length ? "output" : "input " + i)
+            + " that "
+            + name()
+            + " saved for its gradient (shape "
+            + t.layout()
+            + ", "
+            + t.dtype()
+            + ") was changed in place by "
+            + by
+            + ": it was saved at version "
+            + versions[i]
+            + " and is at version "
+            + now
+            + " now; use the out-of-place form, or change a copy"
+            + (site.isEmpty()
+                ? ""
+                : ". It was saved at "
+                    + site
+                    + " and changed at "
+                    + t.storage().lastMutationSite()),
+        "op",
+        name(),
+        "shape",
+        t.layout().shape(),
+        "dtype",
+        t.dtype().toString(),
+        "saved-version",
+        versions[i],
+        "version",
+        now,
+        "mutated-by",
+        by,
+        "saved-at",
+        site,
+        "mutated-at",
+        t.storage().lastMutationSite());
   }
 
   /**
-   * Keeps what the kernel found out on the way to the output, for a gradient with a kernel of its own.
+   * Keeps what the kernel found out on the way to the output, for a gradient with a kernel of its
+   * own.
    *
    * @param found by-products of the kernel
    */
@@ -399,7 +426,9 @@ public final class Node {
     return notes;
   }
 
-  /** What a pass under way knows of this node, its own or another's; null when none has come here. */
+  /**
+   * What a pass under way knows of this node, its own or another's; null when none has come here.
+   */
   Backward.Slot slot() {
     return slot;
   }
@@ -480,8 +509,8 @@ public final class Node {
   }
 
   /**
-   * Takes over the array that asked for its gradient, which is that of its latest value. Hooks stay with the value they
-   * were added to.
+   * Takes over the array that asked for its gradient, which is that of its latest value. Hooks stay
+   * with the value they were added to.
    */
   void inherit(Node old) {
     retaining = old.retaining;

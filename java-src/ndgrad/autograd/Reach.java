@@ -6,7 +6,10 @@ import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.Set;
 
-/** Finds what tensors need to be used later: their elements, their gradients, and what their graphs have saved. */
+/**
+ * Finds what tensors need to be used later: their elements, their gradients, and what their graphs
+ * have saved.
+ */
 final class Reach {
   private final long start;
   private final Set<Object> seen = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -15,7 +18,8 @@ final class Reach {
   /**
    * A search.
    *
-   * @param start the latest node when the scope was opened: older ones know nothing of what was made inside
+   * @param start the latest node when the scope was opened: older ones know nothing of what was
+   *     made inside
    */
   Reach(long start) {
     this.start = start;

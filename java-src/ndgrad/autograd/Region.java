@@ -7,8 +7,9 @@ import ndgrad.ScopeException;
 import ndgrad.kernel.Arena;
 
 /**
- * What a user's scope is to the tape: when it is closed the storages made inside it are recycled, but for those that are
- * needed by kept tensors or by tensors of outside that got a gradient or a history inside.
+ * What a user's scope is to the tape: when it is closed the storages made inside it are recycled,
+ * but for those that are needed by kept tensors or by tensors of outside that got a gradient or a
+ * history inside.
  */
 public final class Region {
   private final Arena arena = Arena.current();

@@ -10,8 +10,8 @@ import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 
 /**
- * An array as ops see it: its elements and its place on the tape. {@code ndgrad.Array} is the public face of exactly
- * one tensor.
+ * An array as ops see it: its elements and its place on the tape. {@code ndgrad.Array} is the
+ * public face of exactly one tensor.
  */
 public final class Tensor {
 
@@ -35,7 +35,8 @@ public final class Tensor {
   private Tensor grad;
   private Face face;
 
-  // A view follows its root: when the root's history is rewritten by an in-place op, the view's node is made anew.
+  // A view follows its root: when the root's history is rewritten by an in-place op, the view's
+  // node is made anew.
   private Tensor root;
   private Rule reading;
   private int stamp;
@@ -137,9 +138,10 @@ public final class Tensor {
     }
     if (lift != null && isBatched()) {
       throw new GraphException(
-          "inside vmap an array has values for each example, so nothing can depend on the values of one: its shape,"
-              + " a branch or a number of the host; use where instead of a branch",
-          "shape", layout().shape());
+          "inside vmap an array has values for each example, so nothing can depend on the values of"
+              + " one: its shape, a branch or a number of the host; use where instead of a branch",
+          "shape",
+          layout().shape());
     }
     return strided;
   }
@@ -161,7 +163,9 @@ public final class Tensor {
   private void beRead() {
     if (isTraced()) {
       throw Trace.current()
-          .refusal("reads elements of an array that depends on its arguments (a branch, item, data, an index)");
+          .refusal(
+              "reads elements of an array that depends on its arguments (a branch, item, data, an"
+                  + " index)");
     }
     if (lift == null) {
       Trace.current().reads(this);
@@ -283,15 +287,20 @@ public final class Tensor {
   public void requireGrad(boolean required) {
     if (required && !dtype().isFloating()) {
       throw new DTypeException(
-          "only floating arrays can require a gradient, this one is " + dtype() + "; convert it with astype",
-          "dtype", dtype().toString());
+          "only floating arrays can require a gradient, this one is "
+              + dtype()
+              + "; convert it with astype",
+          "dtype",
+          dtype().toString());
     }
     if (node() != null) {
       if (!required) {
         throw new GraphException(
-            "requires-grad can be switched off on leaves only; this is the result of " + node.name()
+            "requires-grad can be switched off on leaves only; this is the result of "
+                + node.name()
                 + ": use detach",
-            "op", node.name());
+            "op",
+            node.name());
       }
       return;
     }
@@ -346,7 +355,8 @@ public final class Tensor {
   }
 
   /**
-   * Whether several elements may be one place of the storage, here or in the array this is a view of.
+   * Whether several elements may be one place of the storage, here or in the array this is a view
+   * of.
    *
    * @return true for broadcast views and all their views
    */
@@ -373,7 +383,9 @@ public final class Tensor {
     return root == null ? this : root;
   }
 
-  /** Notes that an in-place op has rewritten this root's history: its views make their nodes anew. */
+  /**
+   * Notes that an in-place op has rewritten this root's history: its views make their nodes anew.
+   */
   public void rewritten() {
     Region.touch(this);
     rewrites++;
@@ -428,8 +440,10 @@ public final class Tensor {
     Node e = edge();
     if (e == null) {
       throw new GraphException(
-          "this array does not require a gradient: make it with requires-grad, or from an array that has it",
-          "shape", layout().shape());
+          "this array does not require a gradient: make it with requires-grad, or from an array"
+              + " that has it",
+          "shape",
+          layout().shape());
     }
     return e;
   }

@@ -175,11 +175,27 @@ public interface Blas {
       int ldc,
       int strideC,
       int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
     for (int i = 0; i < count; i++) {
-      gemm(transA, transB, m, n, k, alpha, a, aOff + i * strideA, lda, b, bOff + i * strideB, ldb,
-          beta, c, cOff + i * strideC, ldc);
+      gemm(
+          transA,
+          transB,
+          m,
+          n,
+          k,
+          alpha,
+          a,
+          aOff + i * strideA,
+          lda,
+          b,
+          bOff + i * strideB,
+          ldb,
+          beta,
+          c,
+          cOff + i * strideC,
+          ldc);
     }
   }
 
@@ -229,11 +245,27 @@ public interface Blas {
       int ldc,
       int strideC,
       int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
     for (int i = 0; i < count; i++) {
-      gemm(transA, transB, m, n, k, alpha, a, aOff + i * strideA, lda, b, bOff + i * strideB, ldb,
-          beta, c, cOff + i * strideC, ldc);
+      gemm(
+          transA,
+          transB,
+          m,
+          n,
+          k,
+          alpha,
+          a,
+          aOff + i * strideA,
+          lda,
+          b,
+          bOff + i * strideB,
+          ldb,
+          beta,
+          c,
+          cOff + i * strideC,
+          ldc);
     }
   }
 }

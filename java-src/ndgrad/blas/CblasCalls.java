@@ -90,8 +90,20 @@ final class CblasCalls implements Cblas {
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, float alpha,
-      MemorySegment a, int lda, MemorySegment b, int ldb, float beta, MemorySegment c, int ldc) {
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      MemorySegment a,
+      int lda,
+      MemorySegment b,
+      int ldb,
+      float beta,
+      MemorySegment c,
+      int ldc) {
     try {
       int threads = before();
       SGEMM.invokeExact(
@@ -103,8 +115,20 @@ final class CblasCalls implements Cblas {
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, double alpha,
-      MemorySegment a, int lda, MemorySegment b, int ldb, double beta, MemorySegment c, int ldc) {
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      MemorySegment a,
+      int lda,
+      MemorySegment b,
+      int ldb,
+      double beta,
+      MemorySegment c,
+      int ldc) {
     try {
       int threads = before();
       DGEMM.invokeExact(
@@ -116,12 +140,21 @@ final class CblasCalls implements Cblas {
   }
 
   @Override
-  public void gemv(boolean trans, int rows, int cols, float alpha, MemorySegment a, int lda,
-      MemorySegment x, int incX, float beta, MemorySegment y, int incY) {
+  public void gemv(
+      boolean trans,
+      int rows,
+      int cols,
+      float alpha,
+      MemorySegment a,
+      int lda,
+      MemorySegment x,
+      int incX,
+      float beta,
+      MemorySegment y,
+      int incY) {
     try {
       int threads = before();
-      SGEMV.invokeExact(
-          ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
+      SGEMV.invokeExact(ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
       after(threads);
     } catch (Throwable e) {
       throw failure(e);
@@ -129,12 +162,21 @@ final class CblasCalls implements Cblas {
   }
 
   @Override
-  public void gemv(boolean trans, int rows, int cols, double alpha, MemorySegment a, int lda,
-      MemorySegment x, int incX, double beta, MemorySegment y, int incY) {
+  public void gemv(
+      boolean trans,
+      int rows,
+      int cols,
+      double alpha,
+      MemorySegment a,
+      int lda,
+      MemorySegment x,
+      int incX,
+      double beta,
+      MemorySegment y,
+      int incY) {
     try {
       int threads = before();
-      DGEMV.invokeExact(
-          ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
+      DGEMV.invokeExact(ROW_MAJOR, trans(trans), rows, cols, alpha, a, lda, x, incX, beta, y, incY);
       after(threads);
     } catch (Throwable e) {
       throw failure(e);

@@ -43,7 +43,8 @@ public final class Checks {
       int cLength,
       int cOff,
       int ldc) {
-    batch(transA, transB, m, n, k, aLength, aOff, lda, 0, bLength, bOff, ldb, 0, cLength, cOff, ldc,
+    batch(
+        transA, transB, m, n, k, aLength, aOff, lda, 0, bLength, bOff, ldb, 0, cLength, cOff, ldc,
         0, 1);
   }
 
@@ -68,9 +69,22 @@ public final class Checks {
       int count) {
     if ((m | n | k | count) < 0) {
       throw new ArgumentException(
-          "matrix sizes must not be negative: m " + m + ", n " + n + ", k " + k + ", count "
+          "matrix sizes must not be negative: m "
+              + m
+              + ", n "
+              + n
+              + ", k "
+              + k
+              + ", count "
               + count,
-          "m", m, "n", n, "k", k, "count", count);
+          "m",
+          m,
+          "n",
+          n,
+          "k",
+          k,
+          "count",
+          count);
     }
     matrix("A", transA ? k : m, transA ? m : k, aLength, aOff, lda, strideA, count);
     matrix("B", transB ? n : k, transB ? k : n, bLength, bOff, ldb, strideB, count);
@@ -87,10 +101,34 @@ public final class Checks {
         off + Math.max(0, (long) stride * (count - 1)) + (long) (rows - 1) * ld + (cols - 1);
     if (ld < cols || first < 0 || last >= length) {
       throw new ArgumentException(
-          "matrix " + name + " of " + rows + "×" + cols + " doesn't fit its array of " + length
-              + ": offset " + off + ", leading dimension " + ld + ", stride " + stride + ", count "
+          "matrix "
+              + name
+              + " of "
+              + rows
+              + "×"
+              + cols
+              + " doesn't fit its array of "
+              + length
+              + ": offset "
+              + off
+              + ", leading dimension "
+              + ld
+              + ", stride "
+              + stride
+              + ", count "
               + count,
-          "matrix", name, "rows", rows, "cols", cols, "length", length, "offset", off, "ld", ld);
+          "matrix",
+          name,
+          "rows",
+          rows,
+          "cols",
+          cols,
+          "length",
+          length,
+          "offset",
+          off,
+          "ld",
+          ld);
     }
   }
 

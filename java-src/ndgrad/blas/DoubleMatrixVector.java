@@ -24,16 +24,59 @@ record DoubleMatrixVector(
     int incY) {
 
   /** The product of a matrix with one column or one row, as {@link Blas} describes it. */
-  static DoubleMatrixVector of(Cblas calls, boolean transA, boolean transB, int m, int n, int k,
-      double alpha, double[] a, int aOff, int lda, double[] b, int bOff, int ldb, double beta,
-      double[] c, int cOff, int ldc) {
+  static DoubleMatrixVector of(
+      Cblas calls,
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      double[] b,
+      int bOff,
+      int ldb,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc) {
     if (n == 1) {
-      return new DoubleMatrixVector(calls, transA, transA ? k : m, transA ? m : k, alpha, a, aOff,
-          lda, b, bOff, transB ? 1 : ldb, beta, c, cOff, ldc);
+      return new DoubleMatrixVector(
+          calls,
+          transA,
+          transA ? k : m,
+          transA ? m : k,
+          alpha,
+          a,
+          aOff,
+          lda,
+          b,
+          bOff,
+          transB ? 1 : ldb,
+          beta,
+          c,
+          cOff,
+          ldc);
     }
     // Cᵀ = op(B)ᵀ·Aᵀ
-    return new DoubleMatrixVector(calls, !transB, transB ? n : k, transB ? k : n, alpha, b, bOff,
-        ldb, a, aOff, transA ? lda : 1, beta, c, cOff, 1);
+    return new DoubleMatrixVector(
+        calls,
+        !transB,
+        transB ? n : k,
+        transB ? k : n,
+        alpha,
+        b,
+        bOff,
+        ldb,
+        a,
+        aOff,
+        transA ? lda : 1,
+        beta,
+        c,
+        cOff,
+        1);
   }
 
   /** Computes the product on at most {@code threads} of the workers. */
@@ -62,10 +105,17 @@ record DoubleMatrixVector(
     for (int p = 0; p < k; p += tiling.depth()) {
       int kc = Math.min(tiling.depth(), k - p);
       calls.gemv(
-          trans, trans ? kc : count, trans ? count : kc, alpha,
-          DoubleTiles.at(a, aOff + (trans ? p * lda + from : from * lda + p)), lda,
-          DoubleTiles.at(x, xOff + p * incX), incX, p == 0 ? beta : 1,
-          DoubleTiles.at(y, yOff + from * incY), incY);
+          trans,
+          trans ? kc : count,
+          trans ? count : kc,
+          alpha,
+          DoubleTiles.at(a, aOff + (trans ? p * lda + from : from * lda + p)),
+          lda,
+          DoubleTiles.at(x, xOff + p * incX),
+          incX,
+          p == 0 ? beta : 1,
+          DoubleTiles.at(y, yOff + from * incY),
+          incY);
     }
   }
 }

@@ -20,8 +20,8 @@ import ndgrad.ArgumentException;
  *
  * <p>The names are {@code mkl}, {@code openblas} and {@code java}, and those that {@link #register}
  * added. Copies of native libraries are kept in the folder that the property {@code ndgrad.cache}
- * names, by default {@code ndgrad} in the user's cache folder; where JavaCPP is on the class path, in
- * its cache, so that both load one copy.
+ * names, by default {@code ndgrad} in the user's cache folder; where JavaCPP is on the class path,
+ * in its cache, so that both load one copy.
  */
 public final class Engines {
   private static final List<String> PREFERRED = List.of("mkl", "openblas", "java");
@@ -109,10 +109,9 @@ public final class Engines {
         threads.ifPresent(made::setThreads);
         engine = made;
       } catch (RuntimeException | LinkageError e) {
-        Throwable cause = e instanceof ExceptionInInitializerError && e.getCause() != null
-            ? e.getCause() : e;
-        reason =
-            cause instanceof UnavailableException ? cause.getMessage() : cause.toString();
+        Throwable cause =
+            e instanceof ExceptionInInitializerError && e.getCause() != null ? e.getCause() : e;
+        reason = cause instanceof UnavailableException ? cause.getMessage() : cause.toString();
       }
     }
   }
@@ -156,7 +155,10 @@ public final class Engines {
             () ->
                 new ArgumentException(
                     "the BLAS engine " + entry.name + " is not available: " + entry.reason,
-                    "engine", entry.name, "reason", entry.reason));
+                    "engine",
+                    entry.name,
+                    "reason",
+                    entry.reason));
   }
 
   /**
@@ -196,9 +198,12 @@ public final class Engines {
     Objects.requireNonNull(maker, "maker");
     if (PREFERRED.contains(name) || !name.equals(name.toLowerCase(Locale.ROOT))) {
       throw new ArgumentException(
-          "an engine of one's own needs a name in lower case other than " + PREFERRED + ", was "
+          "an engine of one's own needs a name in lower case other than "
+              + PREFERRED
+              + ", was "
               + name,
-          "engine", name);
+          "engine",
+          name);
     }
     synchronized (ENTRIES) {
       ENTRIES.put(name, new Entry(name, maker));
@@ -259,8 +264,13 @@ public final class Engines {
                     .map(
                         b ->
                             new Report(
-                                e.name, true, now.isPresent() && now.get() == b, "", b.version(),
-                                b.path(), b.threads()))
+                                e.name,
+                                true,
+                                now.isPresent() && now.get() == b,
+                                "",
+                                b.version(),
+                                b.path(),
+                                b.threads()))
                     .orElseGet(() -> new Report(e.name, false, false, e.reason, "", "", 0)))
         .toList();
   }
@@ -280,7 +290,8 @@ public final class Engines {
       if (entry == null) {
         throw new ArgumentException(
             "there is no BLAS engine " + name + ", choose one of " + ENTRIES.keySet(),
-            "engine", name);
+            "engine",
+            name);
       }
       return entry;
     }

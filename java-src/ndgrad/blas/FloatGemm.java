@@ -87,10 +87,23 @@ record FloatGemm(
       int cOff,
       int ldc) {
     return new FloatGemm(
-        m, n, k, alpha,
-        a, aOff, transA ? 1 : lda, transA ? lda : 1,
-        b, bOff, transB ? 1 : ldb, transB ? ldb : 1,
-        beta, c, cOff, ldc, 1);
+        m,
+        n,
+        k,
+        alpha,
+        a,
+        aOff,
+        transA ? 1 : lda,
+        transA ? lda : 1,
+        b,
+        bOff,
+        transB ? 1 : ldb,
+        transB ? ldb : 1,
+        beta,
+        c,
+        cOff,
+        ldc,
+        1);
   }
 
   /** Computes the product on at most {@code threads} of the workers. */
@@ -137,8 +150,23 @@ record FloatGemm(
 
   private FloatGemm part(int i, int rows, int j, int cols) {
     return new FloatGemm(
-        rows, cols, k, alpha, a, aOff + i * aRow, aRow, aCol, b, bOff + j * bCol, bRow, bCol, beta,
-        c, cOff + i * cRow + j * cCol, cRow, cCol);
+        rows,
+        cols,
+        k,
+        alpha,
+        a,
+        aOff + i * aRow,
+        aRow,
+        aCol,
+        b,
+        bOff + j * bCol,
+        bRow,
+        bCol,
+        beta,
+        c,
+        cOff + i * cRow + j * cCol,
+        cRow,
+        cCol);
   }
 
   /** {@code Cᵀ = Bᵀ·Aᵀ}: the same result with rows and columns in swapped roles. */
@@ -350,8 +378,7 @@ record FloatGemm(
     }
   }
 
-  private static void fourRows(
-      float[][] acc, float[] a, int at, float[][] panel, int q, int nc) {
+  private static void fourRows(float[][] acc, float[] a, int at, float[][] panel, int q, int nc) {
     float[] c0 = acc[0];
     float[] c1 = acc[1];
     float[] c2 = acc[2];

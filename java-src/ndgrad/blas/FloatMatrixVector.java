@@ -23,16 +23,59 @@ record FloatMatrixVector(
     int incY) {
 
   /** The product of a matrix with one column or one row, as {@link Blas} describes it. */
-  static FloatMatrixVector of(Cblas calls, boolean transA, boolean transB, int m, int n, int k,
-      float alpha, float[] a, int aOff, int lda, float[] b, int bOff, int ldb, float beta,
-      float[] c, int cOff, int ldc) {
+  static FloatMatrixVector of(
+      Cblas calls,
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      float[] b,
+      int bOff,
+      int ldb,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc) {
     if (n == 1) {
-      return new FloatMatrixVector(calls, transA, transA ? k : m, transA ? m : k, alpha, a, aOff,
-          lda, b, bOff, transB ? 1 : ldb, beta, c, cOff, ldc);
+      return new FloatMatrixVector(
+          calls,
+          transA,
+          transA ? k : m,
+          transA ? m : k,
+          alpha,
+          a,
+          aOff,
+          lda,
+          b,
+          bOff,
+          transB ? 1 : ldb,
+          beta,
+          c,
+          cOff,
+          ldc);
     }
     // Cᵀ = op(B)ᵀ·Aᵀ
-    return new FloatMatrixVector(calls, !transB, transB ? n : k, transB ? k : n, alpha, b, bOff,
-        ldb, a, aOff, transA ? lda : 1, beta, c, cOff, 1);
+    return new FloatMatrixVector(
+        calls,
+        !transB,
+        transB ? n : k,
+        transB ? k : n,
+        alpha,
+        b,
+        bOff,
+        ldb,
+        a,
+        aOff,
+        transA ? lda : 1,
+        beta,
+        c,
+        cOff,
+        1);
   }
 
   /** Computes the product on at most {@code threads} of the workers. */
@@ -61,10 +104,17 @@ record FloatMatrixVector(
     for (int p = 0; p < k; p += tiling.depth()) {
       int kc = Math.min(tiling.depth(), k - p);
       calls.gemv(
-          trans, trans ? kc : count, trans ? count : kc, alpha,
-          FloatTiles.at(a, aOff + (trans ? p * lda + from : from * lda + p)), lda,
-          FloatTiles.at(x, xOff + p * incX), incX, p == 0 ? beta : 1,
-          FloatTiles.at(y, yOff + from * incY), incY);
+          trans,
+          trans ? kc : count,
+          trans ? count : kc,
+          alpha,
+          FloatTiles.at(a, aOff + (trans ? p * lda + from : from * lda + p)),
+          lda,
+          FloatTiles.at(x, xOff + p * incX),
+          incX,
+          p == 0 ? beta : 1,
+          FloatTiles.at(y, yOff + from * incY),
+          incY);
     }
   }
 }

@@ -54,8 +54,7 @@ record FloatTiles(
       }
     } else {
       workers.run(
-          columns * blocks,
-          t -> column(t / blocks * tiling.columns(), t % blocks * step, step));
+          columns * blocks, t -> column(t / blocks * tiling.columns(), t % blocks * step, step));
     }
   }
 
@@ -78,9 +77,19 @@ record FloatTiles(
       }
       for (int i = from; i < to; i += tiling.rows()) {
         calls.gemm(
-            transA, transB && !tiling.packed(), Math.min(tiling.rows(), to - i), nc, kc, alpha,
-            at(left, aOff + (transA ? p * lda + i : i * lda + p)), lda, block,
-            tiling.packed() ? nc : ldb, p == 0 ? beta : 1, at(result, cOff + i * ldc + j), ldc);
+            transA,
+            transB && !tiling.packed(),
+            Math.min(tiling.rows(), to - i),
+            nc,
+            kc,
+            alpha,
+            at(left, aOff + (transA ? p * lda + i : i * lda + p)),
+            lda,
+            block,
+            tiling.packed() ? nc : ldb,
+            p == 0 ? beta : 1,
+            at(result, cOff + i * ldc + j),
+            ldc);
       }
     }
     if (tiling.packed()) {

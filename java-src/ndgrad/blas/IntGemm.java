@@ -88,10 +88,23 @@ record IntGemm(
       int cOff,
       int ldc) {
     return new IntGemm(
-        m, n, k, alpha,
-        a, aOff, transA ? 1 : lda, transA ? lda : 1,
-        b, bOff, transB ? 1 : ldb, transB ? ldb : 1,
-        beta, c, cOff, ldc, 1);
+        m,
+        n,
+        k,
+        alpha,
+        a,
+        aOff,
+        transA ? 1 : lda,
+        transA ? lda : 1,
+        b,
+        bOff,
+        transB ? 1 : ldb,
+        transB ? ldb : 1,
+        beta,
+        c,
+        cOff,
+        ldc,
+        1);
   }
 
   /** Computes the product on at most {@code threads} of the workers. */
@@ -138,8 +151,23 @@ record IntGemm(
 
   private IntGemm part(int i, int rows, int j, int cols) {
     return new IntGemm(
-        rows, cols, k, alpha, a, aOff + i * aRow, aRow, aCol, b, bOff + j * bCol, bRow, bCol, beta,
-        c, cOff + i * cRow + j * cCol, cRow, cCol);
+        rows,
+        cols,
+        k,
+        alpha,
+        a,
+        aOff + i * aRow,
+        aRow,
+        aCol,
+        b,
+        bOff + j * bCol,
+        bRow,
+        bCol,
+        beta,
+        c,
+        cOff + i * cRow + j * cCol,
+        cRow,
+        cCol);
   }
 
   /** {@code Cᵀ = Bᵀ·Aᵀ}: the same result with rows and columns in swapped roles. */
@@ -351,8 +379,7 @@ record IntGemm(
     }
   }
 
-  private static void fourRows(
-      int[][] acc, int[] a, int at, int[][] panel, int q, int nc) {
+  private static void fourRows(int[][] acc, int[] a, int at, int[][] panel, int q, int nc) {
     int[] c0 = acc[0];
     int[] c1 = acc[1];
     int[] c2 = acc[2];

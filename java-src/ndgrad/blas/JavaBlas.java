@@ -40,47 +40,122 @@ public final class JavaBlas implements Blas {
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, float alpha, float[] a,
-      int aOff, int lda, float[] b, int bOff, int ldb, float beta, float[] c, int cOff, int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      float[] b,
+      int bOff,
+      int ldb,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc) {
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
     FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
         .run(workers, threads());
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, double alpha, double[] a,
-      int aOff, int lda, double[] b, int bOff, int ldb, double beta, double[] c, int cOff,
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      double[] b,
+      int bOff,
+      int ldb,
+      double beta,
+      double[] c,
+      int cOff,
       int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
     DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
         .run(workers, threads());
   }
 
   @Override
-  public void gemmBatched(boolean transA, boolean transB, int m, int n, int k, float alpha,
-      float[] a, int aOff, int lda, int strideA, float[] b, int bOff, int ldb, int strideB,
-      float beta, float[] c, int cOff, int ldc, int strideC, int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
+  public void gemmBatched(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      int strideA,
+      float[] b,
+      int bOff,
+      int ldb,
+      int strideB,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc,
+      int strideC,
+      int count) {
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
     var first =
-        FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff,
-            ldc);
-    Batch.run(workers, threads(), count, (long) m * n * k,
+        FloatGemm.of(
+            transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc);
+    Batch.run(
+        workers,
+        threads(),
+        count,
+        (long) m * n * k,
         (i, t) -> first.at(i * strideA, i * strideB, i * strideC).run(workers, t));
   }
 
   @Override
-  public void gemmBatched(boolean transA, boolean transB, int m, int n, int k, double alpha,
-      double[] a, int aOff, int lda, int strideA, double[] b, int bOff, int ldb, int strideB,
-      double beta, double[] c, int cOff, int ldc, int strideC, int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
+  public void gemmBatched(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      int strideA,
+      double[] b,
+      int bOff,
+      int ldb,
+      int strideB,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc,
+      int strideC,
+      int count) {
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
     var first =
-        DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff,
-            ldc);
-    Batch.run(workers, threads(), count, (long) m * n * k,
+        DoubleGemm.of(
+            transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc);
+    Batch.run(
+        workers,
+        threads(),
+        count,
+        (long) m * n * k,
         (i, t) -> first.at(i * strideA, i * strideB, i * strideC).run(workers, t));
   }
 
@@ -106,10 +181,25 @@ public final class JavaBlas implements Blas {
    * @param cOff where {@code C} starts
    * @param ldc leading dimension of {@code C}
    */
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, int alpha, int[] a,
-      int aOff, int lda, int[] b, int bOff, int ldb, int beta, int[] c, int cOff, int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      int alpha,
+      int[] a,
+      int aOff,
+      int lda,
+      int[] b,
+      int bOff,
+      int ldb,
+      int beta,
+      int[] c,
+      int cOff,
+      int ldc) {
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
     IntGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
         .run(workers, threads());
   }
@@ -136,10 +226,25 @@ public final class JavaBlas implements Blas {
    * @param cOff where {@code C} starts
    * @param ldc leading dimension of {@code C}
    */
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, long alpha, long[] a,
-      int aOff, int lda, long[] b, int bOff, int ldb, long beta, long[] c, int cOff, int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      long alpha,
+      long[] a,
+      int aOff,
+      int lda,
+      long[] b,
+      int bOff,
+      int ldb,
+      long beta,
+      long[] c,
+      int cOff,
+      int ldc) {
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
     LongGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
         .run(workers, threads());
   }

@@ -42,18 +42,19 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
         List.of("libopenblas.so.0", "libopenblas.0.dylib", "libopenblas.dll"),
         // In the order they need each other.
         List.of(
-            "libgcc_s.so.1", "libquadmath.so.0", "libgfortran.so.5",
-            "libgcc_s.1.1.dylib", "libquadmath.0.dylib", "libgfortran.5.dylib"),
+            "libgcc_s.so.1",
+            "libquadmath.so.0",
+            "libgfortran.so.5",
+            "libgcc_s.1.1.dylib",
+            "libquadmath.0.dylib",
+            "libgfortran.5.dylib"),
         file -> true);
 
     private final List<String> files;
     private final List<String> before;
     private final Predicate<String> wanted;
 
-    Kind(
-        List<String> files,
-        List<String> before,
-        Predicate<String> wanted) {
+    Kind(List<String> files, List<String> before, Predicate<String> wanted) {
       this.files = files;
       this.before = before;
       this.wanted = wanted;
@@ -193,9 +194,7 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
       MethodHandles.Lookup hidden =
           MethodHandles.lookup().defineHiddenClassWithClassData(in.readAllBytes(), this, true);
       return (Cblas)
-          hidden
-              .findConstructor(hidden.lookupClass(), MethodType.methodType(void.class))
-              .invoke();
+          hidden.findConstructor(hidden.lookupClass(), MethodType.methodType(void.class)).invoke();
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {

@@ -85,88 +85,256 @@ final class NativeBlas implements Blas {
   }
 
   private Tiling tiling(boolean transA, boolean transB, int m, int n, int k, int bytes) {
-    return fine
-        ? Tiling.fine(transA, transB, m, n, k, bytes)
-        : Tiling.coarse(m, n, k, bytes);
+    return fine ? Tiling.fine(transA, transB, m, n, k, bytes) : Tiling.coarse(m, n, k, bytes);
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, float alpha, float[] a,
-      int aOff, int lda, float[] b, int bOff, int ldb, float beta, float[] c, int cOff, int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
-    multiply(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc,
-        threads());
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      float[] b,
+      int bOff,
+      int ldb,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc) {
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
+    multiply(
+        transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, threads());
   }
 
-  private void multiply(boolean transA, boolean transB, int m, int n, int k, float alpha, float[] a,
-      int aOff, int lda, float[] b, int bOff, int ldb, float beta, float[] c, int cOff, int ldc,
+  private void multiply(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      float[] b,
+      int bOff,
+      int ldb,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc,
       int threads) {
     long cost = (long) m * n * k;
     if (cost <= TINY || k == 1 || alpha == 0) {
       FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
           .run(workers, threads);
     } else if (m == 1 || n == 1) {
-      FloatMatrixVector.of(calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta,
-          c, cOff, ldc).run(workers, threads);
+      FloatMatrixVector.of(
+              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
     } else if (cost <= SINGLE) {
-      calls.gemm(transA, transB, m, n, k, alpha, FloatTiles.at(a, aOff), lda, FloatTiles.at(b, bOff),
-          ldb, beta, FloatTiles.at(c, cOff), ldc);
+      calls.gemm(
+          transA,
+          transB,
+          m,
+          n,
+          k,
+          alpha,
+          FloatTiles.at(a, aOff),
+          lda,
+          FloatTiles.at(b, bOff),
+          ldb,
+          beta,
+          FloatTiles.at(c, cOff),
+          ldc);
     } else {
       Tiling tiling = tiling(transA, transB, m, n, k, Float.BYTES);
-      new FloatTiles(calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta,
-          c, cOff, ldc).run(workers, threads);
+      new FloatTiles(
+              calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c,
+              cOff, ldc)
+          .run(workers, threads);
     }
   }
 
   @Override
-  public void gemmBatched(boolean transA, boolean transB, int m, int n, int k, float alpha,
-      float[] a, int aOff, int lda, int strideA, float[] b, int bOff, int ldb, int strideB,
-      float beta, float[] c, int cOff, int ldc, int strideC, int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
-    Batch.run(workers, threads(), count, (long) m * n * k,
-        (i, t) -> multiply(transA, transB, m, n, k, alpha, a, aOff + i * strideA, lda, b,
-            bOff + i * strideB, ldb, beta, c, cOff + i * strideC, ldc, t));
+  public void gemmBatched(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      float alpha,
+      float[] a,
+      int aOff,
+      int lda,
+      int strideA,
+      float[] b,
+      int bOff,
+      int ldb,
+      int strideB,
+      float beta,
+      float[] c,
+      int cOff,
+      int ldc,
+      int strideC,
+      int count) {
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
+    Batch.run(
+        workers,
+        threads(),
+        count,
+        (long) m * n * k,
+        (i, t) ->
+            multiply(
+                transA,
+                transB,
+                m,
+                n,
+                k,
+                alpha,
+                a,
+                aOff + i * strideA,
+                lda,
+                b,
+                bOff + i * strideB,
+                ldb,
+                beta,
+                c,
+                cOff + i * strideC,
+                ldc,
+                t));
   }
 
   @Override
-  public void gemm(boolean transA, boolean transB, int m, int n, int k, double alpha, double[] a,
-      int aOff, int lda, double[] b, int bOff, int ldb, double beta, double[] c, int cOff, int ldc) {
-    Checks.gemm(transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff,
-        ldc);
-    multiply(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc,
-        threads());
+  public void gemm(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      double[] b,
+      int bOff,
+      int ldb,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc) {
+    Checks.gemm(
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
+    multiply(
+        transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, threads());
   }
 
-  private void multiply(boolean transA, boolean transB, int m, int n, int k, double alpha, double[] a,
-      int aOff, int lda, double[] b, int bOff, int ldb, double beta, double[] c, int cOff, int ldc,
+  private void multiply(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      double[] b,
+      int bOff,
+      int ldb,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc,
       int threads) {
     long cost = (long) m * n * k;
     if (cost <= TINY || k == 1 || alpha == 0) {
       DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
           .run(workers, threads);
     } else if (m == 1 || n == 1) {
-      DoubleMatrixVector.of(calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta,
-          c, cOff, ldc).run(workers, threads);
+      DoubleMatrixVector.of(
+              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
     } else if (cost <= SINGLE) {
-      calls.gemm(transA, transB, m, n, k, alpha, DoubleTiles.at(a, aOff), lda, DoubleTiles.at(b, bOff),
-          ldb, beta, DoubleTiles.at(c, cOff), ldc);
+      calls.gemm(
+          transA,
+          transB,
+          m,
+          n,
+          k,
+          alpha,
+          DoubleTiles.at(a, aOff),
+          lda,
+          DoubleTiles.at(b, bOff),
+          ldb,
+          beta,
+          DoubleTiles.at(c, cOff),
+          ldc);
     } else {
       Tiling tiling = tiling(transA, transB, m, n, k, Double.BYTES);
-      new DoubleTiles(calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta,
-          c, cOff, ldc).run(workers, threads);
+      new DoubleTiles(
+              calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c,
+              cOff, ldc)
+          .run(workers, threads);
     }
   }
 
   @Override
-  public void gemmBatched(boolean transA, boolean transB, int m, int n, int k, double alpha,
-      double[] a, int aOff, int lda, int strideA, double[] b, int bOff, int ldb, int strideB,
-      double beta, double[] c, int cOff, int ldc, int strideC, int count) {
-    Checks.batch(transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb,
-        strideB, c.length, cOff, ldc, strideC, count);
-    Batch.run(workers, threads(), count, (long) m * n * k,
-        (i, t) -> multiply(transA, transB, m, n, k, alpha, a, aOff + i * strideA, lda, b,
-            bOff + i * strideB, ldb, beta, c, cOff + i * strideC, ldc, t));
+  public void gemmBatched(
+      boolean transA,
+      boolean transB,
+      int m,
+      int n,
+      int k,
+      double alpha,
+      double[] a,
+      int aOff,
+      int lda,
+      int strideA,
+      double[] b,
+      int bOff,
+      int ldb,
+      int strideB,
+      double beta,
+      double[] c,
+      int cOff,
+      int ldc,
+      int strideC,
+      int count) {
+    Checks.batch(
+        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
+        c.length, cOff, ldc, strideC, count);
+    Batch.run(
+        workers,
+        threads(),
+        count,
+        (long) m * n * k,
+        (i, t) ->
+            multiply(
+                transA,
+                transB,
+                m,
+                n,
+                k,
+                alpha,
+                a,
+                aOff + i * strideA,
+                lda,
+                b,
+                bOff + i * strideB,
+                ldb,
+                beta,
+                c,
+                cOff + i * strideC,
+                ldc,
+                t));
   }
 }

@@ -122,10 +122,10 @@ final class NativeFiles {
   }
 
   /**
-   * Makes the files ready and loads them. Where JavaCPP is on the class path they go into its cache,
-   * so that it finds them there and no second copy is loaded; otherwise its copies are used if they
-   * are all there. When loading fails, the copies are compared with their checksums and, if one was
-   * damaged, replaced and loaded again.
+   * Makes the files ready and loads them. Where JavaCPP is on the class path they go into its
+   * cache, so that it finds them there and no second copy is loaded; otherwise its copies are used
+   * if they are all there. When loading fails, the copies are compared with their checksums and, if
+   * one was damaged, replaced and loaded again.
    *
    * @param cache the folder that holds the copies of all libraries
    * @param load loads from a folder; throws IllegalArgumentException when the system refuses
@@ -194,7 +194,10 @@ final class NativeFiles {
       return dir;
     } catch (IOException e) {
       throw new UnavailableException(
-          "can't write native libraries to " + dir + " (" + e
+          "can't write native libraries to "
+              + dir
+              + " ("
+              + e
               + "): free some space or choose another folder with -Dndgrad.cache=…",
           e);
     } finally {

@@ -25,7 +25,9 @@ record Tiling(int rows, int columns, int depth, boolean packed) {
 
   private static final int TRANSPOSED = 512;
 
-  /** The most multiplications of bytes in a call: 3 ms of a core at 45 thousand million a second. */
+  /**
+   * The most multiplications of bytes in a call: 3 ms of a core at 45 thousand million a second.
+   */
   private static final long LONG = 1L << 29;
 
   /** Bytes times multiplications for which a call on a tile of its own pays. */

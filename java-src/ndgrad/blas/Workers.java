@@ -4,9 +4,7 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
-/**
- * Threads that an engine may borrow: the one thing engines need from their surroundings.
- */
+/** Threads that an engine may borrow: the one thing engines need from their surroundings. */
 public interface Workers {
 
   /**

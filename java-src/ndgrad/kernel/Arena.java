@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The storages that a thread has made inside frames, the frames nested in one another. The library opens a frame around
- * what it computes with temporaries: when it is left, those that nobody holds and no user sees are recycled. Users open
- * frames by scopes: when one is closed, all that was not reached from outside is recycled. What stays belongs to the frame
- * around. Confined to its thread.
+ * The storages that a thread has made inside frames, the frames nested in one another. The library
+ * opens a frame around what it computes with temporaries: when it is left, those that nobody holds
+ * and no user sees are recycled. Users open frames by scopes: when one is closed, all that was not
+ * reached from outside is recycled. What stays belongs to the frame around. Confined to its thread.
  */
 public final class Arena {
   private static final ThreadLocal<Arena> CURRENT = ThreadLocal.withInitial(Arena::new);
@@ -119,7 +119,8 @@ public final class Arena {
   }
 
   /**
-   * Leaves a frame of the library: recycles what was made in it, but for what is held or seen by users.
+   * Leaves a frame of the library: recycles what was made in it, but for what is held or seen by
+   * users.
    *
    * @param frame what {@link #enter} gave
    */
@@ -147,7 +148,8 @@ public final class Arena {
   }
 
   /**
-   * Leaves a frame of the library without recycling anything, because what escaped from it is not known.
+   * Leaves a frame of the library without recycling anything, because what escaped from it is not
+   * known.
    *
    * @param frame what {@link #enter} gave
    */
@@ -247,8 +249,8 @@ public final class Arena {
   }
 
   /**
-   * Drops what has been recycled. Once the rest is too much it is held weakly: a long scope gives its garbage to the
-   * collector, as if there were no scope.
+   * Drops what has been recycled. Once the rest is too much it is held weakly: a long scope gives
+   * its garbage to the collector, as if there were no scope.
    */
   private void makeRoom() {
     bytes = 0;

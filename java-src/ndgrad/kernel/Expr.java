@@ -3,11 +3,12 @@ package ndgrad.kernel;
 import java.util.function.IntFunction;
 
 /**
- * A scalar expression over the elements of some inputs: what an elementwise op is. Expressions are data; a
- * {@link Program} runs them, {@link Derivative} differentiates them, and the result is an expression again.
+ * A scalar expression over the elements of some inputs: what an elementwise op is. Expressions are
+ * data; a {@link Program} runs them, {@link Derivative} differentiates them, and the result is an
+ * expression again.
  *
- * <p>Types: an input has the dtype it is loaded as, a constant that of the numbers around it, comparisons and
- * predicates are bool. Where a number is needed a bool counts as 0 or 1.
+ * <p>Types: an input has the dtype it is loaded as, a constant that of the numbers around it,
+ * comparisons and predicates are bool. Where a number is needed a bool counts as 0 or 1.
  */
 public sealed interface Expr
     permits Expr.In, Expr.Const, Expr.Apply1, Expr.Apply2, Expr.Select, Step {
@@ -109,62 +110,114 @@ public sealed interface Expr
 
   /** Functions of one argument; those from {@link #NOT} on give a bool. */
   enum Fn1 {
-    /** -x; wraps for integers. */ NEG,
-    /** |x|. */ ABS,
-    /** -1, 0 or 1; NaN for NaN. */ SIGN,
-    /** Square root. */ SQRT,
-    /** Cube root. */ CBRT,
-    /** e^x. */ EXP,
-    /** 2^x. */ EXP2,
-    /** e^x - 1. */ EXPM1,
-    /** Natural logarithm. */ LOG,
-    /** Base-2 logarithm. */ LOG2,
-    /** Base-10 logarithm. */ LOG10,
-    /** log(1 + x). */ LOG1P,
-    /** Sine. */ SIN,
-    /** Cosine. */ COS,
-    /** Tangent. */ TAN,
-    /** Inverse sine. */ ASIN,
-    /** Inverse cosine. */ ACOS,
-    /** Inverse tangent. */ ATAN,
-    /** Hyperbolic sine. */ SINH,
-    /** Hyperbolic cosine. */ COSH,
-    /** Hyperbolic tangent. */ TANH,
-    /** Inverse hyperbolic sine. */ ASINH,
-    /** Inverse hyperbolic cosine. */ ACOSH,
-    /** Inverse hyperbolic tangent. */ ATANH,
-    /** The error function. */ ERF,
-    /** Largest integer not above x. */ FLOOR,
-    /** Smallest integer not below x. */ CEIL,
-    /** Nearest integer, ties to even. */ RINT,
-    /** Logical not: x is 0. */ NOT,
-    /** x is NaN. */ ISNAN,
-    /** x is an infinity. */ ISINF,
-    /** x is neither NaN nor an infinity. */ ISFINITE
+    /** -x; wraps for integers. */
+    NEG,
+    /** |x|. */
+    ABS,
+    /** -1, 0 or 1; NaN for NaN. */
+    SIGN,
+    /** Square root. */
+    SQRT,
+    /** Cube root. */
+    CBRT,
+    /** e^x. */
+    EXP,
+    /** 2^x. */
+    EXP2,
+    /** e^x - 1. */
+    EXPM1,
+    /** Natural logarithm. */
+    LOG,
+    /** Base-2 logarithm. */
+    LOG2,
+    /** Base-10 logarithm. */
+    LOG10,
+    /** log(1 + x). */
+    LOG1P,
+    /** Sine. */
+    SIN,
+    /** Cosine. */
+    COS,
+    /** Tangent. */
+    TAN,
+    /** Inverse sine. */
+    ASIN,
+    /** Inverse cosine. */
+    ACOS,
+    /** Inverse tangent. */
+    ATAN,
+    /** Hyperbolic sine. */
+    SINH,
+    /** Hyperbolic cosine. */
+    COSH,
+    /** Hyperbolic tangent. */
+    TANH,
+    /** Inverse hyperbolic sine. */
+    ASINH,
+    /** Inverse hyperbolic cosine. */
+    ACOSH,
+    /** Inverse hyperbolic tangent. */
+    ATANH,
+    /** The error function. */
+    ERF,
+    /** Largest integer not above x. */
+    FLOOR,
+    /** Smallest integer not below x. */
+    CEIL,
+    /** Nearest integer, ties to even. */
+    RINT,
+    /** Logical not: x is 0. */
+    NOT,
+    /** x is NaN. */
+    ISNAN,
+    /** x is an infinity. */
+    ISINF,
+    /** x is neither NaN nor an infinity. */
+    ISFINITE
   }
 
   /** Functions of two arguments; those from {@link #LT} on give a bool. */
   enum Fn2 {
-    /** Sum; or for bools. */ ADD,
-    /** Difference. */ SUB,
-    /** Product; and for bools. */ MUL,
-    /** Quotient of floating numbers. */ DIV,
-    /** Quotient rounded towards -∞; 0 for an integer division by 0. */ FLOOR_DIV,
-    /** x - floor_div(x, y)*y, the sign of y; 0 for an integer division by 0. */ REMAINDER,
-    /** x to the power y; integers by squaring, wrapping. */ POW,
-    /** The larger; NaN if either is. */ MAX,
-    /** The smaller; NaN if either is. */ MIN,
-    /** The angle of the point (y, x). */ ATAN2,
-    /** sqrt(x² + y²) without overflow. */ HYPOT,
-    /** Less than. */ LT,
-    /** At most. */ LE,
-    /** Greater than. */ GT,
-    /** At least. */ GE,
-    /** Equal. */ EQ,
-    /** Not equal. */ NE,
-    /** Logical and of truth values. */ AND,
-    /** Logical or of truth values. */ OR,
-    /** Logical exclusive or of truth values. */ XOR
+    /** Sum; or for bools. */
+    ADD,
+    /** Difference. */
+    SUB,
+    /** Product; and for bools. */
+    MUL,
+    /** Quotient of floating numbers. */
+    DIV,
+    /** Quotient rounded towards -∞; 0 for an integer division by 0. */
+    FLOOR_DIV,
+    /** x - floor_div(x, y)*y, the sign of y; 0 for an integer division by 0. */
+    REMAINDER,
+    /** x to the power y; integers by squaring, wrapping. */
+    POW,
+    /** The larger; NaN if either is. */
+    MAX,
+    /** The smaller; NaN if either is. */
+    MIN,
+    /** The angle of the point (y, x). */
+    ATAN2,
+    /** sqrt(x² + y²) without overflow. */
+    HYPOT,
+    /** Less than. */
+    LT,
+    /** At most. */
+    LE,
+    /** Greater than. */
+    GT,
+    /** At least. */
+    GE,
+    /** Equal. */
+    EQ,
+    /** Not equal. */
+    NE,
+    /** Logical and of truth values. */
+    AND,
+    /** Logical or of truth values. */
+    OR,
+    /** Logical exclusive or of truth values. */
+    XOR
   }
 
   /**
@@ -293,7 +346,8 @@ public sealed interface Expr
   }
 
   /**
-   * Puts expressions in the place of the inputs; {@code e.substitute(i -> Expr.in(i + 2))} renumbers them.
+   * Puts expressions in the place of the inputs; {@code e.substitute(i -> Expr.in(i + 2))}
+   * renumbers them.
    *
    * @param replacement the expression for each input's position
    * @return the expression of the new inputs

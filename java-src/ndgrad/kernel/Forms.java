@@ -10,9 +10,9 @@ import ndgrad.DType;
 /**
  * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the
  * module {@code jdk.incubator.vector} is present (a JVM started with {@code --add-modules
- * jdk.incubator.vector}) and knows all that a kernel does. Both forms give the same bits. The system
- * property {@code ndgrad.kernels} is {@code auto}, the default, or, for tests, {@code plain} or {@code
- * vector}.
+ * jdk.incubator.vector}) and knows all that a kernel does. Both forms give the same bits. The
+ * system property {@code ndgrad.kernels} is {@code auto}, the default, or, for tests, {@code plain}
+ * or {@code vector}.
  *
  * <p>Vector code is a thousand times slower than plain code until the JIT has compiled it. So an
  * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
@@ -40,7 +40,8 @@ final class Forms {
 
   /**
    * Lanes of the widest vectors of each dtype, 0 as long as nobody has asked: the classes of the
-   * Vector API take tens of milliseconds to load, and background threads are the first to need them.
+   * Vector API take tens of milliseconds to load, and background threads are the first to need
+   * them.
    */
   private static final int[] LANES = new int[DType.values().length];
 
@@ -120,8 +121,8 @@ final class Forms {
   }
 
   /**
-   * Whether functions such as exp are computed by vectors, where computing one again is cheaper than
-   * storing it.
+   * Whether functions such as exp are computed by vectors, where computing one again is cheaper
+   * than storing it.
    */
   static boolean areFunctionsVectors() {
     return isVectorised();
@@ -209,8 +210,7 @@ final class Forms {
     Mode now = mode;
     Dag dag = new Dag(spec.prologue());
     FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
-    if (!isVectorised()
-        || !VectorFoldCompiler.canCompile(spec, dag)) {
+    if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
       return plain;
     }
     return now == Mode.VECTOR

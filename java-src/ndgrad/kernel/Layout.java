@@ -6,9 +6,9 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 
 /**
- * Where the elements of an array are in its storage: element {@code (i, j, …)} is at
- * {@code offset + i*stride(0) + j*stride(1) + …}. Strides and offset count elements; strides may be negative or zero.
- * Immutable; every method that returns a layout describes a view of the same storage.
+ * Where the elements of an array are in its storage: element {@code (i, j, …)} is at {@code offset
+ * + i*stride(0) + j*stride(1) + …}. Strides and offset count elements; strides may be negative or
+ * zero. Immutable; every method that returns a layout describes a view of the same storage.
  */
 public final class Layout {
   private final int[] shape;
@@ -16,7 +16,9 @@ public final class Layout {
   private final int offset;
   private final long size;
 
-  /** Made by {@link #of(int...)}: contiguous, offset 0, and the strides are those of a fresh array. */
+  /**
+   * Made by {@link #of(int...)}: contiguous, offset 0, and the strides are those of a fresh array.
+   */
   private final boolean fresh;
 
   private Layout(int[] shape, int[] strides, int offset, long size) {
@@ -36,15 +38,22 @@ public final class Layout {
    *
    * @param shape the shape, not copied
    * @return the layout with offset 0
-   * @throws ShapeException when a dimension is negative or the array would have more than 2³¹-1 elements
+   * @throws ShapeException when a dimension is negative or the array would have more than 2³¹-1
+   *     elements
    */
   public static Layout of(int... shape) {
     long size = sizeOf(shape);
     if (size > Integer.MAX_VALUE - 8) {
       throw new ShapeException(
-          "an array of shape " + Arrays.toString(shape) + " has " + size + " elements; at most "
-              + (Integer.MAX_VALUE - 8) + " fit in one array",
-          "shape", shape);
+          "an array of shape "
+              + Arrays.toString(shape)
+              + " has "
+              + size
+              + " elements; at most "
+              + (Integer.MAX_VALUE - 8)
+              + " fit in one array",
+          "shape",
+          shape);
     }
     return new Layout(shape, rowMajor(shape), 0, size, true);
   }
@@ -67,8 +76,7 @@ public final class Layout {
     for (int d : shape) {
       if (d < 0) {
         throw new ShapeException(
-            "dimensions must not be negative, got shape " + Arrays.toString(shape),
-            "shape", shape);
+            "dimensions must not be negative, got shape " + Arrays.toString(shape), "shape", shape);
       }
       empty |= d == 0;
       size = size > Long.MAX_VALUE / Math.max(d, 1) ? Long.MAX_VALUE : size * Math.max(d, 1);
@@ -202,7 +210,8 @@ public final class Layout {
   }
 
   /**
-   * Whether two elements of this layout may be the same place of the storage by a zero stride, as in a broadcast.
+   * Whether two elements of this layout may be the same place of the storage by a zero stride, as
+   * in a broadcast.
    *
    * @return true when some dimension longer than 1 has stride 0
    */
@@ -237,9 +246,16 @@ public final class Layout {
   public static int axis(int axis, int ndim) {
     if (axis < -ndim || axis >= ndim) {
       throw new ShapeException(
-          "axis " + axis + " is out of range for an array of " + ndim + " dimensions"
+          "axis "
+              + axis
+              + " is out of range for an array of "
+              + ndim
+              + " dimensions"
               + (ndim == 0 ? "" : "; expected " + -ndim + " to " + (ndim - 1)),
-          "axis", axis, "ndim", ndim);
+          "axis",
+          axis,
+          "ndim",
+          ndim);
     }
     return axis < 0 ? axis + ndim : axis;
   }
@@ -288,11 +304,17 @@ public final class Layout {
           out[i + shift] = d;
         } else if (d != 1 && d != have) {
           String shapes =
-              Arrays.stream(layouts).map(Layout::toString).reduce((x, y) -> x + " and " + y).orElse("");
+              Arrays.stream(layouts)
+                  .map(Layout::toString)
+                  .reduce((x, y) -> x + " and " + y)
+                  .orElse("");
           throw new ShapeException(
-              "shapes " + shapes + " do not broadcast together; aligned from the right, dimensions must be"
+              "shapes "
+                  + shapes
+                  + " do not broadcast together; aligned from the right, dimensions must be"
                   + " equal or 1",
-              "shapes", Arrays.stream(layouts).map(Layout::shape).toList());
+              "shapes",
+              Arrays.stream(layouts).map(Layout::shape).toList());
         }
       }
     }
@@ -320,7 +342,10 @@ public final class Layout {
     if (!fits) {
       throw new ShapeException(
           "an array of shape " + this + " cannot be broadcast to " + Arrays.toString(target),
-          "shape", shape(), "target", target);
+          "shape",
+          shape(),
+          "target",
+          target);
     }
     return of(target, s, offset);
   }
@@ -336,8 +361,14 @@ public final class Layout {
     int[] order = axes(axes);
     if (order.length != shape.length) {
       throw new ShapeException(
-          "permute of " + shape.length + " dimensions needs as many axes, got " + Arrays.toString(axes),
-          "shape", shape(), "axes", axes);
+          "permute of "
+              + shape.length
+              + " dimensions needs as many axes, got "
+              + Arrays.toString(axes),
+          "shape",
+          shape(),
+          "axes",
+          axes);
     }
     int[] d = new int[order.length];
     int[] s = new int[order.length];
@@ -393,9 +424,19 @@ public final class Layout {
     int d = shape[axis];
     if (index < -d || index >= d) {
       throw new IndexException(
-          "index " + index + " is out of range for axis " + axis + " of length " + d
+          "index "
+              + index
+              + " is out of range for axis "
+              + axis
+              + " of length "
+              + d
               + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
-          "index", index, "axis", axis, "shape", shape());
+          "index",
+          index,
+          "axis",
+          axis,
+          "shape",
+          shape());
     }
     int at = (int) (index < 0 ? index + d : index);
     return slice(axis, at, 1, 1).squeeze(axis);
@@ -530,8 +571,8 @@ public final class Layout {
   }
 
   /**
-   * Whether the stretches of storage that two layouts of one storage span have a place in common; they may still
-   * touch different elements.
+   * Whether the stretches of storage that two layouts of one storage span have a place in common;
+   * they may still touch different elements.
    *
    * @param other another layout over the same storage
    * @return false only when no element is shared

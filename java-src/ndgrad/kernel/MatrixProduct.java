@@ -130,17 +130,81 @@ public final class MatrixProduct {
     ldb = Math.abs(ldb);
     switch (out.array()) {
       case float[] z ->
-          Engines.current().gemm(ta, tb, m, n, k, 1f, (float[]) left.array(), a.offset(), lda,
-              (float[]) right.array(), b.offset(), ldb, 0f, z, c.offset(), n);
+          Engines.current()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1f,
+                  (float[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (float[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0f,
+                  z,
+                  c.offset(),
+                  n);
       case double[] z ->
-          Engines.current().gemm(ta, tb, m, n, k, 1.0, (double[]) left.array(), a.offset(), lda,
-              (double[]) right.array(), b.offset(), ldb, 0.0, z, c.offset(), n);
+          Engines.current()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1.0,
+                  (double[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (double[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0.0,
+                  z,
+                  c.offset(),
+                  n);
       case int[] z ->
-          Engines.java().gemm(ta, tb, m, n, k, 1, (int[]) left.array(), a.offset(), lda,
-              (int[]) right.array(), b.offset(), ldb, 0, z, c.offset(), n);
+          Engines.java()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1,
+                  (int[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (int[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0,
+                  z,
+                  c.offset(),
+                  n);
       default ->
-          Engines.java().gemm(ta, tb, m, n, k, 1L, (long[]) left.array(), a.offset(), lda,
-              (long[]) right.array(), b.offset(), ldb, 0L, (long[]) out.array(), c.offset(), n);
+          Engines.java()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1L,
+                  (long[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (long[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0L,
+                  (long[]) out.array(),
+                  c.offset(),
+                  n);
     }
   }
 

@@ -112,7 +112,10 @@ public final class NativeCopies {
     } else {
       for (int s = 0; s < count; s++) {
         MemorySegment.copy(
-            from, (f.before() + s * f.step) * size, to, (t.before() + s * t.step) * size,
+            from,
+            (f.before() + s * f.step) * size,
+            to,
+            (t.before() + s * t.step) * size,
             (long) length * size);
       }
     }

@@ -5,15 +5,16 @@ import java.util.Arrays;
 import ndgrad.DType;
 
 /**
- * Primitive arrays that wait to be used again: a fresh array costs a cache miss a line, one used a moment ago does not.
- * Arrays come back in the order last in, first out, by exact length, because users see an array's length. The pool never
- * holds more than its limit; what it holds is dropped from the sizes unused for longest, and all of it when the heap
- * runs short. Safe for any number of threads.
+ * Primitive arrays that wait to be used again: a fresh array costs a cache miss a line, one used a
+ * moment ago does not. Arrays come back in the order last in, first out, by exact length, because
+ * users see an array's length. The pool never holds more than its limit; what it holds is dropped
+ * from the sizes unused for longest, and all of it when the heap runs short. Safe for any number of
+ * threads.
  */
 public final class Pool {
   /**
-   * A check of the library: fills what is handed out uninitialised, and what comes back, with garbage, and pools arrays of
-   * every size.
+   * A check of the library: fills what is handed out uninitialised, and what comes back, with
+   * garbage, and pools arrays of every size.
    */
   static final boolean POISON = Boolean.getBoolean("ndgrad.pool.poison");
 
@@ -159,8 +160,7 @@ public final class Pool {
    */
   public synchronized Stats stats() {
     Shelves all = contents.get();
-    return new Stats(
-        all == null ? 0 : all.held, limit, all == null ? 0 : all.arrays, hits, misses);
+    return new Stats(all == null ? 0 : all.held, limit, all == null ? 0 : all.arrays, hits, misses);
   }
 
   /**
@@ -243,7 +243,10 @@ public final class Pool {
     return array;
   }
 
-  /** Lets go of arrays, those of the sizes unused for longest first, until no more than some bytes are held. */
+  /**
+   * Lets go of arrays, those of the sizes unused for longest first, until no more than some bytes
+   * are held.
+   */
   private static void trim(Shelves all, long bytes) {
     Shelf oldest = all.ends.newer;
     while (all.held > bytes) {

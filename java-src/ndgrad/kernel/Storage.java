@@ -6,13 +6,13 @@ import ndgrad.DType;
 import ndgrad.ScopeException;
 
 /**
- * A primitive array and its version counter. Every view of an array shares one storage, hence one counter: a view that
- * forgets to share cannot be written.
+ * A primitive array and its version counter. Every view of an array shares one storage, hence one
+ * counter: a view that forgets to share cannot be written.
  *
- * <p>A storage also knows when its array may be used again. What the user's own memory is, or was handed to the user, is
- * never recycled. The rest belongs to the innermost {@link Arena} frame that was open when it was made, and goes back to
- * the {@link Pool} when the frame is left, unless somebody needs it longer: users see it ({@link #expose}), or the tape
- * does ({@link #hold}).
+ * <p>A storage also knows when its array may be used again. What the user's own memory is, or was
+ * handed to the user, is never recycled. The rest belongs to the innermost {@link Arena} frame that
+ * was open when it was made, and goes back to the {@link Pool} when the frame is left, unless
+ * somebody needs it longer: users see it ({@link #expose}), or the tape does ({@link #hold}).
  */
 public final class Storage {
   private static final VarHandle ARRAY;
@@ -47,7 +47,8 @@ public final class Storage {
   /**
    * Wraps a primitive array without copying it.
    *
-   * @param array a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared from now on and never recycled
+   * @param array a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared from now on
+   *     and never recycled
    */
   public Storage(Object array) {
     this(array, DType.ofArray(array), false);
@@ -138,8 +139,8 @@ public final class Storage {
     return new ScopeException(
         "this array of "
             + dtype
-            + " was made inside a scope that is closed, and its memory has been given back; return it"
-            + " from the scope, or keep it there",
+            + " was made inside a scope that is closed, and its memory has been given back; return"
+            + " it from the scope, or keep it there",
         "dtype",
         dtype.toString());
   }

@@ -19,6 +19,7 @@ public final class Threads {
    * that has been looking has used up its share.
    */
   private static final int SPINS = 2_000;
+
   private static final Job NONE = new Job(0, 0, (_, _) -> {}, null);
   private static final AtomicBoolean BUSY = new AtomicBoolean();
   private static volatile Job current = NONE;

@@ -7,8 +7,8 @@ import ndgrad.DType;
 
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inner strides are 1 or 0;
- * inputs of stride 0 are spread over a vector before the loop. What is left over goes through a masked
- * vector where functions make that worth it, else through the plain loop.
+ * inputs of stride 0 are spread over a vector before the loop. What is left over goes through a
+ * masked vector where functions make that worth it, else through the plain loop.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;

@@ -143,8 +143,7 @@ public final class Einsum {
       combineCheapest(factors, equation.output());
     }
     Tensor result = factors.getFirst().ordered(equation.output());
-    boolean shared =
-        operands.stream().anyMatch(x -> x.storage() == result.storage());
+    boolean shared = operands.stream().anyMatch(x -> x.storage() == result.storage());
     return shared || !result.layout().isContiguous() ? Structural.COPY.of(result) : result;
   }
 

@@ -75,9 +75,7 @@ public final class Linalg {
   static final View MATRIX_TRANSPOSE =
       define("matrix-transpose", "x")
           .internal()
-          .view(
-              (a, l) -> Optional.of(l.transposed()),
-              (n, a, g) -> Linalg.MATRIX_TRANSPOSE.of(g));
+          .view((a, l) -> Optional.of(l.transposed()), (n, a, g) -> Linalg.MATRIX_TRANSPOSE.of(g));
 
   /** NumPy's dot. */
   public static final Composite DOT =
@@ -486,7 +484,8 @@ public final class Linalg {
     }
     if (pair == null || pair.size() != 2) {
       throw new ArgumentException(
-          "axes must be an integer or a pair of axes, each an integer or a list; got " + Coerce.show(axes),
+          "axes must be an integer or a pair of axes, each an integer or a list; got "
+              + Coerce.show(axes),
           "argument",
           "axes");
     }

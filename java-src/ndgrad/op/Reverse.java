@@ -43,7 +43,8 @@ public final class Reverse {
   }
 
   /**
-   * The gradients of outputs with respect to chosen arrays, as if those depended on nothing; the graph is kept.
+   * The gradients of outputs with respect to chosen arrays, as if those depended on nothing; the
+   * graph is kept.
    *
    * @param outputs what to differentiate
    * @param upstream their cotangents

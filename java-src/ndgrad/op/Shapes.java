@@ -409,9 +409,7 @@ public final class Shapes {
   private static Layout diagonal(Args a, Layout l) {
     if (l.ndim() < 2) {
       throw new ShapeException(
-          "needs an array of at least 2 dimensions, this one has shape " + l,
-          "shape",
-          l.shape());
+          "needs an array of at least 2 dimensions, this one has shape " + l, "shape", l.shape());
     }
     int[] axes = l.axes(a.integer("axis1"), a.integer("axis2"));
     return l.diagonal(a.integer("offset"), axes[0], axes[1]);

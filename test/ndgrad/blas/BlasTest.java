@@ -18,8 +18,23 @@ class BlasTest {
 
   /** One random case: sizes, transposes, gaps, factors. */
   private record Case(
-      boolean ta, boolean tb, int m, int n, int k, int aOff, int lda, int bOff, int ldb, int cOff,
-      int ldc, double alpha, double beta, int count, int strideA, int strideB, int strideC) {
+      boolean ta,
+      boolean tb,
+      int m,
+      int n,
+      int k,
+      int aOff,
+      int lda,
+      int bOff,
+      int ldb,
+      int cOff,
+      int ldc,
+      double alpha,
+      double beta,
+      int count,
+      int strideA,
+      int strideB,
+      int strideC) {
 
     static Case random(Random r) {
       boolean ta = r.nextBoolean();
@@ -38,10 +53,21 @@ class BlasTest {
       boolean side = r.nextBoolean();
       int count = r.nextInt(5);
       return new Case(
-          ta, tb, m, n, k, r.nextInt(4), lda, r.nextInt(4), ldb, r.nextInt(4),
+          ta,
+          tb,
+          m,
+          n,
+          k,
+          r.nextInt(4),
+          lda,
+          r.nextInt(4),
+          ldb,
+          r.nextInt(4),
           // Results beside each other in the same rows, or one after the other.
           side ? ldc * Math.max(1, count) : ldc,
-          factors[r.nextInt(factors.length)], factors[r.nextInt(factors.length)], count,
+          factors[r.nextInt(factors.length)],
+          factors[r.nextInt(factors.length)],
+          count,
           r.nextInt(3) == 0 ? 0 : (ta ? k : m) * lda + r.nextInt(3),
           r.nextInt(3) == 0 ? 0 : (tb ? n : k) * ldb + r.nextInt(3),
           side ? ldc : m * ldc + r.nextInt(3));
@@ -87,8 +113,7 @@ class BlasTest {
   }
 
   private static Blas engine(String name) {
-    boolean there =
-        Engines.report().stream().anyMatch(r -> r.name().equals(name) && r.available());
+    boolean there = Engines.report().stream().anyMatch(r -> r.name().equals(name) && r.available());
     assumeTrue(there, () -> name + " is not available here");
     return Engines.get(name);
   }
@@ -121,13 +146,29 @@ class BlasTest {
   }
 
   private static void gemm64(Blas e, Case q, double[] a, double[] b, double[] c) {
-    e.gemm(q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, b, q.bOff, q.ldb, q.beta, c,
-        q.cOff, q.ldc);
+    e.gemm(
+        q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, b, q.bOff, q.ldb, q.beta, c, q.cOff,
+        q.ldc);
   }
 
   private static void gemm32(Blas e, Case q, float[] a, float[] b, float[] c) {
-    e.gemm(q.ta, q.tb, q.m, q.n, q.k, (float) q.alpha, a, q.aOff, q.lda, b, q.bOff, q.ldb,
-        (float) q.beta, c, q.cOff, q.ldc);
+    e.gemm(
+        q.ta,
+        q.tb,
+        q.m,
+        q.n,
+        q.k,
+        (float) q.alpha,
+        a,
+        q.aOff,
+        q.lda,
+        b,
+        q.bOff,
+        q.ldb,
+        (float) q.beta,
+        c,
+        q.cOff,
+        q.ldc);
   }
 
   private static void check(Blas e, Case q, Random r) {
@@ -165,8 +206,15 @@ class BlasTest {
     Blas e = engine(name);
     Random r = new Random(8);
     int[][] sizes = {
-      {5, 1030, 300}, {130, 600, 530}, {1100, 3, 270}, {1, 900, 700}, {900, 1, 700},
-      {1200, 1100, 1}, {1, 1, 300_000}, {1, 70, 9000}, {70, 1, 9000}
+      {5, 1030, 300},
+      {130, 600, 530},
+      {1100, 3, 270},
+      {1, 900, 700},
+      {900, 1, 700},
+      {1200, 1100, 1},
+      {1, 1, 300_000},
+      {1, 70, 9000},
+      {70, 1, 9000}
     };
     for (int[] s : sizes) {
       for (int t = 0; t < 4; t++) {
@@ -189,8 +237,7 @@ class BlasTest {
   }
 
   /** Sums of outer products of known vectors: the expected value needs no triple loop. */
-  private static void checkOuter(
-      Blas e, Random r, boolean ta, boolean tb, int m, int n, int k) {
+  private static void checkOuter(Blas e, Random r, boolean ta, boolean tb, int m, int n, int k) {
     int lda = (ta ? m : k) + 3;
     int ldb = (tb ? k : n) + 2;
     double[] u = random(r, m);
@@ -223,7 +270,9 @@ class BlasTest {
     same(want, doubles(c32), 1e-5 * Math.sqrt(k), what + " in float32");
   }
 
-  /** Not MKL, whose last bits vary with the addresses of the operands; TilingTest sees its calls. */
+  /**
+   * Not MKL, whose last bits vary with the addresses of the operands; TilingTest sees its calls.
+   */
   @ParameterizedTest
   @ValueSource(strings = {"java", "openblas"})
   void theNumberOfThreadsDoesNotChangeABit(String name) {
@@ -231,8 +280,15 @@ class BlasTest {
     Workers before = Engines.workers();
     Random r = new Random(11);
     int[][] sizes = {
-      {128, 128, 128}, {64, 256, 784}, {784, 256, 64}, {1000, 1, 900}, {1, 1000, 900},
-      {600, 300, 70}, {333, 555, 222}, {3000, 1, 60}, {1500, 1200, 1}
+      {128, 128, 128},
+      {64, 256, 784},
+      {784, 256, 64},
+      {1000, 1, 900},
+      {1, 1000, 900},
+      {600, 300, 70},
+      {333, 555, 222},
+      {3000, 1, 60},
+      {1500, 1200, 1}
     };
     try {
       for (int[] s : sizes) {
@@ -284,8 +340,10 @@ class BlasTest {
     }
     for (boolean trans : new boolean[] {false, true}) {
       // The shape on which a strided batch inside OpenBLAS 0.3.31 crashes.
-      checkBatch(e, new Case(trans, trans, 64, 64, 64, 0, 64, 0, 64, 0, 64, 1, 0, 128, 4096, 4096,
-          4096), r);
+      checkBatch(
+          e,
+          new Case(trans, trans, 64, 64, 64, 0, 64, 0, 64, 0, 64, 1, 0, 128, 4096, 4096, 4096),
+          r);
     }
   }
 
@@ -294,7 +352,8 @@ class BlasTest {
     double[] b = random(r, q.bLength());
     double[] c = random(r, q.cLength());
     double[] c64 = c.clone();
-    e.gemmBatched(q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, q.strideA, b, q.bOff, q.ldb,
+    e.gemmBatched(
+        q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, q.strideA, b, q.bOff, q.ldb,
         q.strideB, q.beta, c64, q.cOff, q.ldc, q.strideC, q.count);
     same(q.expected(a, b, c, q.count), c64, 1e-12 * (q.k + 1), q);
 
@@ -302,8 +361,27 @@ class BlasTest {
     float[] b32 = floats(b);
     float[] c32 = floats(c);
     double[] want = q.expected(doubles(a32), doubles(b32), doubles(c32), q.count);
-    e.gemmBatched(q.ta, q.tb, q.m, q.n, q.k, (float) q.alpha, a32, q.aOff, q.lda, q.strideA, b32,
-        q.bOff, q.ldb, q.strideB, (float) q.beta, c32, q.cOff, q.ldc, q.strideC, q.count);
+    e.gemmBatched(
+        q.ta,
+        q.tb,
+        q.m,
+        q.n,
+        q.k,
+        (float) q.alpha,
+        a32,
+        q.aOff,
+        q.lda,
+        q.strideA,
+        b32,
+        q.bOff,
+        q.ldb,
+        q.strideB,
+        (float) q.beta,
+        c32,
+        q.cOff,
+        q.ldc,
+        q.strideC,
+        q.count);
     same(want, doubles(c32), 1e-6 * (q.k + 1), q);
   }
 
@@ -351,17 +429,23 @@ class BlasTest {
     float[] c = {1, 1, 1, 1};
     // n too large for B, then a leading dimension too small, an offset too far, a negative size, a
     // batch too long.
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemm(false, false, 2, 3, 3, 1f, a, 0, 3, a, 0, 3, 0f, c, 0, 3));
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemm(false, false, 2, 2, 3, 1f, a, 0, 2, a, 0, 2, 0f, c, 0, 2));
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemm(false, false, 2, 2, 3, 1f, a, 1, 3, a, 0, 2, 0f, c, 0, 2));
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemm(false, false, 2, 2, 3, 1f, a, -1, 3, a, 0, 2, 0f, c, 0, 2));
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemm(false, false, -2, 2, 3, 1f, a, 0, 3, a, 0, 2, 0f, c, 0, 2));
-    assertThrows(ArgumentException.class,
+    assertThrows(
+        ArgumentException.class,
         () -> e.gemmBatched(false, false, 2, 2, 3, 1f, a, 0, 3, 0, a, 0, 2, 0, 0f, c, 0, 2, 4, 2));
     assertEquals("[1.0, 1.0, 1.0, 1.0]", Arrays.toString(c));
   }

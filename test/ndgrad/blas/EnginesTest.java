@@ -41,7 +41,9 @@ class EnginesTest {
   private static String bare(String... options) throws IOException {
     List<String> arguments = new ArrayList<>(List.of(options));
     arguments.addAll(
-        List.of("-cp", home(Engines.class) + java.io.File.pathSeparator + home(Current.class),
+        List.of(
+            "-cp",
+            home(Engines.class) + java.io.File.pathSeparator + home(Current.class),
             Current.class.getName()));
     return SubProcess.run(arguments.toArray(String[]::new)).output();
   }
@@ -64,9 +66,11 @@ class EnginesTest {
 
   @Test
   void anEngineThatFailsToLoadSaysWhyAndLeavesTheChoice() {
-    Engines.register("broken", () -> {
-      throw new IllegalStateException("no licence");
-    });
+    Engines.register(
+        "broken",
+        () -> {
+          throw new IllegalStateException("no licence");
+        });
     Blas before = Engines.current();
     var e = assertThrows(ArgumentException.class, () -> Engines.use("broken"));
     assertTrue(e.getMessage().contains("no licence"), e.getMessage());
@@ -77,10 +81,12 @@ class EnginesTest {
   @Test
   void aRegisteredEngineIsMadeOnceAndWhenAsked() {
     AtomicInteger made = new AtomicInteger();
-    Engines.register("neighbour", () -> {
-      made.incrementAndGet();
-      return new JavaBlas(Workers.serial());
-    });
+    Engines.register(
+        "neighbour",
+        () -> {
+          made.incrementAndGet();
+          return new JavaBlas(Workers.serial());
+        });
     assertEquals(0, made.get());
     Blas engine = Engines.get("neighbour");
     assertSame(engine, Engines.get("neighbour"));
@@ -108,19 +114,28 @@ class EnginesTest {
   void withHoldsInsideItsBodyAndOnItsThread() {
     Engines.register("inner", () -> new JavaBlas(Workers.serial()));
     Blas outside = Engines.current();
-    Engines.with("java", () -> {
-      assertSame(Engines.java(), Engines.current());
-      Engines.with("inner", () -> {
-        assertSame(Engines.get("inner"), Engines.current());
-        assertSame(outside, CompletableFuture.supplyAsync(Engines::current).join());
-        return null;
-      });
-      assertSame(Engines.java(), Engines.current());
-      return null;
-    });
-    assertThrows(IllegalStateException.class, () -> Engines.with("inner", () -> {
-      throw new IllegalStateException("out");
-    }));
+    Engines.with(
+        "java",
+        () -> {
+          assertSame(Engines.java(), Engines.current());
+          Engines.with(
+              "inner",
+              () -> {
+                assertSame(Engines.get("inner"), Engines.current());
+                assertSame(outside, CompletableFuture.supplyAsync(Engines::current).join());
+                return null;
+              });
+          assertSame(Engines.java(), Engines.current());
+          return null;
+        });
+    assertThrows(
+        IllegalStateException.class,
+        () ->
+            Engines.with(
+                "inner",
+                () -> {
+                  throw new IllegalStateException("out");
+                }));
     assertSame(outside, Engines.current());
     assertNotSame(outside, Engines.get("inner"));
   }
@@ -198,9 +213,14 @@ class EnginesTest {
     Path first = temp.resolve("first");
     Path second = temp.resolve("second");
     SubProcess run =
-        SubProcess.run("--enable-native-access=ALL-UNNAMED", "-Dndgrad.cache=" + second,
-            "-cp", System.getProperty("java.class.path"), LoadedBefore.class.getName(),
-            first.toString(), second.toString());
+        SubProcess.run(
+            "--enable-native-access=ALL-UNNAMED",
+            "-Dndgrad.cache=" + second,
+            "-cp",
+            System.getProperty("java.class.path"),
+            LoadedBefore.class.getName(),
+            first.toString(),
+            second.toString());
     List<String> paths = run.output().lines().toList();
     assertEquals(2, paths.size(), run.output());
     assertEquals(paths.get(0), paths.get(1));
@@ -215,8 +235,7 @@ class EnginesTest {
       x.add(x).exp().sum();
       boolean early = Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent();
       x.matmul(x);
-      System.out.println(
-          early + " " + Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent());
+      System.out.println(early + " " + Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent());
     }
   }
 
@@ -227,15 +246,18 @@ class EnginesTest {
         NativeFiles.find(Library.Kind.OPENBLAS, getClass().getClassLoader()).isPresent(),
         "OpenBLAS is not on the class path");
     SubProcess run =
-        SubProcess.run("--enable-native-access=ALL-UNNAMED", "-Dndgrad.blas=openblas",
-            "-cp", System.getProperty("java.class.path"), Lazily.class.getName());
+        SubProcess.run(
+            "--enable-native-access=ALL-UNNAMED",
+            "-Dndgrad.blas=openblas",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Lazily.class.getName());
     assertEquals("false true", run.output());
   }
 
   /** The number of threads that a library says it would use. */
   private static int ownThreads(Library.Kind kind, String function) throws Throwable {
-    Library library =
-        Library.open(kind, EnginesTest.class.getClassLoader(), Path.of("not-needed"));
+    Library library = Library.open(kind, EnginesTest.class.getClassLoader(), Path.of("not-needed"));
     assertTrue(library.shared(), "it is in the process");
     return (int)
         library.function(function, FunctionDescriptor.of(ValueLayout.JAVA_INT)).invokeExact();
@@ -258,26 +280,43 @@ class EnginesTest {
     assumeTrue(available("mkl"), "MKL is not available here");
     int before = ownThreads(Library.Kind.MKL, "MKL_Get_Max_Threads");
     double[] c = new double[900];
-    Engines.get("mkl").gemm(false, false, 30, 30, 30, 1, new double[900], 0, 30, c, 0, 30, 0,
-        new double[900], 0, 30);
+    Engines.get("mkl")
+        .gemm(
+            false,
+            false,
+            30,
+            30,
+            30,
+            1,
+            new double[900],
+            0,
+            30,
+            c,
+            0,
+            30,
+            0,
+            new double[900],
+            0,
+            30);
     assertEquals(before, ownThreads(Library.Kind.MKL, "MKL_Get_Max_Threads"));
   }
 
   @Test
   void lentWorkersRunTheJavaEngine() {
     AtomicInteger tasks = new AtomicInteger();
-    Workers counting = new Workers() {
-      @Override
-      public int width() {
-        return 3;
-      }
+    Workers counting =
+        new Workers() {
+          @Override
+          public int width() {
+            return 3;
+          }
 
-      @Override
-      public void run(int count, java.util.function.IntConsumer task) {
-        tasks.addAndGet(count);
-        Workers.serial().run(count, task);
-      }
-    };
+          @Override
+          public void run(int count, java.util.function.IntConsumer task) {
+            tasks.addAndGet(count);
+            Workers.serial().run(count, task);
+          }
+        };
     int n = 160;
     float[] a = new float[n * n];
     java.util.Arrays.fill(a, 1);

@@ -8,8 +8,16 @@ import org.junit.jupiter.api.Test;
 /** The integer products of the Java engine, exactly, overflow included. */
 class IntegerGemmTest {
   private static final int[][] SIZES = {
-    {0, 3, 2}, {2, 0, 3}, {2, 3, 0}, {1, 1, 1}, {3, 4, 5}, {40, 1, 60}, {1, 40, 60}, {33, 70, 9},
-    {70, 3, 300}, {130, 140, 150}
+    {0, 3, 2},
+    {2, 0, 3},
+    {2, 3, 0},
+    {1, 1, 1},
+    {3, 4, 5},
+    {40, 1, 60},
+    {1, 40, 60},
+    {33, 70, 9},
+    {70, 3, 300},
+    {130, 140, 150}
   };
 
   private final JavaBlas java = new JavaBlas(Workers.commonPool());
@@ -34,8 +42,8 @@ class IntegerGemmTest {
           for (int j = 0; j < n; j++) {
             long sum = 0;
             for (int p = 0; p < k; p++) {
-              sum += a[2 + (ta ? p * lda + i : i * lda + p)]
-                  * b[1 + (tb ? j * ldb + p : p * ldb + j)];
+              sum +=
+                  a[2 + (ta ? p * lda + i : i * lda + p)] * b[1 + (tb ? j * ldb + p : p * ldb + j)];
             }
             want[3 + i * n + j] = 3 * sum - 2 * c[3 + i * n + j];
           }

@@ -178,8 +178,12 @@ class NativeFilesTest {
     for (int i = 0; i < 2; i++) {
       processes.add(
           SubProcess.start(
-              List.of("-cp", System.getProperty("java.class.path"), Copier.class.getName(),
-                  jar.toString(), cache.toString())));
+              List.of(
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  Copier.class.getName(),
+                  jar.toString(),
+                  cache.toString())));
     }
     for (Process p : processes) {
       SubProcess done = SubProcess.finish(p);
@@ -229,16 +233,18 @@ class NativeFilesTest {
 
   @Test
   void copiesThatJavaCppMadeAreShared() throws Throwable {
-    withJavaCppCache(temp.resolve("javacpp"), folder -> {
-      Files.createDirectories(folder);
-      Files.write(folder.resolve(KIND.file()), wanted.get(KIND.file()));
-      Path own = files().load(cache, d -> d);
-      assertTrue(own.startsWith(cache), "theirs is not complete: " + own);
-      for (var e : wanted.entrySet()) {
-        Files.write(folder.resolve(e.getKey()), e.getValue());
-      }
-      assertEquals(folder, files().load(cache, d -> d));
-    });
+    withJavaCppCache(
+        temp.resolve("javacpp"),
+        folder -> {
+          Files.createDirectories(folder);
+          Files.write(folder.resolve(KIND.file()), wanted.get(KIND.file()));
+          Path own = files().load(cache, d -> d);
+          assertTrue(own.startsWith(cache), "theirs is not complete: " + own);
+          for (var e : wanted.entrySet()) {
+            Files.write(folder.resolve(e.getKey()), e.getValue());
+          }
+          assertEquals(folder, files().load(cache, d -> d));
+        });
   }
 
   /** The libraries' jar and what stands for JavaCPP's. */
@@ -253,39 +259,44 @@ class NativeFilesTest {
   @Test
   void besideJavaCppTheCopiesAreMadeWhereItLooks() throws Throwable {
     Path theirs = temp.resolve("javacpp");
-    withJavaCppCache(theirs, folder -> {
-      try (var both = besideJavaCpp(); var zip = new JarFile(jar.toFile())) {
-        assertEquals(folder, NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
-        assertTrue(Files.notExists(cache));
-        assertTrue(Files.exists(theirs.resolve(".lock")), "the lock is theirs");
-        for (var e : wanted.entrySet()) {
-          Path file = folder.resolve(e.getKey());
-          assertArrayEquals(e.getValue(), Files.readAllBytes(file));
-          assertEquals(
-              zip.getEntry(KIND.folder() + "/" + e.getKey()).getTime(),
-              file.toFile().lastModified(),
-              "JavaCPP replaces a file of another time");
-        }
-        Path file = folder.resolve(KIND.file());
-        Object before = Files.readAttributes(file, "*").get("fileKey");
-        NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
-        assertEquals(before, Files.readAttributes(file, "*").get("fileKey"));
-        assertTrue(file.toFile().setLastModified(0));
-        NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
-        assertNotEquals(0, file.toFile().lastModified());
-      }
-    });
+    withJavaCppCache(
+        theirs,
+        folder -> {
+          try (var both = besideJavaCpp();
+              var zip = new JarFile(jar.toFile())) {
+            assertEquals(folder, NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
+            assertTrue(Files.notExists(cache));
+            assertTrue(Files.exists(theirs.resolve(".lock")), "the lock is theirs");
+            for (var e : wanted.entrySet()) {
+              Path file = folder.resolve(e.getKey());
+              assertArrayEquals(e.getValue(), Files.readAllBytes(file));
+              assertEquals(
+                  zip.getEntry(KIND.folder() + "/" + e.getKey()).getTime(),
+                  file.toFile().lastModified(),
+                  "JavaCPP replaces a file of another time");
+            }
+            Path file = folder.resolve(KIND.file());
+            Object before = Files.readAttributes(file, "*").get("fileKey");
+            NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
+            assertEquals(before, Files.readAttributes(file, "*").get("fileKey"));
+            assertTrue(file.toFile().setLastModified(0));
+            NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d);
+            assertNotEquals(0, file.toFile().lastModified());
+          }
+        });
   }
 
   @Test
   void whereJavaCppsCacheCannotBeWrittenOursServes() throws Throwable {
     Path theirs = temp.resolve("javacpp");
     Files.writeString(theirs, "a file where the folder should be");
-    withJavaCppCache(theirs, folder -> {
-      try (var both = besideJavaCpp()) {
-        assertComplete(NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
-      }
-    });
+    withJavaCppCache(
+        theirs,
+        folder -> {
+          try (var both = besideJavaCpp()) {
+            assertComplete(NativeFiles.find(KIND, both).orElseThrow().load(cache, d -> d));
+          }
+        });
   }
 
   @Test

@@ -14,7 +14,8 @@ record SubProcess(int status, String output) {
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    // What the user's machine sets for every JVM would choose an engine, or be printed among the output.
+    // What the user's machine sets for every JVM would choose an engine, or be printed among the
+    // output.
     builder.environment().keySet().removeAll(List.of("NDGRAD_BLAS", "JAVA_TOOL_OPTIONS"));
     return builder.start();
   }

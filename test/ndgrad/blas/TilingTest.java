@@ -24,27 +24,70 @@ class TilingTest {
     final List<Call> calls = Collections.synchronizedList(new ArrayList<>());
 
     @Override
-    public void gemm(boolean transA, boolean transB, int m, int n, int k, float alpha,
-        MemorySegment a, int lda, MemorySegment b, int ldb, float beta, MemorySegment c, int ldc) {
+    public void gemm(
+        boolean transA,
+        boolean transB,
+        int m,
+        int n,
+        int k,
+        float alpha,
+        MemorySegment a,
+        int lda,
+        MemorySegment b,
+        int ldb,
+        float beta,
+        MemorySegment c,
+        int ldc) {
       calls.add(new Call(c.address(), m, n, k, beta));
     }
 
     @Override
-    public void gemm(boolean transA, boolean transB, int m, int n, int k, double alpha,
-        MemorySegment a, int lda, MemorySegment b, int ldb, double beta, MemorySegment c,
+    public void gemm(
+        boolean transA,
+        boolean transB,
+        int m,
+        int n,
+        int k,
+        double alpha,
+        MemorySegment a,
+        int lda,
+        MemorySegment b,
+        int ldb,
+        double beta,
+        MemorySegment c,
         int ldc) {
       throw new UnsupportedOperationException();
     }
 
     @Override
-    public void gemv(boolean trans, int rows, int cols, float alpha, MemorySegment a, int lda,
-        MemorySegment x, int incX, float beta, MemorySegment y, int incY) {
+    public void gemv(
+        boolean trans,
+        int rows,
+        int cols,
+        float alpha,
+        MemorySegment a,
+        int lda,
+        MemorySegment x,
+        int incX,
+        float beta,
+        MemorySegment y,
+        int incY) {
       calls.add(new Call(y.address(), trans ? cols : rows, 1, trans ? rows : cols, beta));
     }
 
     @Override
-    public void gemv(boolean trans, int rows, int cols, double alpha, MemorySegment a, int lda,
-        MemorySegment x, int incX, double beta, MemorySegment y, int incY) {
+    public void gemv(
+        boolean trans,
+        int rows,
+        int cols,
+        double alpha,
+        MemorySegment a,
+        int lda,
+        MemorySegment x,
+        int incX,
+        double beta,
+        MemorySegment y,
+        int incY) {
       throw new UnsupportedOperationException();
     }
   }
@@ -71,9 +114,7 @@ class TilingTest {
           .run(workers, workers.width());
     } else {
       Tiling tiling =
-          fine
-              ? Tiling.fine(ta, tb, m, n, k, Float.BYTES)
-              : Tiling.coarse(m, n, k, Float.BYTES);
+          fine ? Tiling.fine(ta, tb, m, n, k, Float.BYTES) : Tiling.coarse(m, n, k, Float.BYTES);
       new FloatTiles(notes, tiling, ta, tb, m, n, k, 1, a, 0, lda, b, 0, ldb, 3, c, 0, n)
           .run(workers, workers.width());
     }
@@ -83,9 +124,19 @@ class TilingTest {
   }
 
   private static final int[][] SIZES = {
-    {128, 128, 128}, {64, 256, 784}, {784, 256, 64}, {1000, 1, 900}, {1, 1000, 900}, {2, 2, 300_000},
-    {1, 1, 3_000_000}, {600, 300, 70}, {333, 555, 222}, {1500, 1200, 40}, {40, 3000, 513},
-    {2, 100_000, 9}, {100_000, 3, 8}
+    {128, 128, 128},
+    {64, 256, 784},
+    {784, 256, 64},
+    {1000, 1, 900},
+    {1, 1000, 900},
+    {2, 2, 300_000},
+    {1, 1, 3_000_000},
+    {600, 300, 70},
+    {333, 555, 222},
+    {1500, 1200, 40},
+    {40, 3000, 513},
+    {2, 100_000, 9},
+    {100_000, 3, 8}
   };
 
   @Test
@@ -114,7 +165,13 @@ class TilingTest {
     for (int[] s : SIZES) {
       for (int t = 0; t < 8; t++) {
         List<Call> calls =
-            calls((t & 4) != 0, (t & 1) != 0, (t & 2) != 0, s[0], s[1], s[2],
+            calls(
+                (t & 4) != 0,
+                (t & 1) != 0,
+                (t & 2) != 0,
+                s[0],
+                s[1],
+                s[2],
                 new Counting(4, new AtomicInteger()));
         long done = 0;
         long first = 0;

@@ -91,8 +91,8 @@ class NativeCopiesTest {
           int m = c.memory() + s * c.memoryStep + e;
           int a = c.array() + s * c.arrayStep + e;
           System.arraycopy(before, m * size, wantLoaded, a * size, size);
-          System.arraycopy(bytes(segment(array).asSlice((long) a * size, size)), 0, wantStored,
-              m * size, size);
+          System.arraycopy(
+              bytes(segment(array).asSlice((long) a * size, size)), 0, wantStored, m * size, size);
         }
       }
       Stripes stripes = new Stripes(c.count, c.length, c.memoryStep);
@@ -138,11 +138,14 @@ class NativeCopiesTest {
       MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_INT, 1, 2, 3, 4);
       int[] array = new int[3];
       Stripes all = new Stripes(2, 2, 2);
-      assertThrows(IndexOutOfBoundsException.class,
+      assertThrows(
+          IndexOutOfBoundsException.class,
           () -> NativeCopies.load(memory.address(), all, array, 0, 2));
-      assertThrows(IndexOutOfBoundsException.class,
+      assertThrows(
+          IndexOutOfBoundsException.class,
           () -> NativeCopies.store(array, 0, -2, memory.address(), all));
-      assertThrows(IndexOutOfBoundsException.class,
+      assertThrows(
+          IndexOutOfBoundsException.class,
           () -> NativeCopies.load(memory.address(), new Stripes(1, 2, 0), array, -1, 0));
       assertArrayEquals(new int[3], array);
       assertEquals(3, memory.getAtIndex(ValueLayout.JAVA_INT, 2));

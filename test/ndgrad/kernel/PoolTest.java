@@ -90,7 +90,8 @@ class PoolTest {
   @Test
   void handsNoArrayOutTwice() throws Exception {
     Pool pool = new Pool(1 << 16);
-    Set<Object> out = Collections.synchronizedSet(Collections.newSetFromMap(new IdentityHashMap<>()));
+    Set<Object> out =
+        Collections.synchronizedSet(Collections.newSetFromMap(new IdentityHashMap<>()));
     Callable<Boolean> work =
         () -> {
           Random random = new Random();

@@ -148,10 +148,12 @@ class ThreadsTest {
   private static float[] product(Strided a, Strided b) {
     Strided c = Strided.zeros(DType.FLOAT32, a.layout().dim(0), b.layout().dim(1));
     // MKL's last bits vary with the addresses of the operands.
-    Engines.with("java", () -> {
-      MatrixProduct.run(c, a, b);
-      return null;
-    });
+    Engines.with(
+        "java",
+        () -> {
+          MatrixProduct.run(c, a, b);
+          return null;
+        });
     return (float[]) c.array();
   }
 

@@ -148,7 +148,10 @@ public final class Args {
   Tensor[] tensors() {
     int n = 0;
     for (int i = 0; i < values.length; i++) {
-      n += values[i] instanceof Tensor ? 1 : values[i] instanceof List<?> l && arrays(i) ? l.size() : 0;
+      n +=
+          values[i] instanceof Tensor
+              ? 1
+              : values[i] instanceof List<?> l && arrays(i) ? l.size() : 0;
     }
     Tensor[] out = new Tensor[n];
     n = 0;
@@ -179,7 +182,10 @@ public final class Args {
     return new Args(signature, kept);
   }
 
-  /** The same with arrays of the inputs' shapes and dtypes, but without their elements, so that none is kept alive. */
+  /**
+   * The same with arrays of the inputs' shapes and dtypes, but without their elements, so that none
+   * is kept alive.
+   */
   Args withStandIns() {
     Object[] kept = values.clone();
     for (int i = 0; i < kept.length; i++) {

@@ -35,7 +35,10 @@ public final class Coerce {
     throw wrong(name, "true or false", value);
   }
 
-  /** Keywords, strings and constants of enums; other objects are no names though they have a toString. */
+  /**
+   * Keywords, strings and constants of enums; other objects are no names though they have a
+   * toString.
+   */
   private static String word(String name, Object value) {
     if (value instanceof CharSequence || value instanceof Enum<?> || isName(value)) {
       return Signature.plain(value);
@@ -77,7 +80,10 @@ public final class Coerce {
       }
       throw new ArgumentException(
           name + " " + n + " is too large; dimensions, axes and counts are 32-bit integers",
-          "argument", name, "value", n.toString());
+          "argument",
+          name,
+          "value",
+          n.toString());
     }
     throw wrong(name, "an integer", value);
   }
@@ -116,7 +122,8 @@ public final class Coerce {
    * Integer arguments.
    *
    * @param name the parameter
-   * @param value a host integer, a list or Java array of them, or an integer array of at most one dimension
+   * @param value a host integer, a list or Java array of them, or an integer array of at most one
+   *     dimension
    * @return the integers, a fresh array
    * @throws ArgumentException for anything else
    */
@@ -177,18 +184,26 @@ public final class Coerce {
    * @return true for Java's and Clojure's integer types
    */
   public static boolean isIntegral(Number n) {
-    return n instanceof Integer || n instanceof Long || n instanceof Short || n instanceof Byte
+    return n instanceof Integer
+        || n instanceof Long
+        || n instanceof Short
+        || n instanceof Byte
         || n instanceof java.math.BigInteger
         || n.getClass().getSimpleName().equals("BigInt");
   }
 
   static ArgumentException wrong(String name, String expected, Object value) {
     return new ArgumentException(
-        name + " must be " + expected + ", got " + show(value), "argument", name, "value", show(value));
+        name + " must be " + expected + ", got " + show(value),
+        "argument",
+        name,
+        "value",
+        show(value));
   }
 
   /**
-   * A value as messages quote it: short whatever its size, and without walking a sequence to its end.
+   * A value as messages quote it: short whatever its size, and without walking a sequence to its
+   * end.
    *
    * @param value anything
    * @return one line

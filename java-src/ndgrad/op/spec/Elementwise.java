@@ -20,8 +20,8 @@ import ndgrad.kernel.Program;
 import ndgrad.kernel.Strided;
 
 /**
- * An op that applies a scalar expression to every element of its broadcast inputs. Its gradient is another one, made
- * from the derivative of the expression, so there is a derivative of every order.
+ * An op that applies a scalar expression to every element of its broadcast inputs. Its gradient is
+ * another one, made from the derivative of the expression, so there is a derivative of every order.
  */
 public final class Elementwise extends Op implements Rule, Lifting.Liftable {
 
@@ -52,7 +52,8 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
   /**
-   * An op of given directions and of operands: input numbers, n for the output. Null stands for the direction itself.
+   * An op of given directions and of operands: input numbers, n for the output. Null stands for the
+   * direction itself.
    */
   private record Derived(Elementwise op, int[] operands) {}
 
@@ -153,11 +154,14 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private Tensor runGeneral(Tensor... ins) {
     try {
       long level = Lifting.level(ins);
-      Tensor result = level == 0 && !Trace.isOn() ? compute(ins) : Lifting.apply(this, null, ins, level);
+      Tensor result =
+          level == 0 && !Trace.isOn() ? compute(ins) : Lifting.apply(this, null, ins, level);
       if (Anomaly.isOn()) {
         Anomaly.checkForward(name(), ins, result);
       }
-      return result.dtype().isFloating() && isDifferentiable() && tracked(ins) ? record(ins, result) : result;
+      return result.dtype().isFloating() && isDifferentiable() && tracked(ins)
+          ? record(ins, result)
+          : result;
     } catch (NdException e) {
       throw e.during(name());
     }
@@ -211,8 +215,8 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   /**
-   * The result's layout: that of the input of most dimensions where all have its shape, or are numbers, and it is that
-   * of a fresh array.
+   * The result's layout: that of the input of most dimensions where all have its shape, or are
+   * numbers, and it is that of a fresh array.
    */
   private static Layout layout(Tensor[] ins) {
     Layout most = ins[0].layout();
@@ -286,7 +290,8 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
    * Applies the op and writes the result into its first input.
    *
    * @param ins the inputs; the first is modified
-   * @return whether the elements were written; false when the result must be computed apart, because it is recorded
+   * @return whether the elements were written; false when the result must be computed apart,
+   *     because it is recorded
    */
   boolean runInto(Tensor[] ins) {
     DType compute = typing.compute(loadsBool, ins);

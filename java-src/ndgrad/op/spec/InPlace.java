@@ -19,8 +19,9 @@ import ndgrad.kernel.Copies;
 import ndgrad.kernel.Layout;
 
 /**
- * Ops that write into their first array. The history of the array, or of the root it is a view of, is rewritten, so that
- * gradients are those of the program as it ran; every view of the root follows.
+ * Ops that write into their first array. The history of the array, or of the root it is a view of,
+ * is rewritten, so that gradients are those of the program as it ran; every view of the root
+ * follows.
  */
 public final class InPlace {
   private InPlace() {}
@@ -35,7 +36,8 @@ public final class InPlace {
    * @throws ArgumentException when the array is a read-only broadcast view
    * @throws DTypeException when the result would have to be narrowed
    * @throws ShapeException when the result has another shape than the array
-   * @throws GraphException when a leaf that requires a gradient would have to be differentiated through
+   * @throws GraphException when a leaf that requires a gradient would have to be differentiated
+   *     through
    */
   public static Tensor call(Op op, List<?> positional, Map<?, ?> options) {
     try {
@@ -136,7 +138,8 @@ public final class InPlace {
       write(target, new Tensor(value.strided().with(stretched)), name);
       return target;
     }
-    Tensor cast = value.dtype() == target.dtype() ? value : Structural.CAST.of(value, target.dtype());
+    Tensor cast =
+        value.dtype() == target.dtype() ? value : Structural.CAST.of(value, target.dtype());
     Tensor full = Structural.BROADCAST_TO.of(cast, target.shape());
     write(target, full, name);
     rewrite(target, full);
@@ -157,7 +160,10 @@ public final class InPlace {
         && a[0] != (int) a[0]) {
       throw new DTypeException(
           "the number " + a[0] + " does not fit int32; convert the array to int64 first",
-          "value", a[0], "dtype", "int32");
+          "value",
+          a[0],
+          "dtype",
+          "int32");
     }
   }
 
@@ -209,13 +215,16 @@ public final class InPlace {
     if (target.level() > 0 || others.stream().anyMatch(t -> t.level() > 0)) {
       throw new GraphException(
           "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",
-          "shape", target.layout().shape());
+          "shape",
+          target.layout().shape());
     }
     if (target.isReadOnly()) {
       throw new ArgumentException(
-          "cannot write into a broadcast view of shape " + target.layout()
+          "cannot write into a broadcast view of shape "
+              + target.layout()
               + ": several elements share one place; copy it first",
-          "shape", target.layout().shape());
+          "shape",
+          target.layout().shape());
     }
     if (!GradMode.isEnabled()) {
       return false;
@@ -224,19 +233,22 @@ public final class InPlace {
     if (target.isLeaf() && target.requiresGrad()) {
       if (trackedValue) {
         throw new GraphException(
-            "cannot write a tracked value into a leaf that requires a gradient; use the out-of-place form, or"
-                + " detach the value",
-            "shape", target.layout().shape());
+            "cannot write a tracked value into a leaf that requires a gradient; use the"
+                + " out-of-place form, or detach the value",
+            "shape",
+            target.layout().shape());
       }
       return false;
     }
-    // A tracked view of an array without history is a view of a leaf, which may itself be a view of that array.
+    // A tracked view of an array without history is a view of a leaf, which may itself be a view of
+    // that array.
     Tensor root = target.root();
     if (root != target && root.isLeaf() && (root.requiresGrad() || target.requiresGrad())) {
       throw new GraphException(
-          "cannot write into a view of a leaf that requires a gradient; write to the leaf itself, use no-grad,"
-              + " or setitem, which makes a new array",
-          "shape", target.layout().shape());
+          "cannot write into a view of a leaf that requires a gradient; write to the leaf itself,"
+              + " use no-grad, or setitem, which makes a new array",
+          "shape",
+          target.layout().shape());
     }
     return trackedValue || target.requiresGrad();
   }
@@ -244,9 +256,15 @@ public final class InPlace {
   private static void requireDtype(Tensor target, DType result) {
     if (result != target.dtype()) {
       throw new DTypeException(
-          "the result is " + result + " and would be narrowed to the array's " + target.dtype()
+          "the result is "
+              + result
+              + " and would be narrowed to the array's "
+              + target.dtype()
               + "; use the out-of-place form or astype",
-          "dtype", target.dtype().toString(), "result", result.toString());
+          "dtype",
+          target.dtype().toString(),
+          "result",
+          result.toString());
     }
   }
 
@@ -254,7 +272,8 @@ public final class InPlace {
     if (!result.sameShape(target.layout())) {
       throw new ShapeException(
           "the result has shape " + result + ", the array it is written into " + target.layout(),
-          "shapes", List.of(target.layout().shape(), result.shape()));
+          "shapes",
+          List.of(target.layout().shape(), result.shape()));
     }
   }
 }

@@ -17,8 +17,9 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.Strided;
 
 /**
- * Ops inside functional transforms: on duals an op computes its value and its tangent, on batches it computes all
- * examples at once. One level is peeled off here; what is left goes through the same ops again.
+ * Ops inside functional transforms: on duals an op computes its value and its tangent, on batches
+ * it computes all examples at once. One level is peeled off here; what is left goes through the
+ * same ops again.
  */
 final class Lifting {
   private Lifting() {}
@@ -68,8 +69,8 @@ final class Lifting {
           }
           case Lift.Traced _ ->
               throw new GraphException(
-                  "an array of a fused function is used after the function was traced, or on another thread;"
-                      + " return it from the function instead");
+                  "an array of a fused function is used after the function was traced, or on"
+                      + " another thread; return it from the function instead");
         }
       }
     }
@@ -84,8 +85,8 @@ final class Lifting {
   }
 
   /**
-   * What a linear op is applied to for its tangent: tangents, zeros where there is none, and as they are what it is not
-   * linear in, such as indexes.
+   * What a linear op is applied to for its tangent: tangents, zeros where there is none, and as
+   * they are what it is not linear in, such as indexes.
    */
   static Tensor[] directions(Tensor[] primals, Tensor[] tangents, IntPredicate linear) {
     Tensor[] out = new Tensor[primals.length];
@@ -101,8 +102,8 @@ final class Lifting {
   }
 
   /**
-   * The tangent of an op from its vector-Jacobian product u ↦ Jᵀu, which is linear in u: the gradient of its inner
-   * product with the tangents is Jt.
+   * The tangent of an op from its vector-Jacobian product u ↦ Jᵀu, which is linear in u: the
+   * gradient of its inner product with the tangents is Jt.
    */
   static <O extends Liftable & Rule> Tensor transposedVjp(
       O op, Tensor[] tangents, Function<boolean[], Node> apply, Tensor out) {
@@ -133,8 +134,8 @@ final class Lifting {
   }
 
   /**
-   * One example after the other, stacked. A batch of none is tried with an example of zeros, which tells shape and
-   * dtype.
+   * One example after the other, stacked. A batch of none is tried with an example of zeros, which
+   * tells shape and dtype.
    */
   static Tensor eachExample(
       Liftable op, Args args, Tensor[] physical, boolean[] batched, int size) {
@@ -153,8 +154,11 @@ final class Lifting {
       if (b > 0 && !result.layout().sameShape(results.getFirst().layout())) {
         throw new GraphException(
             "inside vmap the examples would give results of different shapes: "
-                + results.getFirst().layout() + " and " + result.layout(),
-            "shapes", List.of(results.getFirst().layout().shape(), result.layout().shape()));
+                + results.getFirst().layout()
+                + " and "
+                + result.layout(),
+            "shapes",
+            List.of(results.getFirst().layout().shape(), result.layout().shape()));
       }
       results.add(result);
     }

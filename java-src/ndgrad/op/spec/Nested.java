@@ -38,8 +38,9 @@ public final class Nested {
   }
 
   /**
-   * The tensor that a host value stands for: itself for a tensor, a weak scalar for a number, a fresh array for a nested
-   * list or Java array. Arrays in the list that require a gradient, or live in a transform, keep their history.
+   * The tensor that a host value stands for: itself for a tensor, a weak scalar for a number, a
+   * fresh array for a nested list or Java array. Arrays in the list that require a gradient, or
+   * live in a transform, keep their history.
    *
    * @param value the value
    * @return the tensor
@@ -55,7 +56,8 @@ public final class Nested {
       case Boolean b -> new Tensor(scalar(new boolean[] {b}));
       case Number n ->
           Tensor.weak(
-              scalar(Coerce.isIntegral(n) ? new long[] {whole(n)} : new double[] {n.doubleValue()}));
+              scalar(
+                  Coerce.isIntegral(n) ? new long[] {whole(n)} : new double[] {n.doubleValue()}));
       case null, default -> {
         Nested nested = new Nested(value);
         yield nested.live ? nested.joined(value) : new Tensor(nested.filled());
@@ -68,22 +70,22 @@ public final class Nested {
   }
 
   /**
-   * A fresh row-major array with the elements of a host value, in the smallest dtype that holds them all: Java's
-   * {@code Integer} and {@code Float} stay 32 bits wide, Clojure's numbers are 64. Without elements it is
-   * {@code float64}.
+   * A fresh row-major array with the elements of a host value, in the smallest dtype that holds
+   * them all: Java's {@code Integer} and {@code Float} stay 32 bits wide, Clojure's numbers are 64.
+   * Without elements it is {@code float64}.
    *
    * @param value a tensor, number, nested list or Java array
    * @return the elements, never shared
    * @throws ShapeException when the nesting is ragged
-   * @throws ArgumentException when it is nothing an array could be made of, or a list that holds arrays whose history
-   *     would be lost
+   * @throws ArgumentException when it is nothing an array could be made of, or a list that holds
+   *     arrays whose history would be lost
    */
   public static Strided array(Object value) {
     Nested nested = new Nested(value);
     if (nested.live && !(value instanceof Tensor.Face)) {
       throw new ArgumentException(
-          "a nested list holds an array that requires a gradient, which would be lost; join arrays with"
-              + " stack or cat, or detach them first");
+          "a nested list holds an array that requires a gradient, which would be lost; join arrays"
+              + " with stack or cat, or detach them first");
     }
     return nested.filled();
   }
@@ -115,7 +117,11 @@ public final class Nested {
       Number wide = new Nested(value).wide;
       if (wide != null) {
         throw new DTypeException(
-            "the number " + wide + " does not fit int32; ask for int64", "value", wide, "dtype", "int32");
+            "the number " + wide + " does not fit int32; ask for int64",
+            "value",
+            wide,
+            "dtype",
+            "int32");
       }
     }
   }
@@ -175,7 +181,10 @@ public final class Nested {
       if (items == null) {
         expect(depth == shape.length, depth, v);
         promote(dtypeOf(v));
-        if (wide == null && v instanceof Number n && Coerce.isIntegral(n) && n.longValue() != n.intValue()) {
+        if (wide == null
+            && v instanceof Number n
+            && Coerce.isIntegral(n)
+            && n.longValue() != n.intValue()) {
           wide = n;
         }
       } else {
@@ -191,13 +200,16 @@ public final class Nested {
     if (!fits) {
       List<?> items = items(found);
       throw new ShapeException(
-          "ragged nesting: at depth " + depth + " expected "
+          "ragged nesting: at depth "
+              + depth
+              + " expected "
               + (depth < shape.length ? "a list of " + shape[depth] : "a number")
               + " as in the first element, found "
-              + (items != null
-                  ? "a list of " + items.size()
-                  : Coerce.show(found)),
-          "depth", depth, "shape", shape);
+              + (items != null ? "a list of " + items.size() : Coerce.show(found)),
+          "depth",
+          depth,
+          "shape",
+          shape);
     }
   }
 
@@ -249,9 +261,11 @@ public final class Nested {
       case Number n -> Coerce.isIntegral(n) ? DType.INT64 : DType.FLOAT64;
       case null, default ->
           throw new ArgumentException(
-              "cannot make an array of " + Coerce.show(v)
+              "cannot make an array of "
+                  + Coerce.show(v)
                   + "; expected numbers, booleans, nested lists or Java arrays of them",
-              "value", Coerce.show(v));
+              "value",
+              Coerce.show(v));
     };
   }
 
@@ -303,7 +317,8 @@ public final class Nested {
     if (t.size() != 1) {
       throw new ShapeException(
           "needs an array with exactly one element, this one has shape " + t.layout(),
-          "shape", t.layout().shape());
+          "shape",
+          t.layout().shape());
     }
     return element(t.strided().array(), t.layout().offset());
   }

@@ -7,8 +7,8 @@ import java.util.Map;
 import ndgrad.ArgumentException;
 
 /**
- * The parameters of an op, read from a line such as {@code "x, axis: axes = nil, keepdims: flag = false"}. The kind is
- * {@code array} unless named; a parameter with a default is an option.
+ * The parameters of an op, read from a line such as {@code "x, axis: axes = nil, keepdims: flag =
+ * false"}. The kind is {@code array} unless named; a parameter with a default is an option.
  */
 public final class Signature {
   private final String text;
@@ -86,14 +86,21 @@ public final class Signature {
     Object[] values = new Object[params.size()];
     if (positional.size() < required || positional.size() > params.size()) {
       throw new ArgumentException(
-          "takes " + required + (params.size() == required ? "" : " to " + params.size())
-              + " arguments (" + this + "), got " + positional.size(),
-          "given", positional.size(), "expected", toString());
+          "takes "
+              + required
+              + (params.size() == required ? "" : " to " + params.size())
+              + " arguments ("
+              + this
+              + "), got "
+              + positional.size(),
+          "given",
+          positional.size(),
+          "expected",
+          toString());
     }
     for (int i = 0; i < values.length; i++) {
       Param p = params.get(i);
-      values[i] =
-          i < positional.size() ? bindOne(p, positional.get(i)) : p.fallback();
+      values[i] = i < positional.size() ? bindOne(p, positional.get(i)) : p.fallback();
     }
     for (var e : options.entrySet()) {
       String name = plain(e.getKey());
@@ -103,8 +110,14 @@ public final class Signature {
       }
       if (at < required) {
         throw new ArgumentException(
-            "unknown option " + (e.getKey() == null ? "nil" : name) + "; it takes " + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
-            "option", name, "options", options().keySet().stream().toList());
+            "unknown option "
+                + (e.getKey() == null ? "nil" : name)
+                + "; it takes "
+                + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
+            "option",
+            name,
+            "options",
+            options().keySet().stream().toList());
       }
       if (at < positional.size()) {
         throw new ArgumentException("option " + name + " is given twice", "option", name);
@@ -117,7 +130,8 @@ public final class Signature {
   private static Object bindOne(Param p, Object given) {
     if (given == null) {
       if (p.required()) {
-        throw new ArgumentException("argument " + p.name() + " must not be nil", "argument", p.name());
+        throw new ArgumentException(
+            "argument " + p.name() + " must not be nil", "argument", p.name());
       }
       // No axis is not the default axis: sort flattens then.
       boolean none = p.kind() == Param.Kind.AXES || p.kind() == Param.Kind.INT;

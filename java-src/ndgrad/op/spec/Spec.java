@@ -9,12 +9,12 @@ import ndgrad.NdException;
 import ndgrad.kernel.Expr;
 
 /**
- * The declaration of an op, made where the op is defined and nowhere else: the fluent Java method, the Clojure
- * function, the reference page and the rows of the test matrix are derived from it.
+ * The declaration of an op, made where the op is defined and nowhere else: the fluent Java method,
+ * the Clojure function, the reference page and the rows of the test matrix are derived from it.
  *
- * <p>Samples are lines of EDN, the positional arguments and options of a call, where {@code #x [2 3]} stands for a
- * floating array of that shape drawn from the op's domain, {@code #i [2 3]} for one of small integers and
- * {@code #b [2 3]} for one of truth values.
+ * <p>Samples are lines of EDN, the positional arguments and options of a call, where {@code #x [2
+ * 3]} stands for a floating array of that shape drawn from the op's domain, {@code #i [2 3]} for
+ * one of small integers and {@code #b [2 3]} for one of truth values.
  */
 public final class Spec {
 
@@ -132,7 +132,8 @@ public final class Spec {
   }
 
   /**
-   * Where the next input (in order of calls; the last call holds for all further ones) may be sampled.
+   * Where the next input (in order of calls; the last call holds for all further ones) may be
+   * sampled.
    *
    * @param low the least value
    * @param high the greatest value
@@ -234,8 +235,8 @@ public final class Spec {
   }
 
   /**
-   * Host numbers for which an elementwise op of two inputs has a form of its own: with such a second operand the expression is
-   * simplified, and compiled, with the number in its place.
+   * Host numbers for which an elementwise op of two inputs has a form of its own: with such a
+   * second operand the expression is simplified, and compiled, with the number in its place.
    *
    * @param seconds the numbers
    * @return this
@@ -246,7 +247,8 @@ public final class Spec {
   }
 
   /**
-   * Declares that the op is linear in its floating inputs together: its tangent is the op of the tangents.
+   * Declares that the op is linear in its floating inputs together: its tangent is the op of the
+   * tangents.
    *
    * @return this
    */
@@ -256,8 +258,8 @@ public final class Spec {
   }
 
   /**
-   * Declares a primitive to be a plain reduction of its first input, so that it can be fused with the elementwise ops
-   * that compute its elements.
+   * Declares a primitive to be a plain reduction of its first input, so that it can be fused with
+   * the elementwise ops that compute its elements.
    *
    * @param kind what it makes of floating elements
    * @return this
@@ -271,7 +273,8 @@ public final class Spec {
    * The gradient of one input.
    *
    * @param input its position
-   * @param saves names of the array parameters the rule reads, and {@code out} for the output; separated by spaces
+   * @param saves names of the array parameters the rule reads, and {@code out} for the output;
+   *     separated by spaces
    * @param rule the vector-Jacobian product, written in differentiable ops
    * @return this
    */
@@ -283,7 +286,8 @@ public final class Spec {
   /**
    * The gradient of any input, for ops of a list of arrays.
    *
-   * @param saves names of the array parameters the rule reads, and {@code out} for the output; separated by spaces
+   * @param saves names of the array parameters the rule reads, and {@code out} for the output;
+   *     separated by spaces
    * @param rule the vector-Jacobian product, written in differentiable ops
    * @return this
    */
@@ -293,8 +297,8 @@ public final class Spec {
   }
 
   /**
-   * The gradients of all inputs, where one pass makes them; what it may read of the arguments is said by
-   * {@link #vjp}, whose rules give the same.
+   * The gradients of all inputs, where one pass makes them; what it may read of the arguments is
+   * said by {@link #vjp}, whose rules give the same.
    *
    * @param rule the vector-Jacobian products, written in differentiable ops where they are recorded
    * @return this
@@ -316,7 +320,8 @@ public final class Spec {
   }
 
   /**
-   * How the op is applied to all examples of a batch at once; without it they are taken one after the other.
+   * How the op is applied to all examples of a batch at once; without it they are taken one after
+   * the other.
    *
    * @param rule the rule
    * @return this
@@ -331,8 +336,8 @@ public final class Spec {
    *
    * @param typing the dtype rule
    * @param expr the expression
-   * @param partials its partial derivatives in the inputs, then the output (input number n), where they are cheaper
-   *     or more stable than the symbolic ones; null for the symbolic one
+   * @param partials its partial derivatives in the inputs, then the output (input number n), where
+   *     they are cheaper or more stable than the symbolic ones; null for the symbolic one
    * @return the op
    */
   public Elementwise elementwise(Typing typing, Expr expr, Expr... partials) {

@@ -14,8 +14,8 @@ import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 
 /**
- * The linear ops that the families themselves are made of: copies, dtype conversion, broadcasting and its adjoint, and
- * reading and writing a view of an array.
+ * The linear ops that the families themselves are made of: copies, dtype conversion, broadcasting
+ * and its adjoint, and reading and writing a view of an array.
  */
 public final class Structural {
   private Structural() {}
@@ -38,9 +38,10 @@ public final class Structural {
   public static final Primitive CAST =
       Spec.define("astype", "x, dtype: dtype")
           .doc(
-              "A copy in another dtype. Differentiable between floating dtypes; a conversion to integers or bool"
-                  + " carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not"
-                  + " fit the nearest end of the range; int64 to int32 wraps; everything but 0 becomes true.")
+              "A copy in another dtype. Differentiable between floating dtypes; a conversion to"
+                  + " integers or bool carries no gradient. Floating numbers are cut towards zero,"
+                  + " NaN becomes 0 and what does not fit the nearest end of the range; int64 to"
+                  + " int32 wraps; everything but 0 becomes true.")
           .domain(-3, 3)
           .oracle("x.astype(dtype)")
           .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
@@ -55,8 +56,8 @@ public final class Structural {
       Spec.define("broadcast-to", "x, shape: shape")
           .alias("expand")
           .doc(
-              "A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in"
-                  + " front, as NumPy broadcasts.")
+              "A read-only view of a larger shape: dimensions of length 1 are stretched, missing"
+                  + " ones are put in front, as NumPy broadcasts.")
           .domain(-3, 3)
           .oracle("np.broadcast_to(x, shape)")
           .samples("#x [3 1] [2 3 4]", "#x [] [2 2]", "#x [3] [0 3]")
@@ -135,7 +136,10 @@ public final class Structural {
         }
       };
 
-  /** The history of a root into a view of which a value was written; the node's argument is the view's layout. */
+  /**
+   * The history of a root into a view of which a value was written; the node's argument is the
+   * view's layout.
+   */
   static final Rule WRITE =
       new Rule() {
         @Override
@@ -252,8 +256,8 @@ public final class Structural {
               (n, a, g) -> SELECT.of(g, a.integer("axis"), 0));
 
   /**
-   * Sums what broadcasting had stretched, and converts: the gradient of an input whose shape and dtype differ from the
-   * result's.
+   * Sums what broadcasting had stretched, and converts: the gradient of an input whose shape and
+   * dtype differ from the result's.
    *
    * @param g the gradient of the broadcast result
    * @param like the input's shape

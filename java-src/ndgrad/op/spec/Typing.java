@@ -4,7 +4,10 @@ import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.autograd.Tensor;
 
-/** The dtype rules of elementwise ops: in what dtype they compute and what they give (NumPy 2, NEP 50). */
+/**
+ * The dtype rules of elementwise ops: in what dtype they compute and what they give (NumPy 2, NEP
+ * 50).
+ */
 public enum Typing {
   /** Computes and gives the promoted dtype. */
   PROMOTE,
@@ -48,7 +51,9 @@ public enum Typing {
       case NUMERIC -> {
         if (promoted == DType.BOOL) {
           throw new DTypeException(
-              "is not defined for bool; use logical-xor, logical-not, or astype first", "dtype", "bool");
+              "is not defined for bool; use logical-xor, logical-not, or astype first",
+              "dtype",
+              "bool");
         }
         yield promoted;
       }

@@ -7,7 +7,10 @@ import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.Layout;
 
-/** An op that maps a layout to a layout: its result shares storage and version counter with its input. */
+/**
+ * An op that maps a layout to a layout: its result shares storage and version counter with its
+ * input.
+ */
 public final class View extends Op implements Rule, Lifting.Liftable {
 
   /** From the layout of the array to that of the view. */
@@ -18,7 +21,8 @@ public final class View extends Op implements Rule, Lifting.Liftable {
      *
      * @param args the arguments
      * @param layout the array's layout
-     * @return the view's; empty when it can't be one, which makes the op copy to row-major order first
+     * @return the view's; empty when it can't be one, which makes the op copy to row-major order
+     *     first
      */
     Optional<Layout> apply(Args args, Layout layout);
   }
@@ -77,8 +81,7 @@ public final class View extends Op implements Rule, Lifting.Liftable {
           new View(
               Spec.define(name(), spec().signature().toString()).internal(),
               (a, l) -> map.apply(a, l.first()).map(one -> one.repeated(l.dim(0), l.stride(0))),
-              (n, a, g) ->
-                  Lifting.eachOf(g, one -> adjoint.apply(n.ofExample(), a, one)));
+              (n, a, g) -> Lifting.eachOf(g, one -> adjoint.apply(n.ofExample(), a, one)));
     }
     return overBatch;
   }
@@ -93,7 +96,8 @@ public final class View extends Op implements Rule, Lifting.Liftable {
     if (tracked) {
       out.madeBy(new Node(this, args.withoutTensors(), new Tensor[] {x}, layout, x.dtype()));
     }
-    // A view made without recording from a tracked array stays outside its history, as a detached one does.
+    // A view made without recording from a tracked array stays outside its history, as a detached
+    // one does.
     return tracked || !x.requiresGrad() ? out.viewOf(x, Structural.VIEW) : out;
   }
 
