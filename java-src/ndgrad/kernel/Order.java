@@ -1,19 +1,16 @@
 package ndgrad.kernel;
 
 import java.util.Arrays;
+import ndgrad.DType;
 
 /**
  * Sorts keys and tells where they came from; equal keys stay in their order. Keys of 32 bits share
  * a long with their index, wider ones have an array of indexes beside them. Short arrays are
- * merged, longer ones go through a radix sort from the lowest digit, which leaves out the digits
- * that all keys have in common.
+ * merged, longer ones go through a radix sort.
  */
 final class Order {
-  private static final int BITS = 8;
-  private static final int DIGITS = 1 << BITS;
-
-  /** Fewer keys than this are not worth the counting. */
-  private static final int RADIX = 512;
+  /** Fewer keys than this are not worth the counting of {@link LongRadix}. */
+  private static final int RADIX = 4096;
 
   /** Runs up to this length are sorted by insertion. */
   private static final int RUN = 16;
@@ -25,8 +22,8 @@ final class Order {
   private final boolean narrow;
   private long[] sorted;
   private int[] index;
-  private long[] spareKeys;
-  private int[] spareIndex;
+  private long[] spareKeys = {};
+  private int[] spareIndex = {};
 
   /**
    * Room for some keys.
@@ -37,11 +34,21 @@ final class Order {
   Order(int n, boolean narrow) {
     this.n = n;
     this.narrow = narrow;
-    keys = new long[n];
-    sorted = new long[n];
-    spareKeys = new long[n];
-    index = new int[narrow ? 0 : n];
-    spareIndex = new int[narrow ? 0 : n];
+    keys = longs();
+    sorted = longs();
+    index = narrow ? new int[0] : ints();
+    if (!narrow && n < RADIX) {
+      spareKeys = longs();
+      spareIndex = ints();
+    }
+  }
+
+  private long[] longs() {
+    return (long[]) Storage.uninitialised(DType.INT64, n).array();
+  }
+
+  private int[] ints() {
+    return (int[]) Storage.uninitialised(DType.INT32, n).array();
   }
 
   /** Sorts the keys; they themselves stay as they are. */
@@ -57,9 +64,7 @@ final class Order {
       }
     }
     if (n >= RADIX) {
-      for (int shift = narrow ? 32 : 0; shift < Long.SIZE; shift += BITS) {
-        pass(shift);
-      }
+      LongRadix.sort(sorted, 0, n, narrow ? Integer.SIZE : 0, narrow ? null : index);
     } else if (narrow) {
       Arrays.sort(sorted);
     } else {
@@ -82,41 +87,6 @@ final class Order {
     for (int i = 0; i < k; i++) {
       out[q + i * qs] = index(i);
     }
-  }
-
-  /** One pass of the radix sort; the sign bit is flipped so that negative keys come first. */
-  private void pass(int shift) {
-    int[] starts = new int[DIGITS];
-    for (int i = 0; i < n; i++) {
-      starts[digit(sorted[i], shift)]++;
-    }
-    if (starts[digit(sorted[0], shift)] == n) {
-      return;
-    }
-    int sum = 0;
-    for (int d = 0; d < DIGITS; d++) {
-      int count = starts[d];
-      starts[d] = sum;
-      sum += count;
-    }
-    if (narrow) {
-      for (int i = 0; i < n; i++) {
-        long key = sorted[i];
-        spareKeys[starts[digit(key, shift)]++] = key;
-      }
-    } else {
-      for (int i = 0; i < n; i++) {
-        long key = sorted[i];
-        int to = starts[digit(key, shift)]++;
-        spareKeys[to] = key;
-        spareIndex[to] = index[i];
-      }
-    }
-    swap();
-  }
-
-  private static int digit(long key, int shift) {
-    return (int) ((key ^ Long.MIN_VALUE) >>> shift) & DIGITS - 1;
   }
 
   private void swap() {

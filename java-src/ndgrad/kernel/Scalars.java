@@ -1,6 +1,7 @@
 package ndgrad.kernel;
 
 import java.util.Arrays;
+import ndgrad.DType;
 
 /**
  * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded
@@ -129,40 +130,58 @@ final class Scalars {
   }
 
   /*
-   * Ascending, NaN last. The JDK has vector code for the short types; long lines of the others are
-   * sorted by their digits.
+   * Ascending, NaN last. The JDK has vector code for short lines; long ones are sorted by their
+   * digits, on all threads.
    */
 
   static void sort(double[] a, int from, int to) {
-    if (to - from < SortRadix.MANY) {
+    if (to - from < LongRadix.MANY) {
       Arrays.sort(a, from, to);
       return;
     }
-    long[] keys = new long[to - from];
-    for (int i = 0; i < keys.length; i++) {
+    int n = to - from;
+    long[] keys = (long[]) Storage.uninitialised(DType.INT64, n).array();
+    for (int i = 0; i < n; i++) {
       long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
       keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
     }
-    SortRadix.sort(keys, 0, keys.length);
-    for (int i = 0; i < keys.length; i++) {
+    LongRadix.sort(keys, 0, n);
+    for (int i = 0; i < n; i++) {
       a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
     }
   }
 
   static void sort(float[] a, int from, int to) {
-    Arrays.sort(a, from, to);
+    if (to - from < IntRadix.MANY) {
+      Arrays.sort(a, from, to);
+      return;
+    }
+    int n = to - from;
+    int[] keys = (int[]) Storage.uninitialised(DType.INT32, n).array();
+    for (int i = 0; i < n; i++) {
+      int bits = Float.floatToIntBits(a[from + i]); // one NaN, above all numbers
+      keys[i] = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+    }
+    IntRadix.sort(keys, 0, n);
+    for (int i = 0; i < n; i++) {
+      a[from + i] = Float.intBitsToFloat(keys[i] ^ ((keys[i] >> 31) & Integer.MAX_VALUE));
+    }
   }
 
   static void sort(long[] a, int from, int to) {
-    if (to - from < SortRadix.MANY) {
+    if (to - from < LongRadix.MANY) {
       Arrays.sort(a, from, to);
     } else {
-      SortRadix.sort(a, from, to);
+      LongRadix.sort(a, from, to);
     }
   }
 
   static void sort(int[] a, int from, int to) {
-    Arrays.sort(a, from, to);
+    if (to - from < IntRadix.MANY) {
+      Arrays.sort(a, from, to);
+    } else {
+      IntRadix.sort(a, from, to);
+    }
   }
 
   static void sort(boolean[] a, int from, int to) {

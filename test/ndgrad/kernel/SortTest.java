@@ -258,7 +258,7 @@ class SortTest {
   void longLinesOfWideNumbers() {
     Random r = new Random(4);
     for (int bits : new int[] {0, 1, 8, 30, 53, 64}) {
-      int n = SortRadix.MANY + r.nextInt(20_000);
+      int n = LongRadix.MANY + r.nextInt(20_000);
       Strided longs = Strided.zeros(DType.INT64, 2, n);
       Strided doubles = Strided.zeros(DType.FLOAT64, 2, n);
       long[] x = (long[]) longs.array();
