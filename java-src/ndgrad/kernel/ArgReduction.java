@@ -15,8 +15,14 @@ public final class ArgReduction {
   /** Runs at least as long are searched one by one. */
   private static final int LONG = 16;
 
-  /** Fewer runs than this are cut into parts when they are long. */
-  private static final int FEW = 8;
+  /**
+   * Runs of at least two such blocks are searched by the blocks' extremes, which vectors find: then
+   * only one block of a run is looked through element by element.
+   */
+  private static final int BLOCK = 256;
+
+  private static final Reduction LARGEST = Reduction.of(Expr.in(0), Expr.Fn2.MAX);
+  private static final Reduction SMALLEST = Reduction.of(Expr.in(0), Expr.Fn2.MIN);
 
   private ArgReduction() {}
 
@@ -39,9 +45,10 @@ public final class ArgReduction {
     RowWalk walk = new RowWalk(first, out.layout());
     // Columns are searched together when neighbours of the input are columns, not elements of one
     // run.
-    if (walk.rows * walk.n < FEW && n >= 2 * GRAIN) {
-      longRuns(out, in, max, new Line(n, step), walk);
-    } else if (n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG)) {
+    boolean byRuns = n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG);
+    if (byRuns && n >= 2 * BLOCK) {
+      blocks(out, in, axis, max);
+    } else if (byRuns) {
       runs(out, in, max, new Line(n, step), walk);
     } else {
       columns(out, in, max, new Line(n, step), walk);
@@ -71,35 +78,64 @@ public final class ArgReduction {
         });
   }
 
-  /** Run after run: the best of each part, and then the best of these. */
-  private static void longRuns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
+  /**
+   * First finds the block that has the best element, by searching the blocks' extremes in the same
+   * way, then the element. What is left of a run behind its blocks comes last.
+   */
+  private static void blocks(Strided out, Strided in, int axis, boolean max) {
+    int n = in.layout().dim(axis);
+    int blocks = n / BLOCK;
+    int length = n / blocks;
+    int rest = n - blocks * length;
+    Strided best = extremes(in, axis, blocks, length, max);
+    run(out, best, axis, max);
+    Layout first = in.layout().slice(axis, 0, 1, 1).squeeze(axis);
+    Layout firstBest = best.layout().slice(axis, 0, 1, 1).squeeze(axis);
+    RowWalk walk = new RowWalk(first, firstBest, out.layout());
+    int step = in.layout().stride(axis);
+    int bestStep = best.layout().stride(axis);
     Rows rows = Rows.of(in.dtype());
-    int parts = (line.n + GRAIN - 1) / GRAIN;
-    int[] place = new int[parts];
-    Object best = in.dtype().newArray(parts);
-    RowWalk.Cursor c = walk.at(0);
-    for (int i = 0; i < walk.rows * walk.n; i++) {
-      int j = i % walk.n;
-      int p = c.position(0) + j * walk.step(0);
-      Threads.parallelFor(
-          parts,
-          1,
-          (begin, end) -> {
-            for (int part = begin; part < end; part++) {
-              int from = part * GRAIN;
-              int first = p + from * line.step;
-              int n = Math.min(GRAIN, line.n - from);
-              int found = rows.best(in.array(), first, line.step, n, max);
-              place[part] = from + found;
-              rows.copy(in.array(), first + found * line.step, 1, best, part, 1, 1);
+    long[] to = (long[]) out.array();
+    Threads.parallelFor(
+        walk.rows * walk.n,
+        Math.max(1, GRAIN / (BLOCK + rest)),
+        (begin, end) -> {
+          RowWalk.Cursor c = walk.at(begin / walk.n);
+          int j = begin % walk.n;
+          for (int i = begin; i < end; i++) {
+            int p = c.position(0) + j * walk.step(0);
+            int m = c.position(1) + j * walk.step(1);
+            int q = c.position(2) + j * walk.step(2);
+            int block = (int) to[q];
+            int at = block * length;
+            m += block * bestStep;
+            at += rows.first(in.array(), p + at * step, step, best.array(), m, max);
+            for (int k = n - rest; k < n; k++) {
+              boolean better = rows.best(in.array(), p + at * step, (k - at) * step, 2, max) == 1;
+              at = better ? k : at;
             }
-          });
-      int q = c.position(1) + j * walk.step(1);
-      ((long[]) out.array())[q] = place[rows.best(best, 0, 1, parts, max)];
-      if (j == walk.n - 1) {
-        c.next();
-      }
+            to[q] = at;
+            if (++j == walk.n) {
+              j = 0;
+              c.next();
+            }
+          }
+        });
+  }
+
+  /** The best element of each block of an axis; the axis counts blocks then. */
+  private static Strided extremes(Strided in, int axis, int blocks, int length, boolean max) {
+    Layout whole = in.layout().slice(axis, 0, blocks * length, 1);
+    int[] shape = new int[whole.ndim() + 1];
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = i == axis ? blocks : i == axis + 1 ? length : whole.dim(i < axis ? i : i - 1);
     }
+    Strided cut = in.with(whole.reshape(shape).orElseThrow());
+    int[] kept = whole.shape();
+    kept[axis] = blocks;
+    Strided best = Strided.empty(in.dtype(), kept);
+    (max ? LARGEST : SMALLEST).run(best, in.dtype(), new int[] {axis + 1}, cut);
+    return best;
   }
 
   private static void columns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {

@@ -177,6 +177,23 @@ final class BooleanRows extends Rows {
   }
 
   @Override
+  int first(Object a, int p, int ps, Object best, int at, boolean largest) {
+    boolean[] x = (boolean[]) a;
+    boolean b = ((boolean[]) best)[at];
+    int i = 0;
+    if (largest) {
+      while (above(b, x[p + i * ps])) {
+        i++;
+      }
+    } else {
+      while (below(b, x[p + i * ps])) {
+        i++;
+      }
+    }
+    return i;
+  }
+
+  @Override
   void improve(Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest) {
     boolean[] x = (boolean[]) a;
     boolean[] y = (boolean[]) best;

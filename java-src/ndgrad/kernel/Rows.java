@@ -100,6 +100,12 @@ abstract class Rows {
   abstract int best(Object a, int p, int ps, int n, boolean largest);
 
   /**
+   * The first place of a stretch, in steps, whose element is not beaten by element at of best;
+   * there must be one.
+   */
+  abstract int first(Object a, int p, int ps, Object best, int at, boolean largest);
+
+  /**
    * Row i of a column-wise search: where it beats best[j], that becomes its element and index[j]
    * becomes i.
    */
