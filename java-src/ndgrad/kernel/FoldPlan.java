@@ -6,6 +6,8 @@ package ndgrad.kernel;
  * run of it is folded into one number; or a kept one is, and rows of it are combined into a row. A
  * tile is a row of outputs that are accumulated at once. Its values come in blocks of fixed length,
  * which are combined pairwise; when there are few tiles, their blocks are dealt out in parts.
+ *
+ * <p>A plan depends on shapes and strides alone, and is good for all arrays that have them.
  */
 final class FoldPlan {
   /** Elements folded into the accumulators of a kernel before these are combined. */
@@ -34,9 +36,7 @@ final class FoldPlan {
   /** Elements that are worth a thread. */
   private static final int GRAIN = 32_768;
 
-  private final Strided out;
-  private final Object[] data;
-  private final int[] first;
+  private final int ins;
   private final Dims kept;
   private final Dims reduced;
   private final boolean byRows;
@@ -131,28 +131,21 @@ final class FoldPlan {
     }
   }
 
-  FoldPlan(Strided out, int[] shape, boolean[] isReduced, Strided[] ins) {
-    this.out = out;
-    int operands = ins.length + 1;
-    data = new Object[ins.length];
-    first = new int[operands];
-    for (int k = 0; k < ins.length; k++) {
-      data[k] = ins[k].array();
-      first[k] = ins[k].layout().offset();
-    }
-    first[ins.length] = out.layout().offset();
+  FoldPlan(Layout out, int[] shape, boolean[] isReduced, Layout[] layouts) {
+    ins = layouts.length;
+    int operands = ins + 1;
     kept = new Dims(shape.length);
     reduced = new Dims(shape.length);
     long all = 1;
     int outAxis = 0;
     for (int axis = 0; axis < shape.length; axis++) {
       int[] strides = new int[operands];
-      for (int k = 0; k < ins.length; k++) {
-        Layout l = ins[k].layout();
+      for (int k = 0; k < ins; k++) {
+        Layout l = layouts[k];
         int own = axis - (shape.length - l.ndim());
         strides[k] = own < 0 || l.dim(own) == 1 ? 0 : l.stride(own);
       }
-      strides[ins.length] = isReduced[axis] ? 0 : out.layout().stride(outAxis++);
+      strides[ins] = isReduced[axis] ? 0 : out.stride(outAxis++);
       all *= shape[axis];
       if (shape[axis] != 1) {
         (isReduced[axis] ? reduced : kept).add(shape[axis], strides);
@@ -209,38 +202,28 @@ final class FoldPlan {
    * @param kernel of the prologue, for this plan's steps
    * @param merge the kernel that combines rows of accumulators
    * @param start what accumulators start with
+   * @param out of the layout that was planned for, but for its offset
+   * @param inputs the same
    */
-  void run(FoldKernel kernel, FoldKernel merge, Object start) {
+  void run(FoldKernel kernel, FoldKernel merge, Object start, Strided out, Strided[] inputs) {
+    Run run = new Run(kernel, merge, start, out, inputs);
     int units = tiles * parts;
+    if (units == 1) {
+      run.worker().unit(0, run.partial);
+      return;
+    }
     long each = Math.max(1, size / units);
-    Object partial = parts > 1 ? Scratch.array(out.dtype(), 1, units * width) : out.array();
     Threads.parallelFor(
         units,
         (int) Math.max(1, GRAIN / each),
         (from, to) -> {
-          Worker worker = new Worker(kernel, merge, start);
+          Worker worker = run.worker();
           for (int unit = from; unit < to; unit++) {
-            worker.unit(unit, partial);
+            worker.unit(unit, run.partial);
           }
         });
     if (parts > 1) {
-      join(merge, partial);
-    }
-  }
-
-  /** Combines the parts of each tile pairwise. */
-  private void join(FoldKernel merge, Object partial) {
-    Rows rows = Rows.of(out.dtype());
-    int[] at = new int[first.length];
-    for (int tile = 0; tile < tiles; tile++) {
-      int begin = tile * parts * width;
-      int n = place(tile, at);
-      for (int gap = 1; gap < parts; gap *= 2) {
-        for (int p = 0; p + gap < parts; p += 2 * gap) {
-          merge(merge, partial, begin + (p + gap) * width, begin + p * width, n);
-        }
-      }
-      rows.copy(partial, begin, 1, out.array(), at[at.length - 1], across[at.length - 1], n);
+      run.join();
     }
   }
 
@@ -248,37 +231,74 @@ final class FoldPlan {
     merge.rows(new Object[] {acc}, new int[] {from, 1, 0}, 1, n, acc, to);
   }
 
-  /** Sets the positions of a tile; returns its width. */
-  private int place(int tile, int[] at) {
-    System.arraycopy(first, 0, at, 0, at.length);
-    int chunk = chunks == 1 ? 0 : tile % chunks;
-    kept.offset(chunks == 1 ? tile : tile / chunks, at, at.length);
-    if (chunk > 0) {
-      for (int k = 0; k < at.length; k++) {
-        at[k] += chunk * width * across[k];
+  /** The arrays of one run. */
+  private final class Run {
+    private final FoldKernel kernel;
+    private final FoldKernel merge;
+    private final Object start;
+    private final Strided out;
+    private final Rows rows;
+    private final Object[] data = new Object[ins];
+    private final int[] first = new int[ins + 1];
+
+    /** Where units leave their results: an element, or a row, for each. */
+    private final Object partial;
+
+    Run(FoldKernel kernel, FoldKernel merge, Object start, Strided out, Strided[] inputs) {
+      this.kernel = kernel;
+      this.merge = merge;
+      this.start = start;
+      this.out = out;
+      this.rows = Rows.of(out.dtype());
+      for (int k = 0; k < ins; k++) {
+        data[k] = inputs[k].array();
+        first[k] = inputs[k].layout().offset();
+      }
+      first[ins] = out.layout().offset();
+      partial = parts > 1 ? Scratch.array(out.dtype(), 1, tiles * parts * width) : out.array();
+    }
+
+    Worker worker() {
+      return new Worker(this);
+    }
+
+    /** Sets the positions of a tile; returns its width. */
+    int place(int tile, int[] at) {
+      System.arraycopy(first, 0, at, 0, at.length);
+      int chunk = chunks == 1 ? 0 : tile % chunks;
+      kept.offset(chunks == 1 ? tile : tile / chunks, at, at.length);
+      if (chunk > 0) {
+        for (int k = 0; k < at.length; k++) {
+          at[k] += chunk * width * across[k];
+        }
+      }
+      return Math.min(width, rowLength - chunk * width);
+    }
+
+    /** Combines the parts of each tile pairwise. */
+    void join() {
+      int[] at = new int[ins + 1];
+      for (int tile = 0; tile < tiles; tile++) {
+        int begin = tile * parts * width;
+        int n = place(tile, at);
+        for (int gap = 1; gap < parts; gap *= 2) {
+          for (int p = 0; p + gap < parts; p += 2 * gap) {
+            merge(merge, partial, begin + (p + gap) * width, begin + p * width, n);
+          }
+        }
+        rows.copy(partial, begin, 1, out.array(), at[ins], across[ins], n);
       }
     }
-    return Math.min(width, rowLength - chunk * width);
   }
 
   /** What one thread needs: positions and a stack of accumulators. */
   private final class Worker {
-    private final FoldKernel kernel;
-    private final FoldKernel merge;
-    private final Object start;
-    private final Rows rows = Rows.of(out.dtype());
-    private final int ins = data.length;
+    private final Run run;
     private final int[] tileAt = new int[ins + 1];
     private final int[] at = new int[3 * ins];
-    private final Object acc;
 
-    Worker(FoldKernel kernel, FoldKernel merge, Object start) {
-      this.kernel = kernel;
-      this.merge = merge;
-      this.start = start;
-      int most = (blocks + parts - 1) / parts;
-      int levels = 2 + (32 - Integer.numberOfLeadingZeros(most));
-      this.acc = Scratch.array(out.dtype(), 0, levels * width);
+    Worker(Run run) {
+      this.run = run;
       System.arraycopy(byRows ? across : along, 0, at, ins, ins);
       System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
     }
@@ -286,7 +306,7 @@ final class FoldPlan {
     void unit(int unit, Object dest) {
       int tile = parts == 1 ? unit : unit / parts;
       int part = parts == 1 ? 0 : unit % parts;
-      int n = place(tile, tileAt);
+      int n = run.place(tile, tileAt);
       int from = (int) ((long) blocks * part / parts);
       int to = (int) ((long) blocks * (part + 1) / parts);
       int q = parts > 1 ? unit * width : tileAt[ins];
@@ -295,19 +315,21 @@ final class FoldPlan {
         block(from, n, dest, q, step);
         return;
       }
+      int levels = 2 + (32 - Integer.numberOfLeadingZeros(to - from));
+      Object acc = Scratch.array(run.out.dtype(), 0, levels * width);
       int top = 0;
       for (int b = from; b < to; b++) {
         block(b, n, acc, top * width, 1);
         top++;
         for (int t = b - from + 1; (t & 1) == 0; t >>= 1) {
           top--;
-          merge(merge, acc, top * width, (top - 1) * width, n);
+          merge(run.merge, acc, top * width, (top - 1) * width, n);
         }
       }
       for (; top > 1; top--) {
-        merge(merge, acc, (top - 1) * width, (top - 2) * width, n);
+        merge(run.merge, acc, (top - 1) * width, (top - 2) * width, n);
       }
-      rows.copy(acc, 0, 1, dest, q, step, n);
+      run.rows.copy(acc, 0, 1, dest, q, step, n);
     }
 
     private void block(int block, int n, Object to, int slot, int step) {
@@ -317,12 +339,12 @@ final class FoldPlan {
       for (int k = 0; begin > 0 && k < ins; k++) {
         at[k] += begin * along[k];
       }
-      int run = Math.min(segment, runLength - begin);
+      int length = Math.min(segment, runLength - begin);
       if (byRows) {
-        rows.fill(to, slot, 1, n, start);
-        kernel.rows(data, at, run, n, to, slot);
+        run.rows.fill(to, slot, 1, n, run.start);
+        run.kernel.rows(run.data, at, length, n, to, slot);
       } else {
-        kernel.fold(data, at, n, run, to, slot, step);
+        run.kernel.fold(run.data, at, n, length, to, slot, step);
       }
     }
   }

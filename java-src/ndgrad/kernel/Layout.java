@@ -179,6 +179,12 @@ public final class Layout {
     return this == other || Arrays.equals(shape, other.shape);
   }
 
+  /** Whether both have the same shape and the same strides. */
+  boolean sameSteps(Layout other) {
+    return this == other
+        || Arrays.equals(shape, other.shape) && Arrays.equals(strides, other.strides);
+  }
+
   /**
    * Whether this is the layout of a fresh array, to be shared with other fresh arrays of the shape.
    *
@@ -623,11 +629,7 @@ public final class Layout {
 
   @Override
   public boolean equals(Object o) {
-    return this == o
-        || o instanceof Layout l
-            && offset == l.offset
-            && Arrays.equals(shape, l.shape)
-            && Arrays.equals(strides, l.strides);
+    return this == o || o instanceof Layout l && offset == l.offset && sameSteps(l);
   }
 
   @Override

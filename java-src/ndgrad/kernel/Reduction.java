@@ -21,6 +21,44 @@ public final class Reduction {
   private final Expr.Fn2 combine;
   private final ConcurrentHashMap<Long, FoldKernel> kernels = new ConcurrentHashMap<>();
 
+  /** What ran last: small arrays take longer to plan for than to reduce. */
+  private volatile Planned last;
+
+  /**
+   * What a run depends on but for elements and offsets, and what came of it.
+   *
+   * @param stored the dtypes of the inputs
+   */
+  private record Planned(
+      DType acc,
+      DType load,
+      int[] axes,
+      Layout out,
+      Layout[] ins,
+      DType[] stored,
+      FoldPlan plan,
+      FoldKernel kernel,
+      FoldKernel merge,
+      Object start) {
+
+    boolean fits(Strided to, DType loaded, int[] over, Strided[] from) {
+      boolean fits =
+          to.dtype() == acc
+              && loaded == load
+              && from.length == ins.length
+              && to.layout().sameSteps(out)
+              && Arrays.equals(over, axes);
+      for (int k = 0; fits && k < ins.length; k++) {
+        fits = from[k].dtype() == stored[k] && from[k].layout().sameSteps(ins[k]);
+      }
+      return fits;
+    }
+
+    void run(Strided to, Strided[] from) {
+      plan.run(kernel, merge, start, to, from);
+    }
+  }
+
   private Reduction(Expr prologue, Expr.Fn2 combine) {
     this.prologue = prologue;
     this.combine = combine;
@@ -50,33 +88,63 @@ public final class Reduction {
    * @throws ShapeException when the inputs do not broadcast or the output's shape does not fit
    */
   public void run(Strided out, DType load, int[] axes, Strided... ins) {
-    int[] shape = shape(ins);
-    boolean[] reduced = new boolean[shape.length];
-    for (int axis : axes) {
-      reduced[axis] = true;
+    Planned planned = last;
+    if (planned == null || !planned.fits(out, load, axes, ins)) {
+      Layout[] layouts = layouts(ins);
+      int[] shape = shape(layouts);
+      boolean[] reduced = new boolean[shape.length];
+      for (int axis : axes) {
+        reduced[axis] = true;
+      }
+      check(out.layout(), shape, reduced);
+      if (out.layout().size() == 0) {
+        return;
+      }
+      FoldPlan plan = new FoldPlan(out.layout(), shape, reduced, layouts);
+      if (plan.isEmpty()) {
+        fill(out);
+        return;
+      }
+      planned = planned(out, load, axes.clone(), layouts, ins, plan);
+      last = planned;
     }
-    check(out.layout(), shape, reduced);
-    if (out.layout().size() == 0) {
-      return;
-    }
-    FoldPlan plan = new FoldPlan(out, shape, reduced, ins);
-    if (plan.isEmpty()) {
-      fill(out);
-      return;
-    }
-    FoldKernel merge = combine(combine, out.dtype());
-    plan.run(kernel(out.dtype(), load, ins, plan), merge, start(combine, out.dtype()));
+    planned.run(out, ins);
   }
 
-  private static int[] shape(Strided[] ins) {
-    Layout first = ins[0].layout();
-    boolean same = true;
+  private Planned planned(
+      Strided out, DType load, int[] axes, Layout[] layouts, Strided[] ins, FoldPlan plan) {
+    DType[] stored = new DType[ins.length];
+    for (int k = 0; k < ins.length; k++) {
+      stored[k] = ins[k].dtype();
+    }
+    DType acc = out.dtype();
+    return new Planned(
+        acc,
+        load,
+        axes,
+        out.layout(),
+        layouts,
+        stored,
+        plan,
+        kernel(acc, load, ins, plan),
+        combine(combine, acc),
+        start(combine, acc));
+  }
+
+  private static Layout[] layouts(Strided[] ins) {
     Layout[] layouts = new Layout[ins.length];
     for (int k = 0; k < ins.length; k++) {
       layouts[k] = ins[k].layout();
-      same &= first.sameShape(layouts[k]);
     }
-    return same ? first.shape() : Layout.broadcast(layouts);
+    return layouts;
+  }
+
+  private static int[] shape(Layout[] layouts) {
+    boolean same = true;
+    for (Layout layout : layouts) {
+      same &= layouts[0].sameShape(layout);
+    }
+    return same ? layouts[0].shape() : Layout.broadcast(layouts);
   }
 
   private static void check(Layout out, int[] shape, boolean[] reduced) {
