@@ -176,7 +176,7 @@ final class Forms {
   }
 
   /** Whether the JIT makes vectors of a plain loop over operands at one position. */
-  private static boolean isVectorisedByTheJit(Dag dag) {
+  static boolean isVectorisedByTheJit(Dag dag) {
     for (int id = 0; id < dag.size(); id++) {
       boolean simple =
           switch (dag.node(id).expr()) {

@@ -177,8 +177,10 @@ final class Nest {
    * operand's is neither 1 nor 0.
    *
    * @param cost that of one element in plain loops, in units of 0.1 ns
+   * @param arithmetic whether the kernel only adds, multiplies and the like, without a branch: then
+   *     its loads may step, too
    */
-  long units(int cost) {
+  long units(int cost, boolean arithmetic) {
     if (operands > Kernel.MAX_UNIT_OPERANDS) {
       return -1;
     }
@@ -192,7 +194,7 @@ final class Nest {
         units |= 1L << k;
         apart[k] = inner[k] != 1;
         all &= !apart[k];
-        stepped |= apart[k] && k < outs;
+        stepped |= apart[k] && (k < outs || arithmetic);
       }
     }
     if (all) {

@@ -25,6 +25,7 @@ public final class Program {
   private final int inputs;
   private final int grain;
   private final int vectorGrain;
+  private final boolean arithmetic;
   private final ConcurrentHashMap<Object, Kernel> kernels = new ConcurrentHashMap<>();
   private volatile Compiled last = new Compiled(-1, null);
 
@@ -36,6 +37,7 @@ public final class Program {
     this.inputs = new Dag(outputs).inputs();
     this.grain = GRAIN / dag.cost();
     this.vectorGrain = GRAIN / dag.vectorCost();
+    this.arithmetic = Forms.isVectorisedByTheJit(dag);
   }
 
   /**
@@ -84,7 +86,7 @@ public final class Program {
       return;
     }
     Nest nest = Nest.of(outs, sources);
-    units = nest.units(dag.cost());
+    units = nest.units(dag.cost(), arithmetic);
     Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
     nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
   }
