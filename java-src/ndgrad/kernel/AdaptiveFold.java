@@ -24,7 +24,7 @@ final class AdaptiveFold implements FoldKernel {
    * @param spec what to compile the vector form from
    * @param cost of one element in units of 0.1 ns
    */
-  AdaptiveFold(FoldKernel plain, FoldCompiler.Spec spec, int cost) {
+  AdaptiveFold(FoldKernel plain, Spec spec, int cost) {
     this.plain = plain;
     this.cost = cost;
     this.currentFolds = plain;
@@ -84,7 +84,7 @@ final class AdaptiveFold implements FoldKernel {
     private final int[] at;
     private final Object out;
 
-    Tile(FoldCompiler.Spec spec) {
+    Tile(Spec spec) {
       int n = spec.stored().size();
       in = new Object[n];
       at = new int[3 * n];

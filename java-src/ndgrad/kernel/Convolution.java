@@ -130,7 +130,7 @@ public final class Convolution {
             x.layout().offset(),
             1,
             x.layout().intSize(),
-            Reduction.identity(Expr.Fn2.ADD, x.dtype()));
+            FoldKernel.identity(Expr.Fn2.ADD, x.dtype()));
   }
 
   private static Strided columns(Strided image, Window w) {
@@ -257,7 +257,7 @@ public final class Convolution {
       if (add) {
         rows.add(cols.array(), at + from * step, step, image.array(), p, along, to - from);
       } else {
-        Object zero = Reduction.identity(Expr.Fn2.ADD, cols.dtype());
+        Object zero = FoldKernel.identity(Expr.Fn2.ADD, cols.dtype());
         rows.fill(cols.array(), at, step, from, zero);
         rows.copy(image.array(), p, along, cols.array(), at + from * step, step, to - from);
         rows.fill(cols.array(), at + to * step, step, width - to, zero);

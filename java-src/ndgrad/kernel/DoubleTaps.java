@@ -8,7 +8,7 @@ import ndgrad.blas.MulAdd;
  * derived from.
  */
 final class DoubleTaps extends Taps {
-  private static final int LANES = LANE_BYTES / Double.BYTES;
+  private static final int LANES = TapKernel.LANE_BYTES / Double.BYTES;
 
   /** Elements of a row that are worked on at a time, so that they stay in the first cache. */
   private static final int CHUNK = 512;

@@ -9,7 +9,7 @@ import ndgrad.blas.MulAdd;
  * derived from.
  */
 final class FloatTaps extends Taps {
-  private static final int LANES = LANE_BYTES / Float.BYTES;
+  private static final int LANES = TapKernel.LANE_BYTES / Float.BYTES;
 
   /** Elements of a row that are worked on at a time, so that they stay in the first cache. */
   private static final int CHUNK = 512;

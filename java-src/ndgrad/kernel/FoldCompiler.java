@@ -12,7 +12,6 @@ import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -26,24 +25,6 @@ import ndgrad.DType;
  * time, so that the accumulating row is read and written once for four.
  */
 class FoldCompiler {
-  /**
-   * What a kernel is compiled for.
-   *
-   * @param prologue the expression whose values are combined
-   * @param combine how two are combined
-   * @param acc the dtype of the accumulation and its result
-   * @param load the dtype that inputs are converted to
-   * @param stored the dtype of each input's array
-   * @param steps how each input moves along the inner loop
-   */
-  record Spec(
-      Expr prologue,
-      Expr.Fn2 combine,
-      DType acc,
-      DType load,
-      List<DType> stored,
-      List<FoldKernel.Step> steps) {}
-
   /** What the accumulators of a run take: four of the widest vectors there are. */
   private static final int BYTES = 256;
 
@@ -53,7 +34,7 @@ class FoldCompiler {
   /** Nodes of an expression up to which accumulators are local variables. */
   private static final int SHORT = 4;
 
-  private record Key(Spec spec, Forms.Mode mode) {}
+  private record Key(FoldKernel.Spec spec, Forms.Mode mode) {}
 
   private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
   private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
@@ -82,7 +63,7 @@ class FoldCompiler {
   /** The parameters n of fold and rows. */
   static final int N = 4;
 
-  final Spec spec;
+  final FoldKernel.Spec spec;
   final Dag dag;
   final Dag pair;
   final int inputs;
@@ -96,17 +77,17 @@ class FoldCompiler {
   private final int[] stride;
   final int[] value;
 
-  FoldCompiler(Spec spec) {
+  FoldCompiler(FoldKernel.Spec spec) {
     this.spec = spec;
-    this.dag = new Dag(spec.prologue);
-    this.pair = new Dag(Expr.of(spec.combine, Expr.in(0), Expr.in(1)));
-    this.inputs = spec.stored.size();
+    this.dag = new Dag(spec.prologue());
+    this.pair = new Dag(Expr.of(spec.combine(), Expr.in(0), Expr.in(1)));
+    this.inputs = spec.stored().size();
     this.used = dag.usedInputs(inputs);
     this.loads = new DType[inputs];
-    Arrays.fill(loads, spec.load);
-    this.accKind = ExprEmitter.kind(spec.acc);
-    this.element = ExprEmitter.elementKind(spec.acc);
-    this.lanes = lanes(spec.acc);
+    Arrays.fill(loads, spec.load());
+    this.accKind = ExprEmitter.kind(spec.acc());
+    this.element = ExprEmitter.elementKind(spec.acc());
+    this.lanes = lanes(spec.acc());
     this.array = new int[inputs];
     this.position = new int[inputs];
     this.stride = new int[inputs];
@@ -123,7 +104,7 @@ class FoldCompiler {
   }
 
   /** The kernel for a combination, made when it is asked for first. */
-  static FoldKernel kernel(Spec spec) {
+  static FoldKernel kernel(FoldKernel.Spec spec) {
     Key key = new Key(spec, Forms.mode());
     FoldKernel known = KERNELS.get(key);
     return known != null ? known : KERNELS.computeIfAbsent(key, _ -> Forms.fold(spec));
@@ -338,7 +319,7 @@ class FoldCompiler {
     for (int k = 0; k < inputs; k++) {
       if (used[k]) {
         code.iload(position[k]);
-        if (spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+        if (spec.steps().get(k) == FoldKernel.Step.STRIDED) {
           code.iload(i).iload(stride[k]).imul().iadd();
         }
         at[k] = store(code, TypeKind.INT);
@@ -397,7 +378,7 @@ class FoldCompiler {
         }
       }
       for (int k = 0; k < inputs; k++) {
-        if (used[k] && spec.steps.get(k) == FoldKernel.Step.ZERO) {
+        if (used[k] && spec.steps().get(k) == FoldKernel.Step.ZERO) {
           code.aload(array[k]).iload(at[g][k]);
           fixed[g][k] = load(code, k);
         }
@@ -419,7 +400,7 @@ class FoldCompiler {
       values[g] = computed(b);
     }
     tree(b, values);
-    TypeKind element = ExprEmitter.elementKind(spec.acc);
+    TypeKind element = ExprEmitter.elementKind(spec.acc());
     b.aload(out).iload(6).iload(i).iadd().arrayLoad(element);
     int acc = store(b, accKind);
     combine(b, acc, values[0]);
@@ -449,7 +430,7 @@ class FoldCompiler {
         b -> {
           foldOne(b, position, i, 0, acc);
           b.aload(out).iload(5).loadLocal(accKind, acc);
-          b.arrayStore(ExprEmitter.elementKind(spec.acc));
+          b.arrayStore(ExprEmitter.elementKind(spec.acc()));
           b.iload(5).iload(6).iadd().istore(5);
         });
     code.return_();
@@ -463,10 +444,10 @@ class FoldCompiler {
       if (used[k]) {
         code.aload(IN).loadConstant(k).aaload();
         code.checkcast(
-            spec.stored.get(k).primitive().describeConstable().orElseThrow().arrayType());
+            spec.stored().get(k).primitive().describeConstable().orElseThrow().arrayType());
         array[k] = store(code, TypeKind.REFERENCE);
         position[k] = element(code, k);
-        if (spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+        if (spec.steps().get(k) == FoldKernel.Step.STRIDED) {
           stride[k] = element(code, inputs + k);
         }
       }
@@ -486,7 +467,7 @@ class FoldCompiler {
 
   private void loadFixed(CodeBuilder code) {
     for (int k = 0; k < inputs; k++) {
-      if (used[k] && spec.steps.get(k) == FoldKernel.Step.ZERO) {
+      if (used[k] && spec.steps().get(k) == FoldKernel.Step.ZERO) {
         code.aload(array[k]).iload(position[k]);
         value[k] = load(code, k);
       }
@@ -499,9 +480,9 @@ class FoldCompiler {
    */
   private void loadMoving(CodeBuilder code, int[] at, int i, int u) {
     for (int k = 0; k < inputs; k++) {
-      if (used[k] && spec.steps.get(k) != FoldKernel.Step.ZERO) {
+      if (used[k] && spec.steps().get(k) != FoldKernel.Step.ZERO) {
         code.aload(array[k]).iload(at[k]);
-        if (spec.steps.get(k) == FoldKernel.Step.UNIT) {
+        if (spec.steps().get(k) == FoldKernel.Step.UNIT) {
           code.iload(i).iadd();
           if (u > 0) {
             code.loadConstant(u).iadd();
@@ -513,29 +494,29 @@ class FoldCompiler {
   }
 
   private void step(CodeBuilder code, int k, int at) {
-    if (used[k] && spec.steps.get(k) == FoldKernel.Step.STRIDED) {
+    if (used[k] && spec.steps().get(k) == FoldKernel.Step.STRIDED) {
       code.iload(at).iload(stride[k]).iadd().istore(at);
     }
   }
 
   private int load(CodeBuilder code, int k) {
-    code.arrayLoad(ExprEmitter.elementKind(spec.stored.get(k)));
-    ExprEmitter.convert(code, spec.stored.get(k), spec.load);
-    return store(code, ExprEmitter.kind(spec.load));
+    code.arrayLoad(ExprEmitter.elementKind(spec.stored().get(k)));
+    ExprEmitter.convert(code, spec.stored().get(k), spec.load());
+    return store(code, ExprEmitter.kind(spec.load()));
   }
 
   /** The prologue's value of the loaded inputs, in a local variable of the accumulation's dtype. */
   private int computed(CodeBuilder code) {
-    DType number = ExprEmitter.number(loads, spec.acc);
-    new ExprEmitter(code, dag, loads, value, number).push(0, spec.acc);
+    DType number = Types.number(loads, spec.acc());
+    new ExprEmitter(code, dag, loads, value, number).push(0, spec.acc());
     return store(code, accKind);
   }
 
   /** acc = combine(acc, v) over local variables. */
   final void combine(CodeBuilder code, int acc, int v) {
-    DType[] types = {spec.acc, spec.acc};
-    DType number = ExprEmitter.number(types, spec.acc);
-    new ExprEmitter(code, pair, types, new int[] {acc, v}, number).push(0, spec.acc);
+    DType[] types = {spec.acc(), spec.acc()};
+    DType number = Types.number(types, spec.acc());
+    new ExprEmitter(code, pair, types, new int[] {acc, v}, number).push(0, spec.acc());
     code.storeLocal(accKind, acc);
   }
 
@@ -550,7 +531,7 @@ class FoldCompiler {
 
   /** Leaves what an accumulation starts with on the stack. */
   final void start(CodeBuilder code) {
-    switch (Reduction.start(spec.combine, spec.acc)) {
+    switch (FoldKernel.start(spec.combine(), spec.acc())) {
       case Boolean b -> code.loadConstant(b ? 1 : 0);
       case Integer x -> code.loadConstant((int) x);
       case Long x -> code.loadConstant((long) x);
@@ -562,7 +543,7 @@ class FoldCompiler {
 
   private void out(CodeBuilder code, int parameter) {
     code.aload(parameter);
-    code.checkcast(spec.acc.primitive().describeConstable().orElseThrow().arrayType());
+    code.checkcast(spec.acc().primitive().describeConstable().orElseThrow().arrayType());
   }
 
   private int element(CodeBuilder code, int index) {

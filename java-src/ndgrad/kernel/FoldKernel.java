@@ -1,5 +1,8 @@
 package ndgrad.kernel;
 
+import java.util.List;
+import ndgrad.DType;
+
 /** Generated loops that combine the values of an expression over some inputs. */
 interface FoldKernel {
 
@@ -16,6 +19,24 @@ interface FoldKernel {
       return stride == 0 ? ZERO : stride == 1 ? UNIT : STRIDED;
     }
   }
+
+  /**
+   * What a kernel is compiled for.
+   *
+   * @param prologue the expression whose values are combined
+   * @param combine how two are combined
+   * @param acc the dtype of the accumulation and its result
+   * @param load the dtype that inputs are converted to
+   * @param stored the dtype of each input's array
+   * @param steps how each input moves along the inner loop
+   */
+  record Spec(
+      Expr prologue,
+      Expr.Fn2 combine,
+      DType acc,
+      DType load,
+      List<DType> stored,
+      List<Step> steps) {}
 
   /**
    * Combines the values of each run into one: element i into accumulator i modulo their number, and
@@ -55,4 +76,47 @@ interface FoldKernel {
    * @param step its stride
    */
   void scan(Object[] in, int[] at, int n, Object out, int slot, int step);
+
+  /**
+   * The kernel for a combination, made when it is asked for first.
+   *
+   * @param spec what it computes
+   * @return the kernel
+   */
+  static FoldKernel of(Spec spec) {
+    return FoldCompiler.kernel(spec);
+  }
+
+  /**
+   * What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even
+   * -0.0 as it is.
+   */
+  static Object start(Expr.Fn2 combine, DType dtype) {
+    return combine != Expr.Fn2.ADD
+        ? identity(combine, dtype)
+        : switch (dtype) {
+          case FLOAT32 -> -0.0f;
+          case FLOAT64 -> -0.0;
+          default -> identity(combine, dtype);
+        };
+  }
+
+  /** The combination of no elements. */
+  static Object identity(Expr.Fn2 combine, DType dtype) {
+    double number =
+        switch (combine) {
+          case ADD, OR -> 0;
+          case MUL, AND -> 1;
+          case MAX -> Double.NEGATIVE_INFINITY;
+          case MIN -> Double.POSITIVE_INFINITY;
+          default -> throw new IllegalArgumentException(combine + " does not reduce");
+        };
+    return switch (dtype) {
+      case BOOL -> number > 0;
+      case INT32 -> (int) number; // the cast saturates
+      case INT64 -> (long) number;
+      case FLOAT32 -> (float) number;
+      case FLOAT64 -> number;
+    };
+  }
 }

@@ -155,7 +155,7 @@ final class Forms {
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
       DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
-      DType number = ExprEmitter.number(load, outs);
+      DType number = Types.number(load, outs);
       lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
@@ -206,7 +206,7 @@ final class Forms {
    * @param spec what it computes
    * @return the kernel
    */
-  static FoldKernel fold(FoldCompiler.Spec spec) {
+  static FoldKernel fold(FoldKernel.Spec spec) {
     Mode now = mode;
     Dag dag = new Dag(spec.prologue());
     FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));

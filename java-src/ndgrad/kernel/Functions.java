@@ -96,7 +96,7 @@ final class Functions {
       return dag;
     }
     Functions functions = of(number);
-    DType[] types = ExprEmitter.types(dag, load, number);
+    DType[] types = Types.of(dag, load, number);
     Expr[] done = new Expr[dag.size()];
     for (int id = 0; id < done.length; id++) {
       int[] args = dag.node(id).args();

@@ -132,7 +132,7 @@ class KernelCompiler {
       }
     }
     ExprEmitter emitter =
-        new ExprEmitter(code, dag, load, value, ExprEmitter.number(load, outputTypes()));
+        new ExprEmitter(code, dag, load, value, Types.number(load, outputTypes()));
     for (int k = 0; k < outs; k++) {
       place(k);
       emitter.push(k, stored[k]);

@@ -34,7 +34,7 @@ public final class Reduction {
    * @return the reduction
    */
   public static Reduction of(Expr prologue, Expr.Fn2 combine) {
-    identity(combine, DType.FLOAT64);
+    FoldKernel.identity(combine, DType.FLOAT64);
     return new Reduction(Simplify.of(prologue)[0], combine);
   }
 
@@ -65,7 +65,7 @@ public final class Reduction {
       return;
     }
     FoldKernel merge = combine(combine, out.dtype());
-    plan.run(kernel(out.dtype(), load, ins, plan), merge, start(combine, out.dtype()));
+    plan.run(kernel(out.dtype(), load, ins, plan), merge, FoldKernel.start(combine, out.dtype()));
   }
 
   private static int[] shape(Strided[] ins) {
@@ -104,13 +104,13 @@ public final class Reduction {
 
   private void fill(Strided out) {
     Strided one = Strided.zeros(out.dtype());
-    Rows.of(out.dtype()).fill(one.array(), 0, 1, 1, identity(combine, out.dtype()));
+    Rows.of(out.dtype()).fill(one.array(), 0, 1, 1, FoldKernel.identity(combine, out.dtype()));
     Copies.copy(one, out);
   }
 
   private FoldKernel kernel(DType acc, DType load, Strided[] ins, FoldPlan plan) {
     if (ins.length > NARROW) {
-      return FoldCompiler.kernel(spec(acc, load, ins, plan));
+      return FoldKernel.of(spec(acc, load, ins, plan));
     }
     long key = acc.ordinal() << 3 | load.ordinal();
     for (int k = 0; k < ins.length; k++) {
@@ -120,56 +120,23 @@ public final class Reduction {
     FoldKernel known = kernels.get(key);
     return known != null
         ? known
-        : kernels.computeIfAbsent(key, _ -> FoldCompiler.kernel(spec(acc, load, ins, plan)));
+        : kernels.computeIfAbsent(key, _ -> FoldKernel.of(spec(acc, load, ins, plan)));
   }
 
-  private FoldCompiler.Spec spec(DType acc, DType load, Strided[] ins, FoldPlan plan) {
+  private FoldKernel.Spec spec(DType acc, DType load, Strided[] ins, FoldPlan plan) {
     DType[] stored = new DType[ins.length];
     FoldKernel.Step[] steps = new FoldKernel.Step[ins.length];
     for (int k = 0; k < ins.length; k++) {
       stored[k] = ins[k].dtype();
       steps[k] = plan.step(k);
     }
-    return new FoldCompiler.Spec(prologue, combine, acc, load, List.of(stored), List.of(steps));
+    return new FoldKernel.Spec(prologue, combine, acc, load, List.of(stored), List.of(steps));
   }
 
   /** The kernel that combines values of one array of the accumulation's dtype. */
   static FoldKernel combine(Expr.Fn2 combine, DType acc) {
-    return FoldCompiler.kernel(
-        new FoldCompiler.Spec(
+    return FoldKernel.of(
+        new FoldKernel.Spec(
             Expr.in(0), combine, acc, acc, List.of(acc), List.of(FoldKernel.Step.UNIT)));
-  }
-
-  /**
-   * What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even
-   * -0.0 as it is.
-   */
-  static Object start(Expr.Fn2 combine, DType dtype) {
-    return combine != Expr.Fn2.ADD
-        ? identity(combine, dtype)
-        : switch (dtype) {
-          case FLOAT32 -> -0.0f;
-          case FLOAT64 -> -0.0;
-          default -> identity(combine, dtype);
-        };
-  }
-
-  /** The combination of no elements. */
-  static Object identity(Expr.Fn2 combine, DType dtype) {
-    double number =
-        switch (combine) {
-          case ADD, OR -> 0;
-          case MUL, AND -> 1;
-          case MAX -> Double.NEGATIVE_INFINITY;
-          case MIN -> Double.POSITIVE_INFINITY;
-          default -> throw new IllegalArgumentException(combine + " does not reduce");
-        };
-    return switch (dtype) {
-      case BOOL -> number > 0;
-      case INT32 -> (int) number; // the cast saturates
-      case INT64 -> (long) number;
-      case FLOAT32 -> (float) number;
-      case FLOAT64 -> number;
-    };
   }
 }

@@ -220,8 +220,8 @@ public final class RowProgram {
     Arrays.fill(stored, key.dtype);
     List<FoldKernel.Step> steps =
         IntStream.of(read).mapToObj(k -> FoldKernel.Step.of(key.inner >> k & 1)).toList();
-    return FoldCompiler.kernel(
-        new FoldCompiler.Spec(of, combine, key.dtype, key.dtype, List.of(stored), steps));
+    return FoldKernel.of(
+        new FoldKernel.Spec(of, combine, key.dtype, key.dtype, List.of(stored), steps));
   }
 
   private static Kernel each(Expr of, int[] read, DType dtype, int unit, boolean aligned) {

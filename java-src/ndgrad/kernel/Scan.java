@@ -105,8 +105,8 @@ public final class Scan {
   }
 
   private static FoldKernel fold(Expr.Fn2 combine, DType out, DType in, int step) {
-    return FoldCompiler.kernel(
-        new FoldCompiler.Spec(
+    return FoldKernel.of(
+        new FoldKernel.Spec(
             Expr.in(0), combine, out, out, List.of(in), List.of(FoldKernel.Step.of(step))));
   }
 
@@ -116,7 +116,8 @@ public final class Scan {
     ScanKernel kernel = ScanKernel.of(new ScanKernel.Spec(combine, out.dtype(), in.dtype(), unit));
     FoldKernel one = fold(combine, out.dtype(), in.dtype(), line.from);
     Object start = out.dtype().newArray(ScanKernel.LINES);
-    Rows.of(out.dtype()).fill(start, 0, 1, ScanKernel.LINES, Reduction.start(combine, out.dtype()));
+    Rows.of(out.dtype())
+        .fill(start, 0, 1, ScanKernel.LINES, FoldKernel.start(combine, out.dtype()));
     int parts = Math.ceilDiv(walk.n, ScanKernel.LINES);
     Threads.parallelFor(
         walk.rows * parts,
@@ -154,7 +155,7 @@ public final class Scan {
     int whole = groups * ScanKernel.LINES;
     Object[] data = {in.array()};
     Object totals = out.dtype().newArray(whole + 1);
-    Rows.of(out.dtype()).fill(totals, 0, 1, 1, Reduction.start(combine, out.dtype()));
+    Rows.of(out.dtype()).fill(totals, 0, 1, 1, FoldKernel.start(combine, out.dtype()));
     FoldKernel fold = fold(combine, out.dtype(), in.dtype(), line.from);
     Threads.parallelFor(
         whole,

@@ -110,8 +110,7 @@ interface ScanKernel {
         ExprEmitter.convert(code, spec.in, spec.out);
         int value = store(kind);
         DType[] types = {spec.out, spec.out};
-        new ExprEmitter(
-                code, pair, types, new int[] {sum[k], value}, ExprEmitter.number(types, spec.out))
+        new ExprEmitter(code, pair, types, new int[] {sum[k], value}, Types.number(types, spec.out))
             .push(0, spec.out);
         code.storeLocal(kind, sum[k]);
       }

@@ -5,6 +5,8 @@ package ndgrad.kernel;
  * them: a tap, one point of the window in one channel, sees a whole plane from some offset on.
  */
 interface TapKernel {
+  /** The partial sums of a dot product side by side, in bytes; the same on every machine. */
+  int LANE_BYTES = 64;
 
   /**
    * Runs the loop, either of these two.
@@ -15,7 +17,7 @@ interface TapKernel {
    *
    * <p><b>Dot products</b> of a fixed number of rows and of taps: {@code out[r][t][p mod lanes] +=
    * Σₚ a[r][p] · x[off[t] + p]}, one p after the other, where a and x are read up to the next
-   * multiple of the lanes and lanes are {@link Taps#LANE_BYTES} of the dtype.
+   * multiple of the lanes and lanes are {@link #LANE_BYTES} of the dtype.
    *
    * @param a the weights, or the rows of the left-hand side
    * @param aAt where they start

@@ -43,7 +43,7 @@ final class TapKernels {
 
   /** Partial sums of a dot product. */
   static int lanes(DType dtype) {
-    return Taps.LANE_BYTES / dtype.itemsize();
+    return TapKernel.LANE_BYTES / dtype.itemsize();
   }
 
   /** Elements behind a row that a kernel may read or write. */

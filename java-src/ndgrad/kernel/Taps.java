@@ -7,9 +7,6 @@ import ndgrad.DType;
  * text of {@link DoubleTaps} by {@code dev/Specialize.java}.
  */
 abstract class Taps {
-  /** The partial sums of a dot product side by side, in bytes; the same on every machine. */
-  static final int LANE_BYTES = 64;
-
   private static final Taps FLOATS = new FloatTaps();
   private static final Taps DOUBLES = new DoubleTaps();
 

@@ -49,7 +49,7 @@ final class VectorEmitter {
     this.ops = ops;
     this.lanes = ops.dtype();
     this.inputs = inputs;
-    this.types = ExprEmitter.types(dag, load, lanes);
+    this.types = Types.of(dag, load, lanes);
     this.uses = dag.uses();
     this.constants = constants;
     this.kept = new int[dag.size()];
@@ -87,7 +87,7 @@ final class VectorEmitter {
         return Optional.empty();
       }
     }
-    DType[] types = ExprEmitter.types(dag, load, number);
+    DType[] types = Types.of(dag, load, number);
     for (int id = 0; id < types.length; id++) {
       if (types[id] != DType.BOOL && types[id] != number || !known(dag, id, types)) {
         return Optional.empty();

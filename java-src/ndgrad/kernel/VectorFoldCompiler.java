@@ -23,7 +23,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   private int[] constants = {};
   private int begin;
 
-  private VectorFoldCompiler(Spec spec) {
+  private VectorFoldCompiler(FoldKernel.Spec spec) {
     super(spec);
     this.ops = new VectorOps(spec.acc());
     this.steps = Functions.spell(dag, loads, spec.acc());
@@ -33,7 +33,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   }
 
   /** Whether a kernel has a vector form where vectors are as wide as accumulators at most. */
-  static boolean canCompile(Spec spec, Dag dag) {
+  static boolean canCompile(FoldKernel.Spec spec, Dag dag) {
     DType acc = spec.acc();
     switch (spec.combine()) {
       case ADD, MUL, MAX, MIN -> {}
@@ -47,7 +47,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     DType[] stored = spec.stored().toArray(DType[]::new);
     DType[] load = new DType[stored.length];
     Arrays.fill(load, spec.load());
-    DType number = ExprEmitter.number(load, acc);
+    DType number = Types.number(load, acc);
     return number == acc
         && VectorEmitter.lanes(dag, number, new DType[] {acc}, stored, load).isPresent();
   }
@@ -57,7 +57,7 @@ final class VectorFoldCompiler extends FoldCompiler {
    *
    * @throws IllegalStateException when this machine's vectors are wider than the accumulators
    */
-  static FoldKernel compile(Spec spec) {
+  static FoldKernel compile(FoldKernel.Spec spec) {
     if (lanes(spec.acc()) % Forms.lanes(spec.acc()) != 0) {
       throw new IllegalStateException("vectors of this width have no form");
     }

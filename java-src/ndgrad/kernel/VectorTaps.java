@@ -156,7 +156,7 @@ final class VectorTaps {
   }
 
   private void dot(int rows, int taps) {
-    int step = Taps.LANE_BYTES / (kind == TypeKind.FLOAT ? Float.BYTES : Double.BYTES);
+    int step = TapKernel.LANE_BYTES / (kind == TypeKind.FLOAT ? Float.BYTES : Double.BYTES);
     int parts = step / lanes;
     int[] acc = new int[rows * taps * parts];
     for (int i = 0; i < acc.length; i++) {

@@ -47,7 +47,7 @@ class ProgramTest extends InForm {
     int[] shape = outs[0].layout().shape();
     int size = (int) outs[0].layout().size();
     DType[] stored = Arrays.stream(outs).map(Strided::dtype).toArray(DType[]::new);
-    Interpreter interpreter = new Interpreter(load, ExprEmitter.number(load, stored));
+    Interpreter interpreter = new Interpreter(load, Types.number(load, stored));
     Object[][] expected = new Object[outs.length][size];
     Expr[] simple = Simplify.of(exprs);
     for (int i = 0; i < size; i++) {

@@ -39,7 +39,7 @@ class ReductionTest extends InForm {
 
   private static double identity(Expr.Fn2 fn, DType acc) {
     Strided one = Strided.zeros(acc);
-    Rows.of(acc).fill(one.array(), 0, 1, 1, Reduction.identity(fn, acc));
+    Rows.of(acc).fill(one.array(), 0, 1, 1, FoldKernel.identity(fn, acc));
     return Samples.get(one);
   }
 
