@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.random;
 
 /**
  * The inverse of the normal distribution function: M. J. Wichura, "Algorithm AS 241: The percentage

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.random;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

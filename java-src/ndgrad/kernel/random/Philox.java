@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.random;
 
 import java.util.random.RandomGenerator;
 

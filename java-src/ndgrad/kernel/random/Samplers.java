@@ -1,7 +1,10 @@
-package ndgrad.kernel;
+package ndgrad.kernel.random;
 
 import java.util.random.RandomGenerator;
 import ndgrad.DType;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a
