@@ -13,7 +13,7 @@ import java.util.Arrays;
  */
 final class DoubleRows extends Rows {
   @Override
-  void fill(Object a, int p, int ps, int n, Object value) {
+  public void fill(Object a, int p, int ps, int n, Object value) {
     double[] x = (double[]) a;
     double v = (double) value;
     for (int i = 0; i < n; i++) {
@@ -22,7 +22,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
+  public void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     if (ps == 1 && qs == 1) {
@@ -87,7 +87,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
+  public void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     if (ps == 1 && qs == 1) {
@@ -102,7 +102,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
+  public void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     for (int i = start; i < end; i++) {
@@ -199,7 +199,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
+  public void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
     double[] x = (double[]) a;
     for (int i = 0; i < n; i++) {
       keys[i] = key(x[p + i * ps], descending);
@@ -207,7 +207,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void sort(Object a, int from, int to, boolean descending) {
+  public void sort(Object a, int from, int to, boolean descending) {
     double[] x = (double[]) a;
     Scalars.sort(x, from, to);
     if (descending) {

@@ -14,7 +14,7 @@ import java.util.Arrays;
  */
 final class IntRows extends Rows {
   @Override
-  void fill(Object a, int p, int ps, int n, Object value) {
+  public void fill(Object a, int p, int ps, int n, Object value) {
     int[] x = (int[]) a;
     int v = (int) value;
     for (int i = 0; i < n; i++) {
@@ -23,7 +23,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
+  public void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
     int[] x = (int[]) from;
     int[] y = (int[]) to;
     if (ps == 1 && qs == 1) {
@@ -88,7 +88,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
+  public void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
     int[] x = (int[]) from;
     int[] y = (int[]) to;
     if (ps == 1 && qs == 1) {
@@ -103,7 +103,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
+  public void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
     int[] x = (int[]) from;
     int[] y = (int[]) to;
     for (int i = start; i < end; i++) {
@@ -200,7 +200,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
+  public void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
     int[] x = (int[]) a;
     for (int i = 0; i < n; i++) {
       keys[i] = key(x[p + i * ps], descending);
@@ -208,7 +208,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void sort(Object a, int from, int to, boolean descending) {
+  public void sort(Object a, int from, int to, boolean descending) {
     int[] x = (int[]) a;
     Scalars.sort(x, from, to);
     if (descending) {

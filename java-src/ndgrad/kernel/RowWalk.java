@@ -7,19 +7,24 @@ import java.util.Arrays;
  * layout steps through evenly are merged, the innermost one is left to a row kernel, the others are
  * counted by an odometer.
  */
-final class RowWalk {
+public final class RowWalk {
   /** How many rows there are: the product of all dimensions but the innermost. */
-  final int rows;
+  public final int rows;
 
   /** The length of a row. */
-  final int n;
+  public final int n;
 
   private final int[] dims;
   private final int[][] strides;
   private final int[] steps;
   private final int[] offsets;
 
-  RowWalk(Layout... layouts) {
+  /**
+   * Plans the walk.
+   *
+   * @param layouts at least one, all of one shape
+   */
+  public RowWalk(Layout... layouts) {
     int ndim = layouts[0].ndim();
     int[] d = new int[Math.max(ndim, 1)];
     int[][] s = new int[layouts.length][d.length];
@@ -52,13 +57,23 @@ final class RowWalk {
     }
   }
 
-  /** The step from one element of a row to the next in layout k. */
-  int step(int k) {
+  /**
+   * The step from one element of a row to the next.
+   *
+   * @param k which layout
+   * @return its step
+   */
+  public int step(int k) {
     return steps[k];
   }
 
-  /** An odometer at a row. */
-  Cursor at(int row) {
+  /**
+   * An odometer.
+   *
+   * @param row where it stands at first
+   * @return the odometer
+   */
+  public Cursor at(int row) {
     return new Cursor(row);
   }
 
@@ -73,7 +88,7 @@ final class RowWalk {
   }
 
   /** Counts through the rows. */
-  final class Cursor {
+  public final class Cursor {
     private final int[] index = new int[dims.length];
     private final int[] positions = offsets.clone();
 
@@ -88,13 +103,18 @@ final class RowWalk {
       }
     }
 
-    /** Where the row begins in layout k. */
-    int position(int k) {
+    /**
+     * Where the row begins.
+     *
+     * @param k in which layout
+     * @return the position
+     */
+    public int position(int k) {
       return positions[k];
     }
 
     /** Goes to the next row. */
-    void next() {
+    public void next() {
       for (int axis = dims.length - 1; axis >= 0; axis--) {
         boolean carry = ++index[axis] == dims[axis];
         for (int k = 0; k < positions.length; k++) {

@@ -8,7 +8,7 @@ import ndgrad.DType;
  * per row. {@link DoubleRows} is written by hand; the other dtypes' are derived from its text by
  * {@code dev/Specialize.java}.
  */
-abstract class Rows {
+public abstract class Rows {
   private static final Rows[] BY_DTYPE = {
     new BooleanRows(), new IntRows(), new LongRows(), new FloatRows(), new DoubleRows()
   };
@@ -16,21 +16,50 @@ abstract class Rows {
   /** Columns that are transposed together. */
   static final int LANES = 8;
 
-  static Rows of(DType dtype) {
+  Rows() {}
+
+  /**
+   * The loops over arrays of a dtype.
+   *
+   * @param dtype which one
+   * @return its loops
+   */
+  public static Rows of(DType dtype) {
     return BY_DTYPE[dtype.ordinal()];
   }
 
-  /** Sets n elements to a boxed value of the dtype. */
-  abstract void fill(Object a, int p, int ps, int n, Object value);
-
-  /** Copies n elements. */
-  abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
+  /**
+   * Sets n elements.
+   *
+   * @param a the array
+   * @param p where the first is
+   * @param ps their step
+   * @param n how many
+   * @param value a boxed value of the dtype
+   */
+  public abstract void fill(Object a, int p, int ps, int n, Object value);
 
   /**
-   * Where a block of rows begins, and the distances from one row to the next and from one element
-   * of a row to the next.
+   * Copies n elements.
+   *
+   * @param from the source
+   * @param p where the first is
+   * @param ps their step
+   * @param to the target, overwritten
+   * @param q where the first goes
+   * @param qs their step there
+   * @param n how many
    */
-  record Block(int at, int outer, int inner) {
+  public abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
+
+  /**
+   * Where a block of rows lies.
+   *
+   * @param at where it begins
+   * @param outer the distance from one row to the next
+   * @param inner the distance from one element of a row to the next
+   */
+  public record Block(int at, int outer, int inner) {
     Block transposed() {
       return new Block(at, inner, outer);
     }
@@ -39,8 +68,15 @@ abstract class Rows {
   /**
    * Copies a block of rows, in the order that suits the two places; a block of a few thousand
    * elements is best.
+   *
+   * @param from the source
+   * @param source where the block lies in it
+   * @param to the target, overwritten
+   * @param target where the block goes
+   * @param rows how many rows
+   * @param n elements of a row
    */
-  final void block(Object from, Block source, Object to, Block target, int rows, int n) {
+  public final void block(Object from, Block source, Object to, Block target, int rows, int n) {
     if (source.outer == 1 && target.inner == 1 && rows >= LANES && n >= LANES) {
       transpose(from, source.at, source.inner, to, target.at, target.outer, rows, n);
     } else if (source.inner == 1 && target.inner == 1) {
@@ -71,11 +107,32 @@ abstract class Rows {
   /** Transposes a block: to[q + i*qs + j] = from[p + j*ps + i] for i &lt; rows, j &lt; n. */
   abstract void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
 
-  /** Adds n elements to others, one after the other. */
-  abstract void add(Object from, int p, int ps, Object to, int q, int qs, int n);
+  /**
+   * Adds n elements to others, one after the other.
+   *
+   * @param from the source
+   * @param p where the first is
+   * @param ps their step
+   * @param to the target, updated
+   * @param q where the first is added to
+   * @param qs their step there
+   * @param n how many
+   */
+  public abstract void add(Object from, int p, int ps, Object to, int q, int qs, int n);
 
-  /** to[q + i] = from[at[i] + shift] for i in [start, end). */
-  abstract void gather(Object from, int[] at, int start, int end, int shift, Object to, int q);
+  /**
+   * Collects elements: to[q + i] = from[at[i] + shift] for i in [start, end).
+   *
+   * @param from the source
+   * @param at where the elements are
+   * @param start the first i
+   * @param end one after the last
+   * @param shift added to all places
+   * @param to the target, overwritten
+   * @param q where element 0 would go
+   */
+  public abstract void gather(
+      Object from, int[] at, int start, int end, int shift, Object to, int q);
 
   /** to[at[i] + shift] = from[p + i*ps] for i in [start, end). */
   abstract void scatter(
@@ -106,9 +163,26 @@ abstract class Rows {
   abstract void improve(
       Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest);
 
-  /** The elements' keys as {@link Scalars#key(double, boolean)} explains them. */
-  abstract void keys(Object a, int p, int ps, int n, boolean descending, long[] keys);
+  /**
+   * The elements' keys: long numbers in the order of the elements. Both zeros have one key, so have
+   * all NaNs, which come last in either direction. Keys of dtypes of up to 32 bits fit in 32 bits.
+   *
+   * @param a the array
+   * @param p where the first element is
+   * @param ps their step
+   * @param n how many
+   * @param descending true for the largest first
+   * @param keys overwritten from the first on
+   */
+  public abstract void keys(Object a, int p, int ps, int n, boolean descending, long[] keys);
 
-  /** Sorts a stretch of an array; NaN comes last in either direction. */
-  abstract void sort(Object a, int from, int to, boolean descending);
+  /**
+   * Sorts a stretch of an array; NaN comes last in either direction.
+   *
+   * @param a the array, modified
+   * @param from the first element
+   * @param to one after the last
+   * @param descending true for the largest first
+   */
+  public abstract void sort(Object a, int from, int to, boolean descending);
 }

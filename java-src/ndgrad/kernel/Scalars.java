@@ -93,10 +93,7 @@ final class Scalars {
     return !a & best;
   }
 
-  /*
-   * Keys: long numbers in the order of the elements. Both zeros have one key, so have all NaNs, which come last in
-   * either direction. Keys of dtypes of up to 32 bits fit in 32 bits.
-   */
+  /* Keys, as Rows.keys explains them. */
 
   static long key(double a, boolean descending) {
     if (a != a) {

@@ -5,14 +5,14 @@ import java.util.Random;
 import ndgrad.DType;
 
 /** Random arrays under every kind of layout, and element access that is slow and plain. */
-final class Samples {
+public final class Samples {
   private Samples() {}
 
   /**
    * An array of some shape under a random layout: contiguous, permuted, stepped, reversed,
    * broadcast or offset.
    */
-  static Strided array(Random r, DType dtype, int... shape) {
+  public static Strided array(Random r, DType dtype, int... shape) {
     int n = shape.length;
     Integer[] order = new Integer[n];
     Arrays.setAll(order, i -> i);
@@ -40,7 +40,7 @@ final class Samples {
   }
 
   /** Like array, but no two elements share a place. */
-  static Strided target(Random r, DType dtype, int... shape) {
+  public static Strided target(Random r, DType dtype, int... shape) {
     while (true) {
       Strided s = array(r, dtype, shape);
       if (!s.layout().isBroadcast()) {
@@ -50,7 +50,7 @@ final class Samples {
   }
 
   /** A shape of one to four dimensions, long and short ones, of about so many elements. */
-  static int[] largeShape(Random r, int size) {
+  public static int[] largeShape(Random r, int size) {
     int[] shape = new int[1 + r.nextInt(4)];
     int rest = size / 2 + r.nextInt(size / 2);
     for (int i = 0; i < shape.length - 1; i++) {
@@ -66,7 +66,7 @@ final class Samples {
     return shape;
   }
 
-  static double value(Random r, DType dtype) {
+  public static double value(Random r, DType dtype) {
     if (dtype.isFloating() && r.nextInt(40) == 0) {
       return new double[] {
             Double.NaN, -0.0, 0.0, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY
@@ -77,13 +77,13 @@ final class Samples {
   }
 
   /** A boxed 7 of some dtype. */
-  static Object seven(DType dtype) {
+  public static Object seven(DType dtype) {
     Object one = dtype.newArray(1);
     set(one, 0, 7);
     return java.lang.reflect.Array.get(one, 0);
   }
 
-  static double get(Object data, int i) {
+  public static double get(Object data, int i) {
     return switch (data) {
       case double[] a -> a[i];
       case float[] a -> a[i];
@@ -93,7 +93,7 @@ final class Samples {
     };
   }
 
-  static void set(Object data, int i, double v) {
+  public static void set(Object data, int i, double v) {
     switch (data) {
       case double[] a -> a[i] = v;
       case float[] a -> a[i] = (float) v;
@@ -103,11 +103,11 @@ final class Samples {
     }
   }
 
-  static double get(Strided s, int... index) {
+  public static double get(Strided s, int... index) {
     return get(s.array(), s.layout().position(index));
   }
 
-  static int[] unravel(int flat, int... shape) {
+  public static int[] unravel(int flat, int... shape) {
     int[] index = new int[shape.length];
     for (int axis = shape.length - 1; axis >= 0; axis--) {
       index[axis] = flat % shape[axis];
@@ -117,7 +117,7 @@ final class Samples {
   }
 
   /** All elements in row-major order. */
-  static double[] values(Strided s) {
+  public static double[] values(Strided s) {
     int[] shape = s.layout().shape();
     double[] out = new double[(int) s.layout().size()];
     for (int i = 0; i < out.length; i++) {
@@ -126,7 +126,7 @@ final class Samples {
     return out;
   }
 
-  static int[] shape(Random r, int minDims, int maxDims) {
+  public static int[] shape(Random r, int minDims, int maxDims) {
     int[] shape = new int[minDims + r.nextInt(maxDims - minDims + 1)];
     for (int i = 0; i < shape.length; i++) {
       shape[i] = r.nextInt(12) == 0 ? 0 : 1 + r.nextInt(5);

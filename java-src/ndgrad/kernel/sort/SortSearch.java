@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.sort;
 
 /**
  * Binary search of many keys without branches on data, which no processor could foresee, four at a

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.sort;
 
 /**
  * The first few of the sorted order of many keys, found in one pass: a heap holds the best so far,

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.sort;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -10,9 +10,17 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.DTypeException;
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
 import org.junit.jupiter.api.Test;
 
 class SortTest {
+  /** A length from which lines of wide numbers are sorted by their digits. */
+  private static final int LONG = 1 << 13;
+
   private final Random random = new Random(7);
 
   /** NaN last in either direction, zeros equal. */
@@ -258,7 +266,7 @@ class SortTest {
   void longLinesOfWideNumbers() {
     Random r = new Random(4);
     for (int bits : new int[] {0, 1, 8, 30, 53, 64}) {
-      int n = SortRadix.MANY + r.nextInt(20_000);
+      int n = LONG + r.nextInt(20_000);
       Strided longs = Strided.zeros(DType.INT64, 2, n);
       Strided doubles = Strided.zeros(DType.FLOAT64, 2, n);
       long[] x = (long[]) longs.array();
