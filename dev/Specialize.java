@@ -59,7 +59,7 @@ public final class Specialize {
               "float",
               "int",
               "long"),
-          new Template(Path.of("java-src/ndgrad/kernel"), "Taps", "double", "float"),
+          new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Taps", "double", "float"),
           new Template(Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"),
           new Template(Path.of("java-src/ndgrad/blas"), "Tiles", "float", "double"),
           new Template(Path.of("java-src/ndgrad/blas"), "MatrixVector", "float", "double"));

@@ -4,7 +4,7 @@ import java.util.List;
 import ndgrad.DType;
 
 /** Generated loops that combine the values of an expression over some inputs. */
-interface FoldKernel {
+public interface FoldKernel {
 
   /** How an input moves along the inner loop, fixed when the kernel is compiled. */
   enum Step {
@@ -15,7 +15,13 @@ interface FoldKernel {
     /** By a variable stride. */
     STRIDED;
 
-    static Step of(int stride) {
+    /**
+     * What a stride is.
+     *
+     * @param stride the stride of an input along the inner loop
+     * @return the step that kernels are compiled for
+     */
+    public static Step of(int stride) {
       return stride == 0 ? ZERO : stride == 1 ? UNIT : STRIDED;
     }
   }
@@ -90,6 +96,10 @@ interface FoldKernel {
   /**
    * What an accumulation starts with: the identity, but for floating sums -0.0, which keeps even
    * -0.0 as it is.
+   *
+   * @param combine ADD, MUL, MAX, MIN, AND or OR
+   * @param dtype that of the accumulation
+   * @return a boxed number of the dtype
    */
   static Object start(Expr.Fn2 combine, DType dtype) {
     return combine != Expr.Fn2.ADD
@@ -101,7 +111,13 @@ interface FoldKernel {
         };
   }
 
-  /** The combination of no elements. */
+  /**
+   * The combination of no elements.
+   *
+   * @param combine ADD, MUL, MAX, MIN, AND or OR
+   * @param dtype that of the accumulation
+   * @return a boxed number of the dtype
+   */
   static Object identity(Expr.Fn2 combine, DType dtype) {
     double number =
         switch (combine) {

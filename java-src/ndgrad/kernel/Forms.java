@@ -18,10 +18,10 @@ import ndgrad.DType;
  * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
  * changes over when its vector form has been seen to be faster.
  */
-final class Forms {
+public final class Forms {
 
   /** Which form kernels have. */
-  enum Mode {
+  public enum Mode {
     /** Plain loops. */
     PLAIN,
     /** Vector code from the first element on, where there is such a form. */
@@ -64,23 +64,32 @@ final class Forms {
         name);
   }
 
-  /** The mode that kernels are made in from now on. */
-  static Mode mode() {
+  /**
+   * The mode that kernels are made in from now on.
+   *
+   * @return the mode
+   */
+  public static Mode mode() {
     return mode;
   }
 
   /**
    * Sets the mode of kernels that are not yet made.
    *
+   * @param wanted the mode
    * @throws ArgumentException when vectors are asked for and the module is absent
    */
-  static void use(Mode wanted) {
+  public static void use(Mode wanted) {
     mode = wanted;
     isVectorised();
   }
 
-  /** Whether the Vector API is there. */
-  static boolean isAvailable() {
+  /**
+   * Whether the Vector API is there.
+   *
+   * @return false when the JVM runs without its module
+   */
+  public static boolean isAvailable() {
     return VECTORS.isPresent();
   }
 
@@ -98,8 +107,13 @@ final class Forms {
             + " stay)";
   }
 
-  /** The lanes of the vectors of a dtype, 0 when there are none. */
-  static synchronized int lanes(DType dtype) {
+  /**
+   * The lanes of the vectors of a dtype.
+   *
+   * @param dtype of the elements
+   * @return how many, 0 when there are no vectors
+   */
+  public static synchronized int lanes(DType dtype) {
     int known = LANES[dtype.ordinal()];
     if (known == 0 && VECTORS.isPresent() && dtype != DType.BOOL) {
       known = lanes(VECTORS.get(), VectorOps.vectorClass(dtype));

@@ -4,7 +4,7 @@ import java.lang.ref.SoftReference;
 import ndgrad.DType;
 
 /** Arrays that a thread uses over and over again while a kernel runs, of some contents. */
-final class Scratch {
+public final class Scratch {
   /** Elements above which an array is not kept. */
   private static final int KEPT = 1 << 20;
 
@@ -18,8 +18,9 @@ final class Scratch {
    * @param dtype of its elements
    * @param which a number below 4; arrays of different numbers are different
    * @param length its least length
+   * @return the primitive array
    */
-  static Object array(DType dtype, int which, int length) {
+  public static Object array(DType dtype, int which, int length) {
     if (length > KEPT) {
       return dtype.newArray(length);
     }

@@ -4,7 +4,7 @@ package ndgrad.kernel;
  * An inner loop of a direct convolution over planes that have been laid out with their zeros around
  * them: a tap, one point of the window in one channel, sees a whole plane from some offset on.
  */
-interface TapKernel {
+public interface TapKernel {
   /** The partial sums of a dot product side by side, in bytes; the same on every machine. */
   int LANE_BYTES = 64;
 

@@ -19,7 +19,7 @@ import ndgrad.DType;
  * several vectors of positions, or several rows times several taps. Every element is computed by
  * the same operations in the same order as in the plain form, so both give the same bits.
  */
-final class VectorTaps {
+public final class VectorTaps {
   private static final MethodTypeDesc RUN =
       MethodTypeDesc.of(
           CD_void,
@@ -80,8 +80,9 @@ final class VectorTaps {
    * @param dtype a floating one
    * @param rows number of rows
    * @param vectors how many vectors of positions are worked on at a time
+   * @return the kernel
    */
-  static TapKernel sum(DType dtype, int rows, int vectors) {
+  public static TapKernel sum(DType dtype, int rows, int vectors) {
     return compile(code -> new VectorTaps(code, dtype).sum(rows, vectors));
   }
 
@@ -91,8 +92,9 @@ final class VectorTaps {
    * @param dtype a floating one
    * @param rows number of rows
    * @param taps number of taps
+   * @return the kernel
    */
-  static TapKernel dot(DType dtype, int rows, int taps) {
+  public static TapKernel dot(DType dtype, int rows, int taps) {
     return compile(code -> new VectorTaps(code, dtype).dot(rows, taps));
   }
 

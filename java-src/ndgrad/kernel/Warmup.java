@@ -12,7 +12,7 @@ import ndgrad.DType;
  * use when it has been seen to be faster than the plain one; on a machine whose vectors are slow it
  * never is. Starts when the plain kernel has run for about as long as that takes.
  */
-final class Warmup {
+public final class Warmup {
   /** Work of the plain form that is worth a warm-up, in units of 0.1 ns: 20 ms. */
   private static final long ENOUGH = 200_000_000;
 
@@ -52,14 +52,14 @@ final class Warmup {
    * @param plain runs the plain form over the same
    * @param change puts the vector form in use
    */
-  record Trial(Runnable train, Runnable vector, Runnable plain, Runnable change) {}
+  public record Trial(Runnable train, Runnable vector, Runnable plain, Runnable change) {}
 
   /**
    * Prepares a warm-up.
    *
    * @param trial makes the vector form; called in the background
    */
-  Warmup(Supplier<Trial> trial) {
+  public Warmup(Supplier<Trial> trial) {
     this.trial = trial;
   }
 
@@ -79,7 +79,7 @@ final class Warmup {
    *
    * @param work in units of 0.1 ns
    */
-  void count(long work) {
+  public void count(long work) {
     done += work;
     if (done >= ENOUGH && asked.get() == 0 && asked.compareAndSet(0, 1)) {
       BACKGROUND.execute(this::run);
@@ -165,8 +165,14 @@ final class Warmup {
     return best;
   }
 
-  /** An array of some small numbers. */
-  static Object numbers(DType dtype, int length) {
+  /**
+   * An array of some small numbers.
+   *
+   * @param dtype of its elements
+   * @param length how many
+   * @return a fresh primitive array
+   */
+  public static Object numbers(DType dtype, int length) {
     Object data = dtype.newArray(length);
     switch (data) {
       case boolean[] a -> {

@@ -5,7 +5,7 @@ import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Window;
+import ndgrad.kernel.convolution.Window;
 
 /** Reads and checks what describes a window that slides over images. */
 final class Windows {

@@ -1,8 +1,9 @@
 // Generated from DoubleTaps.java by dev/Specialize.java: edit that, then run it.
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.Arrays;
 import ndgrad.blas.MulAdd;
+import ndgrad.kernel.TapKernel;
 
 /**
  * The loops of {@link Taps} over {@code float[]}, and the text that those of the other dtypes are

@@ -1,7 +1,8 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.Arrays;
 import ndgrad.blas.MulAdd;
+import ndgrad.kernel.TapKernel;
 
 /**
  * The loops of {@link Taps} over {@code double[]}, and the text that those of the other dtypes are

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,6 +7,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 import org.junit.jupiter.api.Test;
 
 class ConvolutionTest {

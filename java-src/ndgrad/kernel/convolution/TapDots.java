@@ -1,8 +1,14 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Scratch;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.TapKernel;
+import ndgrad.kernel.Threads;
 
 /**
  * The gradient of a convolution's windows as dot products: of what each tap sees of some images

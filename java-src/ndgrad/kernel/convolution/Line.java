@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.ArrayList;
 import java.util.Arrays;

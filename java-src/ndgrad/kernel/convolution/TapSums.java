@@ -1,7 +1,12 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.List;
 import ndgrad.DType;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Scratch;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.TapKernel;
+import ndgrad.kernel.Threads;
 
 /**
  * A convolution, or the gradient of one with respect to its source, as sums over taps: what a tile

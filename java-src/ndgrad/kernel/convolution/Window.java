@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 /**
  * A window that slides over images: its size, step, the zeros around the image and the distance of

@@ -1,4 +1,13 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
+
+import ndgrad.kernel.Copies;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.MatrixProduct;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Convolutions of images and their gradients. Floating ones are sums over the window's taps,

@@ -1,9 +1,13 @@
-package ndgrad.kernel;
+package ndgrad.kernel.convolution;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import ndgrad.DType;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.TapKernel;
+import ndgrad.kernel.VectorTaps;
+import ndgrad.kernel.Warmup;
 
 /**
  * The kernels of direct convolutions: made once, plain at first and of vectors once these are fast.
