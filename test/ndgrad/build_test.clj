@@ -47,7 +47,8 @@
   "A package may use those on its right, and itself. The first group sits on the public API."
   [#{"ndgrad.nn" "ndgrad.optim" "ndgrad.data" "ndgrad.io"}
    #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.op.spec"} #{"ndgrad.autograd"} #{"ndgrad.kernel.random"}
-   #{"ndgrad.kernel.sort"} #{"ndgrad.kernel.convolution"} #{"ndgrad.kernel"} #{"ndgrad.blas"}])
+   #{"ndgrad.kernel.sort"} #{"ndgrad.kernel.convolution"} #{"ndgrad.kernel.loop"}
+   #{"ndgrad.kernel"} #{"ndgrad.blas"}])
 
 (def ^:private vocabulary
   "Plain classes of `ndgrad` that every package may use, and that use only each other."

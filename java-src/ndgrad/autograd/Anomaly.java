@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 import ndgrad.AnomalyException;
 import ndgrad.DType;
 import ndgrad.kernel.Expr;
-import ndgrad.kernel.Program;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Program;
 
 /**
  * Anomaly mode: names the first op that makes a NaN or an infinity from finite inputs, and where

@@ -12,7 +12,7 @@ import java.util.Map;
  * one node. Building is linear in the number of {@link Expr} objects, however often they share each
  * other.
  */
-final class Dag {
+public final class Dag {
 
   /**
    * One distinct node.
@@ -20,7 +20,7 @@ final class Dag {
    * @param expr an expression that it stands for
    * @param args the ids of its arguments
    */
-  record Node(Expr expr, int... args) {}
+  public record Node(Expr expr, int... args) {}
 
   private record Key(Object what, int a, int b, int c) {}
 
@@ -29,7 +29,12 @@ final class Dag {
   private final IdentityHashMap<Expr, Integer> seen = new IdentityHashMap<>();
   private final int[] roots;
 
-  Dag(Expr... outputs) {
+  /**
+   * Finds the distinct nodes.
+   *
+   * @param outputs the expressions
+   */
+  public Dag(Expr... outputs) {
     roots = new int[outputs.length];
     for (int j = 0; j < outputs.length; j++) {
       roots[j] = id(outputs[j]);
@@ -68,25 +73,50 @@ final class Dag {
     };
   }
 
-  int size() {
+  /**
+   * The number of nodes.
+   *
+   * @return one more than the highest id
+   */
+  public int size() {
     return nodes.size();
   }
 
-  Node node(int id) {
+  /**
+   * One node.
+   *
+   * @param id its id; those of arguments are lower
+   * @return the node
+   */
+  public Node node(int id) {
     return nodes.get(id);
   }
 
-  int outputs() {
+  /**
+   * The number of expressions.
+   *
+   * @return how many outputs there are
+   */
+  public int outputs() {
     return roots.length;
   }
 
-  /** The node of output {@code j}. */
-  int root(int j) {
+  /**
+   * The node of an output.
+   *
+   * @param j the output's position
+   * @return the node's id
+   */
+  public int root(int j) {
     return roots[j];
   }
 
-  /** One more than the highest input index. */
-  int inputs() {
+  /**
+   * The number of inputs.
+   *
+   * @return one more than the highest input index
+   */
+  public int inputs() {
     int n = 0;
     for (Node node : nodes) {
       if (node.expr() instanceof Expr.In in) {
@@ -96,8 +126,13 @@ final class Dag {
     return n;
   }
 
-  /** Which of the first {@code n} inputs occur. */
-  boolean[] usedInputs(int n) {
+  /**
+   * Which inputs occur.
+   *
+   * @param n of how many
+   * @return for each of them whether it does
+   */
+  public boolean[] usedInputs(int n) {
     boolean[] used = new boolean[n];
     for (Node node : nodes) {
       if (node.expr() instanceof Expr.In in) {
@@ -107,8 +142,12 @@ final class Dag {
     return used;
   }
 
-  /** How often each node is referred to, by other nodes and as an output. */
-  int[] uses() {
+  /**
+   * How often each node is referred to, by other nodes and as an output.
+   *
+   * @return a number for each id
+   */
+  public int[] uses() {
     int[] uses = new int[nodes.size()];
     for (int root : roots) {
       uses[root]++;
@@ -121,8 +160,12 @@ final class Dag {
     return uses;
   }
 
-  /** A rough cost of one element in units of 0.1 ns where vectors are computed. */
-  int vectorCost() {
+  /**
+   * A rough cost of one element where vectors are computed.
+   *
+   * @return in units of 0.1 ns
+   */
+  public int vectorCost() {
     int cost = 3;
     for (Node node : nodes) {
       cost += Functions.isSpelled(node.expr()) ? 10 : 0;
@@ -131,8 +174,12 @@ final class Dag {
     return cost;
   }
 
-  /** A rough cost of one element in units of 0.1 ns. */
-  int cost() {
+  /**
+   * A rough cost of one element.
+   *
+   * @return in units of 0.1 ns, for plain loops
+   */
+  public int cost() {
     int cost = 3;
     for (int id = 0; id < size(); id++) {
       cost +=

@@ -4,7 +4,7 @@ import java.util.function.IntFunction;
 
 /**
  * A scalar expression over the elements of some inputs: what an elementwise op is. Expressions are
- * data; a {@link Program} runs them, {@link Derivative} differentiates them, and the result is an
+ * data; a {@code Program} runs them, {@link Derivative} differentiates them, and the result is an
  * expression again.
  *
  * <p>Types: an input has the dtype it is loaded as, a constant that of the numbers around it,

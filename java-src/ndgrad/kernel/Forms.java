@@ -93,8 +93,12 @@ public final class Forms {
     return VECTORS.isPresent();
   }
 
-  /** What kernels are made of, for people. */
-  static String describe() {
+  /**
+   * What kernels are made of.
+   *
+   * @return a phrase for people
+   */
+  public static String describe() {
     if (mode == Mode.PLAIN || !isAvailable()) {
       return "plain loops";
     }
@@ -137,8 +141,10 @@ public final class Forms {
   /**
    * Whether functions such as exp are computed by vectors, where computing one again is cheaper
    * than storing it.
+   *
+   * @return false where functions are computed one by one
    */
-  static boolean areFunctionsVectors() {
+  public static boolean areFunctionsVectors() {
     return isVectorised();
   }
 
@@ -163,7 +169,7 @@ public final class Forms {
    * @param units bit k is set when operand k has inner stride 1
    * @return the kernel
    */
-  static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+  public static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
     Mode now = mode;
     Optional<DType> lanes = Optional.empty();
     if (isVectorised() && form != Kernel.Form.STRIDED) {

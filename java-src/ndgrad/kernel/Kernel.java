@@ -1,7 +1,7 @@
 package ndgrad.kernel;
 
 /** A generated nest of two loops over the elements of some operands, outputs before inputs. */
-interface Kernel {
+public interface Kernel {
   /** The number of operands whose inner strides a mask can hold. */
   int MAX_UNIT_OPERANDS = 62;
 
@@ -16,7 +16,11 @@ interface Kernel {
    */
   void run(Object[] data, int[] at, int outer, int inner);
 
-  /** Whether vectors are at work, so that more elements are worth a thread. */
+  /**
+   * Whether vectors are at work, so that more elements are worth a thread.
+   *
+   * @return false while plain loops run
+   */
   default boolean isVector() {
     return false;
   }

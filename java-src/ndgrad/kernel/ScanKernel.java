@@ -14,7 +14,7 @@ import ndgrad.DType;
  * Generated loops over several lines at once, each combining its elements with all before them: a
  * line alone would wait for its own last result.
  */
-interface ScanKernel {
+public interface ScanKernel {
   /** How many lines there are at once: each needs two positions and an accumulator at hand. */
   int LINES = 4;
 
@@ -42,7 +42,12 @@ interface ScanKernel {
    */
   void run(Object in, Object out, int[] at, int n, Object start, int slot);
 
-  /** The kernel for a combination, made when it is asked for first. */
+  /**
+   * The kernel for a combination, made when it is asked for first.
+   *
+   * @param spec what it is compiled for
+   * @return the kernel
+   */
   static ScanKernel of(Spec spec) {
     return Writer.KERNELS.computeIfAbsent(spec, Writer::compile);
   }

@@ -10,7 +10,7 @@ import ndgrad.kernel.Expr.Fn2;
  * terms, those whose derivative is the constant 0. Nodes that occur several times are rewritten
  * once, so the work is linear in their number.
  */
-final class Simplify {
+public final class Simplify {
   /** Folding stops here, so that integers wrap at run time as they would have without it. */
   private static final double FOLD_LIMIT = 0x1p31;
 
@@ -22,7 +22,7 @@ final class Simplify {
    * @param exprs the expressions
    * @return equal ones, sharing their common subexpressions
    */
-  static Expr[] of(Expr... exprs) {
+  public static Expr[] of(Expr... exprs) {
     Dag dag = new Dag(exprs);
     Expr[] done = new Expr[dag.size()];
     for (int id = 0; id < done.length; id++) {

@@ -8,7 +8,7 @@ import ndgrad.DType;
  * functions of floating numbers take integers as {@code float64}; bools stay bools under ADD, MUL,
  * MAX, MIN and ABS and count as 0 or 1 of the {@code number} dtype elsewhere.
  */
-final class Types {
+public final class Types {
   private Types() {}
 
   /**
@@ -19,7 +19,7 @@ final class Types {
    * @param outs the dtypes of the outputs
    * @return a dtype other than bool
    */
-  static DType number(DType[] load, DType... outs) {
+  public static DType number(DType[] load, DType... outs) {
     DType number = DType.BOOL;
     for (DType d : load) {
       number = DType.promote(number, d);
@@ -40,7 +40,7 @@ final class Types {
    * @param number the dtype of constants
    * @return by the nodes' ids
    */
-  static DType[] of(Dag dag, DType[] load, DType number) {
+  public static DType[] of(Dag dag, DType[] load, DType number) {
     DType[] types = new DType[dag.size()];
     for (int id = 0; id < types.length; id++) {
       int[] args = dag.node(id).args();

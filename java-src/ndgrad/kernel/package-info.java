@@ -4,12 +4,13 @@
  * gradients.
  *
  * <p>What is computed is generated at run time from an {@link ndgrad.kernel.Expr}, one class per
- * combination of dtypes and kinds of strides: elementwise by {@link ndgrad.kernel.Program} ({@code
- * Nest} plans the loops, {@code KernelCompiler} writes them), reduced by {@link
- * ndgrad.kernel.Reduction} and accumulated by {@link ndgrad.kernel.Scan} ({@code FoldPlan} and
- * {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both. {@code Forms} chooses
- * between these plain loops and those of the Vector API ({@code VectorKernelCompiler}, {@code
- * VectorFoldCompiler}, {@code VectorEmitter}), which {@code Warmup} takes through the JIT.
+ * combination of dtypes and kinds of strides: elementwise by {@link ndgrad.kernel.loop.Program}
+ * ({@code Nest} plans the loops, {@code KernelCompiler} writes them), reduced by {@link
+ * ndgrad.kernel.loop.Reduction} and accumulated by {@link ndgrad.kernel.loop.Scan} ({@code
+ * FoldPlan} and {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both. {@code
+ * Forms} chooses between these plain loops and those of the Vector API ({@code
+ * VectorKernelCompiler}, {@code VectorFoldCompiler}, {@code VectorEmitter}), which {@code Warmup}
+ * takes through the JIT.
  *
  * <p>What is only moved, added up or compared is written once as row loops over {@code double[]} in
  * {@code DoubleRows}; {@code dev/Specialize.java} derives those of the other dtypes. {@link

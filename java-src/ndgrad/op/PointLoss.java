@@ -11,7 +11,7 @@ import ndgrad.kernel.Derivative;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Reduction;
+import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;

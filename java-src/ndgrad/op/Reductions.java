@@ -11,7 +11,7 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Reduction;
+import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;

@@ -9,8 +9,8 @@ import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Program;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Program;
 
 /**
  * One step of a rule: a kernel whose outputs are the new parameter and slots. Its inputs are the

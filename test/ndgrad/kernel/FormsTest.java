@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Random;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.Registry;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Op;

@@ -9,6 +9,7 @@ import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
 import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.loop.Program;
 import org.junit.jupiter.api.Test;
 
 /** The functions beside those of StrictMath, whose errors are below 1 ulp in double precision. */

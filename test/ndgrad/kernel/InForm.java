@@ -7,8 +7,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.Parameter;
 
 /** Tests that run once for each form of kernels, which is the parameter of their class. */
-abstract class InForm {
-  @Parameter Forms.Mode mode;
+public abstract class InForm {
+  @Parameter protected Forms.Mode mode;
   private Forms.Mode before;
 
   @BeforeEach

@@ -7,14 +7,14 @@ import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
 
 /**
- * Evaluates an expression for one element, slowly and by the book: what {@link Program} is compared
+ * Evaluates an expression for one element, slowly and by the book: what {@code Program} is compared
  * with.
  */
-final class Interpreter {
+public final class Interpreter {
   private final DType[] load;
   private final DType number;
 
-  Interpreter(DType[] load, DType number) {
+  public Interpreter(DType[] load, DType number) {
     this.load = load;
     this.number = number;
   }
@@ -30,7 +30,7 @@ final class Interpreter {
   }
 
   /** A value of another dtype, by the rules of conversion. */
-  static Object convert(Object value, DType to) {
+  public static Object convert(Object value, DType to) {
     if (value instanceof Boolean b) {
       return to == DType.BOOL ? b : convert(b ? 1 : 0, to);
     }
@@ -44,7 +44,7 @@ final class Interpreter {
     };
   }
 
-  Object eval(Expr e, Object... ins) {
+  public Object eval(Expr e, Object... ins) {
     return switch (e) {
       case Expr.In(int i) -> convert(ins[i], load[i]);
       case Expr.Const(double c) -> convert(c, number);

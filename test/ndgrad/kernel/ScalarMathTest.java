@@ -9,6 +9,7 @@ import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
 import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.loop.Program;
 import org.junit.jupiter.api.Test;
 
 /** The tables hold arguments and values that mpmath gives at 60 digits. */

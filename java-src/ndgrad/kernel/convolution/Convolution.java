@@ -1,13 +1,13 @@
 package ndgrad.kernel.convolution;
 
-import ndgrad.kernel.Copies;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.MatrixProduct;
 import ndgrad.kernel.Rows;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.loop.MatrixProduct;
 
 /**
  * Convolutions of images and their gradients. Floating ones are sums over the window's taps,

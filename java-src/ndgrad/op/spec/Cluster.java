@@ -10,7 +10,7 @@ import java.util.function.IntPredicate;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
-import ndgrad.kernel.Program;
+import ndgrad.kernel.loop.Program;
 import ndgrad.op.spec.Recorder.Call;
 
 /** Elementwise ops that become one, inputs before their users, and the arrays they start from. */

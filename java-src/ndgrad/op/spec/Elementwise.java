@@ -16,8 +16,8 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.Derivative;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Program;
 
 /**
  * An op that applies a scalar expression to every element of its broadcast inputs. Its gradient is

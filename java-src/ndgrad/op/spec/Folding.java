@@ -7,10 +7,10 @@ import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.loop.Reduction;
 
 /**
  * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the

@@ -17,9 +17,9 @@ import ndgrad.kernel.Derivative;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.loop.Reduction;
 
 /**
  * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose

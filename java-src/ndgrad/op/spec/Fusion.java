@@ -8,7 +8,7 @@ import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
+import ndgrad.kernel.loop.Program;
 import ndgrad.op.spec.Recorder.Call;
 
 /**

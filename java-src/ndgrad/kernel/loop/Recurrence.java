@@ -1,6 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import ndgrad.DType;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * First-order linear recurrences along an axis: y[i] = b[i] + a[i] y[i-1] with y[-1] = 0. They are

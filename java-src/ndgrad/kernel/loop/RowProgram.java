@@ -1,11 +1,20 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.Kernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Simplify;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Passes over the rows of arrays, such as softmax takes: all passes over some rows follow each

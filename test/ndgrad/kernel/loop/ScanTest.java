@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -9,6 +9,12 @@ import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 import org.junit.jupiter.api.Test;
 
 class ScanTest {

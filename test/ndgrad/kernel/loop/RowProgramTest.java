@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -8,12 +8,17 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import ndgrad.DType;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.RowProgram.Column;
-import ndgrad.kernel.RowProgram.Each;
-import ndgrad.kernel.RowProgram.Fold;
-import ndgrad.kernel.RowProgram.Sum;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.loop.RowProgram.Column;
+import ndgrad.kernel.loop.RowProgram.Each;
+import ndgrad.kernel.loop.RowProgram.Fold;
+import ndgrad.kernel.loop.RowProgram.Sum;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

@@ -1,10 +1,16 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Simplify;
+import ndgrad.kernel.Strided;
 
 /**
  * Reductions over axes of the values of an expression, in one pass: no array of the values is made.

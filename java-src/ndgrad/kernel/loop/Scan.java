@@ -1,9 +1,20 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.Kernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.RowWalk;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.ScanKernel;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Running sums, products, maxima and minima along an axis; NaN stays once it has come in MAX and

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -12,6 +12,9 @@ import java.util.List;
 import ndgrad.DType;
 import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

@@ -1,4 +1,11 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
+
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Scratch;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * How one reduction is walked. Dimensions that are kept and such that are reduced are each put in

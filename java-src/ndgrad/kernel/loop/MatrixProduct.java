@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.Arrays;
 import java.util.function.IntConsumer;
@@ -7,6 +7,9 @@ import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
 import ndgrad.blas.JavaBlas;
 import ndgrad.blas.Workers;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands

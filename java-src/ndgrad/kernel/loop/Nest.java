@@ -1,8 +1,13 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Kernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow

@@ -1,9 +1,16 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.Kernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Simplify;
+import ndgrad.kernel.Strided;
 
 /**
  * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between

@@ -1,7 +1,13 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Kernel;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /** Copies between arrays of any layouts and dtypes. */
 public final class Copies {

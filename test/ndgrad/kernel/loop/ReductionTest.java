@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.loop;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -9,6 +9,16 @@ import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.FoldKernel;
+import ndgrad.kernel.Forms;
+import ndgrad.kernel.InForm;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Rows;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
