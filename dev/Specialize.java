@@ -52,7 +52,7 @@ public final class Specialize {
   private static final List<Template> TEMPLATES =
       List.of(
           new Template(
-              Path.of("java-src/ndgrad/kernel"),
+              Path.of("java-src/ndgrad/kernel/rows"),
               "Rows",
               "double",
               "boolean",

@@ -14,8 +14,9 @@
  *
  * <p>What is only moved, added up or compared is written once as row loops over {@code double[]} in
  * {@code DoubleRows}; {@code dev/Specialize.java} derives those of the other dtypes. {@link
- * ndgrad.kernel.Gather}, {@link ndgrad.kernel.ArgReduction}, {@link ndgrad.kernel.sort.Sort} and
- * {@link ndgrad.kernel.convolution.Convolution} walk arrays row by row ({@code RowWalk}) and leave
- * the rows to these. {@link ndgrad.kernel.Threads} shares out what is large.
+ * ndgrad.kernel.rows.Gather}, {@link ndgrad.kernel.rows.ArgReduction}, {@link
+ * ndgrad.kernel.sort.Sort} and {@link ndgrad.kernel.convolution.Convolution} walk arrays row by row
+ * ({@code RowWalk}) and leave the rows to these. {@link ndgrad.kernel.Threads} shares out what is
+ * large.
  */
 package ndgrad.kernel;

@@ -18,6 +18,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import ndgrad.DType;
 import ndgrad.ScopeException;
+import ndgrad.kernel.rows.Rows;
 import org.junit.jupiter.api.Test;
 
 class PoolTest {

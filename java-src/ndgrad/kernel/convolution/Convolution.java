@@ -3,11 +3,11 @@ package ndgrad.kernel.convolution;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * Convolutions of images and their gradients. Floating ones are sums over the window's taps,

@@ -4,11 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Scratch;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.TapKernel;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * The gradient of a convolution's windows as dot products: of what each tap sees of some images

@@ -5,9 +5,9 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.Rows;
 
 /** Copies between arrays of any layouts and dtypes. */
 public final class Copies {

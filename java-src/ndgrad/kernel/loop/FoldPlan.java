@@ -2,10 +2,10 @@ package ndgrad.kernel.loop;
 
 import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Scratch;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * How one reduction is walked. Dimensions that are kept and such that are reduced are each put in

@@ -5,9 +5,9 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow

@@ -8,9 +8,9 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Simplify;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * Reductions over axes of the values of an expression, in one pass: no array of the values is made.

@@ -10,11 +10,11 @@ import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Forms;
 import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.RowWalk;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.ScanKernel;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.RowWalk;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * Running sums, products, maxima and minima along an axis; NaN stays once it has come in MAX and

@@ -2,11 +2,11 @@ package ndgrad.kernel.sort;
 
 import ndgrad.DTypeException;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.RowWalk;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.rows.RowWalk;
+import ndgrad.kernel.rows.Rows;
 
 /**
  * Sorting and searching. In either direction NaN comes last and -0.0 equals 0.0; what gives indexes

@@ -9,10 +9,10 @@ import java.util.Random;
 import ndgrad.DType;
 import ndgrad.kernel.Forms;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Rows;
 import ndgrad.kernel.Samples;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.rows.Rows;
 import org.junit.jupiter.api.Test;
 
 class ConvolutionTest {

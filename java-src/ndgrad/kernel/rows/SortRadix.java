@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
 /**
  * Sorts long numbers by a radix sort from the lowest digit. It leaves out the digits that all

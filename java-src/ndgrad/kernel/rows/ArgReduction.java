@@ -1,6 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
 import java.util.Arrays;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Where the largest or smallest element is: the first of equal ones; a NaN, and of NaNs the first,

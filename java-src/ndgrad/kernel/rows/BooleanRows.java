@@ -1,10 +1,10 @@
 // Generated from DoubleRows.java by dev/Specialize.java: edit that, then run it.
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
-import static ndgrad.kernel.Scalars.above;
-import static ndgrad.kernel.Scalars.below;
-import static ndgrad.kernel.Scalars.isTrue;
-import static ndgrad.kernel.Scalars.key;
+import static ndgrad.kernel.rows.Scalars.above;
+import static ndgrad.kernel.rows.Scalars.below;
+import static ndgrad.kernel.rows.Scalars.isTrue;
+import static ndgrad.kernel.rows.Scalars.key;
 
 import java.util.Arrays;
 

@@ -1,6 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
 import java.util.Arrays;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.Threads;
 
 /**
  * Moves rows between an array and a list of positions in another's storage: advanced indexing,

@@ -1,22 +1,22 @@
 // Generated from DoubleRows.java by dev/Specialize.java: edit that, then run it.
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
-import static ndgrad.kernel.Scalars.above;
-import static ndgrad.kernel.Scalars.below;
-import static ndgrad.kernel.Scalars.isTrue;
-import static ndgrad.kernel.Scalars.key;
+import static ndgrad.kernel.rows.Scalars.above;
+import static ndgrad.kernel.rows.Scalars.below;
+import static ndgrad.kernel.rows.Scalars.isTrue;
+import static ndgrad.kernel.rows.Scalars.key;
 
 import java.util.Arrays;
 
 /**
- * The loops of {@link Rows} over {@code float[]}, and the text that those of the other dtypes are
+ * The loops of {@link Rows} over {@code int[]}, and the text that those of the other dtypes are
  * derived from.
  */
-final class FloatRows extends Rows {
+final class IntRows extends Rows {
   @Override
   public void fill(Object a, int p, int ps, int n, Object value) {
-    float[] x = (float[]) a;
-    float v = (float) value;
+    int[] x = (int[]) a;
+    int v = (int) value;
     for (int i = 0; i < n; i++) {
       x[p + i * ps] = v;
     }
@@ -24,8 +24,8 @@ final class FloatRows extends Rows {
 
   @Override
   public void copy(Object from, int p, int ps, Object to, int q, int qs, int n) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     if (ps == 1 && qs == 1) {
       System.arraycopy(x, p, y, q, n);
     } else if (ps == 0 && qs == 1) {
@@ -47,8 +47,8 @@ final class FloatRows extends Rows {
 
   @Override
   void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
     // different offsets, don't overlap.
     for (int i = 0; i < rows; i++) {
@@ -58,8 +58,8 @@ final class FloatRows extends Rows {
 
   @Override
   void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     int j = 0;
     for (; j <= n - LANES; j += LANES) {
       int a = p + j * ps;
@@ -89,8 +89,8 @@ final class FloatRows extends Rows {
 
   @Override
   public void add(Object from, int p, int ps, Object to, int q, int qs, int n) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     if (ps == 1 && qs == 1) {
       for (int i = 0; i < n; i++) {
         y[q + i] = Scalars.add(y[q + i], x[p + i]);
@@ -104,8 +104,8 @@ final class FloatRows extends Rows {
 
   @Override
   public void gather(Object from, int[] at, int start, int end, int shift, Object to, int q) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     for (int i = start; i < end; i++) {
       y[q + i] = x[at[i] + shift];
     }
@@ -113,8 +113,8 @@ final class FloatRows extends Rows {
 
   @Override
   void scatter(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     for (int i = start; i < end; i++) {
       y[at[i] + shift] = x[p + i * ps];
     }
@@ -122,8 +122,8 @@ final class FloatRows extends Rows {
 
   @Override
   void scatterAdd(Object from, int p, int ps, Object to, int[] at, int start, int end, int shift) {
-    float[] x = (float[]) from;
-    float[] y = (float[]) to;
+    int[] x = (int[]) from;
+    int[] y = (int[]) to;
     for (int i = start; i < end; i++) {
       int k = at[i] + shift;
       y[k] = Scalars.add(y[k], x[p + i * ps]);
@@ -132,7 +132,7 @@ final class FloatRows extends Rows {
 
   @Override
   int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count) {
-    float[] x = (float[]) a;
+    int[] x = (int[]) a;
     int k = count;
     for (int i = 0; i < n; i++) {
       found[k] = first + i;
@@ -143,7 +143,7 @@ final class FloatRows extends Rows {
 
   @Override
   int countNonzero(Object a, int p, int ps, int n) {
-    float[] x = (float[]) a;
+    int[] x = (int[]) a;
     int k = 0;
     for (int i = 0; i < n; i++) {
       k += isTrue(x[p + i * ps]) ? 1 : 0;
@@ -153,12 +153,12 @@ final class FloatRows extends Rows {
 
   @Override
   int best(Object a, int p, int ps, int n, boolean largest) {
-    float[] x = (float[]) a;
-    float best = x[p];
+    int[] x = (int[]) a;
+    int best = x[p];
     int at = 0;
     if (largest) {
       for (int i = 1; i < n; i++) {
-        float b = x[p + i * ps];
+        int b = x[p + i * ps];
         if (above(b, best)) {
           best = b;
           at = i;
@@ -166,7 +166,7 @@ final class FloatRows extends Rows {
       }
     } else {
       for (int i = 1; i < n; i++) {
-        float b = x[p + i * ps];
+        int b = x[p + i * ps];
         if (below(b, best)) {
           best = b;
           at = i;
@@ -178,11 +178,11 @@ final class FloatRows extends Rows {
 
   @Override
   void improve(Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest) {
-    float[] x = (float[]) a;
-    float[] y = (float[]) best;
+    int[] x = (int[]) a;
+    int[] y = (int[]) best;
     if (largest) {
       for (int j = 0; j < n; j++) {
-        float b = x[p + j * ps];
+        int b = x[p + j * ps];
         if (above(b, y[j])) {
           y[j] = b;
           index[j] = i;
@@ -190,7 +190,7 @@ final class FloatRows extends Rows {
       }
     } else {
       for (int j = 0; j < n; j++) {
-        float b = x[p + j * ps];
+        int b = x[p + j * ps];
         if (below(b, y[j])) {
           y[j] = b;
           index[j] = i;
@@ -201,7 +201,7 @@ final class FloatRows extends Rows {
 
   @Override
   public void keys(Object a, int p, int ps, int n, boolean descending, long[] keys) {
-    float[] x = (float[]) a;
+    int[] x = (int[]) a;
     for (int i = 0; i < n; i++) {
       keys[i] = key(x[p + i * ps], descending);
     }
@@ -209,7 +209,7 @@ final class FloatRows extends Rows {
 
   @Override
   public void sort(Object a, int from, int to, boolean descending) {
-    float[] x = (float[]) a;
+    int[] x = (int[]) a;
     Scalars.sort(x, from, to);
     if (descending) {
       int last = to - 1;
@@ -217,7 +217,7 @@ final class FloatRows extends Rows {
         last--;
       }
       for (int i = from; i < last; i++, last--) {
-        float b = x[i];
+        int b = x[i];
         x[i] = x[last];
         x[last] = b;
       }

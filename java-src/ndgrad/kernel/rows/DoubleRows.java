@@ -1,9 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
-import static ndgrad.kernel.Scalars.above;
-import static ndgrad.kernel.Scalars.below;
-import static ndgrad.kernel.Scalars.isTrue;
-import static ndgrad.kernel.Scalars.key;
+import static ndgrad.kernel.rows.Scalars.above;
+import static ndgrad.kernel.rows.Scalars.below;
+import static ndgrad.kernel.rows.Scalars.isTrue;
+import static ndgrad.kernel.rows.Scalars.key;
 
 import java.util.Arrays;
 

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.rows;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Strided;
 import org.junit.jupiter.api.Test;
 
 class ArgReductionTest {
