@@ -12,7 +12,7 @@ import ndgrad.kernel.Expr.Fn2;
  * give the same bits, and so do all machines. Where {@link Math#fma} is no instruction it is slow,
  * but right.
  */
-final class Functions {
+public final class Functions {
   private static final Functions SINGLE = new Functions(DType.FLOAT32);
   private static final Functions DOUBLE = new Functions(DType.FLOAT64);
 
@@ -28,13 +28,24 @@ final class Functions {
     powers = new Powers(dtype, logarithms, exponentials);
   }
 
-  /** Those of a floating dtype. */
-  static Functions of(DType dtype) {
+  /**
+   * Those of a floating dtype.
+   *
+   * @param dtype float32 or float64
+   * @return its functions
+   */
+  public static Functions of(DType dtype) {
     return dtype == DType.FLOAT32 ? SINGLE : DOUBLE;
   }
 
-  /** A function of x in steps; empty for one that is a step itself. */
-  Optional<Expr> spell(Fn1 fn, Expr x) {
+  /**
+   * A function of x in steps.
+   *
+   * @param fn the function
+   * @param x its argument
+   * @return the steps; empty for one that is a step itself
+   */
+  public Optional<Expr> spell(Fn1 fn, Expr x) {
     return Optional.ofNullable(
         switch (fn) {
           case EXP -> exponentials.exp(x);
@@ -62,8 +73,15 @@ final class Functions {
         });
   }
 
-  /** A function of x and y in steps; empty for one that is a step itself. */
-  Optional<Expr> spell(Fn2 fn, Expr x, Expr y) {
+  /**
+   * A function of x and y in steps.
+   *
+   * @param fn the function
+   * @param x its first argument
+   * @param y its second argument
+   * @return the steps; empty for one that is a step itself
+   */
+  public Optional<Expr> spell(Fn2 fn, Expr x, Expr y) {
     return Optional.ofNullable(
         switch (fn) {
           case POW -> powers.pow(x, y);
@@ -73,11 +91,23 @@ final class Functions {
         });
   }
 
-  static boolean isSpelled(Fn2 fn) {
+  /**
+   * Whether a function of two is spelled out.
+   *
+   * @param fn the function
+   * @return false for one that is a step itself
+   */
+  public static boolean isSpelled(Fn2 fn) {
     return fn == Fn2.POW || fn == Fn2.HYPOT || fn == Fn2.ATAN2;
   }
 
-  static boolean isSpelled(Fn1 fn) {
+  /**
+   * Whether a function of one is spelled out.
+   *
+   * @param fn the function
+   * @return false for one that is a step itself
+   */
+  public static boolean isSpelled(Fn1 fn) {
     return switch (fn) {
       case NEG, ABS, SIGN, SQRT, FLOOR, CEIL, RINT, NOT, ISNAN, ISINF, ISFINITE -> false;
       default -> true;
@@ -90,8 +120,9 @@ final class Functions {
    * @param dag the outputs
    * @param load the dtype of each input
    * @param number the dtype they are computed in
+   * @return equal outputs in steps alone
    */
-  static Dag spell(Dag dag, DType[] load, DType number) {
+  public static Dag spell(Dag dag, DType[] load, DType number) {
     if (!number.isFloating() || !hasFunctions(dag)) {
       return dag;
     }

@@ -11,10 +11,10 @@ import java.util.List;
  * @param amount by how much a shift goes, else 0
  * @param args the arguments
  */
-record Step(Op op, int amount, List<Expr> args) implements Expr {
+public record Step(Op op, int amount, List<Expr> args) implements Expr {
 
   /** What steps there are. */
-  enum Op {
+  public enum Op {
     /** a * b + c, rounded once. */
     FMA,
     /** The sum of the bits. */
@@ -38,7 +38,12 @@ record Step(Op op, int amount, List<Expr> args) implements Expr {
     /** Where the bool a is set, which is rare, the tangent of b; elsewhere c. */
     TAN_OF_HUGE;
 
-    boolean isRare() {
+    /**
+     * Whether it is there for rare elements, so that vectors need another way around it.
+     *
+     * @return true for the functions of huge numbers
+     */
+    public boolean isRare() {
       return this == SIN_OF_HUGE || this == COS_OF_HUGE || this == TAN_OF_HUGE;
     }
   }

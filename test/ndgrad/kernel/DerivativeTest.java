@@ -7,6 +7,7 @@ import java.util.Random;
 import ndgrad.DType;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.code.Interpreter;
 import org.junit.jupiter.api.Test;
 
 class DerivativeTest {

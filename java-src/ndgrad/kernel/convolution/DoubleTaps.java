@@ -2,7 +2,7 @@ package ndgrad.kernel.convolution;
 
 import java.util.Arrays;
 import ndgrad.blas.MulAdd;
-import ndgrad.kernel.TapKernel;
+import ndgrad.kernel.code.TapKernel;
 
 /**
  * The loops of {@link Taps} over {@code double[]}, and the text that those of the other dtypes are

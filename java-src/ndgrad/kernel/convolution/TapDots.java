@@ -6,8 +6,8 @@ import ndgrad.DType;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Scratch;
 import ndgrad.kernel.Strided;
-import ndgrad.kernel.TapKernel;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.TapKernel;
 import ndgrad.kernel.rows.Rows;
 
 /**

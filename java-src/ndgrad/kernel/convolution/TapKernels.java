@@ -4,10 +4,10 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import ndgrad.DType;
-import ndgrad.kernel.Forms;
-import ndgrad.kernel.TapKernel;
-import ndgrad.kernel.VectorTaps;
-import ndgrad.kernel.Warmup;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.TapKernel;
+import ndgrad.kernel.code.VectorTaps;
+import ndgrad.kernel.code.Warmup;
 
 /**
  * The kernels of direct convolutions: made once, plain at first and of vectors once these are fast.

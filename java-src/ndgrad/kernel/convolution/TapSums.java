@@ -5,8 +5,8 @@ import ndgrad.DType;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Scratch;
 import ndgrad.kernel.Strided;
-import ndgrad.kernel.TapKernel;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.TapKernel;
 
 /**
  * A convolution, or the gradient of one with respect to its source, as sums over taps: what a tile

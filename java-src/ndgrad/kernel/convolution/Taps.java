@@ -1,7 +1,7 @@
 package ndgrad.kernel.convolution;
 
 import ndgrad.DType;
-import ndgrad.kernel.TapKernel;
+import ndgrad.kernel.code.TapKernel;
 
 /**
  * The plain form of {@link TapKernel}'s loops for one dtype. {@link FloatTaps} is derived from the

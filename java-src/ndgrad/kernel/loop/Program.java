@@ -6,11 +6,11 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Dag;
 import ndgrad.kernel.Expr;
-import ndgrad.kernel.Forms;
-import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Simplify;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.Kernel;
 
 /**
  * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between

@@ -6,10 +6,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Expr;
-import ndgrad.kernel.FoldKernel;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Simplify;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.rows.Rows;
 
 /**

@@ -8,13 +8,13 @@ import ndgrad.DType;
 import ndgrad.kernel.Dag;
 import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.FoldKernel;
-import ndgrad.kernel.Forms;
-import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Simplify;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.FoldKernel;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.Kernel;
 
 /**
  * Passes over the rows of arrays, such as softmax takes: all passes over some rows follow each

@@ -6,13 +6,13 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Dag;
 import ndgrad.kernel.Expr;
-import ndgrad.kernel.FoldKernel;
-import ndgrad.kernel.Forms;
-import ndgrad.kernel.Kernel;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.ScanKernel;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.FoldKernel;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.Kernel;
+import ndgrad.kernel.code.ScanKernel;
 import ndgrad.kernel.rows.RowWalk;
 import ndgrad.kernel.rows.Rows;
 

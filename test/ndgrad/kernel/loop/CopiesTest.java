@@ -9,12 +9,12 @@ import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Interpreter;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Samples;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.Interpreter;
 import org.junit.jupiter.api.Test;
 
 class CopiesTest {

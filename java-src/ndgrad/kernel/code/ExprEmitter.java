@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static java.lang.constant.ConstantDescs.CD_boolean;
 import static java.lang.constant.ConstantDescs.CD_double;
@@ -14,6 +14,10 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.util.Locale;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Step;
+import ndgrad.kernel.Types;
 
 /**
  * Turns expressions into bytecode. The caller has loaded the inputs into local variables; {@link

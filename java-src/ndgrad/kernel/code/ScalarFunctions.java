@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static java.lang.constant.ConstantDescs.CD_double;
 import static java.lang.constant.ConstantDescs.CD_float;
@@ -10,8 +10,11 @@ import java.lang.constant.MethodTypeDesc;
 import java.lang.invoke.MethodHandles;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Functions;
 
 /**
  * The functions of one element that plain kernels call: a class with one static method for each

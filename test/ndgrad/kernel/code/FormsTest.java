@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -15,6 +15,13 @@ import java.util.List;
 import java.util.Random;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Samples;
+import ndgrad.kernel.Simplify;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.Registry;

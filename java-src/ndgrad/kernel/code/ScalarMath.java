@@ -1,6 +1,7 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.util.function.DoubleUnaryOperator;
+import ndgrad.kernel.Functions;
 
 /**
  * Functions of one element that {@link Math} lacks or defines otherwise, beside those that {@link
@@ -107,7 +108,7 @@ final class ScalarMath {
     return (int) pow((long) x, (long) y);
   }
 
-  /** The sine of an argument too large for the reduction of {@link Angles}. */
+  /** The sine of an argument too large for the reduction of {@code Angles}. */
   static double sinOfHuge(double x) {
     return StrictMath.sin(x);
   }
@@ -127,7 +128,7 @@ final class ScalarMath {
     each(bits, x, y, StrictMath::sin);
   }
 
-  /** The cosine of an argument too large for the reduction of {@link Angles}. */
+  /** The cosine of an argument too large for the reduction of {@code Angles}. */
   static double cosOfHuge(double x) {
     return StrictMath.cos(x);
   }
@@ -147,7 +148,7 @@ final class ScalarMath {
     each(bits, x, y, StrictMath::cos);
   }
 
-  /** The tangent of an argument too large for the reduction of {@link Angles}. */
+  /** The tangent of an argument too large for the reduction of {@code Angles}. */
   static double tanOfHuge(double x) {
     return StrictMath.tan(x);
   }

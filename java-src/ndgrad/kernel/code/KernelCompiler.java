@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.CD_int;
@@ -12,6 +12,8 @@ import java.lang.constant.MethodTypeDesc;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Types;
 
 /**
  * Writes the class of one {@link Kernel}. The loops are plain ones over local variables: arrays are

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -8,7 +8,11 @@ import java.math.MathContext;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
 import ndgrad.kernel.loop.Program;
 import org.junit.jupiter.api.Test;
 

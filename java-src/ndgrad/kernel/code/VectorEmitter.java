@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static java.lang.constant.ConstantDescs.CD_boolean;
 
@@ -8,8 +8,13 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
 import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.Functions;
+import ndgrad.kernel.Step;
+import ndgrad.kernel.Types;
 
 /**
  * Turns expressions into calls of the Vector API: {@link ExprEmitter} for many elements at a time.

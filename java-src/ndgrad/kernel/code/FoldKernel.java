@@ -1,7 +1,8 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.util.List;
 import ndgrad.DType;
+import ndgrad.kernel.Expr;
 
 /** Generated loops that combine the values of an expression over some inputs. */
 public interface FoldKernel {

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 /**
  * An inner loop of a direct convolution over planes that have been laid out with their zeros around

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.lang.reflect.Method;
 import java.util.Arrays;
@@ -6,6 +6,10 @@ import java.util.Locale;
 import java.util.Optional;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Step;
+import ndgrad.kernel.Types;
 
 /**
  * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the

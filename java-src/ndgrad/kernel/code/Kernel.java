@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 /** A generated nest of two loops over the elements of some operands, outputs before inputs. */
 public interface Kernel {

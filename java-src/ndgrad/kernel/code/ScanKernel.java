@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
@@ -9,6 +9,9 @@ import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Types;
 
 /**
  * Generated loops over several lines at once, each combining its elements with all before them: a

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.util.function.Supplier;
 import ndgrad.DType;

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import ndgrad.DType;
 

@@ -1,10 +1,13 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.util.Arrays;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Functions;
+import ndgrad.kernel.Types;
 
 /**
  * Writes reducing kernels that take vectors of elements at a time. A row's accumulators are the

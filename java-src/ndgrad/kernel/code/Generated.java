@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.INIT_NAME;
@@ -24,7 +24,7 @@ final class Generated {
     byte[] bytes =
         ClassFile.of()
             .build(
-                ClassDesc.of("ndgrad.kernel", "Generated" + type.getSimpleName()),
+                ClassDesc.of(Generated.class.getPackageName(), "Generated" + type.getSimpleName()),
                 builder -> {
                   builder.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
                   builder.withInterfaceSymbols(type.describeConstable().orElseThrow());

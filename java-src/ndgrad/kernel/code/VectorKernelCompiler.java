@@ -1,9 +1,11 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Functions;
 
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inner strides are 1 or 0;

@@ -1,10 +1,14 @@
-package ndgrad.kernel;
+package ndgrad.kernel.code;
 
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
+import ndgrad.kernel.Dag;
+import ndgrad.kernel.Expr;
+import ndgrad.kernel.Functions;
+import ndgrad.kernel.Step;
 
 /**
  * Evaluates an expression for one element, slowly and by the book: what {@code Program} is compared
