@@ -48,7 +48,8 @@
   [#{"ndgrad.nn" "ndgrad.optim" "ndgrad.data" "ndgrad.io"}
    #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.op.spec"} #{"ndgrad.autograd"} #{"ndgrad.kernel.random"}
    #{"ndgrad.kernel.sort"} #{"ndgrad.kernel.convolution"} #{"ndgrad.kernel.loop"}
-   #{"ndgrad.kernel.rows"} #{"ndgrad.kernel.code"} #{"ndgrad.kernel"} #{"ndgrad.blas"}])
+   #{"ndgrad.kernel.rows"} #{"ndgrad.kernel.code"} #{"ndgrad.kernel.expr"} #{"ndgrad.kernel"}
+   #{"ndgrad.blas"}])
 
 (def ^:private vocabulary
   "Plain classes of `ndgrad` that every package may use, and that use only each other."

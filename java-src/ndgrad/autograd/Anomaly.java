@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import ndgrad.AnomalyException;
 import ndgrad.DType;
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 
 /**

@@ -1,7 +1,6 @@
 /**
  * Loops over strided arrays. A {@link ndgrad.kernel.Layout} says where elements are, a {@link
- * ndgrad.kernel.Storage} holds them, a {@link ndgrad.kernel.Strided} is both; an {@link
- * ndgrad.kernel.Expr} is what is computed. {@link ndgrad.kernel.Threads} shares out what is large.
- * Nothing here knows of gradients.
+ * ndgrad.kernel.Storage} holds them, a {@link ndgrad.kernel.Strided} is both. {@link
+ * ndgrad.kernel.Threads} shares out what is large. Nothing here knows of gradients.
  */
 package ndgrad.kernel;

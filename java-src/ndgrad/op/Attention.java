@@ -1,6 +1,6 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.expr.Expr.in;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.List;

@@ -1,7 +1,7 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.select;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.ArrayList;

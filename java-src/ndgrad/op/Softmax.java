@@ -1,8 +1,8 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.num;
-import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.num;
+import static ndgrad.kernel.expr.Expr.of;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -10,11 +10,11 @@ import ndgrad.DType;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.loop.RowProgram;

@@ -1,15 +1,15 @@
 package ndgrad.optim;
 
-import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.expr.Expr.in;
 
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
 
 /**

@@ -14,10 +14,10 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.util.Locale;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Step;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Step;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Turns expressions into bytecode. The caller has loaded the inputs into local variables; {@link

@@ -16,9 +16,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them.

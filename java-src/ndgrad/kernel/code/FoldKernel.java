@@ -2,7 +2,7 @@ package ndgrad.kernel.code;
 
 import java.util.List;
 import ndgrad.DType;
-import ndgrad.kernel.Expr;
+import ndgrad.kernel.expr.Expr;
 
 /** Generated loops that combine the values of an expression over some inputs. */
 public interface FoldKernel {

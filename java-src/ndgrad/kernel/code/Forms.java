@@ -6,10 +6,10 @@ import java.util.Locale;
 import java.util.Optional;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Step;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Step;
+import ndgrad.kernel.expr.Types;
 
 /**
  * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the

@@ -12,8 +12,8 @@ import java.lang.constant.MethodTypeDesc;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Writes the class of one {@link Kernel}. The loops are plain ones over local variables: arrays are

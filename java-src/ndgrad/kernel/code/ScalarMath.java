@@ -1,7 +1,7 @@
 package ndgrad.kernel.code;
 
 import java.util.function.DoubleUnaryOperator;
-import ndgrad.kernel.Functions;
+import ndgrad.kernel.expr.Functions;
 
 /**
  * Functions of one element that {@link Math} lacks or defines otherwise, beside those that {@link

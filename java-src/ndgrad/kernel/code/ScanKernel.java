@@ -9,9 +9,9 @@ import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Generated loops over several lines at once, each combining its elements with all before them: a

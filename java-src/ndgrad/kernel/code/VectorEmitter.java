@@ -8,13 +8,13 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Functions;
-import ndgrad.kernel.Step;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.expr.Functions;
+import ndgrad.kernel.expr.Step;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Turns expressions into calls of the Vector API: {@link ExprEmitter} for many elements at a time.

@@ -5,9 +5,9 @@ import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.util.Arrays;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Functions;
-import ndgrad.kernel.Types;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Functions;
+import ndgrad.kernel.expr.Types;
 
 /**
  * Writes reducing kernels that take vectors of elements at a time. A row's accumulators are the

@@ -4,8 +4,8 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Functions;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Functions;
 
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inner strides are 1 or 0;

@@ -1,10 +1,10 @@
 package ndgrad.kernel.convolution;
 
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
 import ndgrad.kernel.rows.Rows;

@@ -5,16 +5,16 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
-import ndgrad.kernel.Simplify;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
 import ndgrad.kernel.code.Kernel;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.expr.Simplify;
 
 /**
  * Passes over the rows of arrays, such as softmax takes: all passes over some rows follow each

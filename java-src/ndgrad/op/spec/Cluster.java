@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.function.IntPredicate;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 import ndgrad.op.spec.Recorder.Call;
 

@@ -13,10 +13,10 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Derivative;
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Derivative;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 
 /**

@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 

@@ -13,11 +13,11 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Derivative;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Derivative;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 

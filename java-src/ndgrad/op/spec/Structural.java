@@ -6,10 +6,10 @@ import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.Reduction;
 

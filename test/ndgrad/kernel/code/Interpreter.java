@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
-import ndgrad.kernel.Dag;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Functions;
-import ndgrad.kernel.Step;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Functions;
+import ndgrad.kernel.expr.Step;
 
 /**
  * Evaluates an expression for one element, slowly and by the book: what {@code Program} is compared

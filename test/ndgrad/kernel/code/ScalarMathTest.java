@@ -8,11 +8,11 @@ import java.math.MathContext;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
 import org.junit.jupiter.api.Test;
 

@@ -9,12 +9,12 @@ import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Expr;
 import ndgrad.kernel.Layout;
 import ndgrad.kernel.Samples;
 import ndgrad.kernel.Storage;
 import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.expr.Expr;
 import org.junit.jupiter.api.Test;
 
 class ScanTest {

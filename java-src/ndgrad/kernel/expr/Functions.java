@@ -1,9 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import java.util.Optional;
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * The functions that no single instruction computes, spelled out in exact steps: sums, products,

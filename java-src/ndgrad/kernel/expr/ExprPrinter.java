@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import java.util.List;
 import java.util.Locale;

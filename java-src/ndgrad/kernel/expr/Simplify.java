@@ -1,7 +1,7 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Rewrites expressions into shorter ones of the same value, for every dtype they may be computed

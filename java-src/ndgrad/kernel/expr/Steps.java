@@ -1,9 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Step.Op;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.expr.Step.Op;
 
 /**
  * The vocabulary that functions of one floating dtype are spelled out in, and the format of its

@@ -1,7 +1,7 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Exponentials and what is made of them. The argument is reduced to k ln 2 + r with |r| ≤ ln 2 / 2

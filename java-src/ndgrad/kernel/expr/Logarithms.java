@@ -1,8 +1,8 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Step.Op;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.expr.Step.Op;
 
 /**
  * Logarithms and what is made of them. The argument is 2^k (1 + f) with 1 + f between √½ and √2;

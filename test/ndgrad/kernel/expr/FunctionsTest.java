@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -8,7 +8,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn1;
+import ndgrad.kernel.Layout;
+import ndgrad.kernel.Storage;
+import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
 import org.junit.jupiter.api.Test;
 

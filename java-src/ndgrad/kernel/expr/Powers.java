@@ -1,8 +1,8 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Powers and roots. A power is e^(y log x) with the logarithm in two parts, whose last digits the

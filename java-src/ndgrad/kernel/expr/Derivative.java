@@ -1,9 +1,9 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
-import static ndgrad.kernel.Expr.num;
+import static ndgrad.kernel.expr.Expr.num;
 
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Partial derivatives of scalar expressions, as expressions: derivatives of any order are

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.expr;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
 import ndgrad.DType;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
 import ndgrad.kernel.code.Interpreter;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 import org.junit.jupiter.api.Test;
 
 class ExprTest {
