@@ -11,7 +11,7 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.random.Keys;
 import ndgrad.kernel.random.Samplers;
 import ndgrad.op.spec.Args;

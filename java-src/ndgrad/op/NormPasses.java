@@ -9,8 +9,6 @@ import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
@@ -21,6 +19,8 @@ import ndgrad.kernel.loop.RowProgram.Each;
 import ndgrad.kernel.loop.RowProgram.Fold;
 import ndgrad.kernel.loop.RowProgram.Pass;
 import ndgrad.kernel.loop.RowProgram.Sum;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Primitive.Noted;
 import ndgrad.op.spec.Structural;
 

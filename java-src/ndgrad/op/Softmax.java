@@ -10,8 +10,6 @@ import ndgrad.DType;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
@@ -21,6 +19,8 @@ import ndgrad.kernel.loop.RowProgram;
 import ndgrad.kernel.loop.RowProgram.Column;
 import ndgrad.kernel.loop.RowProgram.Each;
 import ndgrad.kernel.loop.RowProgram.Fold;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Structural;
 

@@ -7,10 +7,10 @@ import java.util.List;
 import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * One step of a rule: a kernel whose outputs are the new parameter and slots. Its inputs are the

@@ -1,12 +1,12 @@
 package ndgrad.kernel.convolution;
 
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /**

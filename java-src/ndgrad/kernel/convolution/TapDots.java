@@ -3,11 +3,11 @@ package ndgrad.kernel.convolution;
 import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Scratch;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.TapKernel;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Scratch;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /**

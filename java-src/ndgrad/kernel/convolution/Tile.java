@@ -3,8 +3,8 @@ package ndgrad.kernel.convolution;
 import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * A rectangle of results of a sum over a window's points, and the layout of what they see: for each

@@ -2,11 +2,11 @@ package ndgrad.kernel.loop;
 
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /** Copies between arrays of any layouts and dtypes. */

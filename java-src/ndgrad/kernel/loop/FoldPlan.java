@@ -1,10 +1,10 @@
 package ndgrad.kernel.loop;
 
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Scratch;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Scratch;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /**

@@ -7,9 +7,9 @@ import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
 import ndgrad.blas.JavaBlas;
 import ndgrad.blas.Workers;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands

@@ -3,10 +3,10 @@ package ndgrad.kernel.loop;
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Kernel;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /**

@@ -4,13 +4,13 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.code.Forms;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between

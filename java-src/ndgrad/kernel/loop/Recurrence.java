@@ -1,9 +1,9 @@
 package ndgrad.kernel.loop;
 
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * First-order linear recurrences along an axis: y[i] = b[i] + a[i] y[i-1] with y[-1] = 0. They are

@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 
 /**

@@ -5,8 +5,6 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
@@ -15,6 +13,8 @@ import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Passes over the rows of arrays, such as softmax takes: all passes over some rows follow each

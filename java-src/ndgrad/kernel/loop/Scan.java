@@ -4,8 +4,6 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
@@ -13,6 +11,8 @@ import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.code.ScanKernel;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.RowWalk;
 import ndgrad.kernel.rows.Rows;
 

@@ -2,9 +2,9 @@ package ndgrad.kernel.random;
 
 import java.util.random.RandomGenerator;
 import ndgrad.DType;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a

@@ -1,9 +1,9 @@
 package ndgrad.kernel.rows;
 
 import java.util.Arrays;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Where the largest or smallest element is: the first of equal ones; a NaN, and of NaNs the first,

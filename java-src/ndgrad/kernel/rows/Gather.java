@@ -1,9 +1,9 @@
 package ndgrad.kernel.rows;
 
 import java.util.Arrays;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Moves rows between an array and a list of positions in another's storage: advanced indexing,

@@ -1,7 +1,7 @@
 package ndgrad.kernel.rows;
 
 import java.util.Arrays;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * The loop nest over layouts of one shape in row-major order: neighbouring dimensions that every

@@ -1,10 +1,10 @@
 package ndgrad.kernel.sort;
 
 import ndgrad.DTypeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.RowWalk;
 import ndgrad.kernel.rows.Rows;
 

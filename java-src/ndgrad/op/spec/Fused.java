@@ -13,13 +13,13 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose

@@ -8,12 +8,12 @@ import java.math.MathContext;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 /** The tables hold arguments and values that mpmath gives at 60 digits. */

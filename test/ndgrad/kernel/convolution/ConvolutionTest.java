@@ -7,11 +7,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
 import org.junit.jupiter.api.Test;
 

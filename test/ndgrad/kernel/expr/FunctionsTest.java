@@ -8,11 +8,11 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 /** The functions beside those of StrictMath, whose errors are below 1 ulp in double precision. */

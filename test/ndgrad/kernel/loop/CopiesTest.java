@@ -9,12 +9,12 @@ import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Interpreter;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 class CopiesTest {

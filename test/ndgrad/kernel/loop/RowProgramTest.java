@@ -8,8 +8,6 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import ndgrad.DType;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Forms;
 import ndgrad.kernel.expr.Expr;
@@ -19,6 +17,8 @@ import ndgrad.kernel.loop.RowProgram.Column;
 import ndgrad.kernel.loop.RowProgram.Each;
 import ndgrad.kernel.loop.RowProgram.Fold;
 import ndgrad.kernel.loop.RowProgram.Sum;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

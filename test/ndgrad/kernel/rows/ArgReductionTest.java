@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 class ArgReductionTest {

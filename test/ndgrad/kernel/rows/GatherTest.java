@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 class GatherTest {

@@ -10,11 +10,11 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.DTypeException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Samples;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Samples;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
 class SortTest {

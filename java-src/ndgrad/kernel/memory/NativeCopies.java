@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.memory;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;

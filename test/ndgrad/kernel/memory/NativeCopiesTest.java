@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.memory;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -10,7 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Random;
 import ndgrad.DType;
-import ndgrad.kernel.NativeCopies.Stripes;
+import ndgrad.kernel.memory.NativeCopies.Stripes;
 import org.junit.jupiter.api.Test;
 
 /** Copies of stripes between arrays and memory, against one element after the other. */

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.memory;
 
 import java.lang.ref.SoftReference;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.memory;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -1,4 +1,4 @@
-package ndgrad.kernel;
+package ndgrad.kernel.memory;
 
 import ndgrad.DType;
 import ndgrad.ShapeException;
