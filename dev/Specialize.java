@@ -52,15 +52,15 @@ public final class Specialize {
   private static final List<Template> TEMPLATES =
       List.of(
           new Template(
-              Path.of("java-src/ndgrad/kernel"),
+              Path.of("java-src/ndgrad/kernel/rows"),
               "Rows",
               "double",
               "boolean",
               "float",
               "int",
               "long"),
-          new Template(Path.of("java-src/ndgrad/kernel"), "Taps", "double", "float"),
-          new Template(Path.of("java-src/ndgrad/kernel"), "Radix", "long", "int"),
+          new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Taps", "double", "float"),
+          new Template(Path.of("java-src/ndgrad/kernel/rows"), "Radix", "long", "int"),
           new Template(Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"),
           new Template(Path.of("java-src/ndgrad/blas"), "Tiles", "float", "double"),
           new Template(Path.of("java-src/ndgrad/blas"), "MatrixVector", "float", "double"));

@@ -9,7 +9,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Keys;
+import ndgrad.kernel.random.Keys;
 import ndgrad.op.Reverse;
 
 /**

@@ -10,7 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import ndgrad.blas.Engines;
-import ndgrad.kernel.Program;
+import ndgrad.kernel.loop.Program;
 
 /**
  * Says what ndgrad found on this machine, what is off, and what would switch it on.

@@ -5,11 +5,11 @@ import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Keys;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Samplers;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.random.Keys;
+import ndgrad.kernel.random.Samplers;
 import ndgrad.op.spec.Structural;
 
 /**

@@ -3,7 +3,7 @@ package ndgrad;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * How arrays are printed: the text of NumPy 2's {@code repr}. Only the elements that are shown are

@@ -11,9 +11,9 @@ import ndgrad.GradCheck.Kind;
 import ndgrad.GradCheck.Report;
 import ndgrad.GradCheck.Settings;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Structural;
 
 /** One comparison of gradients with differences; see {@link GradCheck}. */

@@ -1,6 +1,6 @@
 package ndgrad;
 
-import ndgrad.kernel.Pool;
+import ndgrad.kernel.memory.Pool;
 
 /**
  * The memory that ndgrad keeps to use again. Arrays come to it from a {@link Scope} that is closed,

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.function.Function;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.op.Joining;
 import ndgrad.op.Shapes;
 import ndgrad.op.spec.Structural;

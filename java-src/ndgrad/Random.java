@@ -3,8 +3,8 @@ package ndgrad;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
-import ndgrad.kernel.Keys;
-import ndgrad.kernel.Philox;
+import ndgrad.kernel.random.Keys;
+import ndgrad.kernel.random.Philox;
 
 /**
  * Random arrays. The methods here draw from the process's generator, which {@link #manualSeed}

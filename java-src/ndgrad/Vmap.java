@@ -7,7 +7,7 @@ import java.util.function.Function;
 import java.util.function.IntFunction;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Structural;
 
 /** One run of a function over a batch. */

@@ -25,7 +25,7 @@
    (ndgrad ArgumentException Array Autograd DType DTypeException GraphException NdException ShapeException)
    (ndgrad.autograd Tensor)
    (ndgrad.blas Blas Checks Engines)
-   (ndgrad.kernel NativeCopies NativeCopies$Stripes)
+   (ndgrad.kernel.memory NativeCopies NativeCopies$Stripes)
    (ndgrad.op.spec InPlace)))
 
 (set! *warn-on-reflection* true)

@@ -9,8 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.function.Function;
 import java.util.stream.LongStream;
-import ndgrad.kernel.Philox;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.random.Philox;
 import org.junit.jupiter.api.Test;
 
 /** Known answers, moments, independence of threads, and what is refused. */

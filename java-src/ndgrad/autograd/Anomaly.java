@@ -6,9 +6,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import ndgrad.AnomalyException;
 import ndgrad.DType;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Anomaly mode: names the first op that makes a NaN or an infinity from finite inputs, and where

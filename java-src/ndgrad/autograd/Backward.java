@@ -12,7 +12,7 @@ import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Arena;
+import ndgrad.kernel.memory.Arena;
 
 /**
  * Reverse mode over the tape: iterative, in reverse order of creation, so that every node is

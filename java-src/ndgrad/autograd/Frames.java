@@ -2,7 +2,7 @@ package ndgrad.autograd;
 
 import java.util.List;
 import java.util.function.Supplier;
-import ndgrad.kernel.Arena;
+import ndgrad.kernel.memory.Arena;
 
 /**
  * Frames of the library around what it computes with temporaries: those are recycled at its end.

@@ -11,8 +11,8 @@ import java.util.function.UnaryOperator;
 import ndgrad.DType;
 import ndgrad.GraphException;
 import ndgrad.MutationException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * One application of an op on the tape: the rule, its arguments, the nodes of its inputs and the

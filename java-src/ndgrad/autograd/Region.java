@@ -4,7 +4,7 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
 import ndgrad.ScopeException;
-import ndgrad.kernel.Arena;
+import ndgrad.kernel.memory.Arena;
 
 /**
  * What a user's scope is to the tape: when it is closed the storages made inside it are recycled,

@@ -5,9 +5,9 @@ import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * An array as ops see it: its elements and its place on the tape. {@code ndgrad.Array} is the

@@ -1,20 +1,10 @@
 /**
- * Loops over strided arrays. A {@link ndgrad.kernel.Layout} says where elements are, a {@link
- * ndgrad.kernel.Storage} holds them, a {@link ndgrad.kernel.Strided} is both; nothing here knows of
- * gradients.
- *
- * <p>What is computed is generated at run time from an {@link ndgrad.kernel.Expr}, one class per
- * combination of dtypes and kinds of strides: elementwise by {@link ndgrad.kernel.Program} ({@code
- * Nest} plans the loops, {@code KernelCompiler} writes them), reduced by {@link
- * ndgrad.kernel.Reduction} and accumulated by {@link ndgrad.kernel.Scan} ({@code FoldPlan} and
- * {@code FoldCompiler}); {@code ExprEmitter} writes the expression for both. {@code Forms} chooses
- * between these plain loops and those of the Vector API ({@code VectorKernelCompiler}, {@code
- * VectorFoldCompiler}, {@code VectorEmitter}), which {@code Warmup} takes through the JIT.
- *
- * <p>What is only moved, added up or compared is written once as row loops over {@code double[]} in
- * {@code DoubleRows}; {@code dev/Specialize.java} derives those of the other dtypes. {@link
- * ndgrad.kernel.Gather}, {@link ndgrad.kernel.ArgReduction}, {@link ndgrad.kernel.Sort} and {@link
- * ndgrad.kernel.Convolution} walk arrays row by row ({@code RowWalk}) and leave the rows to these.
- * {@link ndgrad.kernel.Threads} shares out what is large.
+ * What ops are computed by; nothing here knows of gradients. At the bottom are arrays ({@link
+ * ndgrad.kernel.memory}) and scalar expressions ({@link ndgrad.kernel.expr}). Above them are the
+ * innermost loops, generated from expressions ({@link ndgrad.kernel.code}) or written for what is
+ * only moved and compared ({@link ndgrad.kernel.rows}), then the loops around these ({@link
+ * ndgrad.kernel.loop}), and last what has loops of its own kind: {@link ndgrad.kernel.convolution},
+ * {@link ndgrad.kernel.sort} and {@link ndgrad.kernel.random}. In this package itself are the
+ * {@link ndgrad.kernel.Threads} that all of them share.
  */
 package ndgrad.kernel;

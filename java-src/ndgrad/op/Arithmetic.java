@@ -1,9 +1,9 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.num;
-import static ndgrad.kernel.Expr.of;
-import static ndgrad.kernel.Expr.select;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.num;
+import static ndgrad.kernel.expr.Expr.of;
+import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.stream.IntStream;
@@ -12,11 +12,11 @@ import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Typing;

@@ -1,6 +1,6 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.expr.Expr.in;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.List;
@@ -11,9 +11,9 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Keys;
-import ndgrad.kernel.Samplers;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.random.Keys;
+import ndgrad.kernel.random.Samplers;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;

@@ -1,16 +1,16 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.of;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.Arrays;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;

@@ -7,7 +7,7 @@ import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Window;
+import ndgrad.kernel.convolution.Window;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;

@@ -6,9 +6,9 @@ import java.util.Optional;
 import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
-import ndgrad.kernel.Window;
+import ndgrad.kernel.convolution.Window;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
@@ -65,7 +65,7 @@ final class ConvolutionPasses {
           .primitive(
               (a, in) -> {
                 Strided out = Strided.empty(in[0].dtype(), ((Layout) a.get("image")).shape());
-                ndgrad.kernel.Convolution.backward(
+                ndgrad.kernel.convolution.Convolution.backward(
                     out, in[0], in[1], (Window) a.get("window"), a.integer("groups"));
                 return out;
               });
@@ -84,7 +84,7 @@ final class ConvolutionPasses {
           .primitive(
               (a, in) -> {
                 Strided out = Strided.zeros(in[0].dtype(), ((Layout) a.get("windows")).shape());
-                ndgrad.kernel.Convolution.windowGradient(
+                ndgrad.kernel.convolution.Convolution.windowGradient(
                     out, in[0], in[1], (Window) a.get("window"), a.integer("groups"));
                 return out;
               });
@@ -123,7 +123,8 @@ final class ConvolutionPasses {
             in[1].layout().dim(0),
             window.outHeight(x.dim(2)),
             window.outWidth(x.dim(3)));
-    ndgrad.kernel.Convolution.forward(out, in[0], in[1], window, a.integer("groups"), bias);
+    ndgrad.kernel.convolution.Convolution.forward(
+        out, in[0], in[1], window, a.integer("groups"), bias);
     return out;
   }
 

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * An equation of einsum, read for operands of certain shapes. Dimensions are labelled by their

@@ -9,11 +9,11 @@ import ndgrad.Index;
 import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Gather;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Structural;
 

@@ -1,6 +1,6 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.expr.Expr.in;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.ArrayList;
@@ -15,9 +15,9 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Gather;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.InPlace;

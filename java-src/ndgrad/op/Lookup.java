@@ -1,7 +1,7 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.select;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.ArrayList;
@@ -14,10 +14,10 @@ import ndgrad.Index;
 import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Gather;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;

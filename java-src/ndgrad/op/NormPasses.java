@@ -1,26 +1,26 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.num;
-import static ndgrad.kernel.Expr.of;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.num;
+import static ndgrad.kernel.expr.Expr.of;
 
 import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.RowProgram;
-import ndgrad.kernel.RowProgram.Column;
-import ndgrad.kernel.RowProgram.Each;
-import ndgrad.kernel.RowProgram.Fold;
-import ndgrad.kernel.RowProgram.Pass;
-import ndgrad.kernel.RowProgram.Sum;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.loop.RowProgram;
+import ndgrad.kernel.loop.RowProgram.Column;
+import ndgrad.kernel.loop.RowProgram.Each;
+import ndgrad.kernel.loop.RowProgram.Fold;
+import ndgrad.kernel.loop.RowProgram.Pass;
+import ndgrad.kernel.loop.RowProgram.Sum;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Primitive.Noted;
 import ndgrad.op.spec.Structural;
 

@@ -7,10 +7,10 @@ import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Strided;
-import ndgrad.kernel.Window;
+import ndgrad.kernel.convolution.Window;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
@@ -51,7 +51,8 @@ public final class Pooling {
           .primitive(
               (a, in) -> {
                 Strided image = Strided.zeros(in[0].dtype(), ((Layout) a.get("image")).shape());
-                ndgrad.kernel.Convolution.col2im(image, in[0], (Window) a.get("window"));
+                ndgrad.kernel.convolution.Convolution.col2im(
+                    image, in[0], (Window) a.get("window"));
                 return image;
               });
 
@@ -172,7 +173,7 @@ public final class Pooling {
     int rows = Math.multiplyExact(l.dim(1), w.height() * w.width());
     Strided out =
         Strided.empty(x.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
-    ndgrad.kernel.Convolution.im2col(out, x, w);
+    ndgrad.kernel.convolution.Convolution.im2col(out, x, w);
     return out;
   }
 

@@ -4,10 +4,10 @@ import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 
 /**

@@ -1,17 +1,17 @@
 package ndgrad.op;
 
-import static ndgrad.kernel.Expr.in;
-import static ndgrad.kernel.Expr.num;
-import static ndgrad.kernel.Expr.of;
-import static ndgrad.kernel.Expr.select;
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.num;
+import static ndgrad.kernel.expr.Expr.of;
+import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Expr.Fn2;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;

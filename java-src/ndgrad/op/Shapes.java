@@ -8,7 +8,7 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;

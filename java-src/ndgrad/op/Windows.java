@@ -4,8 +4,8 @@ import java.util.Arrays;
 import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Window;
+import ndgrad.kernel.convolution.Window;
+import ndgrad.kernel.memory.Layout;
 
 /** Reads and checks what describes a window that slides over images. */
 final class Windows {

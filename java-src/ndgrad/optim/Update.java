@@ -1,16 +1,16 @@
 package ndgrad.optim;
 
-import static ndgrad.kernel.Expr.in;
+import static ndgrad.kernel.expr.Expr.in;
 
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn1;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * One step of a rule: a kernel whose outputs are the new parameter and slots. Its inputs are the

@@ -17,6 +17,8 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.blas.Engines;
+import ndgrad.kernel.loop.MatrixProduct;
+import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

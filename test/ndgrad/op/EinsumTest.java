@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Nested;
 import org.junit.jupiter.api.Test;
 

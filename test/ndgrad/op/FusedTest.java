@@ -14,10 +14,10 @@ import java.util.function.Function;
 import ndgrad.DType;
 import ndgrad.IndexException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Structural;
 import org.junit.jupiter.api.Test;
 

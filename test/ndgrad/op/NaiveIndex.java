@@ -7,9 +7,9 @@ import java.util.Random;
 import ndgrad.DType;
 import ndgrad.Index;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * A random index expression and, computed one element at a time, which elements of an array it

@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Nested;
 
 /** Values in and out of tensors, and derivatives by central differences. */

@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import ndgrad.DType;
 import ndgrad.MutationException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Nested;
 import org.junit.jupiter.api.Test;
 

@@ -24,7 +24,7 @@
    [ndgrad.op.matrix.samples :as samples]
    [ndgrad.op.matrix.values :as values])
   (:import
-   (ndgrad.kernel Strided)
+   (ndgrad.kernel.memory Strided)
    (ndgrad.op Arithmetic)
    (ndgrad.op.spec Op Primitive$Forward Primitive$Vjp Spec Structural)))
 

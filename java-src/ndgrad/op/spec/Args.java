@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Strided;
 
 /** The bound arguments of one call, by parameter name. */
 public final class Args {

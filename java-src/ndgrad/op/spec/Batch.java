@@ -3,7 +3,7 @@ package ndgrad.op.spec;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * One application of an op to all examples of a batch, as a {@link Rule} sees it: the inputs with

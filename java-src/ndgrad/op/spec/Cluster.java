@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.function.IntPredicate;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Program;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Program;
 import ndgrad.op.spec.Recorder.Call;
 
 /** Elementwise ops that become one, inputs before their users, and the arrays they start from. */

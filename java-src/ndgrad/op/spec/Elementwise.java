@@ -13,11 +13,11 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Derivative;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Derivative;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * An op that applies a scalar expression to every element of its broadcast inputs. Its gradient is

@@ -5,12 +5,12 @@ import java.util.Arrays;
 import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the

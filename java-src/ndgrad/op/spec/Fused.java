@@ -13,13 +13,13 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Derivative;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Expr.Fn2;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Derivative;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose

@@ -16,7 +16,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.autograd.Untraceable;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * A function of tensors that is run once for each kind of arguments to see what it does, and from

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Program;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Recorder.Call;
 
 /**

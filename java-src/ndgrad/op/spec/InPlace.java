@@ -15,8 +15,8 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * Ops that write into their first array. The history of the array, or of the root it is a view of,

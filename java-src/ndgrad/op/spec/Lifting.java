@@ -14,7 +14,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * Ops inside functional transforms: on duals an op computes its value and its tangent, on batches

@@ -13,10 +13,10 @@ import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /** Between host values (numbers, nested lists, Java arrays) and tensors. */
 public final class Nested {

@@ -8,8 +8,8 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Arena;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.memory.Arena;
+import ndgrad.kernel.memory.Strided;
 
 /** An op with a kernel of its own and a rule for each input. */
 public final class Primitive extends Op implements Rule, Lifting.Liftable {

@@ -6,7 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import ndgrad.NdException;
-import ndgrad.kernel.Expr;
+import ndgrad.kernel.expr.Expr;
 
 /**
  * The declaration of an op, made where the op is defined and nowhere else: the fluent Java method,

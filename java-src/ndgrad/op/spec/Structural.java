@@ -6,12 +6,12 @@ import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Copies;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Layout;
-import ndgrad.kernel.Reduction;
-import ndgrad.kernel.Storage;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 
 /**
  * The linear ops that the families themselves are made of: copies, dtype conversion, broadcasting

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.Expr;
-import ndgrad.kernel.Strided;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.memory.Strided;
 
 /** The arithmetic that reverse mode needs to add gradients up. */
 public final class Sums implements Backward.Arithmetic {

@@ -5,7 +5,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
-import ndgrad.kernel.Layout;
+import ndgrad.kernel.memory.Layout;
 
 /**
  * An op that maps a layout to a layout: its result shares storage and version counter with its

@@ -7,7 +7,7 @@
    (java.util Arrays List Map)
    (ndgrad DType Index Ops)
    (ndgrad.autograd Tensor)
-   (ndgrad.kernel Layout Storage Strided)
+   (ndgrad.kernel.memory Layout Storage Strided)
    (ndgrad.op.matrix.samples Arr Slice)
    (ndgrad.op.spec Op Structural)))
 

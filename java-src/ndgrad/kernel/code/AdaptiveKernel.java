@@ -1,0 +1,125 @@
+package ndgrad.kernel.code;
+
+import java.util.function.Supplier;
+import ndgrad.DType;
+
+/** A kernel that is plain at first and of vectors once these are fast. */
+final class AdaptiveKernel implements Kernel {
+  /** Calls up to which the JIT may have something to learn, first from short ones. */
+  private static final int YOUNG = 4000;
+
+  private static final int SHORT_CALLS = 300;
+  private static final int SHORT = 64;
+  private static final int LONG = 1024;
+
+  private final Kernel plain;
+  private final long units;
+  private final Warmup warmup;
+  private final int cost;
+  private volatile Kernel current;
+  private int calls;
+
+  /**
+   * Starts with the plain form.
+   *
+   * @param plain the plain form
+   * @param vector makes the vector form
+   * @param stored the dtype of each operand's array
+   * @param units bit k is set when operand k has inner stride 1
+   * @param lanes the dtype of the vectors
+   * @param cost of one element in units of 0.1 ns
+   */
+  AdaptiveKernel(
+      Kernel plain, Supplier<Kernel> vector, DType[] stored, long units, DType lanes, int cost) {
+    this.plain = plain;
+    this.current = plain;
+    this.cost = cost;
+    this.units = units;
+    this.warmup =
+        new Warmup(
+            () -> {
+              Kernel fast = vector.get();
+              Tile tile = new Tile(stored, units, Forms.lanes(lanes));
+              return new Warmup.Trial(
+                  () -> tile.train(fast),
+                  () -> tile.race(fast),
+                  () -> tile.race(plain),
+                  () -> current = fast);
+            });
+  }
+
+  @Override
+  public void run(Object[] data, int[] at, int outer, int inner) {
+    Kernel kernel = current;
+    if (kernel == plain && calls < YOUNG) {
+      runInPieces(data, at, outer, inner);
+    } else {
+      kernel.run(data, at, outer, inner);
+    }
+    if (kernel == plain) {
+      warmup.count((long) outer * inner * cost);
+    }
+  }
+
+  /**
+   * Runs a kernel that is new: the JIT compiles what has been called a few hundred times long
+   * before what has run through one long loop, which would be interpreted up to then.
+   */
+  private void runInPieces(Object[] data, int[] at, int outer, int inner) {
+    int operands = data.length;
+    int[] here = at.clone();
+    for (int o = 0; o < outer; o++) {
+      int length;
+      for (int i = 0; i < inner; i += length) {
+        for (int k = 0; k < operands; k++) {
+          here[k] = at[k] + o * at[2 * operands + k] + ((units >>> k & 1) != 0 ? i : 0);
+        }
+        length = calls++ < SHORT_CALLS ? SHORT : LONG;
+        plain.run(data, here, 1, Math.min(length, inner - i));
+      }
+    }
+  }
+
+  @Override
+  public boolean isVector() {
+    return current != plain;
+  }
+
+  /** Small arrays to run a kernel over. */
+  private static final class Tile {
+    private static final int CALLS = 200;
+    private static final int RACE = 2048;
+
+    private final Object[] data;
+    private final int[] at;
+    private final int lanes;
+
+    Tile(DType[] stored, long units, int lanes) {
+      int n = stored.length;
+      data = new Object[n];
+      at = new int[3 * n];
+      this.lanes = lanes;
+      for (int k = 0; k < n; k++) {
+        data[k] = Warmup.numbers(stored[k], RACE + 1);
+        at[n + k] = (int) (units >>> k & 1);
+      }
+    }
+
+    /**
+     * All ways through the loops: whole vectors and a rest, either alone. Mostly one vector a call:
+     * the JIT compiles what has been called often sooner than what has long loops.
+     */
+    void train(Kernel kernel) {
+      for (int i = 0; i < CALLS; i++) {
+        kernel.run(data, at, 1, lanes);
+      }
+      for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
+        kernel.run(data, at, 2, length);
+      }
+    }
+
+    void race(Kernel kernel) {
+      kernel.run(data, at, 1, RACE + 1);
+    }
+  }
+}

@@ -1,0 +1,249 @@
+package ndgrad.kernel.code;
+
+import java.lang.reflect.Method;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import ndgrad.ArgumentException;
+import ndgrad.DType;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Step;
+import ndgrad.kernel.expr.Types;
+
+/**
+ * The one place where the form of a kernel is chosen: plain loops, or the Vector API where the
+ * module {@code jdk.incubator.vector} is present (a JVM started with {@code --add-modules
+ * jdk.incubator.vector}) and knows all that a kernel does. Both forms give the same bits. The
+ * system property {@code ndgrad.kernels} is {@code auto}, the default, or, for tests, {@code plain}
+ * or {@code vector}.
+ *
+ * <p>Vector code is a thousand times slower than plain code until the JIT has compiled it. So an
+ * automatic kernel starts plain, is warmed up in the background once it has done enough work, and
+ * changes over when its vector form has been seen to be faster.
+ */
+public final class Forms {
+
+  /** Which form kernels have. */
+  public enum Mode {
+    /** Plain loops. */
+    PLAIN,
+    /** Vector code from the first element on, where there is such a form. */
+    VECTOR,
+    /** Plain loops, then vector code where that is faster. */
+    AUTO
+  }
+
+  /** Nodes up to which the JIT still makes vectors of a plain loop. */
+  private static final int SHORT = 16;
+
+  private static final String PROPERTY = "ndgrad.kernels";
+  private static final String MODULE = "jdk.incubator.vector";
+
+  private static final Optional<Module> VECTORS = ModuleLayer.boot().findModule(MODULE);
+
+  /**
+   * Lanes of the widest vectors of each dtype, 0 as long as nobody has asked: the classes of the
+   * Vector API take tens of milliseconds to load, and background threads are the first to need
+   * them.
+   */
+  private static final int[] LANES = new int[DType.values().length];
+
+  private static volatile Mode mode = initial();
+
+  private Forms() {}
+
+  private static Mode initial() {
+    String name = System.getProperty(PROPERTY, "auto");
+    for (Mode m : Mode.values()) {
+      if (m.name().toLowerCase(Locale.ROOT).equals(name)) {
+        return m;
+      }
+    }
+    throw new ArgumentException(
+        "the system property " + PROPERTY + " must be plain, vector or auto, got " + name,
+        "property",
+        PROPERTY,
+        "value",
+        name);
+  }
+
+  /**
+   * The mode that kernels are made in from now on.
+   *
+   * @return the mode
+   */
+  public static Mode mode() {
+    return mode;
+  }
+
+  /**
+   * Sets the mode of kernels that are not yet made.
+   *
+   * @param wanted the mode
+   * @throws ArgumentException when vectors are asked for and the module is absent
+   */
+  public static void use(Mode wanted) {
+    mode = wanted;
+    isVectorised();
+  }
+
+  /**
+   * Whether the Vector API is there.
+   *
+   * @return false when the JVM runs without its module
+   */
+  public static boolean isAvailable() {
+    return VECTORS.isPresent();
+  }
+
+  /**
+   * What kernels are made of.
+   *
+   * @return a phrase for people
+   */
+  public static String describe() {
+    if (mode == Mode.PLAIN || !isAvailable()) {
+      return "plain loops";
+    }
+    return mode == Mode.VECTOR
+        ? "vectors"
+        : "plain loops, changing over to vectors ("
+            + Warmup.switched()
+            + " have, "
+            + Warmup.refused()
+            + " stay)";
+  }
+
+  /**
+   * The lanes of the vectors of a dtype.
+   *
+   * @param dtype of the elements
+   * @return how many, 0 when there are no vectors
+   */
+  public static synchronized int lanes(DType dtype) {
+    int known = LANES[dtype.ordinal()];
+    if (known == 0 && VECTORS.isPresent() && dtype != DType.BOOL) {
+      known = lanes(VECTORS.get(), VectorOps.vectorClass(dtype));
+      LANES[dtype.ordinal()] = known;
+    }
+    return known;
+  }
+
+  private static boolean isVectorised() {
+    if (mode == Mode.VECTOR && !isAvailable()) {
+      throw new ArgumentException(
+          "vector kernels were asked for (by the system property ndgrad.kernels), but the JVM runs "
+              + "without the Vector API: start it with --add-modules jdk.incubator.vector, or set "
+              + "the property to auto",
+          "property",
+          PROPERTY);
+    }
+    return mode != Mode.PLAIN && isAvailable();
+  }
+
+  /**
+   * Whether functions such as exp are computed by vectors, where computing one again is cheaper
+   * than storing it.
+   *
+   * @return false where functions are computed one by one
+   */
+  public static boolean areFunctionsVectors() {
+    return isVectorised();
+  }
+
+  private static int lanes(Module module, String name) {
+    try {
+      Class<?> vector = Class.forName(module, MODULE + "." + name);
+      Object species = vector.getField("SPECIES_PREFERRED").get(null);
+      Method length = Class.forName(module, MODULE + ".VectorSpecies").getMethod("length");
+      return (int) length.invoke(species);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("the Vector API of this JDK is unknown to ndgrad", e);
+    }
+  }
+
+  /**
+   * Makes an elementwise kernel.
+   *
+   * @param dag the outputs
+   * @param stored the dtype of each operand's array, outputs before inputs
+   * @param load the dtype each input is converted to
+   * @param form the form of the loops
+   * @param units bit k is set when operand k has inner stride 1
+   * @return the kernel
+   */
+  public static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+    Mode now = mode;
+    Optional<DType> lanes = Optional.empty();
+    if (isVectorised() && form != Kernel.Form.STRIDED) {
+      DType[] outs = Arrays.copyOf(stored, dag.outputs());
+      DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
+      DType number = Types.number(load, outs);
+      lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
+    }
+    if (lanes.isPresent() && now == Mode.VECTOR) {
+      return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
+    }
+    Kernel plain = KernelCompiler.compile(dag, stored, load, form, units);
+    if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
+      return plain;
+    }
+    DType lane = lanes.get();
+    return new AdaptiveKernel(
+        plain,
+        () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
+        stored,
+        units,
+        lane,
+        dag.cost());
+  }
+
+  /**
+   * Whether the JIT makes vectors of a plain loop over operands at one position.
+   *
+   * @param dag what the loop computes
+   * @return false where it calls functions or branches
+   */
+  public static boolean isVectorisedByTheJit(Dag dag) {
+    for (int id = 0; id < dag.size(); id++) {
+      boolean simple =
+          switch (dag.node(id).expr()) {
+            case Expr.In _, Expr.Const _ -> true;
+            case Expr.Apply1(Expr.Fn1 fn, Expr _) ->
+                switch (fn) {
+                  case NEG, ABS, SQRT -> true;
+                  default -> false;
+                };
+            case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) ->
+                switch (fn) {
+                  case ADD, SUB, MUL, DIV, MAX, MIN -> true;
+                  default -> false;
+                };
+            case Expr.Select _, Step _ -> false;
+          };
+      if (!simple) {
+        return false;
+      }
+    }
+    return dag.size() <= SHORT;
+  }
+
+  /**
+   * Makes a reducing kernel.
+   *
+   * @param spec what it computes
+   * @return the kernel
+   */
+  static FoldKernel fold(FoldKernel.Spec spec) {
+    Mode now = mode;
+    Dag dag = new Dag(spec.prologue());
+    FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
+    if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
+      return plain;
+    }
+    return now == Mode.VECTOR
+        ? VectorFoldCompiler.compile(spec)
+        : new AdaptiveFold(plain, spec, dag.cost());
+  }
+}

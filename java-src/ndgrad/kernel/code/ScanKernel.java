@@ -1,0 +1,169 @@
+package ndgrad.kernel.code;
+
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
+import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.ConstantDescs;
+import java.lang.constant.MethodTypeDesc;
+import java.util.concurrent.ConcurrentHashMap;
+import ndgrad.DType;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Types;
+
+/**
+ * Generated loops over several lines at once, each combining its elements with all before them: a
+ * line alone would wait for its own last result.
+ */
+public interface ScanKernel {
+  /** How many lines there are at once: each needs two positions and an accumulator at hand. */
+  int LINES = 4;
+
+  /**
+   * What a kernel is compiled for.
+   *
+   * @param combine how two are combined
+   * @param out the dtype of the output, which is computed in
+   * @param in the dtype of the input
+   * @param unit whether lines are runs of neighbours in both; otherwise their steps are variables
+   */
+  record Spec(Expr.Fn2 combine, DType out, DType in, boolean unit) {}
+
+  /**
+   * Scans {@link #LINES} lines. The elements at one place of all lines are read before any of them
+   * is written.
+   *
+   * @param in the input's primitive array
+   * @param out the output's
+   * @param at the position of the first line in the input, its distance to the next line, the step
+   *     along a line; then the same of the output
+   * @param n the elements of a line
+   * @param start of the output's dtype: what each line's first element is combined with
+   * @param slot where it is for the first line
+   */
+  void run(Object in, Object out, int[] at, int n, Object start, int slot);
+
+  /**
+   * The kernel for a combination, made when it is asked for first.
+   *
+   * @param spec what it is compiled for
+   * @return the kernel
+   */
+  static ScanKernel of(Spec spec) {
+    return Writer.KERNELS.computeIfAbsent(spec, Writer::compile);
+  }
+
+  /** Writes kernels. */
+  final class Writer {
+    private static final ConcurrentHashMap<Spec, ScanKernel> KERNELS = new ConcurrentHashMap<>();
+    private static final int IN = 1;
+    private static final int OUT = 2;
+    private static final int AT = 3;
+    private static final int N = 4;
+    private static final int START = 5;
+    private static final int SLOT = 6;
+
+    private final CodeBuilder code;
+    private final Spec spec;
+    private final Dag pair;
+    private final TypeKind kind;
+    private final int[] read = new int[LINES];
+    private final int[] write = new int[LINES];
+    private final int[] sum = new int[LINES];
+
+    private Writer(CodeBuilder code, Spec spec) {
+      this.code = code;
+      this.spec = spec;
+      this.pair = new Dag(Expr.of(spec.combine, Expr.in(0), Expr.in(1)));
+      this.kind = ExprEmitter.kind(spec.out);
+    }
+
+    private static ScanKernel compile(Spec spec) {
+      ClassDesc object = ConstantDescs.CD_Object;
+      ClassDesc integer = ConstantDescs.CD_int;
+      MethodTypeDesc run =
+          MethodTypeDesc.of(
+              ConstantDescs.CD_void, object, object, integer.arrayType(), integer, object, integer);
+      return Generated.instance(
+          ScanKernel.class,
+          type ->
+              type.withMethodBody(
+                  "run", run, ClassFile.ACC_PUBLIC, code -> new Writer(code, spec).emit()));
+    }
+
+    private void emit() {
+      int from = array(IN, spec.in);
+      int to = array(OUT, spec.out);
+      int start = array(START, spec.out);
+      for (int k = 0; k < LINES; k++) {
+        read[k] = position(0, k);
+        write[k] = position(3, k);
+        code.aload(start).iload(SLOT).loadConstant(k).iadd();
+        code.arrayLoad(ExprEmitter.elementKind(spec.out));
+        sum[k] = store(kind);
+      }
+      int fromStep = element(2);
+      int toStep = element(5);
+      int i = code.allocateLocal(TypeKind.INT);
+      Label top = code.newLabel();
+      Label end = code.newLabel();
+      code.iconst_0().istore(i);
+      code.labelBinding(top).iload(i).iload(N).if_icmpge(end);
+      for (int k = 0; k < LINES; k++) {
+        code.aload(from);
+        place(read[k], i);
+        code.arrayLoad(ExprEmitter.elementKind(spec.in));
+        ExprEmitter.convert(code, spec.in, spec.out);
+        int value = store(kind);
+        DType[] types = {spec.out, spec.out};
+        new ExprEmitter(code, pair, types, new int[] {sum[k], value}, Types.number(types, spec.out))
+            .push(0, spec.out);
+        code.storeLocal(kind, sum[k]);
+      }
+      for (int k = 0; k < LINES; k++) {
+        code.aload(to);
+        place(write[k], i);
+        code.loadLocal(kind, sum[k]).arrayStore(ExprEmitter.elementKind(spec.out));
+        if (!spec.unit) {
+          code.iload(read[k]).iload(fromStep).iadd().istore(read[k]);
+          code.iload(write[k]).iload(toStep).iadd().istore(write[k]);
+        }
+      }
+      code.iinc(i, 1).goto_(top).labelBinding(end);
+      code.return_();
+    }
+
+    private void place(int position, int i) {
+      code.iload(position);
+      if (spec.unit) {
+        code.iload(i).iadd();
+      }
+    }
+
+    private int array(int parameter, DType dtype) {
+      code.aload(parameter);
+      code.checkcast(dtype.primitive().describeConstable().orElseThrow().arrayType());
+      return store(TypeKind.REFERENCE);
+    }
+
+    /** Where line k begins. */
+    private int position(int first, int k) {
+      code.aload(AT).loadConstant(first).iaload();
+      code.aload(AT).loadConstant(first + 1).iaload().loadConstant(k).imul().iadd();
+      return store(TypeKind.INT);
+    }
+
+    private int element(int index) {
+      code.aload(AT).loadConstant(index).iaload();
+      return store(TypeKind.INT);
+    }
+
+    private int store(TypeKind kind) {
+      int slot = code.allocateLocal(kind);
+      code.storeLocal(kind, slot);
+      return slot;
+    }
+  }
+}

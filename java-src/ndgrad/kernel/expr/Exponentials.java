@@ -1,0 +1,190 @@
+package ndgrad.kernel.expr;
+
+import ndgrad.DType;
+import ndgrad.kernel.expr.Expr.Fn2;
+
+/**
+ * Exponentials and what is made of them. The argument is reduced to k ln 2 + r with |r| ≤ ln 2 / 2
+ * in two steps (Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 6), e^r
+ * is a minimax polynomial. Where a sum would lose digits its rounding error is carried along.
+ */
+final class Exponentials extends Steps {
+  private static final double LOG2_E = 1.4426950408889634;
+  private static final double LN2 = 0.6931471805599453;
+
+  /** ln 2 less its value in either dtype. */
+  private static final double LN2_REST_SINGLE = -1.904654299957768e-09;
+
+  private static final double LN2_REST = 2.3190468138462996e-17;
+
+  private final double ln2;
+  private final double ln2Rest;
+  private final double[] exp;
+
+  /** From here on exp is infinite. */
+  private final double top;
+
+  /** Below this exp is 0. */
+  private final double bottom;
+
+  /** Below this odd functions are their arguments. */
+  private final double tiny;
+
+  Exponentials(DType dtype) {
+    super(dtype);
+    ln2 = round(LN2);
+    ln2Rest = pick(LN2_REST_SINGLE, LN2_REST);
+    exp = isSingle ? Coefficients.EXP_FLOAT : Coefficients.EXP_DOUBLE;
+    top = pick(88.722839f, 709.782712893384);
+    bottom = pick(-103.97208f, -745.1332191019412);
+    tiny = pick(0x1p-14, 0x1p-30);
+  }
+
+  /**
+   * e^x as 2^k (1 + r + rest) with |r| ≤ ln 2 / 2.
+   *
+   * @param k an integer
+   * @param r the greater part of the reduced argument
+   * @param rest what is to be added, of the size of r²
+   */
+  private record Parts(Expr k, Expr r, Expr rest) {}
+
+  private Expr integer(Expr x) {
+    return sub(fma(x, LOG2_E, n(magic)), magic);
+  }
+
+  private Parts parts(Expr x) {
+    Expr k = integer(x);
+    // Exact: both have their last digit at the same place, and most cancels.
+    Expr r1 = fma(k, -ln2, x);
+    Expr r = fma(k, -ln2Rest, r1);
+    Expr lost = fma(k, -ln2Rest, r1.minus(r));
+    return new Parts(k, r, fma(r.times(r), polynomial(exp, r), lost));
+  }
+
+  private Expr outside(Expr x, Expr value, double low, double atLow) {
+    return where(
+        x, Fn2.GT, top, n(Double.POSITIVE_INFINITY), where(x, Fn2.LT, low, n(atLow), value));
+  }
+
+  /** e^(x + low), low being small beside x; 0 and infinity where they are due. */
+  Expr exp(Expr x, Expr low) {
+    Expr k = integer(x);
+    Expr r1 = fma(k, -ln2, x);
+    Expr r0 = fma(k, -ln2Rest, r1);
+    Pair r = sum(r0, low);
+    Expr lost = fma(k, -ln2Rest, r1.minus(r0)).plus(r.low());
+    Expr square = r.high().times(r.high());
+    Pair h = fastSum(ONE, r.high());
+    Expr p = h.high().plus(h.low().plus(fma(square, polynomial(exp, r.high()), lost)));
+    return outside(x, scale(p, k), bottom, 0);
+  }
+
+  Expr exp(Expr x) {
+    Expr k = integer(x);
+    Expr r = fma(k, -ln2Rest, fma(k, -ln2, x));
+    return outside(x, scale(exponential(r), k), bottom, 0);
+  }
+
+  /** e^r for |r| ≤ ln 2 / 2. */
+  private Expr exponential(Expr r) {
+    return fma(r, fma(r, polynomial(exp, r), ONE), ONE);
+  }
+
+  /** e^(x + low) for a normal result. */
+  Expr expOfModerate(Expr x, Expr low) {
+    Expr k = integer(x);
+    Expr r = fma(k, -ln2Rest, fma(k, -ln2, x)).plus(low);
+    return exponential(r).times(power(k));
+  }
+
+  Expr exp2(Expr x) {
+    double limit = pick(128, 1024);
+    double least = pick(-150, -1075);
+    Expr k = sub(add(x, magic), magic);
+    Expr r = x.minus(k);
+    Expr high = r.times(ln2);
+    Expr low = fma(r, ln2Rest, fma(r, n(ln2), high.negate()));
+    Expr p = ONE.plus(fma(high.times(high), polynomial(exp, high), low).plus(high));
+    Expr inside = scale(p, k);
+    return where(
+        x, Fn2.GE, limit, n(Double.POSITIVE_INFINITY), where(x, Fn2.LE, least, n(0), inside));
+  }
+
+  /** Half of e^x - 1 in two parts. */
+  private Pair halfExpm1(Expr x) {
+    Parts e = parts(x);
+    Expr t = power(sub(e.k, 1));
+    Expr w = sub(t, 0.5);
+    Expr lost = sub(t.minus(w), 0.5);
+    Expr s = fma(t, e.r, w);
+    Expr rounding = fma(t, e.r, w.minus(s));
+    return new Pair(s, rounding.plus(fma(t, e.rest, lost)));
+  }
+
+  Expr expm1(Expr x) {
+    Pair half = halfExpm1(x);
+    Expr value = half.high().plus(half.low()).times(2);
+    return where(abs(x), Fn2.LT, tiny * tiny, x, outside(x, value, pick(-18, -38), -1));
+  }
+
+  /** (e^2a - 1)/(e^2a + 1), the quotient's rest taken along. */
+  Expr tanh(Expr x) {
+    Expr a = abs(x);
+    Pair half = halfExpm1(a.plus(a));
+    Pair up = fastSum(half.high(), half.low());
+    Pair down = sum(ONE, up.high());
+    Expr inverse = ONE.over(down.high());
+    Expr q = up.high().times(inverse);
+    Expr low = down.low().plus(up.low());
+    Expr rest = fma(q.negate(), low, fma(q.negate(), down.high(), up.high()).plus(up.low()));
+    Expr value = fma(rest, inverse, q);
+    Expr inside = where(a, Fn2.LT, tiny, a, value);
+    return flip(where(a, Fn2.GE, pick(9.02, 19.07), ONE, inside), sign(x));
+  }
+
+  Expr sinh(Expr x) {
+    Expr a = abs(x);
+    Expr z = x.times(x);
+    double[] c = isSingle ? Coefficients.SINH_FLOAT : Coefficients.SINH_DOUBLE;
+    Expr small = fma(a.times(z), polynomial(c, z), a);
+    return flip(where(a, Fn2.LT, 1, small, hyperbolic(a, -1)), sign(x));
+  }
+
+  Expr cosh(Expr x) {
+    return hyperbolic(abs(x), 1);
+  }
+
+  /** (e^a ± e^-a)/2 for an a ≥ 0, from 1 on where the sign is minus. */
+  private Expr hyperbolic(Expr a, int sign) {
+    Parts e = parts(a);
+    Pair h = fastSum(ONE, e.r);
+    Expr low = h.low().plus(e.rest);
+    Expr inverse = n(sign).over(h.high().plus(low)).times(power(e.k.times(-2)));
+    inverse = where(e.k, Fn2.GT, pick(20, 40), n(0), inverse);
+    Pair s = fastSum(h.high(), inverse);
+    Expr value = scale(s.high().plus(s.low().plus(low)), sub(e.k, 1));
+    Expr limit = n(Double.POSITIVE_INFINITY);
+    return where(a, Fn2.GT, pick(89.41599f, 710.4758600739439), limit, value);
+  }
+
+  /**
+   * The error function: x + x P(x²) below 1, 1 - exp(-x²) Q((x - c)/(x + c)) above, where it is 1
+   * to the last digit from 4 (float32) or 6 on.
+   */
+  Expr erf(Expr x) {
+    Expr a = abs(x);
+    Expr z = x.times(x);
+    Expr small =
+        fma(a, polynomial(isSingle ? Coefficients.ERF_FLOAT : Coefficients.ERF_DOUBLE, z), a);
+    double end = pick(4, 6);
+    double c = pick(2, 2.5);
+    Expr b = where(a, Fn2.GT, end, n(end), a);
+    Pair square = product(b, b);
+    Expr u = sub(b, c).over(add(b, c));
+    Expr tail = polynomial(isSingle ? Coefficients.ERFC_FLOAT : Coefficients.ERFC_DOUBLE, u);
+    Expr e = expOfModerate(square.high().negate(), square.low().negate());
+    Expr large = fma(e.negate(), tail, ONE);
+    return flip(where(a, Fn2.LT, 1, small, large), sign(x));
+  }
+}

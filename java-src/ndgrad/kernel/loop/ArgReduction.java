@@ -1,0 +1,196 @@
+package ndgrad.kernel.loop;
+
+import java.util.Arrays;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.RowWalk;
+import ndgrad.kernel.rows.Rows;
+
+/**
+ * Where the largest or smallest element is: the first of equal ones; a NaN, and of NaNs the first,
+ * wins over all.
+ */
+public final class ArgReduction {
+  private static final int GRAIN = 32_768;
+
+  /** Columns searched side by side. */
+  private static final int WIDTH = 512;
+
+  /** Runs at least as long are searched one by one. */
+  private static final int LONG = 16;
+
+  /**
+   * Runs of at least two such blocks are searched by the blocks' extremes, which vectors find: then
+   * only one block of a run is looked through element by element.
+   */
+  private static final int BLOCK = 256;
+
+  private static final Reduction LARGEST = Reduction.of(Expr.in(0), Expr.Fn2.MAX);
+  private static final Reduction SMALLEST = Reduction.of(Expr.in(0), Expr.Fn2.MIN);
+
+  private ArgReduction() {}
+
+  /**
+   * Finds the index of the largest or smallest element along an axis.
+   *
+   * @param out overwritten; int64, of the input's shape without the axis, any layout
+   * @param in any dtype and layout, not modified; the axis is not empty
+   * @param axis from 0 to ndim-1
+   * @param max true for the largest, false for the smallest
+   */
+  public static void run(Strided out, Strided in, int axis, boolean max) {
+    if (out.layout().size() == 0) {
+      return;
+    }
+    Layout l = in.layout();
+    int n = l.dim(axis);
+    int step = l.stride(axis);
+    Layout first = l.slice(axis, 0, 1, 1).squeeze(axis);
+    RowWalk walk = new RowWalk(first, out.layout());
+    // Columns are searched together when neighbours of the input are columns, not elements of one
+    // run.
+    boolean byRuns = n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG);
+    if (byRuns && n >= 2 * BLOCK) {
+      blocks(out, in, axis, max);
+    } else if (byRuns) {
+      runs(out, in, max, new Line(n, step), walk);
+    } else {
+      columns(out, in, max, new Line(n, step), walk);
+    }
+  }
+
+  private record Line(int n, int step) {}
+
+  private static void runs(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
+    Rows rows = Rows.of(in.dtype());
+    long[] to = (long[]) out.array();
+    int all = walk.rows * walk.n;
+    Threads.parallelFor(
+        all,
+        Math.max(1, GRAIN / line.n),
+        (begin, end) -> {
+          RowWalk.Cursor c = walk.at(begin / walk.n);
+          int j = begin % walk.n;
+          for (int i = begin; i < end; i++) {
+            int p = c.position(0) + j * walk.step(0);
+            to[c.position(1) + j * walk.step(1)] = rows.best(in.array(), p, line.step, line.n, max);
+            if (++j == walk.n) {
+              j = 0;
+              c.next();
+            }
+          }
+        });
+  }
+
+  /**
+   * First finds the block that has the best element, by searching the blocks' extremes in the same
+   * way, then the element. What is left of a run behind its blocks comes last.
+   */
+  private static void blocks(Strided out, Strided in, int axis, boolean max) {
+    int n = in.layout().dim(axis);
+    int blocks = n / BLOCK;
+    int length = n / blocks;
+    int rest = n - blocks * length;
+    Strided best = extremes(in, axis, blocks, length, max);
+    run(out, best, axis, max);
+    Layout first = in.layout().slice(axis, 0, 1, 1).squeeze(axis);
+    Layout firstBest = best.layout().slice(axis, 0, 1, 1).squeeze(axis);
+    RowWalk walk = new RowWalk(first, firstBest, out.layout());
+    int step = in.layout().stride(axis);
+    int bestStep = best.layout().stride(axis);
+    Rows rows = Rows.of(in.dtype());
+    long[] to = (long[]) out.array();
+    Threads.parallelFor(
+        walk.rows * walk.n,
+        Math.max(1, GRAIN / (BLOCK + rest)),
+        (begin, end) -> {
+          RowWalk.Cursor c = walk.at(begin / walk.n);
+          int j = begin % walk.n;
+          for (int i = begin; i < end; i++) {
+            int p = c.position(0) + j * walk.step(0);
+            int m = c.position(1) + j * walk.step(1);
+            int q = c.position(2) + j * walk.step(2);
+            int block = (int) to[q];
+            int at = block * length;
+            m += block * bestStep;
+            at += rows.first(in.array(), p + at * step, step, best.array(), m, max);
+            for (int k = n - rest; k < n; k++) {
+              boolean better = rows.best(in.array(), p + at * step, (k - at) * step, 2, max) == 1;
+              at = better ? k : at;
+            }
+            to[q] = at;
+            if (++j == walk.n) {
+              j = 0;
+              c.next();
+            }
+          }
+        });
+  }
+
+  /** The best element of each block of an axis; the axis counts blocks then. */
+  private static Strided extremes(Strided in, int axis, int blocks, int length, boolean max) {
+    Layout whole = in.layout().slice(axis, 0, blocks * length, 1);
+    int[] shape = new int[whole.ndim() + 1];
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = i == axis ? blocks : i == axis + 1 ? length : whole.dim(i < axis ? i : i - 1);
+    }
+    Strided cut = in.with(whole.reshape(shape).orElseThrow());
+    int[] kept = whole.shape();
+    kept[axis] = blocks;
+    Strided best = Strided.empty(in.dtype(), kept);
+    (max ? LARGEST : SMALLEST).run(best, in.dtype(), new int[] {axis + 1}, cut);
+    return best;
+  }
+
+  private static void columns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
+    int chunks = (walk.n + WIDTH - 1) / WIDTH;
+    Threads.parallelFor(
+        walk.rows * chunks,
+        Math.max(1, GRAIN / (line.n * Math.min(WIDTH, walk.n))),
+        (begin, end) -> {
+          Search search = new Search(in, max, line, walk.step(0));
+          RowWalk.Cursor c = walk.at(begin / chunks);
+          for (int i = begin; i < end; i++) {
+            int j = i % chunks * WIDTH;
+            int width = Math.min(WIDTH, walk.n - j);
+            int q = c.position(1) + j * walk.step(1);
+            search.find(
+                c.position(0) + j * walk.step(0), width, (long[]) out.array(), q, walk.step(1));
+            if (i % chunks == chunks - 1) {
+              c.next();
+            }
+          }
+        });
+  }
+
+  private static final class Search {
+    private final Strided in;
+    private final boolean max;
+    private final Line line;
+    private final int step;
+    private final Object best;
+    private final int[] index = new int[WIDTH];
+
+    Search(Strided in, boolean max, Line line, int step) {
+      this.in = in;
+      this.max = max;
+      this.line = line;
+      this.step = step;
+      this.best = in.dtype().newArray(WIDTH);
+    }
+
+    void find(int p, int width, long[] out, int q, int qs) {
+      Rows rows = Rows.of(in.dtype());
+      rows.copy(in.array(), p, step, best, 0, 1, width);
+      Arrays.fill(index, 0, width, 0);
+      for (int i = 1; i < line.n; i++) {
+        rows.improve(in.array(), p + i * line.step, step, width, i, best, index, max);
+      }
+      for (int j = 0; j < width; j++) {
+        out[q + j * qs] = index[j];
+      }
+    }
+  }
+}

@@ -1,0 +1,401 @@
+package ndgrad.kernel.loop;
+
+import java.util.Arrays;
+import java.util.function.IntConsumer;
+import ndgrad.DType;
+import ndgrad.blas.Blas;
+import ndgrad.blas.Engines;
+import ndgrad.blas.JavaBlas;
+import ndgrad.blas.Workers;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+
+/**
+ * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands
+ * whose rows or columns are contiguous go to it as they lie, transposed or cut out of larger
+ * arrays; others are copied first. A batch over one and the same right-hand matrix becomes one tall
+ * product; other batches with regular strides are one call.
+ */
+public final class MatrixProduct {
+  static {
+    Engines.setWorkers(
+        new Workers() {
+          @Override
+          public int width() {
+            return Threads.numThreads();
+          }
+
+          @Override
+          public void run(int tasks, IntConsumer task) {
+            Threads.parallelFor(
+                tasks,
+                1,
+                (from, to) -> {
+                  for (int i = from; i < to; i++) {
+                    task.accept(i);
+                  }
+                });
+          }
+        });
+  }
+
+  private final Object a;
+  private final Object b;
+  private final Object c;
+  private final int offsetA;
+  private final int offsetB;
+  private final int offsetC;
+  private int m;
+  private final int n;
+  private final int k;
+
+  // Strides of the rows and columns of one matrix.
+  private int rowsA;
+  private final int columnsA;
+  private final int rowsB;
+  private final int columnsB;
+
+  // The batch: lengths and what each operand moves by, outermost first; only the first ndim count.
+  private final int[] dims;
+  private final int[] stepsA;
+  private final int[] stepsB;
+  private final int[] stepsC;
+  private int ndim;
+
+  private MatrixProduct(Strided out, Strided left, Strided right) {
+    Layout la = left.layout();
+    Layout lb = right.layout();
+    Layout lc = out.layout();
+    int batch = lc.ndim() - 2;
+    a = left.array();
+    b = right.array();
+    c = out.array();
+    offsetA = la.offset();
+    offsetB = lb.offset();
+    offsetC = lc.offset();
+    m = lc.dim(batch);
+    n = lc.dim(batch + 1);
+    k = la.dim(batch + 1);
+    rowsA = la.stride(batch);
+    columnsA = la.stride(batch + 1);
+    rowsB = lb.stride(batch);
+    columnsB = lb.stride(batch + 1);
+    dims = Arrays.copyOf(lc.shape(), batch);
+    stepsA = la.strides();
+    stepsB = lb.strides();
+    stepsC = lc.strides();
+    ndim = batch;
+    collapse();
+    fold();
+  }
+
+  /**
+   * Multiplies: out[…, i, j] = Σₚ a[…, i, p] · b[…, p, j]. Integers wrap; for bool the sum is the
+   * logical or of the logical and.
+   *
+   * @param out of shape [batch…, m, n], row-major; overwritten, but left alone where k is 0
+   * @param a of shape [batch…, m, k], zero strides along the batch allowed, of the same dtype
+   * @param b of shape [batch…, k, n], zero strides along the batch allowed, of the same dtype
+   */
+  public static void run(Strided out, Strided a, Strided b) {
+    if (out.layout().size() == 0 || a.layout().size() == 0) {
+      return;
+    }
+    if (out.dtype() == DType.BOOL) {
+      Strided counts = Strided.zeros(DType.INT32, out.layout().shape());
+      run(counts, counted(a), counted(b));
+      Copies.copy(counts, out);
+      return;
+    }
+    Strided x = packed(a);
+    Strided y = packed(b);
+    if (out.layout().ndim() == 2) {
+      single(out, x, y);
+    } else {
+      new MatrixProduct(out, x, y).multiply();
+    }
+  }
+
+  /** One product of two matrices, without the preparations for a batch. */
+  private static void single(Strided out, Strided left, Strided right) {
+    Layout a = left.layout();
+    Layout b = right.layout();
+    Layout c = out.layout();
+    int m = c.dim(0);
+    int n = c.dim(1);
+    int k = a.dim(1);
+    int lda = leading(m, k, a.stride(0), a.stride(1));
+    int ldb = leading(k, n, b.stride(0), b.stride(1));
+    boolean ta = lda < 0;
+    boolean tb = ldb < 0;
+    lda = Math.abs(lda);
+    ldb = Math.abs(ldb);
+    switch (out.array()) {
+      case float[] z ->
+          Engines.current()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1f,
+                  (float[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (float[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0f,
+                  z,
+                  c.offset(),
+                  n);
+      case double[] z ->
+          Engines.current()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1.0,
+                  (double[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (double[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0.0,
+                  z,
+                  c.offset(),
+                  n);
+      case int[] z ->
+          Engines.java()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1,
+                  (int[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (int[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0,
+                  z,
+                  c.offset(),
+                  n);
+      default ->
+          Engines.java()
+              .gemm(
+                  ta,
+                  tb,
+                  m,
+                  n,
+                  k,
+                  1L,
+                  (long[]) left.array(),
+                  a.offset(),
+                  lda,
+                  (long[]) right.array(),
+                  b.offset(),
+                  ldb,
+                  0L,
+                  (long[]) out.array(),
+                  c.offset(),
+                  n);
+    }
+  }
+
+  private static Strided counted(Strided bools) {
+    return compact(bools, DType.INT32);
+  }
+
+  /** The operand itself where BLAS can read it as it lies, else a copy that it can read. */
+  private static Strided packed(Strided x) {
+    Layout l = x.layout();
+    int d = l.ndim() - 2;
+    return leading(l.dim(d), l.dim(d + 1), l.stride(d), l.stride(d + 1)) != 0
+        ? x
+        : compact(x, x.dtype());
+  }
+
+  /**
+   * A copy with row-major matrices that repeats nothing along stretched dimensions of the batch.
+   */
+  private static Strided compact(Strided x, DType dtype) {
+    Layout once = x.layout();
+    int[] shape = once.shape();
+    for (int i = 0; i < shape.length - 2; i++) {
+      once = once.stride(i) == 0 ? once.slice(i, 0, 1, 1) : once;
+    }
+    Strided copy = Strided.empty(dtype, once.shape());
+    Copies.copy(x.with(once), copy);
+    return copy.with(copy.layout().broadcastTo(shape));
+  }
+
+  /**
+   * The leading dimension of a matrix.
+   *
+   * @return positive when rows are contiguous, negative when columns are, so that it is read as a
+   *     transpose; 0 when neither are
+   */
+  private static int leading(int rows, int columns, int rowStride, int columnStride) {
+    if (columnStride == 1 || columns == 1) {
+      if (rows == 1) {
+        return columns;
+      }
+      if (rowStride >= columns) {
+        return rowStride;
+      }
+    }
+    if (rowStride == 1 || rows == 1) {
+      if (columns == 1) {
+        return -rows;
+      }
+      if (columnStride >= rows) {
+        return -columnStride;
+      }
+    }
+    return 0;
+  }
+
+  /**
+   * Drops dimensions of length 1 and joins neighbours that are one regular run for all operands.
+   */
+  private void collapse() {
+    int last = -1;
+    for (int i = 0; i < ndim; i++) {
+      int d = dims[i];
+      if (d == 1) {
+        continue;
+      }
+      boolean joins =
+          last >= 0
+              && stepsA[last] == d * stepsA[i]
+              && stepsB[last] == d * stepsB[i]
+              && stepsC[last] == d * stepsC[i];
+      last = joins ? last : last + 1;
+      dims[last] = joins ? dims[last] * d : d;
+      stepsA[last] = stepsA[i];
+      stepsB[last] = stepsB[i];
+      stepsC[last] = stepsC[i];
+    }
+    ndim = last + 1;
+  }
+
+  /**
+   * Makes more rows of the innermost dimension of the batch where the right-hand matrix is always
+   * the same.
+   */
+  private void fold() {
+    while (ndim > 0 && stepsB[ndim - 1] == 0) {
+      int rows = dims[ndim - 1] * m;
+      int step = m == 1 ? stepsA[ndim - 1] : rowsA;
+      if (stepsA[ndim - 1] != m * step || leading(rows, k, step, columnsA) == 0) {
+        return;
+      }
+      m = rows;
+      rowsA = step;
+      ndim--;
+    }
+  }
+
+  private void multiply() {
+    int count = 1;
+    int inner = ndim - 1;
+    if (ndim > 0 && stepsA[inner] >= 0 && stepsB[inner] >= 0) {
+      count = dims[inner];
+    } else {
+      inner = ndim;
+    }
+    int stepA = count == 1 ? 0 : stepsA[inner];
+    int stepB = count == 1 ? 0 : stepsB[inner];
+    int stepC = count == 1 ? 0 : stepsC[inner];
+    int[] index = new int[inner];
+    int atA = offsetA;
+    int atB = offsetB;
+    int atC = offsetC;
+    while (true) {
+      call(atA, atB, atC, stepA, stepB, stepC, count);
+      int i = inner - 1;
+      while (i >= 0 && ++index[i] == dims[i]) {
+        index[i] = 0;
+        atA -= (dims[i] - 1) * stepsA[i];
+        atB -= (dims[i] - 1) * stepsB[i];
+        atC -= (dims[i] - 1) * stepsC[i];
+        i--;
+      }
+      if (i < 0) {
+        return;
+      }
+      atA += stepsA[i];
+      atB += stepsB[i];
+      atC += stepsC[i];
+    }
+  }
+
+  /** {@code count} products, each the given steps behind the one before. */
+  private void call(int atA, int atB, int atC, int stepA, int stepB, int stepC, int count) {
+    int la = leading(m, k, rowsA, columnsA);
+    int lb = leading(k, n, rowsB, columnsB);
+    Operands o =
+        new Operands(la < 0, lb < 0, Math.abs(la), Math.abs(lb), stepA, stepB, stepC, count);
+    switch (c) {
+      case float[] z -> floats(o, atA, atB, z, atC);
+      case double[] z -> doubles(o, atA, atB, z, atC);
+      default -> {
+        for (int i = 0; i < count; i++) {
+          integers(o, atA + i * stepA, atB + i * stepB, atC + i * stepC);
+        }
+      }
+    }
+  }
+
+  private record Operands(
+      boolean ta, boolean tb, int lda, int ldb, int stepA, int stepB, int stepC, int count) {}
+
+  private void floats(Operands o, int atA, int atB, float[] z, int atC) {
+    Blas blas = Engines.current();
+    float[] x = (float[]) a;
+    float[] y = (float[]) b;
+    if (o.count == 1) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, y, atB, o.ldb, 0f, z, atC, n);
+    } else {
+      blas.gemmBatched(
+          o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0f, z, atC, n,
+          o.stepC, o.count);
+    }
+  }
+
+  private void doubles(Operands o, int atA, int atB, double[] z, int atC) {
+    Blas blas = Engines.current();
+    double[] x = (double[]) a;
+    double[] y = (double[]) b;
+    if (o.count == 1) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, y, atB, o.ldb, 0.0, z, atC, n);
+    } else {
+      blas.gemmBatched(
+          o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0.0, z, atC, n,
+          o.stepC, o.count);
+    }
+  }
+
+  /** One product; only the Java engine does integers. */
+  private void integers(Operands o, int atA, int atB, int atC) {
+    JavaBlas blas = Engines.java();
+    if (c instanceof int[] z) {
+      int[] x = (int[]) a;
+      int[] y = (int[]) b;
+      blas.gemm(o.ta, o.tb, m, n, k, 1, x, atA, o.lda, y, atB, o.ldb, 0, z, atC, n);
+    } else {
+      long[] x = (long[]) a;
+      long[] y = (long[]) b;
+      blas.gemm(o.ta, o.tb, m, n, k, 1L, x, atA, o.lda, y, atB, o.ldb, 0L, (long[]) c, atC, n);
+    }
+  }
+}

@@ -1,0 +1,376 @@
+package ndgrad.kernel.loop;
+
+import java.util.Arrays;
+import ndgrad.DType;
+import ndgrad.ShapeException;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.Kernel;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Rows;
+
+/**
+ * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow
+ * it and put in an order that suits the memory. The two innermost run inside the kernel, the others
+ * here.
+ *
+ * <p>Where an operand's neighbours are not next to each other the nest is walked in tiles. The
+ * operand's part of a tile is brought into a small buffer first, in order, so that the kernel finds
+ * all operands contiguous: the kernel is the fast one, and the rearrangement is done by loops made
+ * for it.
+ */
+final class Nest {
+  /** Inner length of the tiles in which operands of different orientation are walked. */
+  private static final int TILE = 64;
+
+  /** Bytes of one operand's part of a tile: a few of them fit into the first-level cache. */
+  private static final int TILE_BYTES = 1 << 14;
+
+  /** Elements below which arranging them would take longer than walking them as they lie. */
+  private static final int SMALL = 2048;
+
+  /** Cost of an element up to which it is computed where it lies rather than moved there. */
+  private static final int CHEAP = 16;
+
+  private final int outs;
+  private final int operands;
+  private final DType[] dtypes;
+  private final int[] first;
+  private final int[] dims;
+  private final int[][] strides;
+  private int ndim;
+  private boolean tiled;
+  private boolean[] arranged = {};
+
+  private Nest(Strided[] outs, Strided[] ins, int ndim) {
+    this.outs = outs.length;
+    this.operands = outs.length + ins.length;
+    this.dtypes = new DType[operands];
+    this.first = new int[operands];
+    this.dims = new int[Math.max(ndim, 1)];
+    this.strides = new int[Math.max(ndim, 1)][];
+  }
+
+  /**
+   * Plans the loops.
+   *
+   * @param outs the outputs, all of one shape that is not empty
+   * @param ins the inputs, broadcast to it
+   * @return the loops
+   * @throws ShapeException when an input does not broadcast
+   */
+  static Nest of(Strided[] outs, Strided[] ins) {
+    Layout shape = outs[0].layout();
+    Nest nest = new Nest(outs, ins, shape.ndim());
+    for (int k = 0; k < nest.operands; k++) {
+      Strided operand = k < outs.length ? outs[k] : ins[k - outs.length];
+      nest.first[k] = operand.layout().offset();
+      nest.dtypes[k] = operand.dtype();
+    }
+    for (int axis = 0; axis < shape.ndim(); axis++) {
+      if (shape.dim(axis) > 1) {
+        nest.add(shape, axis, outs, ins);
+      }
+    }
+    nest.sort();
+    nest.merge();
+    if (nest.ndim == 0) {
+      nest.dims[0] = 1;
+      nest.strides[0] = new int[nest.operands];
+      Arrays.fill(nest.strides[0], 1);
+      nest.ndim = 1;
+    }
+    nest.tile();
+    return nest;
+  }
+
+  private void add(Layout shape, int axis, Strided[] outs, Strided[] ins) {
+    int[] s = new int[operands];
+    for (int k = 0; k < operands; k++) {
+      s[k] =
+          k < outs.length
+              ? outs[k].layout().stride(axis)
+              : broadcastStride(ins[k - outs.length].layout(), shape, axis);
+    }
+    if (s[0] < 0) {
+      for (int k = 0; k < operands; k++) {
+        first[k] += (shape.dim(axis) - 1) * s[k];
+        s[k] = -s[k];
+      }
+    }
+    dims[ndim] = shape.dim(axis);
+    strides[ndim++] = s;
+  }
+
+  /** The stride of a layout along an axis of the shape that it is broadcast to. */
+  private static int broadcastStride(Layout layout, Layout shape, int axis) {
+    int own = axis - (shape.ndim() - layout.ndim());
+    return own < 0 || layout.dim(own) == 1 ? 0 : layout.stride(own);
+  }
+
+  /** Largest stride of the first output first; a few dimensions, usually in order. */
+  private void sort() {
+    for (int i = 1; i < ndim; i++) {
+      for (int j = i; j > 0 && strides[j - 1][0] < strides[j][0]; j--) {
+        swap(j - 1, j);
+      }
+    }
+  }
+
+  private void swap(int i, int j) {
+    int d = dims[i];
+    dims[i] = dims[j];
+    dims[j] = d;
+    int[] s = strides[i];
+    strides[i] = strides[j];
+    strides[j] = s;
+  }
+
+  private void merge() {
+    int last = 0;
+    for (int i = 1; i < ndim; i++) {
+      if (mergeable(strides[last], strides[i], dims[i])) {
+        dims[last] *= dims[i];
+        strides[last] = strides[i];
+      } else {
+        last++;
+        dims[last] = dims[i];
+        strides[last] = strides[i];
+      }
+    }
+    ndim = Math.min(ndim, last + 1);
+  }
+
+  private boolean mergeable(int[] outer, int[] inner, int dim) {
+    for (int k = 0; k < operands; k++) {
+      if (outer[k] != inner[k] * dim) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Where some input has closer neighbours along another dimension than along the inner one, that
+   * dimension becomes the outer loop of the kernel, and the two are walked in tiles.
+   */
+  private void tile() {
+    int inner = ndim - 1;
+    for (int k = outs; k < operands && inner > 0; k++) {
+      int near = 0;
+      for (int i = 1; i < inner; i++) {
+        if (distance(i, k) <= distance(near, k)) {
+          near = i;
+        }
+      }
+      if (distance(near, k) < Math.abs(strides[inner][k])) {
+        for (int i = near; i < inner - 1; i++) {
+          swap(i, i + 1);
+        }
+        tiled = true;
+        return;
+      }
+    }
+  }
+
+  private int distance(int i, int k) {
+    return strides[i][k] == 0 ? Integer.MAX_VALUE : Math.abs(strides[i][k]);
+  }
+
+  /**
+   * Bit k is set when operand k has inner stride 1, or is given it by a buffer; -1 when some
+   * operand's is neither 1 nor 0.
+   *
+   * @param cost that of one element in plain loops, in units of 0.1 ns
+   * @param arithmetic whether the kernel only adds, multiplies and the like, without a branch: then
+   *     its loads may step, too
+   */
+  long units(int cost, boolean arithmetic) {
+    if (operands > Kernel.MAX_UNIT_OPERANDS) {
+      return -1;
+    }
+    long units = 0;
+    boolean[] apart = new boolean[operands];
+    boolean all = true;
+    boolean stepped = false;
+    int[] inner = strides[ndim - 1];
+    for (int k = 0; k < operands; k++) {
+      if (inner[k] != 0 || k < outs) {
+        units |= 1L << k;
+        apart[k] = inner[k] != 1;
+        all &= !apart[k];
+        stepped |= apart[k] && (k < outs || arithmetic);
+      }
+    }
+    if (all) {
+      return units;
+    }
+    if (size() < SMALL || stepped && !tiled && cost <= CHEAP) {
+      return -1;
+    }
+    arranged = apart;
+    return units;
+  }
+
+  private long size() {
+    long size = 1;
+    for (int i = 0; i < ndim; i++) {
+      size *= dims[i];
+    }
+    return size;
+  }
+
+  /** Whether all operands of inner stride 1 are always at the same position. */
+  boolean aligned(long units) {
+    if (arranged.length > 0) {
+      return false;
+    }
+    for (int k = 1; k < operands; k++) {
+      if ((units >>> k & 1) != 0) {
+        boolean together = first[k] == first[0];
+        for (int i = 0; i < ndim; i++) {
+          together &= strides[i][k] == strides[i][0];
+        }
+        if (!together) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Runs all loops, split over the threads where there is enough to do.
+   *
+   * @param kernel the two inner loops
+   * @param data the primitive array of each operand
+   * @param grain number of elements that are worth a thread
+   */
+  void run(Kernel kernel, Object[] data, int grain) {
+    long size = size();
+    int axis = 0;
+    for (int i = 0; i < ndim; i++) {
+      axis = dims[axis] >= 4 * Threads.numThreads() || dims[axis] >= dims[i] ? axis : i;
+    }
+    if (size < 2L * grain || Threads.numThreads() == 1) {
+      run(kernel, data, 0, 0, dims[0]);
+      return;
+    }
+    int split = axis;
+    long step = size / dims[split];
+    Threads.parallelFor(
+        dims[split],
+        (int) Math.max(1, grain / step),
+        (from, to) -> run(kernel, data, split, from, to));
+  }
+
+  private void run(Kernel kernel, Object[] data, int axis, int from, int to) {
+    int[] n = dims.clone();
+    n[axis] = to - from;
+    int[] at = new int[3 * operands];
+    int inner = ndim - 1;
+    for (int k = 0; k < operands; k++) {
+      at[k] = first[k] + from * strides[axis][k];
+      at[operands + k] = strides[inner][k];
+      at[2 * operands + k] = inner > 0 ? strides[inner - 1][k] : 0;
+    }
+    int[] index = new int[ndim];
+    int outer = inner > 0 ? n[inner - 1] : 1;
+    Kernel tile = arranged.length > 0 ? new Arranged(kernel, outer, n[inner]) : kernel;
+    do {
+      if (tiled || arranged.length > 0) {
+        tiles(tile, data, at, outer, n[inner]);
+      } else {
+        kernel.run(data, at, outer, n[inner]);
+      }
+    } while (advance(at, index, n, inner - 2));
+  }
+
+  /** Steps the outer loops; false when they have come to their end. */
+  private boolean advance(int[] at, int[] index, int[] n, int last) {
+    for (int i = last; i >= 0; i--) {
+      boolean wraps = ++index[i] == n[i];
+      for (int k = 0; k < operands; k++) {
+        at[k] += wraps ? (1 - n[i]) * strides[i][k] : strides[i][k];
+      }
+      if (!wraps) {
+        return true;
+      }
+      index[i] = 0;
+    }
+    return false;
+  }
+
+  private void tiles(Kernel kernel, Object[] data, int[] at, int outer, int inner) {
+    int columns = columns(outer, inner);
+    int rows = Math.min(outer, elements() / columns);
+    int[] tile = at.clone();
+    for (int i = 0; i < outer; i += rows) {
+      for (int j = 0; j < inner; j += columns) {
+        for (int k = 0; k < operands; k++) {
+          tile[k] = at[k] + i * at[2 * operands + k] + j * at[operands + k];
+        }
+        kernel.run(data, tile, Math.min(rows, outer - i), Math.min(columns, inner - j));
+      }
+    }
+  }
+
+  /** The inner length of a tile: short where operands differ in orientation, otherwise long. */
+  private int columns(int outer, int inner) {
+    int most = elements();
+    int rows = tiled ? Math.min(outer, most / TILE) : 1;
+    return Math.min(inner, most / rows);
+  }
+
+  /** Elements of a tile. */
+  private int elements() {
+    int itemsize = 4;
+    for (DType dtype : dtypes) {
+      itemsize = Math.max(itemsize, dtype.itemsize());
+    }
+    return TILE_BYTES / itemsize;
+  }
+
+  /** A kernel behind the buffers of one thread. */
+  private final class Arranged implements Kernel {
+    private final Kernel kernel;
+    private final Object[] buffers = new Object[operands];
+
+    Arranged(Kernel kernel, int outer, int inner) {
+      this.kernel = kernel;
+      int columns = columns(outer, inner);
+      int length = Math.min(outer, elements() / columns) * columns;
+      for (int k = 0; k < operands; k++) {
+        buffers[k] = arranged[k] ? dtypes[k].newArray(length) : null;
+      }
+    }
+
+    @Override
+    public void run(Object[] data, int[] at, int outer, int inner) {
+      Object[] near = data.clone();
+      int[] there = at.clone();
+      for (int k = 0; k < operands; k++) {
+        if (arranged[k]) {
+          near[k] = buffers[k];
+          there[k] = 0;
+          there[operands + k] = 1;
+          there[2 * operands + k] = inner;
+          if (k >= outs) {
+            Rows.Block from = block(at, k);
+            Rows.of(dtypes[k]).block(data[k], from, near[k], block(there, k), outer, inner);
+          }
+        }
+      }
+      kernel.run(near, there, outer, inner);
+      for (int k = 0; k < outs; k++) {
+        if (arranged[k]) {
+          Rows.of(dtypes[k]).block(near[k], block(there, k), data[k], block(at, k), outer, inner);
+        }
+      }
+    }
+
+    private Rows.Block block(int[] at, int k) {
+      return new Rows.Block(at[k], at[2 * operands + k], at[operands + k]);
+    }
+  }
+}

@@ -1,0 +1,343 @@
+package ndgrad.kernel.loop;
+
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import ndgrad.DType;
+import ndgrad.ShapeException;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.Kernel;
+import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+
+/**
+ * Scalar expressions, ready to run over the elements of arrays. Immutable and safe to share between
+ * threads; a kernel is compiled at the first use of each combination of dtypes and layouts and
+ * kept.
+ */
+public final class Program {
+  /** Work worth handing to another thread, in the units of {@link Dag#cost}: some 6 µs. */
+  private static final int GRAIN = 60_000;
+
+  /** Operands whose dtypes fit into one long, 7 bits each beside the form. */
+  private static final int NARROW = 8;
+
+  /** The positions of so many operands that all begin at 0. */
+  private static final int[] ORIGINS = new int[3 * NARROW];
+
+  private final Expr[] outputs;
+  private final Dag dag;
+  private final int inputs;
+  private final int grain;
+  private final int vectorGrain;
+  private final boolean arithmetic;
+  private final ConcurrentHashMap<Object, Kernel> kernels = new ConcurrentHashMap<>();
+  private volatile Compiled last = new Compiled(-1, null);
+
+  private record Compiled(long key, Kernel kernel) {}
+
+  private Program(Expr[] outputs) {
+    this.outputs = outputs;
+    this.dag = new Dag(Simplify.of(outputs));
+    this.inputs = new Dag(outputs).inputs();
+    this.grain = GRAIN / dag.cost();
+    this.vectorGrain = GRAIN / dag.vectorCost();
+    this.arithmetic = Forms.isVectorisedByTheJit(dag);
+  }
+
+  /**
+   * Prepares expressions; kernels are compiled when they run first.
+   *
+   * @param outputs at least one expression; output j of a run gets the values of expression j
+   * @return the program
+   */
+  public static Program of(Expr... outputs) {
+    if (outputs.length == 0) {
+      throw new IllegalArgumentException("a program needs at least one output");
+    }
+    return new Program(outputs.clone());
+  }
+
+  /**
+   * Runs over all elements. An output may share its storage with an input: the results are as if
+   * all inputs had been read before anything was written.
+   *
+   * @param outs the outputs, all of one shape, none of them a broadcast view; overwritten, results
+   *     converted to their dtypes as {@link Copies#copy} does
+   * @param load the dtype that each input is converted to when it is loaded
+   * @param ins the inputs, broadcast to the outputs' shape; not modified
+   * @throws ShapeException when an input does not broadcast or the outputs differ in shape
+   */
+  public void run(Strided[] outs, DType[] load, Strided[] ins) {
+    check(outs, load, ins);
+    if (outs[0].layout().size() == 0) {
+      return;
+    }
+    Strided[] sources = unaliased(outs, ins);
+    int operands = outs.length + sources.length;
+    Object[] data = new Object[operands];
+    for (int k = 0; k < operands; k++) {
+      data[k] = (k < outs.length ? outs[k] : sources[k - outs.length]).array();
+    }
+    int size = outs[0].layout().intSize();
+    long units = flatUnits(outs, sources, size);
+    if (units != 0 && size < 2 * grain) {
+      int[] at = origins(outs, sources) ? ORIGINS : positions(outs, sources);
+      boolean aligned = true;
+      for (int k = 1; at != ORIGINS && k < operands; k++) {
+        aligned &= at[k] == at[0] || (units >>> k & 1) == 0;
+      }
+      kernel(outs, load, sources, units, aligned).run(data, at, 1, size);
+      return;
+    }
+    Nest nest = Nest.of(outs, sources);
+    units = nest.units(dag.cost(), arithmetic);
+    Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
+    nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
+  }
+
+  /**
+   * Runs over one input.
+   *
+   * @param out the output, overwritten
+   * @param compute the dtype to compute in
+   * @param a the input
+   */
+  public void run(Strided out, DType compute, Strided a) {
+    run(new Strided[] {out}, new DType[] {compute}, new Strided[] {a});
+  }
+
+  /**
+   * Runs over two inputs.
+   *
+   * @param out the output, overwritten
+   * @param compute the dtype to compute in
+   * @param a the first input
+   * @param b the second input
+   */
+  public void run(Strided out, DType compute, Strided a, Strided b) {
+    run(new Strided[] {out}, new DType[] {compute, compute}, new Strided[] {a, b});
+  }
+
+  /**
+   * Runs over three inputs.
+   *
+   * @param out the output, overwritten
+   * @param compute the dtype to compute in
+   * @param a the first input
+   * @param b the second input
+   * @param c the third input
+   */
+  public void run(Strided out, DType compute, Strided a, Strided b, Strided c) {
+    run(new Strided[] {out}, new DType[] {compute, compute, compute}, new Strided[] {a, b, c});
+  }
+
+  /**
+   * A rough cost of one element.
+   *
+   * @return in units of 0.1 ns, for plain loops
+   */
+  public int cost() {
+    return dag.cost();
+  }
+
+  /**
+   * Whether computing a function such as exp again costs less than storing its values.
+   *
+   * @return false where there are no vectors for it
+   */
+  public static boolean areFunctionsCheap() {
+    return Forms.areFunctionsVectors();
+  }
+
+  /**
+   * The size of the expressions.
+   *
+   * @return the number of different subexpressions, inputs and constants left out
+   */
+  public int nodes() {
+    int n = 0;
+    for (int id = 0; id < dag.size(); id++) {
+      n += dag.node(id).args().length > 0 ? 1 : 0;
+    }
+    return n;
+  }
+
+  /**
+   * What the loops of elementwise ops and reductions are made of in this JVM.
+   *
+   * @return a phrase for people
+   */
+  public static String form() {
+    return Forms.describe();
+  }
+
+  /**
+   * The number of kernels compiled so far.
+   *
+   * @return one for each combination of dtypes and kinds of layout that has been run
+   */
+  int kernels() {
+    return kernels.size();
+  }
+
+  private void check(Strided[] outs, DType[] load, Strided[] ins) {
+    if (outs.length != outputs.length || ins.length < inputs || load.length != ins.length) {
+      throw new IllegalArgumentException(
+          "a program of "
+              + outputs.length
+              + " outputs and "
+              + inputs
+              + " inputs was given "
+              + outs.length
+              + " outputs, "
+              + ins.length
+              + " inputs and "
+              + load.length
+              + " dtypes");
+    }
+    Layout shape = outs[0].layout();
+    for (int j = 1; j < outs.length; j++) {
+      if (!outs[j].layout().sameShape(shape)) {
+        throw new ShapeException(
+            "the outputs of one program must have one shape, got "
+                + shape
+                + " and "
+                + outs[j].layout(),
+            "shape",
+            shape.shape());
+      }
+    }
+    for (Strided in : ins) {
+      if (!broadcasts(in.layout(), shape)) {
+        in.layout().broadcastTo(shape.shape());
+      }
+    }
+  }
+
+  private static boolean broadcasts(Layout from, Layout to) {
+    if (from == to) {
+      return true;
+    }
+    int shift = to.ndim() - from.ndim();
+    boolean fits = shift >= 0;
+    for (int i = 0; fits && i < from.ndim(); i++) {
+      fits = from.dim(i) == 1 || from.dim(i) == to.dim(i + shift);
+    }
+    return fits;
+  }
+
+  /** The inputs, those copied that an output would overwrite at other places than it reads them. */
+  private static Strided[] unaliased(Strided[] outs, Strided[] ins) {
+    Strided[] result = ins;
+    for (int i = 0; i < ins.length; i++) {
+      for (Strided out : outs) {
+        if (out.array() == ins[i].array()
+            && !out.layout().equals(ins[i].layout())
+            && out.layout().mayOverlap(ins[i].layout())) {
+          result = result == ins ? ins.clone() : result;
+          result[i] = Copies.copyOf(ins[i]);
+          break;
+        }
+      }
+    }
+    return result;
+  }
+
+  /**
+   * Bit k is set when operand k is one run of the elements; 0 when some operand is neither that nor
+   * one element.
+   */
+  private static long flatUnits(Strided[] outs, Strided[] ins, int size) {
+    long units = 0;
+    if (outs.length + ins.length > Kernel.MAX_UNIT_OPERANDS) {
+      return 0;
+    }
+    for (int k = 0; k < outs.length; k++) {
+      if (!outs[k].layout().isContiguous()) {
+        return 0;
+      }
+      units |= 1L << k;
+    }
+    for (int k = 0; k < ins.length; k++) {
+      Layout layout = ins[k].layout();
+      if (layout.size() == size && layout.isContiguous()) {
+        units |= 1L << (k + outs.length);
+      } else if (layout.size() != 1) {
+        return 0;
+      }
+    }
+    return units;
+  }
+
+  private static boolean origins(Strided[] outs, Strided[] ins) {
+    int sum = 0;
+    for (Strided out : outs) {
+      sum |= out.layout().offset();
+    }
+    for (Strided in : ins) {
+      sum |= in.layout().offset();
+    }
+    return sum == 0 && outs.length + ins.length <= NARROW;
+  }
+
+  private static int[] positions(Strided[] outs, Strided[] ins) {
+    int operands = outs.length + ins.length;
+    int[] at = new int[3 * operands];
+    for (int k = 0; k < operands; k++) {
+      at[k] = (k < outs.length ? outs[k] : ins[k - outs.length]).layout().offset();
+    }
+    return at;
+  }
+
+  private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
+    Kernel.Form form =
+        units == -1 ? Kernel.Form.STRIDED : aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT;
+    int operands = outs.length + ins.length;
+    if (operands > NARROW) {
+      return wideKernel(outs, load, ins, form, units);
+    }
+    long key = units & (1L << operands) - 1;
+    for (Strided out : outs) {
+      key = key << 3 | out.dtype().ordinal();
+    }
+    for (int i = 0; i < ins.length; i++) {
+      key = key << 6 | ins[i].dtype().ordinal() << 3 | load[i].ordinal();
+    }
+    key = key << 2 | form.ordinal();
+    Compiled recent = last;
+    if (recent.key == key) {
+      return recent.kernel;
+    }
+    Kernel kernel = kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
+    last = new Compiled(key, kernel);
+    return kernel;
+  }
+
+  private Kernel wideKernel(
+      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
+    Object key = List.of(form, units, List.of(stored(outs, ins)), List.of(load));
+    return kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
+  }
+
+  private Kernel compile(
+      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
+    return Forms.kernel(dag, stored(outs, ins), load.clone(), form, units);
+  }
+
+  private static DType[] stored(Strided[] outs, Strided[] ins) {
+    DType[] stored = new DType[outs.length + ins.length];
+    for (int k = 0; k < stored.length; k++) {
+      stored[k] = (k < outs.length ? outs[k] : ins[k - outs.length]).dtype();
+    }
+    return stored;
+  }
+
+  /** The expressions, as {@code x0 * exp(-x1)}. */
+  @Override
+  public String toString() {
+    return outputs.length == 1 ? outputs[0].toString() : List.of(outputs).toString();
+  }
+}

@@ -1,0 +1,70 @@
+package ndgrad.kernel.loop;
+
+import ndgrad.DType;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+
+/**
+ * First-order linear recurrences along an axis: y[i] = b[i] + a[i] y[i-1] with y[-1] = 0. They are
+ * the gradients of cumulative products, free of division, and their own gradients are recurrences
+ * again.
+ */
+public final class Recurrence {
+  private static final int GRAIN = 8_192;
+
+  private Recurrence() {}
+
+  /**
+   * Solves the recurrence for every row along an axis, in double precision.
+   *
+   * @param a the factors; not modified
+   * @param b the terms, of the same shape; not modified
+   * @param axis from 0 to ndim-1
+   * @param reverse whether it runs from the last element to the first: y[i] = b[i] + a[i] y[i+1]
+   * @return a fresh row-major array of b's dtype
+   */
+  public static Strided solve(Strided a, Strided b, int axis, boolean reverse) {
+    Layout shape = b.layout();
+    int n = shape.dim(axis);
+    int inner = 1;
+    for (int i = axis + 1; i < shape.ndim(); i++) {
+      inner *= shape.dim(i);
+    }
+    double[] factors = (double[]) doubles(a).array();
+    Strided out = doubles(b);
+    double[] y = (double[]) out.array();
+    int block = n * inner;
+    int row = inner;
+    int outer = block == 0 ? 0 : y.length / block;
+    Threads.parallelFor(
+        outer,
+        GRAIN / Math.max(1, block),
+        (begin, end) -> {
+          for (int o = begin; o < end; o++) {
+            for (int i = 1; i < n; i++) {
+              int at = o * block + (reverse ? n - 1 - i : i) * row;
+              accumulate(factors, y, at, reverse ? at + row : at - row, row);
+            }
+          }
+        });
+    if (b.dtype() == DType.FLOAT64) {
+      return out;
+    }
+    Strided narrow = Strided.empty(b.dtype(), shape.shape());
+    Copies.copy(out, narrow);
+    return narrow;
+  }
+
+  private static void accumulate(double[] a, double[] y, int at, int before, int n) {
+    for (int j = 0; j < n; j++) {
+      y[at + j] += a[at + j] * y[before + j];
+    }
+  }
+
+  private static Strided doubles(Strided x) {
+    Strided out = Strided.empty(DType.FLOAT64, x.layout().shape());
+    Copies.copy(x, out);
+    return out;
+  }
+}

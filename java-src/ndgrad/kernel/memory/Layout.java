@@ -1,0 +1,650 @@
+package ndgrad.kernel.memory;
+
+import java.util.Arrays;
+import java.util.Optional;
+import ndgrad.IndexException;
+import ndgrad.ShapeException;
+
+/**
+ * Where the elements of an array are in its storage: element {@code (i, j, …)} is at {@code offset
+ * + i*stride(0) + j*stride(1) + …}. Strides and offset count elements; strides may be negative or
+ * zero. Immutable; every method that returns a layout describes a view of the same storage.
+ */
+public final class Layout {
+  private final int[] shape;
+  private final int[] strides;
+  private final int offset;
+  private final long size;
+
+  /**
+   * Made by {@link #of(int...)}: contiguous, offset 0, and the strides are those of a fresh array.
+   */
+  private final boolean fresh;
+
+  private Layout(int[] shape, int[] strides, int offset, long size) {
+    this(shape, strides, offset, size, false);
+  }
+
+  private Layout(int[] shape, int[] strides, int offset, long size, boolean fresh) {
+    this.shape = shape;
+    this.strides = strides;
+    this.offset = offset;
+    this.size = size;
+    this.fresh = fresh;
+  }
+
+  /**
+   * The row-major layout of a fresh array.
+   *
+   * @param shape the shape, not copied
+   * @return the layout with offset 0
+   * @throws ShapeException when a dimension is negative or the array would have more than 2³¹-1
+   *     elements
+   */
+  public static Layout of(int... shape) {
+    long size = sizeOf(shape);
+    if (size > Integer.MAX_VALUE - 8) {
+      throw new ShapeException(
+          "an array of shape "
+              + Arrays.toString(shape)
+              + " has "
+              + size
+              + " elements; at most "
+              + (Integer.MAX_VALUE - 8)
+              + " fit in one array",
+          "shape",
+          shape);
+    }
+    return new Layout(shape, rowMajor(shape), 0, size, true);
+  }
+
+  /**
+   * Any layout over a storage; the caller answers for its bounds.
+   *
+   * @param shape the shape, not copied
+   * @param strides the strides in elements, not copied
+   * @param offset the offset in elements
+   * @return the layout
+   */
+  public static Layout of(int[] shape, int[] strides, int offset) {
+    return new Layout(shape, strides, offset, sizeOf(shape));
+  }
+
+  private static long sizeOf(int[] shape) {
+    long size = 1;
+    boolean empty = false;
+    for (int d : shape) {
+      if (d < 0) {
+        throw new ShapeException(
+            "dimensions must not be negative, got shape " + Arrays.toString(shape), "shape", shape);
+      }
+      empty |= d == 0;
+      size = size > Long.MAX_VALUE / Math.max(d, 1) ? Long.MAX_VALUE : size * Math.max(d, 1);
+    }
+    return empty ? 0 : size;
+  }
+
+  private static int[] rowMajor(int[] shape) {
+    int[] strides = new int[shape.length];
+    int step = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      strides[i] = step;
+      step *= Math.max(shape[i], 1);
+    }
+    return strides;
+  }
+
+  /**
+   * The number of dimensions.
+   *
+   * @return 0 for a scalar
+   */
+  public int ndim() {
+    return shape.length;
+  }
+
+  /**
+   * One dimension's length.
+   *
+   * @param axis from 0 to ndim-1
+   * @return the length
+   */
+  public int dim(int axis) {
+    return shape[axis];
+  }
+
+  /**
+   * One dimension's stride in elements.
+   *
+   * @param axis from 0 to ndim-1
+   * @return the stride
+   */
+  public int stride(int axis) {
+    return strides[axis];
+  }
+
+  /**
+   * The position of the first element in the storage.
+   *
+   * @return the offset in elements
+   */
+  public int offset() {
+    return offset;
+  }
+
+  /**
+   * The number of elements, which exceeds the storage's for broadcast views.
+   *
+   * @return the product of the dimensions
+   */
+  public long size() {
+    return size;
+  }
+
+  /**
+   * The number of elements of something that is to be materialised.
+   *
+   * @return the size
+   * @throws ShapeException when it exceeds what one Java array can hold
+   */
+  public int intSize() {
+    return size > Integer.MAX_VALUE - 8 ? Layout.of(shape).intSize() : (int) size;
+  }
+
+  /**
+   * The shape.
+   *
+   * @return a fresh array
+   */
+  public int[] shape() {
+    return shape.clone();
+  }
+
+  /**
+   * The strides in elements.
+   *
+   * @return a fresh array
+   */
+  public int[] strides() {
+    return strides.clone();
+  }
+
+  /**
+   * Whether both have the same shape.
+   *
+   * @param other another layout
+   * @return true when equal
+   */
+  public boolean sameShape(Layout other) {
+    return this == other || Arrays.equals(shape, other.shape);
+  }
+
+  /**
+   * Whether both have the same shape and the same strides.
+   *
+   * @param other another layout
+   * @return true when they differ in their offsets at most
+   */
+  public boolean sameSteps(Layout other) {
+    return this == other
+        || Arrays.equals(shape, other.shape) && Arrays.equals(strides, other.strides);
+  }
+
+  /**
+   * Whether this is the layout of a fresh array, to be shared with other fresh arrays of the shape.
+   *
+   * @return true when it was made by {@link #of(int...)}
+   */
+  public boolean isFresh() {
+    return fresh;
+  }
+
+  /**
+   * Whether the elements lie one behind the other in row-major order.
+   *
+   * @return true for every layout of size 0 or 1, too
+   */
+  public boolean isContiguous() {
+    if (fresh || size <= 1) {
+      return true;
+    }
+    int step = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      if (shape[i] != 1) {
+        if (strides[i] != step) {
+          return false;
+        }
+        step *= shape[i];
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Whether two elements of this layout may be the same place of the storage by a zero stride, as
+   * in a broadcast.
+   *
+   * @return true when some dimension longer than 1 has stride 0
+   */
+  public boolean isBroadcast() {
+    for (int i = 0; i < shape.length; i++) {
+      if (strides[i] == 0 && shape[i] > 1) {
+        return size > 0;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Resolves an axis that may count from the end.
+   *
+   * @param axis from -ndim to ndim-1
+   * @return the axis from 0 to ndim-1
+   * @throws ShapeException when it is out of range
+   */
+  public int axis(int axis) {
+    return axis(axis, shape.length);
+  }
+
+  /**
+   * Resolves an axis of an array of the given rank.
+   *
+   * @param axis from -ndim to ndim-1
+   * @param ndim the rank
+   * @return the axis from 0 to ndim-1
+   * @throws ShapeException when it is out of range
+   */
+  public static int axis(int axis, int ndim) {
+    if (axis < -ndim || axis >= ndim) {
+      throw new ShapeException(
+          "axis "
+              + axis
+              + " is out of range for an array of "
+              + ndim
+              + " dimensions"
+              + (ndim == 0 ? "" : "; expected " + -ndim + " to " + (ndim - 1)),
+          "axis",
+          axis,
+          "ndim",
+          ndim);
+    }
+    return axis < 0 ? axis + ndim : axis;
+  }
+
+  /**
+   * Resolves several axes.
+   *
+   * @param axes each from -ndim to ndim-1
+   * @return the axes from 0 to ndim-1 in the given order
+   * @throws ShapeException when one is out of range or named twice
+   */
+  public int[] axes(int... axes) {
+    int[] out = new int[axes.length];
+    boolean[] seen = new boolean[shape.length];
+    for (int i = 0; i < axes.length; i++) {
+      out[i] = axis(axes[i]);
+      if (seen[out[i]]) {
+        throw new ShapeException(
+            "axis " + axes[i] + " is named twice in " + Arrays.toString(axes), "axis", axes[i]);
+      }
+      seen[out[i]] = true;
+    }
+    return out;
+  }
+
+  /**
+   * The common shape of NumPy's broadcasting.
+   *
+   * @param layouts the operands
+   * @return the broadcast shape
+   * @throws ShapeException naming all shapes when they do not fit
+   */
+  public static int[] broadcast(Layout... layouts) {
+    int ndim = 0;
+    for (Layout l : layouts) {
+      ndim = Math.max(ndim, l.shape.length);
+    }
+    int[] out = new int[ndim];
+    Arrays.fill(out, 1);
+    for (Layout l : layouts) {
+      int shift = ndim - l.shape.length;
+      for (int i = 0; i < l.shape.length; i++) {
+        int d = l.shape[i];
+        int have = out[i + shift];
+        if (have == 1) {
+          out[i + shift] = d;
+        } else if (d != 1 && d != have) {
+          String shapes =
+              Arrays.stream(layouts)
+                  .map(Layout::toString)
+                  .reduce((x, y) -> x + " and " + y)
+                  .orElse("");
+          throw new ShapeException(
+              "shapes "
+                  + shapes
+                  + " do not broadcast together; aligned from the right, dimensions must be"
+                  + " equal or 1",
+              "shapes",
+              Arrays.stream(layouts).map(Layout::shape).toList());
+        }
+      }
+    }
+    return out;
+  }
+
+  /**
+   * A view stretched to a larger shape by zero strides.
+   *
+   * @param target the shape, not copied
+   * @return the view
+   * @throws ShapeException when a dimension is neither 1 nor equal to the target's
+   */
+  public Layout broadcastTo(int... target) {
+    if (Arrays.equals(shape, target)) {
+      return this;
+    }
+    int shift = target.length - shape.length;
+    int[] s = new int[target.length];
+    boolean fits = shift >= 0;
+    for (int i = 0; fits && i < shape.length; i++) {
+      fits = shape[i] == target[i + shift] || shape[i] == 1;
+      s[i + shift] = shape[i] == 1 ? 0 : strides[i];
+    }
+    if (!fits) {
+      throw new ShapeException(
+          "an array of shape " + this + " cannot be broadcast to " + Arrays.toString(target),
+          "shape",
+          shape(),
+          "target",
+          target);
+    }
+    return of(target, s, offset);
+  }
+
+  /**
+   * A view with its axes in another order.
+   *
+   * @param axes a permutation of 0 to ndim-1, negative numbers counting from the end
+   * @return the view
+   * @throws ShapeException when it is no permutation
+   */
+  public Layout permute(int... axes) {
+    int[] order = axes(axes);
+    if (order.length != shape.length) {
+      throw new ShapeException(
+          "permute of "
+              + shape.length
+              + " dimensions needs as many axes, got "
+              + Arrays.toString(axes),
+          "shape",
+          shape(),
+          "axes",
+          axes);
+    }
+    int[] d = new int[order.length];
+    int[] s = new int[order.length];
+    for (int i = 0; i < order.length; i++) {
+      d[i] = shape[order[i]];
+      s[i] = strides[order[i]];
+    }
+    return new Layout(d, s, offset, size);
+  }
+
+  /**
+   * The layout with its last two axes exchanged.
+   *
+   * @return the permuted layout
+   */
+  public Layout transposed() {
+    int last = ndim() - 1;
+    int[] dims = shape.clone();
+    int[] steps = strides.clone();
+    dims[last] = shape[last - 1];
+    dims[last - 1] = shape[last];
+    steps[last] = strides[last - 1];
+    steps[last - 1] = strides[last];
+    return new Layout(dims, steps, offset, size);
+  }
+
+  /**
+   * A view of every {@code step}-th element along an axis.
+   *
+   * @param axis from 0 to ndim-1
+   * @param start the first index, within the dimension unless count is 0
+   * @param count how many
+   * @param step the distance, may be negative
+   * @return the view
+   */
+  public Layout slice(int axis, int start, int count, int step) {
+    int[] d = shape.clone();
+    int[] s = strides.clone();
+    d[axis] = count;
+    s[axis] = strides[axis] * step;
+    return of(d, s, count == 0 || size == 0 ? offset : offset + start * strides[axis]);
+  }
+
+  /**
+   * A view without one axis, at a fixed index of it.
+   *
+   * @param axis from 0 to ndim-1
+   * @param index from -dim to dim-1
+   * @return the view
+   * @throws IndexException when the index is out of range
+   */
+  public Layout select(int axis, long index) {
+    int d = shape[axis];
+    if (index < -d || index >= d) {
+      throw new IndexException(
+          "index "
+              + index
+              + " is out of range for axis "
+              + axis
+              + " of length "
+              + d
+              + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
+          "index",
+          index,
+          "axis",
+          axis,
+          "shape",
+          shape());
+    }
+    int at = (int) (index < 0 ? index + d : index);
+    return slice(axis, at, 1, 1).squeeze(axis);
+  }
+
+  /**
+   * The layout of the first element along the first axis, whether or not there is one.
+   *
+   * @return a layout of one dimension less
+   */
+  public Layout first() {
+    return of(without(shape, 0), without(strides, 0), offset);
+  }
+
+  /**
+   * The same layout several times along a new first axis.
+   *
+   * @param times how often
+   * @param stride the distance of neighbours, in elements
+   * @return a layout of one dimension more
+   */
+  public Layout repeated(int times, int stride) {
+    return of(with(shape, 0, times), with(strides, 0, stride), offset);
+  }
+
+  /**
+   * A view without one axis of length 1.
+   *
+   * @param axis from 0 to ndim-1, of length 1
+   * @return the view
+   */
+  public Layout squeeze(int axis) {
+    return new Layout(without(shape, axis), without(strides, axis), offset, size);
+  }
+
+  /**
+   * A view with an axis of length 1 put in.
+   *
+   * @param axis its place in the result, from 0 to ndim
+   * @return the view
+   */
+  public Layout unsqueeze(int axis) {
+    int step = axis < shape.length ? shape[axis] * strides[axis] : 1;
+    return new Layout(with(shape, axis, 1), with(strides, axis, step), offset, size);
+  }
+
+  /**
+   * A view with an axis reversed.
+   *
+   * @param axis from 0 to ndim-1
+   * @return the view
+   */
+  public Layout flip(int axis) {
+    return slice(axis, shape[axis] - 1, shape[axis], -1);
+  }
+
+  /**
+   * A view of another shape over the same elements in row-major order, where strides allow it.
+   *
+   * @param target the shape, of the same size, without -1
+   * @return the view, or empty when the elements would have to be copied
+   */
+  public Optional<Layout> reshape(int... target) {
+    if (size == 0 || isContiguous()) {
+      return Optional.of(new Layout(target, rowMajor(target), offset, size));
+    }
+    int[] s = new int[target.length];
+    int t = target.length - 1;
+    int axis = shape.length - 1;
+    while (axis >= 0) {
+      // A run of dimensions that are contiguous among themselves can be cut anew.
+      int step = strides[axis];
+      long run = shape[axis];
+      while (axis > 0 && (shape[axis - 1] == 1 || strides[axis - 1] == step * run)) {
+        axis--;
+        run *= shape[axis];
+      }
+      if (run == 1 && axis > 0 && shape[axis] == 1) {
+        axis--;
+        continue;
+      }
+      long filled = 1;
+      while (t >= 0 && filled * target[t] <= run) {
+        s[t] = (int) (step * filled);
+        filled *= target[t];
+        t--;
+      }
+      if (filled != run) {
+        return Optional.empty();
+      }
+      axis--;
+    }
+    while (t >= 0) {
+      s[t--] = 1;
+    }
+    return Optional.of(new Layout(target, s, offset, size));
+  }
+
+  /**
+   * A view of the diagonals of the planes spanned by two axes; the diagonal becomes the last axis.
+   *
+   * @param k the diagonal: 0 the main one, positive above it, negative below
+   * @param axis1 the plane's rows, from 0 to ndim-1
+   * @param axis2 the plane's columns, another axis
+   * @return the view
+   */
+  public Layout diagonal(int k, int axis1, int axis2) {
+    int rows = shape[axis1];
+    int cols = shape[axis2];
+    int n = Math.max(0, k >= 0 ? Math.min(rows, cols - k) : Math.min(rows + k, cols));
+    int start = n == 0 || size == 0 ? 0 : k >= 0 ? k * strides[axis2] : -k * strides[axis1];
+    int step = strides[axis1] + strides[axis2];
+    int high = Math.max(axis1, axis2);
+    int low = Math.min(axis1, axis2);
+    int[] d = without(without(shape, high), low);
+    int[] s = without(without(strides, high), low);
+    return of(with(d, d.length, n), with(s, s.length, step), offset + start);
+  }
+
+  /**
+   * The place of an element in the storage.
+   *
+   * @param index one number an axis, in range
+   * @return the position
+   */
+  public int position(int... index) {
+    int p = offset;
+    for (int i = 0; i < index.length; i++) {
+      p += index[i] * strides[i];
+    }
+    return p;
+  }
+
+  /**
+   * Whether the stretches of storage that two layouts of one storage span have a place in common;
+   * they may still touch different elements.
+   *
+   * @param other another layout over the same storage
+   * @return false only when no element is shared
+   */
+  public boolean mayOverlap(Layout other) {
+    return size > 0 && other.size > 0 && low() <= other.high() && other.low() <= high();
+  }
+
+  /**
+   * How many elements a storage must have to hold this layout.
+   *
+   * @return the highest position plus one
+   */
+  public int span() {
+    return size == 0 ? offset : high() + 1;
+  }
+
+  private int low() {
+    int p = offset;
+    for (int i = 0; i < shape.length; i++) {
+      p += Math.min(0, (shape[i] - 1) * strides[i]);
+    }
+    return p;
+  }
+
+  private int high() {
+    int p = offset;
+    for (int i = 0; i < shape.length; i++) {
+      p += Math.max(0, (shape[i] - 1) * strides[i]);
+    }
+    return p;
+  }
+
+  private static int[] without(int[] a, int at) {
+    int[] out = new int[a.length - 1];
+    System.arraycopy(a, 0, out, 0, at);
+    System.arraycopy(a, at + 1, out, at, out.length - at);
+    return out;
+  }
+
+  private static int[] with(int[] a, int at, int value) {
+    int[] out = new int[a.length + 1];
+    System.arraycopy(a, 0, out, 0, at);
+    out[at] = value;
+    System.arraycopy(a, at, out, at + 1, a.length - at);
+    return out;
+  }
+
+  @Override
+  public boolean equals(Object o) {
+    return this == o || o instanceof Layout l && offset == l.offset && sameSteps(l);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * (31 * Arrays.hashCode(shape) + Arrays.hashCode(strides)) + offset;
+  }
+
+  /** The shape as it is written in messages: {@code [2, 3]}. */
+  @Override
+  public String toString() {
+    return Arrays.toString(shape);
+  }
+}

@@ -1,0 +1,39 @@
+package ndgrad.kernel.memory;
+
+import java.lang.ref.SoftReference;
+import ndgrad.DType;
+
+/** Arrays that a thread uses over and over again while a kernel runs, of some contents. */
+public final class Scratch {
+  /** Elements above which an array is not kept. */
+  private static final int KEPT = 1 << 20;
+
+  private static final ThreadLocal<SoftReference<Object[]>> ARRAYS = new ThreadLocal<>();
+
+  private Scratch() {}
+
+  /**
+   * An array that the calling thread may use until it asks for the same again.
+   *
+   * @param dtype of its elements
+   * @param which a number below 4; arrays of different numbers are different
+   * @param length its least length
+   * @return the primitive array
+   */
+  public static Object array(DType dtype, int which, int length) {
+    if (length > KEPT) {
+      return dtype.newArray(length);
+    }
+    SoftReference<Object[]> kept = ARRAYS.get();
+    Object[] arrays = kept == null ? null : kept.get();
+    if (arrays == null) {
+      arrays = new Object[4 * DType.values().length];
+      ARRAYS.set(new SoftReference<>(arrays));
+    }
+    int slot = 4 * dtype.ordinal() + which;
+    if (arrays[slot] == null || DType.lengthOf(arrays[slot]) < length) {
+      arrays[slot] = dtype.newArray(length);
+    }
+    return arrays[slot];
+  }
+}

@@ -1,0 +1,302 @@
+package ndgrad.kernel.random;
+
+import java.util.random.RandomGenerator;
+import ndgrad.DType;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
+
+/**
+ * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a
+ * generator of its own, so that the numbers do not depend on how many threads share the work; and
+ * only exact arithmetic and StrictMath take part, so that they do not depend on the machine.
+ */
+public final class Samplers {
+  private static final int CHUNK = 4096;
+  private static final double UNIT = 0x1p-53;
+  private static final double SINGLE_UNIT = 0x1p-24;
+
+  private Samplers() {}
+
+  /** Where the bits come from. */
+  public interface Source {
+    /**
+     * The generator of one chunk.
+     *
+     * @param chunk which chunk
+     * @return a generator that no other thread uses meanwhile
+     */
+    RandomGenerator chunk(int chunk);
+
+    /**
+     * Whether chunks may be filled at the same time.
+     *
+     * @return false when all share one generator
+     */
+    boolean isParallel();
+  }
+
+  /** A distribution of real numbers. */
+  @FunctionalInterface
+  public interface Sampler {
+    /**
+     * Draws some numbers.
+     *
+     * @param g where the bits come from
+     * @param out overwritten in part
+     * @param from the first position
+     * @param to one after the last position
+     */
+    void fill(RandomGenerator g, double[] out, int from, int to);
+  }
+
+  /**
+   * Draws a row-major array of reals.
+   *
+   * @param dtype float32 or float64
+   * @param shape the shape
+   * @param source where the bits come from
+   * @param sampler the distribution
+   * @return a fresh array
+   */
+  public static Strided reals(DType dtype, int[] shape, Source source, Sampler sampler) {
+    Strided out = Strided.empty(dtype, shape);
+    chunks(
+        out.layout().intSize(),
+        source,
+        (g, from, to) -> {
+          if (out.array() instanceof double[] d) {
+            sampler.fill(g, d, from, to);
+          } else {
+            double[] part = new double[to - from];
+            sampler.fill(g, part, 0, part.length);
+            float[] f = (float[]) out.array();
+            for (int i = 0; i < part.length; i++) {
+              f[from + i] = (float) part[i];
+            }
+          }
+        });
+    return out;
+  }
+
+  /**
+   * Draws a row-major array of int64, uniform over {@code low <= n < low + range}, without bias: D.
+   * Lemire, "Fast random integer generation in an interval" (2019).
+   *
+   * @param shape the shape
+   * @param source where the bits come from
+   * @param low the least number
+   * @param range how many numbers there are, unsigned; 0 stands for all 2⁶⁴
+   * @return a fresh array
+   */
+  public static Strided integers(int[] shape, Source source, long low, long range) {
+    Strided out = Strided.empty(DType.INT64, shape);
+    long[] a = (long[]) out.array();
+    chunks(
+        a.length,
+        source,
+        (g, from, to) -> {
+          for (int i = from; i < to; i++) {
+            a[i] = low + below(g, range);
+          }
+        });
+    return out;
+  }
+
+  /**
+   * Draws a row-major array of truth values.
+   *
+   * @param shape the shape
+   * @param source where the bits come from
+   * @param p the probability of true, from 0 to 1, taken in units of 2⁻³²
+   * @return a fresh array
+   */
+  public static Strided truths(int[] shape, Source source, double p) {
+    Strided out = Strided.empty(DType.BOOL, shape);
+    boolean[] a = (boolean[]) out.array();
+    long bound = Math.round(p * 0x1p32);
+    chunks(
+        a.length,
+        source,
+        (g, from, to) -> {
+          for (int i = from; i < to; i += 2) {
+            long bits = g.nextLong();
+            a[i] = bits >>> 32 < bound;
+            if (i + 1 < to) {
+              a[i + 1] = (bits & 0xFFFFFFFFL) < bound;
+            }
+          }
+        });
+    return out;
+  }
+
+  /**
+   * A random order of 0 to n-1: the shuffle of Fisher and Yates, as Durstenfeld wrote it.
+   *
+   * @param n how many numbers
+   * @param first how many of them are needed
+   * @param g where the bits come from
+   * @return a fresh array, whose first numbers are a uniform draw without replacement
+   */
+  public static long[] order(int n, int first, RandomGenerator g) {
+    long[] a = (long[]) Storage.uninitialised(DType.INT64, n).escape();
+    for (int i = 0; i < n; i++) {
+      a[i] = i;
+    }
+    for (int i = 0; i < Math.min(first, n - 1); i++) {
+      int j = i + (int) below(g, n - i);
+      long swap = a[i];
+      a[i] = a[j];
+      a[j] = swap;
+    }
+    return a;
+  }
+
+  private static long below(RandomGenerator g, long range) {
+    long x = g.nextLong();
+    if (range == 0) {
+      return x;
+    }
+    long low = x * range;
+    if (Long.compareUnsigned(low, range) < 0) {
+      long threshold = Long.remainderUnsigned(-range, range);
+      while (Long.compareUnsigned(low, threshold) < 0) {
+        x = g.nextLong();
+        low = x * range;
+      }
+    }
+    return Math.unsignedMultiplyHigh(x, range);
+  }
+
+  private interface Part {
+    void fill(RandomGenerator g, int from, int to);
+  }
+
+  private static void chunks(int n, Source source, Part part) {
+    int chunks = (int) (((long) n + CHUNK - 1) / CHUNK);
+    Threads.Range all =
+        (from, to) -> {
+          for (int c = from; c < to; c++) {
+            part.fill(source.chunk(c), c * CHUNK, (int) Math.min(n, (c + 1L) * CHUNK));
+          }
+        };
+    if (source.isParallel()) {
+      Threads.parallelFor(chunks, 1, all);
+    } else {
+      all.run(0, chunks);
+    }
+  }
+
+  /**
+   * Uniform numbers.
+   *
+   * @param low the least number
+   * @param high the bound, which is not reached
+   * @param dtype the dtype they are meant for, which decides how fine they are
+   * @return the distribution
+   */
+  public static Sampler uniform(double low, double high, DType dtype) {
+    boolean single = dtype == DType.FLOAT32;
+    double last = single ? Math.nextDown((float) high) : Math.nextDown(high);
+    double width = high - low;
+    return (g, out, from, to) -> {
+      for (int i = from; i < to; i++) {
+        long bits = g.nextLong();
+        double v = low + width * (single ? (bits >>> 40) * SINGLE_UNIT : (bits >>> 11) * UNIT);
+        // Rounding may reach the bound.
+        out[i] = (single ? (float) v : v) < high || low == high ? v : last;
+      }
+    };
+  }
+
+  /**
+   * Normal numbers, by inversion: {@link NormalQuantile}.
+   *
+   * @param mean the mean
+   * @param std the standard deviation
+   * @return the distribution
+   */
+  public static Sampler normal(double mean, double std) {
+    return (g, out, from, to) -> {
+      for (int i = from; i < to; i++) {
+        out[i] = mean + std * gaussian(g);
+      }
+    };
+  }
+
+  private static double gaussian(RandomGenerator g) {
+    return NormalQuantile.of(open(g));
+  }
+
+  /** A uniform number between 0 and 1 that is neither. */
+  private static double open(RandomGenerator g) {
+    return ((g.nextLong() >>> 12) + 0.5) * 0x1p-52;
+  }
+
+  /**
+   * Exponential numbers, by inversion.
+   *
+   * @param scale the mean
+   * @return the distribution
+   */
+  public static Sampler exponential(double scale) {
+    return (g, out, from, to) -> {
+      for (int i = from; i < to; i++) {
+        out[i] = -scale * StrictMath.log(open(g));
+      }
+    };
+  }
+
+  /**
+   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert,
+   * "Simulation of truncated normal variables" (Statistics and Computing 5, 1995), which accept
+   * often however far in the tail the interval lies.
+   *
+   * @param mean the mean before truncation
+   * @param std the standard deviation before truncation, positive
+   * @param low the least number
+   * @param high the greatest number
+   * @return the distribution
+   */
+  public static Sampler truncatedNormal(double mean, double std, double low, double high) {
+    double a = (low - mean) / std;
+    double b = (high - mean) / std;
+    boolean mirrored = b < 0;
+    double near = mirrored ? -b : a;
+    double far = mirrored ? -a : b;
+    return (g, out, from, to) -> {
+      for (int i = from; i < to; i++) {
+        double z = near > 0 ? tail(g, near, far) : around(g, near, far);
+        out[i] = Math.clamp(mean + std * (mirrored ? -z : z), low, high);
+      }
+    };
+  }
+
+  /** The interval holds 0. */
+  private static double around(RandomGenerator g, double a, double b) {
+    boolean wide = b - a > StrictMath.sqrt(2 * Math.PI);
+    while (true) {
+      double z = wide ? gaussian(g) : a + (b - a) * open(g);
+      if (wide ? z >= a && z <= b : open(g) <= StrictMath.exp(-0.5 * z * z)) {
+        return z;
+      }
+    }
+  }
+
+  /** The interval lies right of 0. */
+  private static double tail(RandomGenerator g, double a, double b) {
+    if (a > 1e8) {
+      return a; // what is beyond differs by less than rounding
+    }
+    double root = StrictMath.sqrt(a * a + 4);
+    double rate = 0.5 * (a + root);
+    boolean wide = b > a + 2 / (a + root) * StrictMath.exp(0.5 + 0.25 * (a * a - a * root));
+    while (true) {
+      double z = wide ? a - StrictMath.log(open(g)) / rate : a + (b - a) * open(g);
+      double log = wide ? -0.5 * (z - rate) * (z - rate) : 0.5 * (a - z) * (a + z);
+      if (z <= b && open(g) <= StrictMath.exp(log)) {
+        return z;
+      }
+    }
+  }
+}

@@ -1,0 +1,218 @@
+package ndgrad.kernel.rows;
+
+import ndgrad.DType;
+
+/**
+ * Loops that move, add up or compare elements of one dtype, a row at a time: element {@code i} of a
+ * row is at {@code p + i*step} of a primitive array. The arrays are passed as objects and cast once
+ * per row. {@link DoubleRows} is written by hand; the other dtypes' are derived from its text by
+ * {@code dev/Specialize.java}.
+ */
+public abstract class Rows {
+  private static final Rows[] BY_DTYPE = {
+    new BooleanRows(), new IntRows(), new LongRows(), new FloatRows(), new DoubleRows()
+  };
+
+  /** Columns that are transposed together. */
+  static final int LANES = 8;
+
+  Rows() {}
+
+  /**
+   * The loops over arrays of a dtype.
+   *
+   * @param dtype which one
+   * @return its loops
+   */
+  public static Rows of(DType dtype) {
+    return BY_DTYPE[dtype.ordinal()];
+  }
+
+  /**
+   * Sets n elements.
+   *
+   * @param a the array
+   * @param p where the first is
+   * @param ps their step
+   * @param n how many
+   * @param value a boxed value of the dtype
+   */
+  public abstract void fill(Object a, int p, int ps, int n, Object value);
+
+  /**
+   * Copies n elements.
+   *
+   * @param from the source
+   * @param p where the first is
+   * @param ps their step
+   * @param to the target, overwritten
+   * @param q where the first goes
+   * @param qs their step there
+   * @param n how many
+   */
+  public abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
+
+  /**
+   * Where a block of rows lies.
+   *
+   * @param at where it begins
+   * @param outer the distance from one row to the next
+   * @param inner the distance from one element of a row to the next
+   */
+  public record Block(int at, int outer, int inner) {
+    Block transposed() {
+      return new Block(at, inner, outer);
+    }
+  }
+
+  /**
+   * Copies a block of rows, in the order that suits the two places; a block of a few thousand
+   * elements is best.
+   *
+   * @param from the source
+   * @param source where the block lies in it
+   * @param to the target, overwritten
+   * @param target where the block goes
+   * @param rows how many rows
+   * @param n elements of a row
+   */
+  public final void block(Object from, Block source, Object to, Block target, int rows, int n) {
+    if (source.outer == 1 && target.inner == 1 && rows >= LANES && n >= LANES) {
+      transpose(from, source.at, source.inner, to, target.at, target.outer, rows, n);
+    } else if (source.inner == 1 && target.inner == 1) {
+      copyRows(from, source.at, source.outer, to, target.at, target.outer, rows, n);
+    } else if (rows > n) {
+      rows(from, source.transposed(), to, target.transposed(), n, rows);
+    } else {
+      rows(from, source, to, target, rows, n);
+    }
+  }
+
+  private void rows(Object from, Block source, Object to, Block target, int rows, int n) {
+    for (int i = 0; i < rows; i++) {
+      copy(
+          from,
+          source.at + i * source.outer,
+          source.inner,
+          to,
+          target.at + i * target.outer,
+          target.inner,
+          n);
+    }
+  }
+
+  /** Copies rows of neighbours: to[q + i*qs + j] = from[p + i*ps + j] for i &lt; rows, j &lt; n. */
+  abstract void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
+
+  /** Transposes a block: to[q + i*qs + j] = from[p + j*ps + i] for i &lt; rows, j &lt; n. */
+  abstract void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
+
+  /**
+   * Adds n elements to others, one after the other.
+   *
+   * @param from the source
+   * @param p where the first is
+   * @param ps their step
+   * @param to the target, updated
+   * @param q where the first is added to
+   * @param qs their step there
+   * @param n how many
+   */
+  public abstract void add(Object from, int p, int ps, Object to, int q, int qs, int n);
+
+  /**
+   * Collects elements: to[q + i] = from[at[i] + shift] for i in [start, end).
+   *
+   * @param from the source
+   * @param at where the elements are
+   * @param start the first i
+   * @param end one after the last
+   * @param shift added to all places
+   * @param to the target, overwritten
+   * @param q where element 0 would go
+   */
+  public abstract void gather(
+      Object from, int[] at, int start, int end, int shift, Object to, int q);
+
+  /** to[at[i] + shift] = from[p + i*ps] for i in [start, end). */
+  abstract void scatter(
+      Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
+
+  /** to[at[i] + shift] += from[p + i*ps] for i in [start, end). */
+  abstract void scatterAdd(
+      Object from, int p, int ps, Object to, int[] at, int start, int end, int shift);
+
+  /**
+   * Writes first + i for every element i that is not 0 to found[count…]; returns the new count. One
+   * place more than that is written.
+   */
+  abstract int nonzero(Object a, int p, int ps, int n, int first, int[] found, int count);
+
+  /** How many elements are not 0. */
+  abstract int countNonzero(Object a, int p, int ps, int n);
+
+  /**
+   * Where the largest or smallest element of a row is: that of the first NaN, else of the first of
+   * equal ones.
+   *
+   * @param a not modified
+   * @param p the first element
+   * @param ps the step to the next
+   * @param n how many, at least 1
+   * @param largest false for the smallest
+   * @return its index in the row
+   */
+  public abstract int best(Object a, int p, int ps, int n, boolean largest);
+
+  /**
+   * Where the first element is that a known one does not beat. There must be one.
+   *
+   * @param a not modified
+   * @param p the first element
+   * @param ps the step to the next
+   * @param best an array of the known element, not modified
+   * @param at its index
+   * @param largest false where the smaller one beats the other
+   * @return its index in the row
+   */
+  public abstract int first(Object a, int p, int ps, Object best, int at, boolean largest);
+
+  /**
+   * Row i of a column-wise search: where it beats best[j], that becomes its element and index[j]
+   * becomes i.
+   *
+   * @param a not modified
+   * @param p the first element of the row
+   * @param ps the step to the next
+   * @param n how many
+   * @param i the row's number
+   * @param best modified: the best of each column so far
+   * @param index modified: its row
+   * @param largest false for the smallest
+   */
+  public abstract void improve(
+      Object a, int p, int ps, int n, int i, Object best, int[] index, boolean largest);
+
+  /**
+   * The elements' keys: long numbers in the order of the elements. Both zeros have one key, so have
+   * all NaNs, which come last in either direction. Keys of dtypes of up to 32 bits fit in 32 bits.
+   *
+   * @param a the array
+   * @param p where the first element is
+   * @param ps their step
+   * @param n how many
+   * @param descending true for the largest first
+   * @param keys overwritten from the first on
+   */
+  public abstract void keys(Object a, int p, int ps, int n, boolean descending, long[] keys);
+
+  /**
+   * Sorts a stretch of an array; NaN comes last in either direction.
+   *
+   * @param a the array, modified
+   * @param from the first element
+   * @param to one after the last
+   * @param descending true for the largest first
+   */
+  public abstract void sort(Object a, int from, int to, boolean descending);
+}

@@ -1,0 +1,193 @@
+package ndgrad.kernel.rows;
+
+import java.util.Arrays;
+import ndgrad.DType;
+import ndgrad.kernel.memory.Storage;
+
+/**
+ * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded
+ * by type: the text of a loop is the same for every dtype, overload resolution finds the meaning.
+ */
+final class Scalars {
+  private Scalars() {}
+
+  static double add(double a, double b) {
+    return a + b;
+  }
+
+  static float add(float a, float b) {
+    return a + b;
+  }
+
+  static long add(long a, long b) {
+    return a + b;
+  }
+
+  static int add(int a, int b) {
+    return a + b;
+  }
+
+  static boolean add(boolean a, boolean b) {
+    return a | b;
+  }
+
+  static boolean isTrue(double a) {
+    return a != 0;
+  }
+
+  static boolean isTrue(float a) {
+    return a != 0;
+  }
+
+  static boolean isTrue(long a) {
+    return a != 0;
+  }
+
+  static boolean isTrue(int a) {
+    return a != 0;
+  }
+
+  static boolean isTrue(boolean a) {
+    return a;
+  }
+
+  /* Whether a replaces the largest so far: the first of equal ones and the first NaN stay. */
+
+  static boolean above(double a, double best) {
+    return !(a <= best) && best == best;
+  }
+
+  static boolean above(float a, float best) {
+    return !(a <= best) && best == best;
+  }
+
+  static boolean above(long a, long best) {
+    return a > best;
+  }
+
+  static boolean above(int a, int best) {
+    return a > best;
+  }
+
+  static boolean above(boolean a, boolean best) {
+    return a & !best;
+  }
+
+  /* Whether a replaces the smallest so far. */
+
+  static boolean below(double a, double best) {
+    return !(a >= best) && best == best;
+  }
+
+  static boolean below(float a, float best) {
+    return !(a >= best) && best == best;
+  }
+
+  static boolean below(long a, long best) {
+    return a < best;
+  }
+
+  static boolean below(int a, int best) {
+    return a < best;
+  }
+
+  static boolean below(boolean a, boolean best) {
+    return !a & best;
+  }
+
+  /* Keys, as Rows.keys explains them. */
+
+  static long key(double a, boolean descending) {
+    if (a != a) {
+      return Long.MAX_VALUE;
+    }
+    long bits = Double.doubleToRawLongBits(a + 0.0); // -0.0 + 0.0 is 0.0
+    long key = bits ^ ((bits >> 63) & Long.MAX_VALUE);
+    return descending ? ~key : key;
+  }
+
+  static long key(float a, boolean descending) {
+    if (a != a) {
+      return Integer.MAX_VALUE;
+    }
+    int bits = Float.floatToRawIntBits(a + 0.0f);
+    int key = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+    return descending ? ~key : key;
+  }
+
+  static long key(long a, boolean descending) {
+    return descending ? ~a : a;
+  }
+
+  static long key(int a, boolean descending) {
+    return descending ? ~a : a;
+  }
+
+  static long key(boolean a, boolean descending) {
+    return a ^ descending ? 1 : 0;
+  }
+
+  /*
+   * Ascending, NaN last. The JDK has vector code for short lines; long ones are sorted by their
+   * digits, on all threads.
+   */
+
+  static void sort(double[] a, int from, int to) {
+    if (to - from < LongRadix.MANY) {
+      Arrays.sort(a, from, to);
+      return;
+    }
+    int n = to - from;
+    long[] keys = (long[]) Storage.uninitialised(DType.INT64, n).array();
+    for (int i = 0; i < n; i++) {
+      long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
+      keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
+    }
+    LongRadix.sort(keys, 0, n);
+    for (int i = 0; i < n; i++) {
+      a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
+    }
+  }
+
+  static void sort(float[] a, int from, int to) {
+    if (to - from < IntRadix.MANY) {
+      Arrays.sort(a, from, to);
+      return;
+    }
+    int n = to - from;
+    int[] keys = (int[]) Storage.uninitialised(DType.INT32, n).array();
+    for (int i = 0; i < n; i++) {
+      int bits = Float.floatToIntBits(a[from + i]); // one NaN, above all numbers
+      keys[i] = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+    }
+    IntRadix.sort(keys, 0, n);
+    for (int i = 0; i < n; i++) {
+      a[from + i] = Float.intBitsToFloat(keys[i] ^ ((keys[i] >> 31) & Integer.MAX_VALUE));
+    }
+  }
+
+  static void sort(long[] a, int from, int to) {
+    if (to - from < LongRadix.MANY) {
+      Arrays.sort(a, from, to);
+    } else {
+      LongRadix.sort(a, from, to);
+    }
+  }
+
+  static void sort(int[] a, int from, int to) {
+    if (to - from < IntRadix.MANY) {
+      Arrays.sort(a, from, to);
+    } else {
+      IntRadix.sort(a, from, to);
+    }
+  }
+
+  static void sort(boolean[] a, int from, int to) {
+    int ones = 0;
+    for (int i = from; i < to; i++) {
+      ones += a[i] ? 1 : 0;
+    }
+    Arrays.fill(a, from, to - ones, false);
+    Arrays.fill(a, to - ones, to, true);
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * Sorting and searching along an axis, behind {@link ndgrad.kernel.sort.Sort}. Elements are
+ * compared by keys, numbers in their order, so one set of loops serves all dtypes: {@code Order}
+ * sorts them and remembers where they came from, {@code SortBest} picks a few of many, {@code
+ * SortSearch} finds where some belong.
+ */
+package ndgrad.kernel.sort;
