@@ -2,6 +2,7 @@ package ndgrad.kernel.rows;
 
 import java.util.Arrays;
 import ndgrad.DType;
+import ndgrad.kernel.Threads;
 import ndgrad.kernel.memory.Storage;
 
 /**
@@ -9,6 +10,9 @@ import ndgrad.kernel.memory.Storage;
  * by type: the text of a loop is the same for every dtype, overload resolution finds the meaning.
  */
 final class Scalars {
+  /** Elements worth a thread. */
+  private static final int GRAIN = 1 << 14;
+
   private Scalars() {}
 
   static double add(double a, double b) {
@@ -139,14 +143,24 @@ final class Scalars {
     }
     int n = to - from;
     long[] keys = (long[]) Storage.uninitialised(DType.INT64, n).array();
-    for (int i = 0; i < n; i++) {
-      long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
-      keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
-    }
+    Threads.parallelFor(
+        n,
+        GRAIN,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
+            keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
+          }
+        });
     LongRadix.sort(keys, 0, n);
-    for (int i = 0; i < n; i++) {
-      a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
-    }
+    Threads.parallelFor(
+        n,
+        GRAIN,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
+          }
+        });
   }
 
   static void sort(float[] a, int from, int to) {
@@ -156,14 +170,24 @@ final class Scalars {
     }
     int n = to - from;
     int[] keys = (int[]) Storage.uninitialised(DType.INT32, n).array();
-    for (int i = 0; i < n; i++) {
-      int bits = Float.floatToIntBits(a[from + i]); // one NaN, above all numbers
-      keys[i] = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
-    }
+    Threads.parallelFor(
+        n,
+        GRAIN,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            int bits = Float.floatToIntBits(a[from + i]); // one NaN, above all numbers
+            keys[i] = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+          }
+        });
     IntRadix.sort(keys, 0, n);
-    for (int i = 0; i < n; i++) {
-      a[from + i] = Float.intBitsToFloat(keys[i] ^ ((keys[i] >> 31) & Integer.MAX_VALUE));
-    }
+    Threads.parallelFor(
+        n,
+        GRAIN,
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            a[from + i] = Float.intBitsToFloat(keys[i] ^ ((keys[i] >> 31) & Integer.MAX_VALUE));
+          }
+        });
   }
 
   static void sort(long[] a, int from, int to) {

@@ -66,7 +66,7 @@ final class Order {
       }
     }
     if (n >= RADIX) {
-      LongRadix.sort(sorted, 0, n, narrow ? Integer.SIZE : 0, narrow ? null : index);
+      LongRadix.sort(sorted, 0, n, narrow ? Integer.SIZE : 0, index);
     } else if (narrow) {
       Arrays.sort(sorted);
     } else {
