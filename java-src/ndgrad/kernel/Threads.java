@@ -2,6 +2,7 @@ package ndgrad.kernel;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import ndgrad.ArgumentException;
@@ -20,7 +21,7 @@ public final class Threads {
    */
   private static final int SPINS = 2_000;
 
-  private static final Job NONE = new Job(0, 0, (_, _) -> {}, null);
+  private static final Job NONE = new Job(0, 0, 1, (_, _) -> {}, null);
   private static final AtomicBoolean BUSY = new AtomicBoolean();
   private static volatile Job current = NONE;
   private static volatile Helper[] helpers = {};
@@ -91,10 +92,10 @@ public final class Threads {
     try {
       // Some more parts than threads, so that a helper that is late or slow does not hold up the
       // rest.
-      Job job =
-          new Job(n, Math.min(n / Math.max(1, grain), 4 * parts), body, Thread.currentThread());
+      int pieces = Math.min(n / Math.max(1, grain), 4 * parts);
+      Job job = new Job(n, pieces, parts, body, Thread.currentThread());
       start(job, parts - 1);
-      job.work();
+      job.work(0);
       job.await();
       current = NONE;
       job.body = null;
@@ -130,39 +131,64 @@ public final class Threads {
     return all;
   }
 
-  /** One loop: parts are claimed one after the other by whoever is free. */
+  /**
+   * One loop. Each thread has its share of the parts, the same one in every loop of the length:
+   * what it has written in one loop is in its caches when it reads it in the next. A thread that is
+   * done with its own share goes on with what others have left.
+   */
   private static final class Job {
     private final int n;
     private final int parts;
+    private final int shares;
     private final Thread caller;
 
     /** Dropped when all is done, for a sleeping helper may hold its last job for long. */
     private Range body;
 
-    private final AtomicInteger claimed = new AtomicInteger();
+    /** How many parts of each share are taken. */
+    private final AtomicIntegerArray claimed;
+
     private final AtomicInteger done = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
-    Job(int n, int parts, Range body, Thread caller) {
+    Job(int n, int parts, int shares, Range body, Thread caller) {
       this.n = n;
       this.parts = parts;
+      this.shares = shares;
+      this.claimed = new AtomicIntegerArray(shares);
       this.body = body;
       this.caller = caller;
     }
 
-    void work() {
-      for (int p = claimed.getAndIncrement(); p < parts; p = claimed.getAndIncrement()) {
-        if (failure.get() == null) {
-          try {
-            body.run((int) ((long) n * p / parts), (int) ((long) n * (p + 1) / parts));
-          } catch (Throwable t) {
-            failure.compareAndSet(null, t);
-          }
-        }
-        if (done.incrementAndGet() == parts && Thread.currentThread() != caller) {
-          LockSupport.unpark(caller);
+    /** Runs what there is to run, the share of a thread first. */
+    void work(int thread) {
+      for (int i = 0; i < shares; i++) {
+        int share = (thread + i) % shares;
+        int first = bound(parts, shares, share);
+        int count = bound(parts, shares, share + 1) - first;
+        for (int k = claimed.getAndIncrement(share);
+            k < count;
+            k = claimed.getAndIncrement(share)) {
+          part(first + k);
         }
       }
+    }
+
+    private void part(int p) {
+      if (failure.get() == null) {
+        try {
+          body.run(bound(n, parts, p), bound(n, parts, p + 1));
+        } catch (Throwable t) {
+          failure.compareAndSet(null, t);
+        }
+      }
+      if (done.incrementAndGet() == parts && Thread.currentThread() != caller) {
+        LockSupport.unpark(caller);
+      }
+    }
+
+    private static int bound(int all, int cuts, int cut) {
+      return (int) ((long) all * cut / cuts);
     }
 
     void await() {
@@ -191,11 +217,13 @@ public final class Threads {
   }
 
   private static final class Helper extends Thread {
+    private final int index;
     private volatile boolean asleep;
     private volatile boolean dismissed;
 
     Helper(int index) {
       super("ndgrad-" + (index + 1));
+      this.index = index;
       setDaemon(true);
     }
 
@@ -215,7 +243,7 @@ public final class Threads {
       Job job = NONE;
       while (!dismissed) {
         job = next(job);
-        job.work();
+        job.work(index + 1);
       }
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -51,6 +52,31 @@ class ThreadsTest {
           }
         }
       }
+    }
+  }
+
+  @Test
+  void eachThreadBeginsWithItsOwnShare() {
+    Threads.setNumThreads(3);
+    for (int round = 0; round < 20; round++) {
+      ConcurrentHashMap<String, Integer> first = new ConcurrentHashMap<>();
+      CountDownLatch all = new CountDownLatch(3);
+      Threads.parallelFor(
+          1200,
+          1,
+          (from, to) -> {
+            if (first.putIfAbsent(Thread.currentThread().getName(), from) == null) {
+              all.countDown();
+              // Nobody goes on to what others have left before all have begun.
+              try {
+                all.await(10, TimeUnit.SECONDS);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            }
+          });
+      assertEquals(
+          Map.of(Thread.currentThread().getName(), 0, "ndgrad-1", 400, "ndgrad-2", 800), first);
     }
   }
 
