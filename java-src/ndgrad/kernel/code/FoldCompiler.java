@@ -90,19 +90,28 @@ class FoldCompiler {
     Arrays.fill(loads, spec.load());
     this.accKind = ExprEmitter.kind(spec.acc());
     this.element = ExprEmitter.elementKind(spec.acc());
-    this.lanes = lanes(spec.acc());
+    this.lanes = lanes(spec);
     this.array = new int[inputs];
     this.position = new int[inputs];
     this.stride = new int[inputs];
     this.value = new int[inputs];
   }
 
-  /** The number of accumulators of a run, a power of 2. */
-  static int lanes(DType acc) {
-    return switch (acc) {
+  /**
+   * The number of accumulators of a run, a power of 2. A vector's maximum takes several
+   * instructions that wait for each other, so that more of them must be under way; which are
+   * combined with which does not matter there.
+   */
+  static int lanes(FoldKernel.Spec spec) {
+    int bytes =
+        switch (spec.combine()) {
+          case MAX, MIN -> 2 * BYTES;
+          default -> BYTES;
+        };
+    return switch (spec.acc()) {
       case BOOL -> 16;
-      case INT32, FLOAT32 -> BYTES / 4;
-      case INT64, FLOAT64 -> BYTES / 8;
+      case INT32, FLOAT32 -> bytes / 4;
+      case INT64, FLOAT64 -> bytes / 8;
     };
   }
 

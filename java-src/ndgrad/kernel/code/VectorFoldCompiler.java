@@ -4,8 +4,10 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Functions;
 import ndgrad.kernel.expr.Types;
 
@@ -61,7 +63,7 @@ final class VectorFoldCompiler extends FoldCompiler {
    * @throws IllegalStateException when this machine's vectors are wider than the accumulators
    */
   static FoldKernel compile(FoldKernel.Spec spec) {
-    if (lanes(spec.acc()) % Forms.lanes(spec.acc()) != 0) {
+    if (lanes(spec) % Forms.lanes(spec.acc()) != 0) {
       throw new IllegalStateException("vectors of this width have no form");
     }
     return compile(() -> new VectorFoldCompiler(spec));
@@ -88,11 +90,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
     int i = zero(code);
     if (steps.size() * sums.length <= UNROLLED) {
-      loop(
-          code,
-          i,
-          whole,
-          lanes,
+      Consumer<CodeBuilder> group =
           b -> {
             for (int v = 0; v < sums.length; v++) {
               b.aload(sums[v]);
@@ -100,15 +98,16 @@ final class VectorFoldCompiler extends FoldCompiler {
               combine(b);
               b.astore(sums[v]);
             }
-          });
-      code.iload(i).iload(N);
-      code.ifThen(
-          Opcode.IF_ICMPLT,
+          };
+      loop(code, i, whole, lanes, group);
+      Consumer<CodeBuilder> rest =
           b -> {
             store(b, sums, scratch);
             rest(b, fixed, i, scratch);
             load(b, sums, scratch);
-          });
+          };
+      code.iload(i).iload(N);
+      code.ifThen(Opcode.IF_ICMPLT, isExtreme() ? b -> lastGroup(b, i, group, rest) : rest::accept);
     } else {
       store(code, sums, scratch);
       groups(code, fixed, i, whole, scratch);
@@ -116,6 +115,23 @@ final class VectorFoldCompiler extends FoldCompiler {
       load(code, sums, scratch);
     }
     halve(code, sums, scratch);
+  }
+
+  private boolean isExtreme() {
+    return spec.combine() == Expr.Fn2.MAX || spec.combine() == Expr.Fn2.MIN;
+  }
+
+  /** Folds the rest with as many elements before it as make a group: twice does not matter here. */
+  private void lastGroup(
+      CodeBuilder code, int i, Consumer<CodeBuilder> group, Consumer<CodeBuilder> rest) {
+    code.iload(N).loadConstant(lanes);
+    code.ifThenElse(
+        Opcode.IF_ICMPGE,
+        b -> {
+          b.iload(N).loadConstant(lanes).isub().istore(i);
+          group.accept(b);
+        },
+        rest::accept);
   }
 
   private void store(CodeBuilder code, int[] vectors, int scratch) {
@@ -217,7 +233,18 @@ final class VectorFoldCompiler extends FoldCompiler {
         code.astore(sums[v]);
       }
     }
-    code.aload(sums[0]).aload(scratch).iconst_0();
+    if (isExtreme()) {
+      code.aload(scratch).iconst_0().aload(sums[0]);
+      ops.extreme(code, spec.combine() == Expr.Fn2.MAX);
+      code.arrayStore(element);
+    } else {
+      halveLanes(code, sums[0], scratch);
+    }
+  }
+
+  /** Combines the lanes of a vector in the order of the plain form. */
+  private void halveLanes(CodeBuilder code, int sum, int scratch) {
+    code.aload(sum).aload(scratch).iconst_0();
     ops.store(code);
     int[] last = new int[width];
     for (int u = 0; u < width; u++) {

@@ -59,6 +59,13 @@ final class VectorOps {
     code.getstatic(vector, "SPECIES_PREFERRED", SPECIES);
   }
 
+  /** vector → the largest of its lanes, or the smallest, by the rules of {@link Math}. */
+  void extreme(CodeBuilder code, boolean largest) {
+    code.getstatic(OPERATORS, largest ? "MAX" : "MIN", OPERATORS.nested("Associative"));
+    code.invokevirtual(
+        vector, "reduceLanes", MethodTypeDesc.of(lane, OPERATORS.nested("Associative")));
+  }
+
   /** number → vector. */
   void broadcast(CodeBuilder code) {
     int slot = code.allocateLocal(ExprEmitter.kind(dtype));

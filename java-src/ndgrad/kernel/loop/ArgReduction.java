@@ -86,14 +86,10 @@ public final class ArgReduction {
 
   /**
    * First finds the block that has the best element, by searching the blocks' extremes in the same
-   * way, then the element. What is left of a run behind its blocks comes last.
+   * way, then the element.
    */
   private static void blocks(Strided out, Strided in, int axis, boolean max) {
-    int n = in.layout().dim(axis);
-    int blocks = n / BLOCK;
-    int length = n / blocks;
-    int rest = n - blocks * length;
-    Strided best = extremes(in, axis, blocks, length, max);
+    Strided best = extremes(in, axis, max);
     run(out, best, axis, max);
     Layout first = in.layout().slice(axis, 0, 1, 1).squeeze(axis);
     Layout firstBest = best.layout().slice(axis, 0, 1, 1).squeeze(axis);
@@ -104,23 +100,16 @@ public final class ArgReduction {
     long[] to = (long[]) out.array();
     Threads.parallelFor(
         walk.rows * walk.n,
-        Math.max(1, GRAIN / (BLOCK + rest)),
+        Math.max(1, GRAIN / BLOCK),
         (begin, end) -> {
           RowWalk.Cursor c = walk.at(begin / walk.n);
           int j = begin % walk.n;
           for (int i = begin; i < end; i++) {
-            int p = c.position(0) + j * walk.step(0);
-            int m = c.position(1) + j * walk.step(1);
             int q = c.position(2) + j * walk.step(2);
             int block = (int) to[q];
-            int at = block * length;
-            m += block * bestStep;
-            at += rows.first(in.array(), p + at * step, step, best.array(), m, max);
-            for (int k = n - rest; k < n; k++) {
-              boolean better = rows.best(in.array(), p + at * step, (k - at) * step, 2, max) == 1;
-              at = better ? k : at;
-            }
-            to[q] = at;
+            int p = c.position(0) + j * walk.step(0) + block * BLOCK * step;
+            int m = c.position(1) + j * walk.step(1) + block * bestStep;
+            to[q] = block * BLOCK + rows.first(in.array(), p, step, best.array(), m, max);
             if (++j == walk.n) {
               j = 0;
               c.next();
@@ -130,17 +119,26 @@ public final class ArgReduction {
   }
 
   /** The best element of each block of an axis; the axis counts blocks then. */
-  private static Strided extremes(Strided in, int axis, int blocks, int length, boolean max) {
-    Layout whole = in.layout().slice(axis, 0, blocks * length, 1);
-    int[] shape = new int[whole.ndim() + 1];
-    for (int i = 0; i < shape.length; i++) {
-      shape[i] = i == axis ? blocks : i == axis + 1 ? length : whole.dim(i < axis ? i : i - 1);
+  private static Strided extremes(Strided in, int axis, boolean max) {
+    Reduction extreme = max ? LARGEST : SMALLEST;
+    Layout all = in.layout();
+    int n = all.dim(axis);
+    int blocks = n / BLOCK;
+    int[] shape = all.shape();
+    shape[axis] = Math.ceilDiv(n, BLOCK);
+    Strided best = Strided.empty(in.dtype(), shape);
+    int[] cut = new int[shape.length + 1];
+    for (int i = 0; i < cut.length; i++) {
+      cut[i] = i == axis ? blocks : i == axis + 1 ? BLOCK : shape[i < axis ? i : i - 1];
     }
-    Strided cut = in.with(whole.reshape(shape).orElseThrow());
-    int[] kept = whole.shape();
-    kept[axis] = blocks;
-    Strided best = Strided.empty(in.dtype(), kept);
-    (max ? LARGEST : SMALLEST).run(best, in.dtype(), new int[] {axis + 1}, cut);
+    Layout whole = all.slice(axis, 0, blocks * BLOCK, 1).reshape(cut).orElseThrow();
+    Layout to = best.layout().slice(axis, 0, blocks, 1);
+    extreme.run(best.with(to), in.dtype(), new int[] {axis + 1}, in.with(whole));
+    if (blocks * BLOCK < n) {
+      Layout rest = all.slice(axis, blocks * BLOCK, n - blocks * BLOCK, 1);
+      Layout last = best.layout().slice(axis, blocks, 1, 1).squeeze(axis);
+      extreme.run(best.with(last), in.dtype(), new int[] {axis}, in.with(rest));
+    }
     return best;
   }
 
