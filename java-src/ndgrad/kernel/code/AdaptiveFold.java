@@ -80,6 +80,11 @@ final class AdaptiveFold implements FoldKernel {
   private static final class Tile {
     private static final int LENGTH = 2000;
 
+    /**
+     * Calls with nothing to do: the JIT counts calls, and vectors are slow until it has counted.
+     */
+    private static final int EMPTY = 500;
+
     private final Object[] in;
     private final int[] at;
     private final Object out;
@@ -111,12 +116,18 @@ final class AdaptiveFold implements FoldKernel {
         fold(kernel, 6, n);
         fold(kernel, 1, n);
       }
+      for (int i = 0; i < EMPTY; i++) {
+        fold(kernel, 0, 0);
+      }
     }
 
     void trainRows(FoldKernel kernel) {
       for (int n : new int[] {163, 160, 3, 17}) {
         rows(kernel, 6, n);
         rows(kernel, 1, n);
+      }
+      for (int i = 0; i < EMPTY; i++) {
+        rows(kernel, 0, 0);
       }
     }
   }

@@ -87,7 +87,13 @@ final class AdaptiveKernel implements Kernel {
 
   /** Small arrays to run a kernel over. */
   private static final class Tile {
-    private static final int CALLS = 200;
+    private static final int CALLS = 60;
+
+    /**
+     * Calls with nothing to do: the JIT counts calls, and vectors are slow until it has counted.
+     */
+    private static final int EMPTY = 500;
+
     private static final int RACE = 2048;
 
     private final Object[] data;
@@ -112,6 +118,9 @@ final class AdaptiveKernel implements Kernel {
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
         kernel.run(data, at, 1, lanes);
+      }
+      for (int i = 0; i < EMPTY; i++) {
+        kernel.run(data, at, 1, 0);
       }
       for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
         kernel.run(data, at, 2, length);
