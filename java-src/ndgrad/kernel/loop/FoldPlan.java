@@ -20,6 +20,9 @@ final class FoldPlan {
   /** Elements folded into the accumulators of a kernel before these are combined. */
   private static final int SEGMENT = 8192;
 
+  /** Segments of a run that are folded with one call, and their results with another. */
+  private static final int GROUP = 8;
+
   /** Elements of the runs that are folded with one call. */
   private static final int RUNS = 16_384;
 
@@ -166,7 +169,7 @@ final class FoldPlan {
     rowLength = kept.lastLength();
     along = reduced.pop(operands);
     across = kept.pop(operands);
-    segment = byRows ? ROWS : SEGMENT;
+    segment = byRows ? ROWS : GROUP * SEGMENT;
     width = Math.min(rowLength, width());
     chunks = size == 0 ? 0 : (rowLength + width - 1) / width;
     tiles = kept.count() * chunks;
@@ -350,9 +353,30 @@ final class FoldPlan {
       if (byRows) {
         run.rows.fill(to, slot, 1, n, run.start);
         run.kernel.rows(run.data, at, length, n, to, slot);
-      } else {
+      } else if (length <= SEGMENT) {
         run.kernel.fold(run.data, at, n, length, to, slot, step);
+      } else {
+        group(length, to, slot);
       }
+    }
+
+    /** Folds several segments of one run, of which there is one at a time then. */
+    private void group(int length, Object to, int slot) {
+      Object folded = Scratch.array(run.out.dtype(), 2, GROUP);
+      int whole = length / SEGMENT;
+      int rest = length - whole * SEGMENT;
+      for (int k = 0; k < ins; k++) {
+        at[2 * ins + k] = SEGMENT * along[k];
+      }
+      run.kernel.fold(run.data, at, whole, SEGMENT, folded, 0, 1);
+      if (rest > 0) {
+        for (int k = 0; k < ins; k++) {
+          at[k] += whole * SEGMENT * along[k];
+        }
+        run.kernel.fold(run.data, at, 1, rest, folded, whole, 1);
+      }
+      int count = rest > 0 ? whole + 1 : whole;
+      run.merge.fold(new Object[] {folded}, new int[] {0, 1, 0}, 1, count, to, slot, 1);
     }
   }
 }

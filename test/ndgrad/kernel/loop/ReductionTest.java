@@ -189,6 +189,27 @@ class ReductionTest extends InForm {
   }
 
   @Test
+  void everyElementOfALongRunCountsOnce() {
+    double[] a = random.doubles(1_200_000).map(x -> Math.rint(1e6 * x)).toArray(); // sums are exact
+    for (int n : new int[] {8191, 8193, 16_384, 65_535, 65_536, 65_537, 73_728, 200_001}) {
+      for (int step : new int[] {1, 2, -1}) {
+        int rows = 3;
+        Layout l = Layout.of(new int[] {rows, n}, new int[] {7, step}, step < 0 ? n - 1 : 5);
+        Strided x = new Strided(new Storage(a), l);
+        Strided out = Strided.zeros(DType.FLOAT64, rows);
+        sum.run(out, DType.FLOAT64, new int[] {1}, x);
+        for (int i = 0; i < rows; i++) {
+          double want = 0;
+          for (int j = 0; j < n; j++) {
+            want += a[l.position(i, j)];
+          }
+          assertEquals(want, ((double[]) out.array())[i], n + " by " + step);
+        }
+      }
+    }
+  }
+
+  @Test
   void float32SumsAreAccurate() {
     float[] a = new float[4_000_000];
     double exact = 0;
