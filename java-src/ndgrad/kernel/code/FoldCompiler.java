@@ -19,6 +19,7 @@ import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Types;
+import ndgrad.kernel.memory.Scratch;
 
 /**
  * Writes the classes of {@link FoldKernel}s around the code of {@link ExprEmitter}, and keeps them.
@@ -42,6 +43,8 @@ class FoldCompiler {
   private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
   private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
   private static final ClassDesc INTEGER = Integer.class.describeConstable().orElseThrow();
+  private static final ClassDesc DTYPE = DType.class.describeConstable().orElseThrow();
+  private static final ClassDesc SCRATCH = Scratch.class.describeConstable().orElseThrow();
   private static final MethodTypeDesc MIN = MethodTypeDesc.of(CD_int, CD_int, CD_int);
   private static final MethodTypeDesc HIGHEST = MethodTypeDesc.of(CD_int, CD_int);
   private static final MethodTypeDesc FOLD =
@@ -141,8 +144,7 @@ class FoldCompiler {
     int[] next = nextRow(code);
     out(code, 5);
     int out = store(code, TypeKind.REFERENCE);
-    code.loadConstant(lanes).newarray(element);
-    int scratch = store(code, TypeKind.REFERENCE);
+    int scratch = accumulators(code);
     beforeRuns(code);
     loop(
         code,
@@ -161,6 +163,16 @@ class FoldCompiler {
           }
         });
     code.return_();
+  }
+
+  /** The accumulators of a thread, which are used again: runs may be short and many. */
+  private int accumulators(CodeBuilder code) {
+    code.getstatic(DTYPE, spec.acc().name(), DTYPE)
+        .loadConstant(Scratch.ACCUMULATORS)
+        .loadConstant(lanes)
+        .invokestatic(SCRATCH, "array", MethodTypeDesc.of(CD_Object, DTYPE, CD_int, CD_int))
+        .checkcast(spec.acc().primitive().describeConstable().orElseThrow().arrayType());
+    return store(code, TypeKind.REFERENCE);
   }
 
   /** Prepares what all runs share. */

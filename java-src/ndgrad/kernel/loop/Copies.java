@@ -66,14 +66,7 @@ public final class Copies {
     for (DType dtype : dtypes) {
       Rows rows = Rows.of(dtype);
       moves[dtype.ordinal()] =
-          (data, at, outer, inner) ->
-              rows.block(
-                  data[1],
-                  new Rows.Block(at[1], at[5], at[3]),
-                  data[0],
-                  new Rows.Block(at[0], at[4], at[2]),
-                  outer,
-                  inner);
+          (data, at, outer, inner) -> rows.block(data[1], at, 1, data[0], at, 0, outer, inner);
     }
     return moves;
   }

@@ -356,21 +356,16 @@ final class Nest {
           there[operands + k] = 1;
           there[2 * operands + k] = inner;
           if (k >= outs) {
-            Rows.Block from = block(at, k);
-            Rows.of(dtypes[k]).block(data[k], from, near[k], block(there, k), outer, inner);
+            Rows.of(dtypes[k]).block(data[k], at, k, near[k], there, k, outer, inner);
           }
         }
       }
       kernel.run(near, there, outer, inner);
       for (int k = 0; k < outs; k++) {
         if (arranged[k]) {
-          Rows.of(dtypes[k]).block(near[k], block(there, k), data[k], block(at, k), outer, inner);
+          Rows.of(dtypes[k]).block(near[k], there, k, data[k], at, k, outer, inner);
         }
       }
-    }
-
-    private Rows.Block block(int[] at, int k) {
-      return new Rows.Block(at[k], at[2 * operands + k], at[operands + k]);
     }
   }
 }

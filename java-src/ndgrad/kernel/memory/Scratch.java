@@ -8,6 +8,11 @@ public final class Scratch {
   /** Elements above which an array is not kept. */
   private static final int KEPT = 1 << 20;
 
+  /** The number of the array that reducing kernels accumulate in. */
+  public static final int ACCUMULATORS = 4;
+
+  private static final int NUMBERS = 5;
+
   private static final ThreadLocal<SoftReference<Object[]>> ARRAYS = new ThreadLocal<>();
 
   private Scratch() {}
@@ -16,7 +21,8 @@ public final class Scratch {
    * An array that the calling thread may use until it asks for the same again.
    *
    * @param dtype of its elements
-   * @param which a number below 4; arrays of different numbers are different
+   * @param which a number from 0 to {@link #ACCUMULATORS}; arrays of different numbers are
+   *     different
    * @param length its least length
    * @return the primitive array
    */
@@ -27,10 +33,10 @@ public final class Scratch {
     SoftReference<Object[]> kept = ARRAYS.get();
     Object[] arrays = kept == null ? null : kept.get();
     if (arrays == null) {
-      arrays = new Object[4 * DType.values().length];
+      arrays = new Object[NUMBERS * DType.values().length];
       ARRAYS.set(new SoftReference<>(arrays));
     }
-    int slot = 4 * dtype.ordinal() + which;
+    int slot = NUMBERS * dtype.ordinal() + which;
     if (arrays[slot] == null || DType.lengthOf(arrays[slot]) < length) {
       arrays[slot] = dtype.newArray(length);
     }

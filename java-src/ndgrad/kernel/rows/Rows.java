@@ -53,51 +53,40 @@ public abstract class Rows {
   public abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
 
   /**
-   * Where a block of rows lies.
-   *
-   * @param at where it begins
-   * @param outer the distance from one row to the next
-   * @param inner the distance from one element of a row to the next
-   */
-  public record Block(int at, int outer, int inner) {
-    Block transposed() {
-      return new Block(at, inner, outer);
-    }
-  }
-
-  /**
    * Copies a block of rows, in the order that suits the two places; a block of a few thousand
-   * elements is best.
+   * elements is best. Where a block lies is said as kernels are told it: an array holds for each of
+   * some operands where it begins, then for each the distance from an element of a row to the next,
+   * then for each that from a row to the next.
    *
    * @param from the source
-   * @param source where the block lies in it
+   * @param source where operands lie, not modified
+   * @param s which of them the source is
    * @param to the target, overwritten
-   * @param target where the block goes
+   * @param target where operands lie, not modified
+   * @param t which of them the target is
    * @param rows how many rows
    * @param n elements of a row
    */
-  public final void block(Object from, Block source, Object to, Block target, int rows, int n) {
-    if (source.outer == 1 && target.inner == 1 && rows >= LANES && n >= LANES) {
-      transpose(from, source.at, source.inner, to, target.at, target.outer, rows, n);
-    } else if (source.inner == 1 && target.inner == 1) {
-      copyRows(from, source.at, source.outer, to, target.at, target.outer, rows, n);
+  public final void block(
+      Object from, int[] source, int s, Object to, int[] target, int t, int rows, int n) {
+    int p = source[s];
+    int ps = source[source.length / 3 + s];
+    int pr = source[2 * (source.length / 3) + s];
+    int q = target[t];
+    int qs = target[target.length / 3 + t];
+    int qr = target[2 * (target.length / 3) + t];
+    if (pr == 1 && qs == 1 && rows >= LANES && n >= LANES) {
+      transpose(from, p, ps, to, q, qr, rows, n);
+    } else if (ps == 1 && qs == 1) {
+      copyRows(from, p, pr, to, q, qr, rows, n);
     } else if (rows > n) {
-      rows(from, source.transposed(), to, target.transposed(), n, rows);
+      for (int j = 0; j < n; j++) {
+        copy(from, p + j * ps, pr, to, q + j * qs, qr, rows);
+      }
     } else {
-      rows(from, source, to, target, rows, n);
-    }
-  }
-
-  private void rows(Object from, Block source, Object to, Block target, int rows, int n) {
-    for (int i = 0; i < rows; i++) {
-      copy(
-          from,
-          source.at + i * source.outer,
-          source.inner,
-          to,
-          target.at + i * target.outer,
-          target.inner,
-          n);
+      for (int i = 0; i < rows; i++) {
+        copy(from, p + i * pr, ps, to, q + i * qr, qs, n);
+      }
     }
   }
 
