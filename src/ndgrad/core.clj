@@ -31,12 +31,15 @@
   (:import
    (java.io Writer)
    (java.util List Map)
-   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Scope
-           Threads)
+   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Preload
+           Scope Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
+
+;; While the rest of this namespace is loaded.
+(Preload/start)
 
 ;; ---------------------------------------------------------------------------------------------
 ;; creation

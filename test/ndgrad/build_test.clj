@@ -170,7 +170,7 @@
 
 (deftest loading-initialises-no-family
   (let [initialised (fn [code]
-                      (->> (in-fresh-jvm code "-Xlog:class+init=info") :out
+                      (->> (in-fresh-jvm code "-Xlog:class+init=info" "-Dndgrad.preload=false") :out
                            (re-seq #"'ndgrad/op/(\w+)'") (map second) set))
         loaded (initialised "(require 'ndgrad.core) (shutdown-agents)")
         used (initialised "(require 'ndgrad.core) (ndgrad.core/exp 1.0) (shutdown-agents)")]
