@@ -157,6 +157,18 @@
   (testing "with the mean that follows"
     (is (= 1 (count (steps (fn [x w b y] (nd/mean (nd/pow (nd/- (nd/+ (nd/* x w) b) y) 2)))
                            (nd/ones [5]) (nd/ones [1]) (nd/ones [1]) (nd/ones [5]))))))
+  (testing "with the largest or smallest that follows, where nobody differentiates"
+    (let [distance (fn [a b] (nd/max (nd/abs (nd/- a b)) {:axis 1 :keepdims true}))
+          a (nd/array [[1.0 5.0 -2.0] [##NaN 1.0 0.5]]) b (nd/array [0.5 0.25 0.0])
+          tracked (nd/requires-grad! (nd/array [[1.0 5.0 -2.0] [4.0 1.0 0.5]]) true)]
+      (is (= 1 (count (steps distance a b))))
+      (is (re-find #"max over" (first (steps distance a b))))
+      (is (nd/array-equal (distance a b) ((nd/fuse distance) a b) {:equal-nan true}))
+      (is (= 1 (count (steps (fn [x] (nd/min (nd/* 2 (nd/exp x)))) b))))
+      (is (= 2 (count (steps distance tracked b))))
+      (is (same? ((nd/grad (comp nd/sum distance)) tracked b)
+                 ((nd/grad (comp nd/sum (nd/fuse distance))) tracked b)))
+      (is (thrown? ndgrad.ShapeException ((nd/fuse (fn [x] (nd/max (nd/exp x)))) (nd/ones [0]))))))
   (testing "what is cheap is computed again rather than stored"
     (is (= 3 (count (steps (fn [x] (let [c (nd/- x (nd/mean x))] (nd// c (nd/sum (nd/* c c))))) (nd/ones [5]))))))
   (testing "other ops are steps of their own"

@@ -6,6 +6,7 @@ import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
@@ -13,16 +14,18 @@ import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 
 /**
- * The sum, divided by a number, over some axes that ends a fused op. Axes are counted from the
- * last, so that dimensions in front, as of a batch, do not change them.
+ * The reduction over some axes that ends a fused op: a sum, divided by a number, or where nobody
+ * differentiates the largest or the smallest. Axes are counted from the last, so that dimensions in
+ * front, as of a batch, do not change them.
  *
  * @param axes negative, ascending
  * @param kept which of them stay with length 1
- * @param divisor 1 for a sum
+ * @param combine ADD, MAX or MIN
+ * @param divisor that of a mean; otherwise 1
  */
-record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
+record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divisor) {
   /** No sum at all: an elementwise op. */
-  static final Folding NONE = new Folding(List.of(), List.of(), 1);
+  static final Folding NONE = new Folding(List.of(), List.of(), Fn2.ADD, 1);
 
   private static final Program QUOTIENT = Program.of(Expr.in(0).over(Expr.in(1)));
   private static final Elementwise OVER =
@@ -30,12 +33,12 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
           .internal()
           .elementwise(Typing.FLOATING, Expr.in(0).over(Expr.in(1)));
 
-  /** The sum over axes of a shape of so many dimensions. */
-  static Folding over(int[] axes, int ndim, boolean keepdims, double divisor) {
+  /** A reduction over axes of a shape of so many dimensions. */
+  static Folding over(int[] axes, int ndim, boolean keepdims, Fn2 combine, double divisor) {
     int[] sorted = Arrays.stream(axes).map(i -> i - ndim).sorted().toArray();
     Boolean[] kept = new Boolean[axes.length];
     Arrays.fill(kept, keepdims);
-    return new Folding(Arrays.stream(sorted).boxed().toList(), List.of(kept), divisor);
+    return new Folding(Arrays.stream(sorted).boxed().toList(), List.of(kept), combine, divisor);
   }
 
   /** The sum that undoes the broadcasting of a shape. */
@@ -49,15 +52,24 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
         kept.add(i >= extra);
       }
     }
-    return axes.isEmpty() ? NONE : new Folding(List.copyOf(axes), List.copyOf(kept), 1);
+    return axes.isEmpty() ? NONE : new Folding(List.copyOf(axes), List.copyOf(kept), Fn2.ADD, 1);
   }
 
   boolean isNone() {
     return axes.isEmpty();
   }
 
-  /** Sums the values of an expression. */
-  Strided run(Reduction sum, DType dtype, int[] shape, Strided[] ins) {
+  /** What it is called, for people. */
+  String name() {
+    return switch (combine) {
+      case MAX -> "max";
+      case MIN -> "min";
+      default -> divisor == 1 ? "sum" : "mean";
+    };
+  }
+
+  /** Reduces the values of an expression. */
+  Strided run(Reduction kernel, DType dtype, int[] shape, Strided[] ins) {
     int n = shape.length;
     int[] over = new int[axes.size()];
     int[] result = shape.clone();
@@ -70,7 +82,7 @@ record Folding(List<Integer> axes, List<Boolean> kept, double divisor) {
       gone[over[i]] = !kept.get(i);
     }
     Strided out = Strided.empty(dtype, without(result, gone));
-    sum.run(out.with(Layout.of(without(shape, reduced))), dtype, over, ins);
+    kernel.run(out.with(Layout.of(without(shape, reduced))), dtype, over, ins);
     if (divisor != 1 && out.array() instanceof float[] one && one.length == 1) {
       one[0] = (float) (one[0] / (double) (float) divisor);
     } else if (divisor != 1 && out.array() instanceof double[] one && one.length == 1) {

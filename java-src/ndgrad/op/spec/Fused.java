@@ -15,17 +15,16 @@ import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
-import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
 /**
- * Several elementwise ops, and perhaps a sum of what they give, as one: a scalar expression, whose
- * slopes are again expressions of which fused ops are made. So every order of derivative is one of
- * fused ops, forward and backward. Without recording, the gradients of all inputs of the result's
- * shape come from one kernel, and those of broadcast ones are summed as they are computed.
+ * Several elementwise ops, and perhaps a reduction of what they give, as one: a scalar expression,
+ * whose slopes are again expressions of which fused ops are made. So every order of derivative is
+ * one of fused ops, forward and backward. Without recording, the gradients of all inputs of the
+ * result's shape come from one kernel, and those of broadcast ones are summed as they are computed.
  */
 final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final Expr expr;
@@ -38,7 +37,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final boolean[][] reads;
   private final DType[] load;
   private final Program program;
-  private final Reduction sum;
+  private final Reduction reduction;
   private final Map<GradientKey, Derived> gradients = new ConcurrentHashMap<>();
   private final Map<Long, Together> together = new ConcurrentHashMap<>();
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
@@ -58,9 +57,10 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param loadsBool which inputs are truth values
    * @param compute the dtype that the others are converted to
    * @param result the dtype of the expression
-   * @param folding the sum that follows
+   * @param folding the reduction that follows
    * @param slopes for each input a direction (input 0) times the partial derivative, as an
-   *     expression of the inputs (from 1 on) and the output (n+1; not before a sum); null for zero
+   *     expression of the inputs (from 1 on) and the output (n+1; not before a reduction); null for
+   *     zero
    */
   Fused(
       Expr expr, boolean[] loadsBool, DType compute, DType result, Folding folding, Expr[] slopes) {
@@ -80,7 +80,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     this.load = loads(loadsBool);
     this.program = folding.isNone() ? Program.of(expr) : null;
-    this.sum = folding.isNone() ? null : Reduction.of(expr, Fn2.ADD);
+    this.reduction = folding.isNone() ? null : Reduction.of(expr, folding.combine());
   }
 
   private DType[] loads(boolean[] bools) {
@@ -132,7 +132,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     int[] shape = Layout.broadcast(layouts);
     if (!folding.isNone()) {
-      return folding.run(sum, compute, shape, operands);
+      return folding.run(reduction, compute, shape, operands);
     }
     Strided out = Strided.empty(result, shape);
     program.run(new Strided[] {out}, load, operands);
@@ -323,10 +323,10 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     kernel.program.run(made, kernel.load, ins);
   }
 
-  /** The expression, and what is summed over. */
+  /** The expression, and what is reduced over. */
   String describe() {
     return folding.isNone()
         ? expr.toString()
-        : (folding.divisor() == 1 ? "sum" : "mean") + " over " + folding.axes() + " of " + expr;
+        : folding.name() + " over " + folding.axes() + " of " + expr;
   }
 }

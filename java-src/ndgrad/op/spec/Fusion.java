@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Recorder.Call;
@@ -126,13 +127,17 @@ final class Fusion {
     return followed && recording && !call.recording();
   }
 
-  /** Whether a call is a sum or mean that can follow the computation of its elements. */
+  /** Whether a call is a reduction that can follow the computation of its elements. */
   private boolean isFolding(Call call) {
     if (!(call.op() instanceof Primitive p) || p.spec().fold() == Spec.Fold.NONE) {
       return false;
     }
-    DType d = trace.example(call.ins()[0]).dtype();
-    return d.isFloating() && call.out().dtype() == d && !folding(call).isNone();
+    Tensor of = trace.example(call.ins()[0]);
+    boolean extreme = p.spec().fold() == Spec.Fold.MAX || p.spec().fold() == Spec.Fold.MIN;
+    return of.dtype().isFloating()
+        && call.out().dtype() == of.dtype()
+        && !folding(call).isNone()
+        && (!extreme || !followed && of.size() > 0);
   }
 
   private Folding folding(Call call) {
@@ -148,7 +153,13 @@ final class Fusion {
       count *= of.dim(axis);
     }
     double divisor = kind == Spec.Fold.MEAN ? count : 1;
-    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), divisor);
+    Fn2 combine =
+        switch (kind) {
+          case MAX -> Fn2.MAX;
+          case MIN -> Fn2.MIN;
+          default -> Fn2.ADD;
+        };
+    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), combine, divisor);
   }
 
   private static int[] all(int n) {

@@ -53,6 +53,10 @@ public final class Spec {
     SUM,
     /** Their mean, with the same options. */
     MEAN,
+    /** The largest, with the options {@code axis} and {@code keepdims}. */
+    MAX,
+    /** The smallest, with the same options. */
+    MIN,
     /** The sum that leads to a {@code shape} that was broadcast. */
     SUM_TO
   }
