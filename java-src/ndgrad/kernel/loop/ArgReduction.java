@@ -63,24 +63,38 @@ public final class ArgReduction {
 
   private record Line(int n, int step) {}
 
-  private static void runs(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
-    Rows rows = Rows.of(in.dtype());
-    long[] to = (long[]) out.array();
-    int all = walk.rows * walk.n;
+  /** What is done with run j of a row of runs. */
+  @FunctionalInterface
+  private interface OnRun {
+    void run(RowWalk.Cursor c, int j);
+  }
+
+  private static void eachRun(RowWalk walk, int grain, OnRun body) {
     Threads.parallelFor(
-        all,
-        Math.max(1, GRAIN / line.n),
+        walk.rows * walk.n,
+        Math.max(1, grain),
         (begin, end) -> {
           RowWalk.Cursor c = walk.at(begin / walk.n);
           int j = begin % walk.n;
           for (int i = begin; i < end; i++) {
-            int p = c.position(0) + j * walk.step(0);
-            to[c.position(1) + j * walk.step(1)] = rows.best(in.array(), p, line.step, line.n, max);
+            body.run(c, j);
             if (++j == walk.n) {
               j = 0;
               c.next();
             }
           }
+        });
+  }
+
+  private static void runs(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
+    Rows rows = Rows.of(in.dtype());
+    long[] to = (long[]) out.array();
+    eachRun(
+        walk,
+        GRAIN / line.n,
+        (c, j) -> {
+          int p = c.position(0) + j * walk.step(0);
+          to[c.position(1) + j * walk.step(1)] = rows.best(in.array(), p, line.step, line.n, max);
         });
   }
 
@@ -98,23 +112,15 @@ public final class ArgReduction {
     int bestStep = best.layout().stride(axis);
     Rows rows = Rows.of(in.dtype());
     long[] to = (long[]) out.array();
-    Threads.parallelFor(
-        walk.rows * walk.n,
-        Math.max(1, GRAIN / BLOCK),
-        (begin, end) -> {
-          RowWalk.Cursor c = walk.at(begin / walk.n);
-          int j = begin % walk.n;
-          for (int i = begin; i < end; i++) {
-            int q = c.position(2) + j * walk.step(2);
-            int block = (int) to[q];
-            int p = c.position(0) + j * walk.step(0) + block * BLOCK * step;
-            int m = c.position(1) + j * walk.step(1) + block * bestStep;
-            to[q] = block * BLOCK + rows.first(in.array(), p, step, best.array(), m, max);
-            if (++j == walk.n) {
-              j = 0;
-              c.next();
-            }
-          }
+    eachRun(
+        walk,
+        GRAIN / BLOCK,
+        (c, j) -> {
+          int q = c.position(2) + j * walk.step(2);
+          int block = (int) to[q];
+          int p = c.position(0) + j * walk.step(0) + block * BLOCK * step;
+          int m = c.position(1) + j * walk.step(1) + block * bestStep;
+          to[q] = block * BLOCK + rows.first(in.array(), p, step, best.array(), m, max);
         });
   }
 
