@@ -80,11 +80,6 @@ final class AdaptiveFold implements FoldKernel {
   private static final class Tile {
     private static final int LENGTH = 2000;
 
-    /**
-     * Calls with nothing to do: the JIT counts calls, and vectors are slow until it has counted.
-     */
-    private static final int EMPTY = 500;
-
     private final Object[] in;
     private final int[] at;
     private final Object out;
@@ -116,7 +111,7 @@ final class AdaptiveFold implements FoldKernel {
         fold(kernel, 6, n);
         fold(kernel, 1, n);
       }
-      for (int i = 0; i < EMPTY; i++) {
+      for (int i = 0; i < Warmup.EMPTY; i++) {
         fold(kernel, 0, 0);
       }
     }
@@ -126,7 +121,7 @@ final class AdaptiveFold implements FoldKernel {
         rows(kernel, 6, n);
         rows(kernel, 1, n);
       }
-      for (int i = 0; i < EMPTY; i++) {
+      for (int i = 0; i < Warmup.EMPTY; i++) {
         rows(kernel, 0, 0);
       }
     }

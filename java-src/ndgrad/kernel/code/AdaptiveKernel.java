@@ -89,11 +89,6 @@ final class AdaptiveKernel implements Kernel {
   private static final class Tile {
     private static final int CALLS = 60;
 
-    /**
-     * Calls with nothing to do: the JIT counts calls, and vectors are slow until it has counted.
-     */
-    private static final int EMPTY = 500;
-
     private static final int RACE = 2048;
 
     private final Object[] data;
@@ -119,7 +114,7 @@ final class AdaptiveKernel implements Kernel {
       for (int i = 0; i < CALLS; i++) {
         kernel.run(data, at, 1, lanes);
       }
-      for (int i = 0; i < EMPTY; i++) {
+      for (int i = 0; i < Warmup.EMPTY; i++) {
         kernel.run(data, at, 1, 0);
       }
       for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {

@@ -22,6 +22,12 @@ public final class Warmup {
   /** Rounds before the first comparison; the JIT wants some thousand calls. */
   private static final int ROUNDS = 10;
 
+  /**
+   * Calls with nothing to do in each round: the JIT counts calls, and vectors are slow until it has
+   * counted.
+   */
+  static final int EMPTY = 500;
+
   /** Running time after which a kernel is left as it is. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 

@@ -4,7 +4,7 @@ package ndgrad.kernel.rows;
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
-import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Scratch;
 
 /**
  * A radix sort of {@code int} keys from the lowest digit. Each thread sorts a part of its own,
@@ -87,8 +87,8 @@ public final class IntRadix {
   }
 
   private static Line spare(int n, boolean along) {
-    int[] keys = (int[]) Storage.uninitialised(KEYS, n).array();
-    int[] numbers = along ? (int[]) Storage.uninitialised(DType.INT32, n).array() : NONE;
+    int[] keys = (int[]) Scratch.array(KEYS, 1, n);
+    int[] numbers = along ? (int[]) Scratch.array(DType.INT32, 2, n) : NONE;
     return new Line(keys, numbers, 0);
   }
 

@@ -3,7 +3,7 @@ package ndgrad.kernel.rows;
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
-import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Scratch;
 
 /**
  * A radix sort of {@code long} keys from the lowest digit. Each thread sorts a part of its own,
@@ -86,8 +86,8 @@ public final class LongRadix {
   }
 
   private static Line spare(int n, boolean along) {
-    long[] keys = (long[]) Storage.uninitialised(KEYS, n).array();
-    int[] numbers = along ? (int[]) Storage.uninitialised(DType.INT32, n).array() : NONE;
+    long[] keys = (long[]) Scratch.array(KEYS, 1, n);
+    int[] numbers = along ? (int[]) Scratch.array(DType.INT32, 2, n) : NONE;
     return new Line(keys, numbers, 0);
   }
 

@@ -3,7 +3,7 @@ package ndgrad.kernel.rows;
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
-import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Scratch;
 
 /**
  * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded
@@ -142,7 +142,7 @@ final class Scalars {
       return;
     }
     int n = to - from;
-    long[] keys = (long[]) Storage.uninitialised(DType.INT64, n).array();
+    long[] keys = (long[]) Scratch.array(DType.INT64, 0, n);
     Threads.parallelFor(
         n,
         GRAIN,
@@ -169,7 +169,7 @@ final class Scalars {
       return;
     }
     int n = to - from;
-    int[] keys = (int[]) Storage.uninitialised(DType.INT32, n).array();
+    int[] keys = (int[]) Scratch.array(DType.INT32, 0, n);
     Threads.parallelFor(
         n,
         GRAIN,
