@@ -30,6 +30,7 @@ public final class Engines {
   private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
   private static volatile Blas chosen;
   private static volatile Workers workers = Workers.commonPool();
+  private static volatile TileKernels tileKernels = TileKernels.NONE;
   private static volatile OptionalInt threads = OptionalInt.empty();
 
   /** Always the workers of the moment, so that engines need not be told when they change. */
@@ -221,6 +222,15 @@ public final class Engines {
   }
 
   /**
+   * Lends innermost loops to the products in Java.
+   *
+   * @param lent the loops, for the whole process
+   */
+  public static void setTileKernels(TileKernels lent) {
+    tileKernels = Objects.requireNonNull(lent, "tileKernels");
+  }
+
+  /**
    * Sets the number of threads that one call may use, for every engine, also those loaded later.
    * Without this they are as many as the workers. Engines of this package never use more threads
    * than those lent to them; what an engine of another library does is its own affair.
@@ -238,6 +248,11 @@ public final class Engines {
     for (Entry e : entries) {
       e.setThreads(n);
     }
+  }
+
+  /** The innermost loops lent at the moment. */
+  static TileKernels tileKernels() {
+    return tileKernels;
   }
 
   /** The threads lent at the moment. */

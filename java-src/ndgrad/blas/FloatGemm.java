@@ -1,5 +1,7 @@
 package ndgrad.blas;
 
+import java.util.Arrays;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -35,7 +37,7 @@ record FloatGemm(
   private static final int NC = 2048 / Float.BYTES;
 
   /** Rows of a packed panel: the panel stays in the second cache. */
-  private static final int KC = 256;
+  static final int KC = 256;
 
   /** Up to this many multiplications, packing costs more than it gains. */
   private static final int DIRECT = 125;
@@ -129,8 +131,8 @@ record FloatGemm(
   private void parallel(Workers workers, int tasks) {
     boolean byRows = m > n;
     int extent = byRows ? m : n;
-    // Blocks are multiples of four rows or of a cache line of columns.
-    int unit = byRows ? 4 : 16;
+    // Blocks are multiples of a tile's rows or of a cache line of columns.
+    int unit = byRows ? 8 : 16;
     int step = Math.ceilDiv(Math.ceilDiv(extent, tasks), unit) * unit;
     workers.run(
         Math.ceilDiv(extent, step),
@@ -221,7 +223,7 @@ record FloatGemm(
         for (int t = 0; t < nc; t++) {
           sum[t] = scale * x[t];
         }
-        addRow(sum, i, j, nc, beta);
+        addRow(sum, 0, cOff + i * cRow + j * cCol, nc, beta);
       }
     }
     scratch.give();
@@ -270,6 +272,15 @@ record FloatGemm(
   }
 
   private void blocked() {
+    Optional<TileKernel> kernel = Engines.tileKernels().kernel(float.class, (long) m * n * k);
+    if (kernel.isPresent()) {
+      FloatPacked.run(this, kernel.get());
+    } else {
+      plain();
+    }
+  }
+
+  private void plain() {
     Scratch scratch = Scratch.take();
     try {
       for (int j = 0; j < n; j += NC) {
@@ -283,7 +294,7 @@ record FloatGemm(
             packStrip(scratch.strip, i, rows, p, kc);
             multiply(scratch, rows, kc, nc);
             for (int r = 0; r < rows; r++) {
-              addRow(scratch.acc[r], i + r, j, nc, scale);
+              addRow(scratch.acc[r], 0, cOff + (i + r) * cRow + j * cCol, nc, scale);
             }
           }
         }
@@ -293,7 +304,10 @@ record FloatGemm(
     }
   }
 
-  /** Copies a block of B, with rows of zeros up to a multiple of four. */
+  /**
+   * Copies a block of B, with rows up to a multiple of four that change no sum: a zero would turn a
+   * negative one.
+   */
   private void packPanel(float[][] panel, int p, int kc, int j, int nc) {
     int from = bOff + p * bRow + j * bCol;
     if (bCol == 1) {
@@ -303,8 +317,9 @@ record FloatGemm(
     } else {
       packAcross(panel, from, kc, nc);
     }
+    float zero = 0;
     for (int q = kc; (q & 3) != 0; q++) {
-      java.util.Arrays.fill(panel[q], 0, nc, 0);
+      Arrays.fill(panel[q], 0, nc, -zero);
     }
   }
 
@@ -339,7 +354,7 @@ record FloatGemm(
   private void packStrip(float[] strip, int i, int rows, int p, int kc) {
     int padded = (kc + 3) & ~3;
     if (rows < 4 || padded > kc) {
-      java.util.Arrays.fill(strip, 0, 4 * padded, 0);
+      Arrays.fill(strip, 0, 4 * padded, 0);
     }
     for (int r = 0; r < rows; r++) {
       int at = aOff + (i + r) * aRow + p * aCol;
@@ -351,7 +366,7 @@ record FloatGemm(
 
   private static void multiply(Scratch s, int rows, int kc, int nc) {
     for (int r = 0; r < rows; r++) {
-      java.util.Arrays.fill(s.acc[r], 0, nc, 0);
+      Arrays.fill(s.acc[r], 0, nc, 0);
     }
     for (int q = 0; q < kc; q += 4) {
       if (rows == 1) {
@@ -374,7 +389,7 @@ record FloatGemm(
     for (int j = 0; j < nc; j++) {
       c0[j] =
           MulAdd.of(
-              a0, b0[j], MulAdd.of(a1, b1[j], MulAdd.of(a2, b2[j], MulAdd.of(a3, b3[j], c0[j]))));
+              a3, b3[j], MulAdd.of(a2, b2[j], MulAdd.of(a1, b1[j], MulAdd.of(a0, b0[j], c0[j]))));
     }
   }
 
@@ -423,14 +438,14 @@ record FloatGemm(
     }
   }
 
-  private void addRow(float[] sum, int i, int j, int nc, float scale) {
-    int at = cOff + i * cRow + j * cCol;
+  /** Adds a row of sums to the scaled row of {@code C} that starts at a position. */
+  void addRow(float[] sum, int from, int at, int nc, float scale) {
     if (cCol == 1 && scale == 0) {
-      System.arraycopy(sum, 0, c, at, nc);
+      System.arraycopy(sum, from, c, at, nc);
       return;
     }
     for (int t = 0; t < nc; t++) {
-      store(at + t * cCol, sum[t], scale);
+      store(at + t * cCol, sum[from + t], scale);
     }
   }
 

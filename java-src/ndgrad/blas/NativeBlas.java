@@ -15,6 +15,15 @@ final class NativeBlas implements Blas {
   /** Up to this many multiplications the Java loops finish before a native call has begun. */
   static final long TINY = 8;
 
+  /**
+   * The same where there are {@link TileKernel}s and the library packs whatever it is given: with
+   * AVX2 OpenBLAS takes 1.3 times as long for 64³, and as long from here on.
+   */
+  private static final long PACKED = 1L << 23;
+
+  /** Columns that fill the tiles of most processors. */
+  private static final int WIDE = 16;
+
   /** Up to here a product is one call. */
   private static final long SINGLE = 1L << 18;
 
@@ -22,6 +31,10 @@ final class NativeBlas implements Blas {
   private final Cblas calls;
   private final String version;
   private final boolean fine;
+
+  /** Whether the library packs both operands whatever their size. */
+  private final boolean packs;
+
   private final Workers workers;
   private volatile int limit = Integer.MAX_VALUE;
 
@@ -30,6 +43,7 @@ final class NativeBlas implements Blas {
     this.calls = library.bind();
     this.version = version(library);
     this.fine = library.hasSmallKernels();
+    this.packs = library.kind() == Library.Kind.OPENBLAS && !fine;
     this.workers = workers;
     library.useOneThread();
   }
@@ -56,6 +70,10 @@ final class NativeBlas implements Blas {
     } catch (Throwable e) {
       throw new UnavailableException(library.path() + " doesn't answer: " + e, e);
     }
+  }
+
+  private boolean isForTiles(int n, long cost) {
+    return packs && cost <= PACKED && n >= WIDE && Engines.tileKernels().areExpected();
   }
 
   @Override
@@ -137,6 +155,9 @@ final class NativeBlas implements Blas {
     } else if (m == 1 || n == 1) {
       FloatMatrixVector.of(
               calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (isForTiles(n, cost)) {
+      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
           .run(workers, threads);
     } else if (cost <= SINGLE) {
       calls.gemm(
@@ -262,6 +283,9 @@ final class NativeBlas implements Blas {
     } else if (m == 1 || n == 1) {
       DoubleMatrixVector.of(
               calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (isForTiles(n, cost)) {
+      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
           .run(workers, threads);
     } else if (cost <= SINGLE) {
       calls.gemm(

@@ -130,6 +130,17 @@ public final class Forms {
     return known;
   }
 
+  /**
+   * The registers for vectors of a dtype that the processor has: those of 512 or of 128 bits come
+   * with 32 (AVX-512, NEON), others with 16.
+   *
+   * @param dtype of the elements
+   * @return how many
+   */
+  public static int registers(DType dtype) {
+    return lanes(dtype) * dtype.itemsize() == 32 ? 16 : 32;
+  }
+
   private static boolean isVectorised() {
     if (mode == Mode.VECTOR && !isAvailable()) {
       throw new ArgumentException(

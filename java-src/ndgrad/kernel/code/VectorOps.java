@@ -160,7 +160,7 @@ final class VectorOps {
 
   /** vectors a, b, c → a·b + c, rounded once where the plain form rounds once. */
   void fma(CodeBuilder code) {
-    if (MulAdd.isFused()) {
+    if (dtype.isFloating() && MulAdd.isFused()) {
       code.invokevirtual(vector, "fma", MethodTypeDesc.of(vector, VECTOR, VECTOR));
     } else {
       int c = keep(code);

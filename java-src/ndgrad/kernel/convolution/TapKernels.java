@@ -13,10 +13,13 @@ import ndgrad.kernel.code.Warmup;
  * The kernels of direct convolutions: made once, plain at first and of vectors once these are fast.
  */
 final class TapKernels {
-  /** Vectors that processors hold in registers: those of 512 or 128 bits have 32, others 16. */
-  private static final int MANY_REGISTERS = 24;
+  /**
+   * Registers that hold sums, of 32 and of 16; what is loaded needs some, too, and a single sum
+   * without one halves the speed.
+   */
+  private static final int MANY_SUMS = 24;
 
-  private static final int FEW_REGISTERS = 12;
+  private static final int FEW_SUMS = 8;
 
   private record Key(Forms.Mode mode, DType dtype, int rows, int taps) {}
 
@@ -26,18 +29,18 @@ final class TapKernels {
 
   /** How many rows a kernel of sums takes, out of many: as evenly as may be. */
   static int sumRows(DType dtype, int rows) {
-    return even(rows, registers(dtype) == MANY_REGISTERS ? 8 : 4);
+    return even(rows, sums(dtype) == MANY_SUMS ? 8 : 4);
   }
 
   /** How many rows a kernel of dot products takes, out of many. */
   static int dotRows(DType dtype, int rows) {
-    return even(rows, registers(dtype) == MANY_REGISTERS ? 4 : 2);
+    return even(rows, sums(dtype) == MANY_SUMS ? 4 : 2);
   }
 
   /** How many taps a kernel of dot products takes, out of many, when it takes so many rows. */
   static int dotTaps(DType dtype, int rows, int taps) {
     int parts = lanes(dtype) / Math.max(1, Math.min(Forms.lanes(dtype), lanes(dtype)));
-    return even(taps, Math.max(1, registers(dtype) / (rows * Math.min(parts, 4))));
+    return even(taps, Math.max(1, sums(dtype) / (rows * Math.min(parts, 4))));
   }
 
   /** The parts of n that are as large as possible, up to a limit, and differ as little. */
@@ -55,9 +58,8 @@ final class TapKernels {
     return 2 * lanes(dtype);
   }
 
-  private static int registers(DType dtype) {
-    int bytes = Forms.lanes(dtype) * dtype.itemsize();
-    return bytes == 32 ? FEW_REGISTERS : MANY_REGISTERS;
+  private static int sums(DType dtype) {
+    return Forms.registers(dtype) >= 32 ? MANY_SUMS : FEW_SUMS;
   }
 
   /** The kernel of sums of some rows. */
@@ -65,7 +67,7 @@ final class TapKernels {
     return KERNELS.computeIfAbsent(
         new Key(Forms.mode(), dtype, rows, 0),
         _ -> {
-          int vectors = Math.clamp(registers(dtype) / rows, 1, 4);
+          int vectors = Math.clamp(sums(dtype) / rows, 1, 4);
           return adaptive(
               dtype, rows, 0, Taps.of(dtype).sum(rows), () -> VectorTaps.sum(dtype, rows, vectors));
         });

@@ -19,6 +19,7 @@ import ndgrad.kernel.memory.Strided;
  */
 public final class MatrixProduct {
   static {
+    Engines.setTileKernels(new ProductKernels());
     Engines.setWorkers(
         new Workers() {
           @Override
