@@ -5,7 +5,8 @@
   (:require
    [clojure.string :as str])
   (:import
-   (java.io BufferedReader)))
+   (java.io BufferedReader)
+   (java.lang.management CompilationMXBean ManagementFactory)))
 
 (set! *warn-on-reflection* true)
 
@@ -15,17 +16,6 @@
   (let [start (System/nanoTime)]
     (dotimes [_ n] (f))
     (- (System/nanoTime) start)))
-
-(defn- warm-up
-  "Calls `f` until the JIT has seen enough of it: for four times `seconds`, and 150 times unless that takes three times
-  as long. Vectors take over kernel by kernel, in the background."
-  [f seconds]
-  (let [start (System/nanoTime)
-        passed #(/ (- (System/nanoTime) start) 1e9)]
-    (loop [calls 0]
-      (f)
-      (when (or (< (passed) (* 4 seconds)) (and (< calls 150) (< (passed) (* 12 seconds))))
-        (recur (inc calls))))))
 
 (defn median-micros
   "The median time of a call of `f` in microseconds, over `seconds`. Calls are timed in bundles of at least ten
@@ -37,6 +27,25 @@
       (if (or (< (count times) 3) (< (System/nanoTime) end))
         (recur (conj times (/ (nanos f inner) 1000.0 inner)))
         (nth (sort times) (quot (count times) 2))))))
+
+(def ^:private compilation (ManagementFactory/getCompilationMXBean))
+
+(defn- compile-millis
+  "How long the JIT has compiled up to now."
+  ^long []
+  (.getTotalCompilationTime ^CompilationMXBean compilation))
+
+(defn- warm-up
+  "Calls `f` until the JIT has done its work: for four times `seconds`, then for as long as it compiles during more than a
+  twentieth of the time; for a minute at most. Vectors take over kernel by kernel, in the background, and each is compiled."
+  [f seconds]
+  (let [end (+ (System/nanoTime) (long 60e9))]
+    (loop [rounds 1]
+      (let [before (compile-millis)]
+        (median-micros f seconds)
+        (when (and (< (System/nanoTime) end)
+                   (or (< rounds 4) (> (- (compile-millis) before) (* 50 seconds))))
+          (recur (inc rounds)))))))
 
 (defn- warm
   "The workload of a name, from `recent` or made and warmed up; nil when there is none. `recent` keeps the last two, which
