@@ -14,8 +14,8 @@ import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Fold;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Spec;
 
 /**
  * Reductions over all axes ({@code axis} nil), one or several; over an empty list of axes nothing
@@ -94,7 +94,7 @@ public final class Reductions {
               "#i [3] {:dtype :float32}",
               "#x [3] {:dtype :int32}")
           .fails(ShapeException.class, BAD_AXES)
-          .folds(Spec.Fold.SUM)
+          .folds(Fold.SUM)
           .linear()
           .batch(Batch.AXES)
           .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
@@ -116,7 +116,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [4] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
-          .folds(Spec.Fold.MEAN)
+          .folds(Fold.MEAN)
           .linear()
           .batch(Batch.AXES)
           .vjp(
@@ -129,7 +129,7 @@ public final class Reductions {
           .primitive(
               (a, in) -> {
                 DType d = a.dtype("dtype").orElse(in[0].dtype().toFloating());
-                return Moments.mean(Axes.of(a, in[0].layout()), d, in[0]);
+                return Axes.of(a, in[0].layout()).run(Moments.MEANS, d, 0, in[0]);
               });
 
   /** The product. */
@@ -168,7 +168,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
-          .folds(Spec.Fold.MAX)
+          .folds(Fold.MAX)
           .batch(Batch.AXES)
           .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
@@ -190,7 +190,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
-          .folds(Spec.Fold.MIN)
+          .folds(Fold.MIN)
           .batch(Batch.AXES)
           .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
@@ -246,7 +246,9 @@ public final class Reductions {
           .batch(Batch.AXES)
           .vjp(0, "x", Moments::varianceGradient)
           .primitive(
-              (a, in) -> Moments.variance(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(Moments.VARIANCES, in[0].dtype().toFloating(), a.number("ddof"), in[0]));
 
   /** The standard deviation. */
   public static final Primitive STD =
@@ -263,7 +265,10 @@ public final class Reductions {
           .batch(Batch.AXES)
           .vjp(0, "x out", Moments::deviationGradient)
           .primitive(
-              (a, in) -> Moments.deviation(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(
+                          Moments.DEVIATIONS, in[0].dtype().toFloating(), a.number("ddof"), in[0]));
 
   /** Whether all elements are true. */
   public static final Primitive ALL =
@@ -380,7 +385,10 @@ public final class Reductions {
               "x out",
               (n, a, g) ->
                   Extremes.EXP_SHARE.of(Axes.spread(g, n, a), n.in(0), Axes.spread(n.out(), n, a)))
-          .primitive((a, in) -> Extremes.logSumExp(Axes.of(a, in[0].layout()), LARGEST, in[0]));
+          .primitive(
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(Extremes.LOG_SUM_EXPS, in[0].dtype().toFloating(), 0, in[0]));
 
   /** The middle of the elements in order. */
   public static final Composite MEDIAN =

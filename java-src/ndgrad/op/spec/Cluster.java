@@ -155,7 +155,7 @@ final class Cluster {
       bools[i] = key.leaves.get(i);
     }
     Expr value = values(key.parts, 0).getLast();
-    boolean sums = key.folding.combine() == Expr.Fn2.ADD;
+    boolean sums = key.folding.fold() instanceof Fold.Once(_, Expr.Fn2 by, _) && by == Expr.Fn2.ADD;
     Expr[] slopes = sums ? slopes(key.parts, bools, false) : new Expr[bools.length];
     if (key.folding.isNone()) {
       // The root's own value saves computing it again, where its slope is known in terms of it.

@@ -16,7 +16,6 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
-import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
@@ -37,7 +36,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final boolean[][] reads;
   private final DType[] load;
   private final Program program;
-  private final Reduction reduction;
+  private final Passes passes;
   private final Map<GradientKey, Derived> gradients = new ConcurrentHashMap<>();
   private final Map<Long, Together> together = new ConcurrentHashMap<>();
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
@@ -80,7 +79,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     this.load = loads(loadsBool);
     this.program = folding.isNone() ? Program.of(expr) : null;
-    this.reduction = folding.isNone() ? null : Reduction.of(expr, folding.combine());
+    this.passes = folding.isNone() ? null : Passes.of(folding.fold(), expr, arity);
   }
 
   private DType[] loads(boolean[] bools) {
@@ -132,7 +131,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     int[] shape = Layout.broadcast(layouts);
     if (!folding.isNone()) {
-      return folding.run(reduction, compute, shape, operands);
+      return folding.run(passes, compute, shape, operands);
     }
     Strided out = Strided.empty(result, shape);
     program.run(new Strided[] {out}, load, operands);
@@ -327,6 +326,6 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   String describe() {
     return folding.isNone()
         ? expr.toString()
-        : folding.name() + " over " + folding.axes() + " of " + expr;
+        : folding.fold().name() + " over " + folding.axes() + " of " + expr;
   }
 }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Recorder.Call;
@@ -129,11 +128,11 @@ final class Fusion {
 
   /** Whether a call is a reduction that can follow the computation of its elements. */
   private boolean isFolding(Call call) {
-    if (!(call.op() instanceof Primitive p) || p.spec().fold() == Spec.Fold.NONE) {
+    if (!(call.op() instanceof Primitive p) || !(p.spec().fold() instanceof Fold.Once fold)) {
       return false;
     }
     Tensor of = trace.example(call.ins()[0]);
-    boolean extreme = p.spec().fold() == Spec.Fold.MAX || p.spec().fold() == Spec.Fold.MIN;
+    boolean extreme = fold == Fold.MAX || fold == Fold.MIN;
     return of.dtype().isFloating()
         && call.out().dtype() == of.dtype()
         && !folding(call).isNone()
@@ -142,24 +141,13 @@ final class Fusion {
 
   private Folding folding(Call call) {
     Layout of = trace.example(call.ins()[0]).layout();
-    Spec.Fold kind = ((Primitive) call.op()).spec().fold();
-    if (kind == Spec.Fold.SUM_TO) {
+    Fold fold = ((Primitive) call.op()).spec().fold();
+    if (fold == Fold.SUM_TO) {
       return Folding.toward(of, call.out().layout());
     }
     int[] axes = call.args().ints("axis");
     int[] over = axes == null || of.ndim() == 0 ? all(of.ndim()) : of.axes(axes);
-    double count = 1;
-    for (int axis : over) {
-      count *= of.dim(axis);
-    }
-    double divisor = kind == Spec.Fold.MEAN ? count : 1;
-    Fn2 combine =
-        switch (kind) {
-          case MAX -> Fn2.MAX;
-          case MIN -> Fn2.MIN;
-          default -> Fn2.ADD;
-        };
-    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), combine, divisor);
+    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), fold, 0);
   }
 
   private static int[] all(int n) {
