@@ -43,7 +43,11 @@ final class Extremes {
           select(of(Fn1.ISFINITE, in(0)), in(0), num(0)),
           of(Fn1.EXP, in(0).minus(in(1))),
           false,
-          of(Fn1.LOG, in(0)).plus(in(1)));
+          of(Fn1.LOG, in(0)).plus(in(1)),
+          select(
+              of(Fn2.EQ, in(0), num(Double.NEGATIVE_INFINITY)),
+              num(0),
+              of(Fn1.EXP, in(0).minus(in(1)))));
 
   static final Passes LOG_SUM_EXPS = Passes.of(LOG_SUM_EXP, in(0), 1);
 

@@ -27,10 +27,14 @@ final class Moments {
   private static final Expr DISTANCE = in(0).minus(in(1));
 
   /** Squared distances from the mean. */
-  static final Fold VARIANCE = spread("var", in(0).over(in(1)));
+  static final Fold VARIANCE = spread("var", in(0).over(in(1)), num(2).times(in(0).minus(in(2))));
 
   /** The root of the same. */
-  static final Fold DEVIATION = spread("std", of(Fn1.SQRT, in(0).over(in(1))));
+  static final Fold DEVIATION =
+      spread(
+          "std",
+          of(Fn1.SQRT, in(0).over(in(1))),
+          select(of(Fn2.EQ, in(1), num(0)), num(0), in(0).minus(in(2)).over(in(1))));
 
   static final Passes MEANS = Passes.of(Fold.MEAN, in(0), 1);
   static final Passes VARIANCES = Passes.of(VARIANCE, in(0), 1);
@@ -68,8 +72,8 @@ final class Moments {
           .elementwise(
               Typing.PROMOTE, select(of(Fn2.EQ, in(1), num(0)), num(0), in(0).over(in(1))));
 
-  private static Fold spread(String name, Expr last) {
-    return new Fold.Twice(name, Fold.MEAN, null, DISTANCE.times(DISTANCE), true, last);
+  private static Fold spread(String name, Expr last, Expr slope) {
+    return new Fold.Twice(name, Fold.MEAN, null, DISTANCE.times(DISTANCE), true, last, slope);
   }
 
   /** var: g 2(x - mean) / divisor. */

@@ -243,6 +243,7 @@ public final class Reductions {
           .samples(
               NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [4] {:ddof 1.5}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Moments.VARIANCE)
           .batch(Batch.AXES)
           .vjp(0, "x", Moments::varianceGradient)
           .primitive(
@@ -262,6 +263,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Moments.DEVIATION)
           .batch(Batch.AXES)
           .vjp(0, "x out", Moments::deviationGradient)
           .primitive(
@@ -373,6 +375,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "[1000.0 1000.0]", "[##-Inf ##-Inf]")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Extremes.LOG_SUM_EXP)
           .batch(Batch.AXES)
           .jvp(
               (a, p, out, t) ->

@@ -38,13 +38,25 @@ public sealed interface Fold {
   boolean divides();
 
   /**
+   * Whether it is differentiated as it is folded: each element by itself.
+   *
+   * @return false for the largest and the smallest, whose gradient looks at all elements again
+   */
+  boolean hasSlope();
+
+  /**
    * One pass.
    *
    * @param name for people
    * @param combine ADD, MAX or MIN
    * @param divides whether the result is divided by the number of elements
    */
-  record Once(String name, Fn2 combine, boolean divides) implements Fold {}
+  record Once(String name, Fn2 combine, boolean divides) implements Fold {
+    @Override
+    public boolean hasSlope() {
+      return combine == Fn2.ADD;
+    }
+  }
 
   /**
    * Two passes, of which the second reads what the first has found.
@@ -57,7 +69,15 @@ public sealed interface Fold {
    *     ddof}
    * @param last the result, of the sum (input 0) and that number or, without one, the shift (input
    *     1)
+   * @param slope the partial derivative by an element, before any division: of the element (input
+   *     0), the result (input 1) and, where the first pass finds it, the mean (input 2)
    */
-  record Twice(String name, Once first, Expr shift, Expr second, boolean divides, Expr last)
-      implements Fold {}
+  record Twice(
+      String name, Once first, Expr shift, Expr second, boolean divides, Expr last, Expr slope)
+      implements Fold {
+    @Override
+    public boolean hasSlope() {
+      return true;
+    }
+  }
 }

@@ -15,7 +15,7 @@ import ndgrad.kernel.memory.Strided;
  *
  * @param axes negative, ascending
  * @param kept which of them stay with length 1
- * @param fold what is made of the elements; all but sums and means only where nobody differentiates
+ * @param fold what is made of the elements; without a slope only where nobody differentiates
  * @param ddof what is taken from the number of elements before a result is divided by it
  */
 record Folding(List<Integer> axes, List<Boolean> kept, Fold fold, double ddof) {
@@ -53,6 +53,18 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fold fold, double ddof) {
     return axes.isEmpty();
   }
 
+  /** The sum or mean that this is of tangents, once each is multiplied by its slope. */
+  Folding ofTangents() {
+    return fold instanceof Fold.Once
+        ? this
+        : new Folding(axes, kept, fold.divides() ? Fold.MEAN : Fold.SUM, ddof);
+  }
+
+  /** The mean of the same elements. */
+  Folding mean() {
+    return new Folding(axes, kept, Fold.MEAN, 0);
+  }
+
   /** Reduces the values of an expression. */
   Strided run(Passes passes, DType dtype, int[] shape, Strided[] ins) {
     int n = shape.length;
@@ -83,10 +95,16 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fold fold, double ddof) {
   }
 
   /**
-   * A gradient of the sum as one of what is summed, by recorded ops: a view but for the division.
+   * A gradient of the result as one of what is reduced, before it is multiplied by slopes, by
+   * recorded ops: a view but for the division.
    */
   Tensor spread(Tensor g, int[] shape) {
-    Tensor x = fold.divides() ? OVER.of(g, Nested.tensor(divisor(shape))) : g;
+    return stretch(fold.divides() ? OVER.of(g, Nested.tensor(divisor(shape))) : g, shape);
+  }
+
+  /** A result at the shape of what is reduced: a view. */
+  Tensor stretch(Tensor result, int[] shape) {
+    Tensor x = result;
     if (x.ndim() > 0) {
       for (int i = 0; i < axes.size(); i++) {
         if (!kept.get(i)) {

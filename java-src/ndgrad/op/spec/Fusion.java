@@ -126,28 +126,35 @@ final class Fusion {
     return followed && recording && !call.recording();
   }
 
+  /** What a call makes of its elements; null where it is no reduction of them. */
+  private static Fold fold(Call call) {
+    return call.op() instanceof Primitive p ? p.spec().fold() : null;
+  }
+
   /** Whether a call is a reduction that can follow the computation of its elements. */
   private boolean isFolding(Call call) {
-    if (!(call.op() instanceof Primitive p) || !(p.spec().fold() instanceof Fold.Once fold)) {
+    Fold fold = fold(call);
+    if (fold == null) {
       return false;
     }
     Tensor of = trace.example(call.ins()[0]);
-    boolean extreme = fold == Fold.MAX || fold == Fold.MIN;
     return of.dtype().isFloating()
         && call.out().dtype() == of.dtype()
         && !folding(call).isNone()
-        && (!extreme || !followed && of.size() > 0);
+        && (fold.hasSlope() || !followed && of.size() > 0);
   }
 
   private Folding folding(Call call) {
     Layout of = trace.example(call.ins()[0]).layout();
-    Fold fold = ((Primitive) call.op()).spec().fold();
+    Fold fold = fold(call);
     if (fold == Fold.SUM_TO) {
       return Folding.toward(of, call.out().layout());
     }
-    int[] axes = call.args().ints("axis");
+    Args args = call.args();
+    int[] axes = args.ints("axis");
     int[] over = axes == null || of.ndim() == 0 ? all(of.ndim()) : of.axes(axes);
-    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), fold, 0);
+    double ddof = fold instanceof Fold.Twice && fold.divides() ? args.number("ddof") : 0;
+    return Folding.over(over, of.ndim(), args.flag("keepdims"), fold, ddof);
   }
 
   private static int[] all(int n) {
@@ -216,6 +223,15 @@ final class Fusion {
     return isFolding(call) ? trace.example(call.ins()[0]).size() : call.out().size();
   }
 
+  /** How often a value is computed inside of others: in each of their passes. */
+  private int times(int c) {
+    int times = 0;
+    for (int end : ends.get(c)) {
+      times += fold(calls.get(end)) instanceof Fold.Twice ? 2 : 1;
+    }
+    return times;
+  }
+
   private boolean pays(int c) {
     Call call = calls.get(c);
     int cost = ((Elementwise) call.op()).cost();
@@ -223,7 +239,7 @@ final class Fusion {
     if (followed && cost >= FUNCTION && !Program.areFunctionsCheap()) {
       return false;
     }
-    if (ends.get(c).size() > (cheap ? 4 : 1) || (elements[c] - call.out().size()) * cost > CALL) {
+    if (times(c) > (cheap ? 4 : 1) || (elements[c] - call.out().size()) * cost > CALL) {
       return false;
     }
     DType own = number(call);
