@@ -408,9 +408,9 @@
 (defn fuse
   "A function with the results and derivatives of `f`, to rounding, in fewer kernels. It runs `f` once for
   each kind of arguments (structure, dtypes, shapes, numbers and other constants, which require a
-  gradient) to see which ops it applies. From then on chains of elementwise ops, with the sums
-  and means that follow them, are one kernel each, forward and backward, and no arrays are made
-  for what is in between. It takes any nesting of data, and nests with the other transforms in any order:
+  gradient) to see which ops it applies. From then on chains of elementwise ops, with the sums,
+  means, variances and logsumexps that follow them, are one step each, forward and backward, and no
+  arrays are made for what is in between. It takes any nesting of data, and nests with the other transforms in any order:
   (fuse (grad f)) fuses the whole gradient.
 
   `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from outside

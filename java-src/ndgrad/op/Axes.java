@@ -10,6 +10,7 @@ import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Spec;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;
@@ -115,6 +116,21 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
   Strided run(Reduction kernel, DType dtype, DType load, Strided... ins) {
     Strided out = Strided.empty(dtype, removed());
     kernel.run(out, load, list(), ins);
+    return keepdims ? out.with(Layout.of(result())) : out;
+  }
+
+  /**
+   * Folds what has this shape.
+   *
+   * @param passes the fold of one input
+   * @param dtype the dtype of the computation and its result
+   * @param ddof what is taken from the number of elements
+   * @param x of this shape
+   * @return a fresh array
+   */
+  Strided run(Passes passes, DType dtype, double ddof, Strided x) {
+    Strided out = Strided.empty(dtype, removed());
+    passes.run(out, shape, list(), ddof, x);
     return keepdims ? out.with(Layout.of(result())) : out;
   }
 

@@ -13,13 +13,14 @@ import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.ArgReduction;
-import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Fold;
+import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
 
@@ -33,10 +34,22 @@ final class Extremes {
   private static final Reduction TIES = Reduction.of(select(TIE, num(1), num(0)), Fn2.ADD);
   private static final Reduction ORDINARY =
       Reduction.of(of(Fn2.AND, of(Fn1.ISFINITE, in(0)), of(Fn2.NE, in(0), num(0))), Fn2.AND);
-  private static final Program FINITE = Program.of(select(of(Fn1.ISFINITE, in(0)), in(0), num(0)));
-  private static final Reduction EXPONENTIALS =
-      Reduction.of(of(Fn1.EXP, in(0).minus(in(1))), Fn2.ADD);
-  private static final Program LOG_PLUS = Program.of(of(Fn1.LOG, in(0)).plus(in(1)));
+
+  /** Exponentials of the distances from the largest, where that is finite. */
+  static final Fold LOG_SUM_EXP =
+      new Fold.Twice(
+          "logsumexp",
+          Fold.MAX,
+          select(of(Fn1.ISFINITE, in(0)), in(0), num(0)),
+          of(Fn1.EXP, in(0).minus(in(1))),
+          false,
+          of(Fn1.LOG, in(0)).plus(in(1)),
+          select(
+              of(Fn2.EQ, in(0), num(Double.NEGATIVE_INFINITY)),
+              num(0),
+              of(Fn1.EXP, in(0).minus(in(1)))));
+
+  static final Passes LOG_SUM_EXPS = Passes.of(LOG_SUM_EXP, in(0), 1);
 
   /** g where x ties with the extreme. */
   private static final Elementwise WHERE_TIE =
@@ -136,14 +149,5 @@ final class Extremes {
     Strided all = Strided.zeros(DType.BOOL);
     ORDINARY.run(all, out.dtype(), Axes.of(out.layout(), null, false).list(), out.strided());
     return ((boolean[]) all.array())[0];
-  }
-
-  static Strided logSumExp(Axes axes, Reduction largest, Strided x) {
-    DType dtype = x.dtype().toFloating();
-    Strided shift = axes.keeping().run(largest, dtype, dtype, x);
-    FINITE.run(shift, dtype, shift);
-    Strided out = axes.run(EXPONENTIALS, dtype, dtype, x, shift);
-    LOG_PLUS.run(out, dtype, out, shift.with(out.layout()));
-    return out;
   }
 }

@@ -6,20 +6,17 @@ import static ndgrad.kernel.expr.Expr.of;
 import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
-import ndgrad.DType;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
-import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
-import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Elementwise;
+import ndgrad.op.spec.Fold;
+import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Typing;
 
@@ -27,15 +24,24 @@ import ndgrad.op.spec.Typing;
 final class Moments {
   private Moments() {}
 
-  private static final Reduction SUMS = Reduction.of(in(0), Fn2.ADD);
   private static final Expr DISTANCE = in(0).minus(in(1));
-  private static final Reduction SQUARES = Reduction.of(DISTANCE.times(DISTANCE), Fn2.ADD);
+
+  /** Squared distances from the mean. */
+  static final Fold VARIANCE = spread("var", in(0).over(in(1)), num(2).times(in(0).minus(in(2))));
+
+  /** The root of the same. */
+  static final Fold DEVIATION =
+      spread(
+          "std",
+          of(Fn1.SQRT, in(0).over(in(1))),
+          select(of(Fn2.EQ, in(1), num(0)), num(0), in(0).minus(in(2)).over(in(1))));
+
+  static final Passes MEANS = Passes.of(Fold.MEAN, in(0), 1);
+  static final Passes VARIANCES = Passes.of(VARIANCE, in(0), 1);
+  static final Passes DEVIATIONS = Passes.of(DEVIATION, in(0), 1);
+
   private static final Reduction PRESENT =
       Reduction.of(select(of(Fn1.ISNAN, in(0)), num(0), num(1)), Fn2.ADD);
-  private static final Program QUOTIENT = Program.of(in(0).over(in(1)));
-  private static final Program ROOT_OF_QUOTIENT = Program.of(of(Fn1.SQRT, in(0).over(in(1))));
-
-  private static final Layout SCALAR = Layout.of();
 
   /** g where x is a number, 0 where it is NaN. */
   static final Elementwise WHERE_NUMBER =
@@ -66,44 +72,24 @@ final class Moments {
           .elementwise(
               Typing.PROMOTE, select(of(Fn2.EQ, in(1), num(0)), num(0), in(0).over(in(1))));
 
-  static Strided mean(Axes axes, DType dtype, Strided x) {
-    return divided(axes.run(SUMS, dtype, dtype, x), axes.count(), QUOTIENT);
-  }
-
-  static Strided variance(Axes axes, double ddof, Strided x) {
-    return divided(squares(axes, x), divisor(axes, ddof), QUOTIENT);
-  }
-
-  static Strided deviation(Axes axes, double ddof, Strided x) {
-    return divided(squares(axes, x), divisor(axes, ddof), ROOT_OF_QUOTIENT);
-  }
-
-  private static Strided squares(Axes axes, Strided x) {
-    DType dtype = x.dtype().toFloating();
-    return axes.run(SQUARES, dtype, dtype, x, mean(axes.keeping(), dtype, x));
-  }
-
-  private static double divisor(Axes axes, double ddof) {
-    return Math.max(axes.count() - ddof, 0);
-  }
-
-  /** Divides an array by a number, in place. */
-  private static Strided divided(Strided x, double by, Program quotient) {
-    DType compute = x.dtype().toFloating();
-    quotient.run(x, compute, x, new Strided(new Storage(new double[] {by}), SCALAR));
-    return x;
+  private static Fold spread(String name, Expr last, Expr slope) {
+    return new Fold.Twice(name, Fold.MEAN, null, DISTANCE.times(DISTANCE), true, last, slope);
   }
 
   /** var: g 2(x - mean) / divisor. */
   static Tensor varianceGradient(Node n, Args a, Tensor g) {
-    double divisor = divisor(Axes.of(a, n.layout(0)), a.number("ddof"));
+    double divisor = divisor(n, a);
     return fromMean(n, a, Arithmetic.MUL.of(g, 2 / divisor));
   }
 
   /** std: g (x - mean) / (divisor std). */
   static Tensor deviationGradient(Node n, Args a, Tensor g) {
-    double divisor = divisor(Axes.of(a, n.layout(0)), a.number("ddof"));
+    double divisor = divisor(n, a);
     return fromMean(n, a, OVER_DEVIATION.of(Arithmetic.DIV.of(g, divisor), n.out()));
+  }
+
+  private static double divisor(Node n, Args a) {
+    return Math.max(Axes.of(a, n.layout(0)).count() - a.number("ddof"), 0);
   }
 
   private static Tensor fromMean(Node n, Args a, Tensor g) {

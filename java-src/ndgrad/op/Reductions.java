@@ -14,8 +14,8 @@ import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Fold;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Spec;
 
 /**
  * Reductions over all axes ({@code axis} nil), one or several; over an empty list of axes nothing
@@ -94,7 +94,7 @@ public final class Reductions {
               "#i [3] {:dtype :float32}",
               "#x [3] {:dtype :int32}")
           .fails(ShapeException.class, BAD_AXES)
-          .folds(Spec.Fold.SUM)
+          .folds(Fold.SUM)
           .linear()
           .batch(Batch.AXES)
           .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
@@ -116,7 +116,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [3] {:dtype :float64}", "#i [4] {:dtype :float32}")
           .fails(ShapeException.class, BAD_AXES)
-          .folds(Spec.Fold.MEAN)
+          .folds(Fold.MEAN)
           .linear()
           .batch(Batch.AXES)
           .vjp(
@@ -129,7 +129,7 @@ public final class Reductions {
           .primitive(
               (a, in) -> {
                 DType d = a.dtype("dtype").orElse(in[0].dtype().toFloating());
-                return Moments.mean(Axes.of(a, in[0].layout()), d, in[0]);
+                return Axes.of(a, in[0].layout()).run(Moments.MEANS, d, 0, in[0]);
               });
 
   /** The product. */
@@ -168,7 +168,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
-          .folds(Spec.Fold.MAX)
+          .folds(Fold.MAX)
           .batch(Batch.AXES)
           .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
@@ -190,7 +190,7 @@ public final class Reductions {
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
           .fails(ShapeException.class, OF_NOTHING)
-          .folds(Spec.Fold.MIN)
+          .folds(Fold.MIN)
           .batch(Batch.AXES)
           .jvp(Extremes::extremeTangent)
           .vjp(0, "x out", Extremes::extremeGradient)
@@ -243,10 +243,13 @@ public final class Reductions {
           .samples(
               NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [4] {:ddof 1.5}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Moments.VARIANCE)
           .batch(Batch.AXES)
           .vjp(0, "x", Moments::varianceGradient)
           .primitive(
-              (a, in) -> Moments.variance(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(Moments.VARIANCES, in[0].dtype().toFloating(), a.number("ddof"), in[0]));
 
   /** The standard deviation. */
   public static final Primitive STD =
@@ -260,10 +263,14 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "#x [2 3] {:axis 1 :ddof 1}", "#x [1] {:ddof 1}")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Moments.DEVIATION)
           .batch(Batch.AXES)
           .vjp(0, "x out", Moments::deviationGradient)
           .primitive(
-              (a, in) -> Moments.deviation(Axes.of(a, in[0].layout()), a.number("ddof"), in[0]));
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(
+                          Moments.DEVIATIONS, in[0].dtype().toFloating(), a.number("ddof"), in[0]));
 
   /** Whether all elements are true. */
   public static final Primitive ALL =
@@ -368,6 +375,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT, "[1000.0 1000.0]", "[##-Inf ##-Inf]")
           .fails(ShapeException.class, BAD_AXES)
+          .folds(Extremes.LOG_SUM_EXP)
           .batch(Batch.AXES)
           .jvp(
               (a, p, out, t) ->
@@ -380,7 +388,10 @@ public final class Reductions {
               "x out",
               (n, a, g) ->
                   Extremes.EXP_SHARE.of(Axes.spread(g, n, a), n.in(0), Axes.spread(n.out(), n, a)))
-          .primitive((a, in) -> Extremes.logSumExp(Axes.of(a, in[0].layout()), LARGEST, in[0]));
+          .primitive(
+              (a, in) ->
+                  Axes.of(a, in[0].layout())
+                      .run(Extremes.LOG_SUM_EXPS, in[0].dtype().toFloating(), 0, in[0]));
 
   /** The middle of the elements in order. */
   public static final Composite MEDIAN =

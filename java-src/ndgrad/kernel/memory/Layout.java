@@ -42,7 +42,7 @@ public final class Layout {
    *     elements
    */
   public static Layout of(int... shape) {
-    long size = sizeOf(shape);
+    long size = Dimensions.size(shape);
     if (size > Integer.MAX_VALUE - 8) {
       throw new ShapeException(
           "an array of shape "
@@ -55,7 +55,7 @@ public final class Layout {
           "shape",
           shape);
     }
-    return new Layout(shape, rowMajor(shape), 0, size, true);
+    return new Layout(shape, Dimensions.rowMajor(shape), 0, size, true);
   }
 
   /**
@@ -67,31 +67,7 @@ public final class Layout {
    * @return the layout
    */
   public static Layout of(int[] shape, int[] strides, int offset) {
-    return new Layout(shape, strides, offset, sizeOf(shape));
-  }
-
-  private static long sizeOf(int[] shape) {
-    long size = 1;
-    boolean empty = false;
-    for (int d : shape) {
-      if (d < 0) {
-        throw new ShapeException(
-            "dimensions must not be negative, got shape " + Arrays.toString(shape), "shape", shape);
-      }
-      empty |= d == 0;
-      size = size > Long.MAX_VALUE / Math.max(d, 1) ? Long.MAX_VALUE : size * Math.max(d, 1);
-    }
-    return empty ? 0 : size;
-  }
-
-  private static int[] rowMajor(int[] shape) {
-    int[] strides = new int[shape.length];
-    int step = 1;
-    for (int i = shape.length - 1; i >= 0; i--) {
-      strides[i] = step;
-      step *= Math.max(shape[i], 1);
-    }
-    return strides;
+    return new Layout(shape, strides, offset, Dimensions.size(shape));
   }
 
   /**
@@ -255,20 +231,7 @@ public final class Layout {
    * @throws ShapeException when it is out of range
    */
   public static int axis(int axis, int ndim) {
-    if (axis < -ndim || axis >= ndim) {
-      throw new ShapeException(
-          "axis "
-              + axis
-              + " is out of range for an array of "
-              + ndim
-              + " dimensions"
-              + (ndim == 0 ? "" : "; expected " + -ndim + " to " + (ndim - 1)),
-          "axis",
-          axis,
-          "ndim",
-          ndim);
-    }
-    return axis < 0 ? axis + ndim : axis;
+    return Dimensions.axis(axis, ndim);
   }
 
   /**
@@ -279,17 +242,7 @@ public final class Layout {
    * @throws ShapeException when one is out of range or named twice
    */
   public int[] axes(int... axes) {
-    int[] out = new int[axes.length];
-    boolean[] seen = new boolean[shape.length];
-    for (int i = 0; i < axes.length; i++) {
-      out[i] = axis(axes[i]);
-      if (seen[out[i]]) {
-        throw new ShapeException(
-            "axis " + axes[i] + " is named twice in " + Arrays.toString(axes), "axis", axes[i]);
-      }
-      seen[out[i]] = true;
-    }
-    return out;
+    return Dimensions.axes(axes, shape.length);
   }
 
   /**
@@ -300,36 +253,7 @@ public final class Layout {
    * @throws ShapeException naming all shapes when they do not fit
    */
   public static int[] broadcast(Layout... layouts) {
-    int ndim = 0;
-    for (Layout l : layouts) {
-      ndim = Math.max(ndim, l.shape.length);
-    }
-    int[] out = new int[ndim];
-    Arrays.fill(out, 1);
-    for (Layout l : layouts) {
-      int shift = ndim - l.shape.length;
-      for (int i = 0; i < l.shape.length; i++) {
-        int d = l.shape[i];
-        int have = out[i + shift];
-        if (have == 1) {
-          out[i + shift] = d;
-        } else if (d != 1 && d != have) {
-          String shapes =
-              Arrays.stream(layouts)
-                  .map(Layout::toString)
-                  .reduce((x, y) -> x + " and " + y)
-                  .orElse("");
-          throw new ShapeException(
-              "shapes "
-                  + shapes
-                  + " do not broadcast together; aligned from the right, dimensions must be"
-                  + " equal or 1",
-              "shapes",
-              Arrays.stream(layouts).map(Layout::shape).toList());
-        }
-      }
-    }
-    return out;
+    return Dimensions.broadcast(layouts);
   }
 
   /**
@@ -459,7 +383,7 @@ public final class Layout {
    * @return a layout of one dimension less
    */
   public Layout first() {
-    return of(without(shape, 0), without(strides, 0), offset);
+    return of(Dimensions.without(shape, 0), Dimensions.without(strides, 0), offset);
   }
 
   /**
@@ -470,7 +394,7 @@ public final class Layout {
    * @return a layout of one dimension more
    */
   public Layout repeated(int times, int stride) {
-    return of(with(shape, 0, times), with(strides, 0, stride), offset);
+    return of(Dimensions.with(shape, 0, times), Dimensions.with(strides, 0, stride), offset);
   }
 
   /**
@@ -480,7 +404,8 @@ public final class Layout {
    * @return the view
    */
   public Layout squeeze(int axis) {
-    return new Layout(without(shape, axis), without(strides, axis), offset, size);
+    return new Layout(
+        Dimensions.without(shape, axis), Dimensions.without(strides, axis), offset, size);
   }
 
   /**
@@ -491,7 +416,8 @@ public final class Layout {
    */
   public Layout unsqueeze(int axis) {
     int step = axis < shape.length ? shape[axis] * strides[axis] : 1;
-    return new Layout(with(shape, axis, 1), with(strides, axis, step), offset, size);
+    return new Layout(
+        Dimensions.with(shape, axis, 1), Dimensions.with(strides, axis, step), offset, size);
   }
 
   /**
@@ -512,38 +438,10 @@ public final class Layout {
    */
   public Optional<Layout> reshape(int... target) {
     if (size == 0 || isContiguous()) {
-      return Optional.of(new Layout(target, rowMajor(target), offset, size));
+      return Optional.of(new Layout(target, Dimensions.rowMajor(target), offset, size));
     }
-    int[] s = new int[target.length];
-    int t = target.length - 1;
-    int axis = shape.length - 1;
-    while (axis >= 0) {
-      // A run of dimensions that are contiguous among themselves can be cut anew.
-      int step = strides[axis];
-      long run = shape[axis];
-      while (axis > 0 && (shape[axis - 1] == 1 || strides[axis - 1] == step * run)) {
-        axis--;
-        run *= shape[axis];
-      }
-      if (run == 1 && axis > 0 && shape[axis] == 1) {
-        axis--;
-        continue;
-      }
-      long filled = 1;
-      while (t >= 0 && filled * target[t] <= run) {
-        s[t] = (int) (step * filled);
-        filled *= target[t];
-        t--;
-      }
-      if (filled != run) {
-        return Optional.empty();
-      }
-      axis--;
-    }
-    while (t >= 0) {
-      s[t--] = 1;
-    }
-    return Optional.of(new Layout(target, s, offset, size));
+    int[] s = Dimensions.reshaped(shape, strides, target);
+    return s == null ? Optional.empty() : Optional.of(new Layout(target, s, offset, size));
   }
 
   /**
@@ -562,9 +460,9 @@ public final class Layout {
     int step = strides[axis1] + strides[axis2];
     int high = Math.max(axis1, axis2);
     int low = Math.min(axis1, axis2);
-    int[] d = without(without(shape, high), low);
-    int[] s = without(without(strides, high), low);
-    return of(with(d, d.length, n), with(s, s.length, step), offset + start);
+    int[] d = Dimensions.without(Dimensions.without(shape, high), low);
+    int[] s = Dimensions.without(Dimensions.without(strides, high), low);
+    return of(Dimensions.with(d, d.length, n), Dimensions.with(s, s.length, step), offset + start);
   }
 
   /**
@@ -615,21 +513,6 @@ public final class Layout {
       p += Math.max(0, (shape[i] - 1) * strides[i]);
     }
     return p;
-  }
-
-  private static int[] without(int[] a, int at) {
-    int[] out = new int[a.length - 1];
-    System.arraycopy(a, 0, out, 0, at);
-    System.arraycopy(a, at + 1, out, at, out.length - at);
-    return out;
-  }
-
-  private static int[] with(int[] a, int at, int value) {
-    int[] out = new int[a.length + 1];
-    System.arraycopy(a, 0, out, 0, at);
-    out[at] = value;
-    System.arraycopy(a, at, out, at + 1, a.length - at);
-    return out;
   }
 
   @Override

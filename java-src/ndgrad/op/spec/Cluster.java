@@ -155,16 +155,36 @@ final class Cluster {
       bools[i] = key.leaves.get(i);
     }
     Expr value = values(key.parts, 0).getLast();
-    boolean sums = key.folding.combine() == Expr.Fn2.ADD;
-    Expr[] slopes = sums ? slopes(key.parts, bools, false) : new Expr[bools.length];
+    Expr[] slopes = slopes(key, bools, key.folding.fold());
     if (key.folding.isNone()) {
       // The root's own value saves computing it again, where its slope is known in terms of it.
-      Expr[] byResult = slopes(key.parts, bools, true);
+      Expr[] byResult = slopes(key.parts, bools, Expr.in(0), true);
       if (cost(byResult) < cost(slopes)) {
         slopes = byResult;
       }
     }
-    return new Fused(value, bools, key.dtype, result, key.folding, slopes);
+    return new Fused(value, bools, key.dtype, result, key.folding, slopes, mean(key, result));
+  }
+
+  /** The slopes in all arrays of what is made of the last part's value. */
+  private static Expr[] slopes(Key key, boolean[] bools, Fold fold) {
+    int n = bools.length;
+    return switch (fold) {
+      case Fold.Once once when !once.hasSlope() -> new Expr[n];
+      case Fold.Once _ -> slopes(key.parts, bools, Expr.in(0), false);
+      case Fold.Twice two -> {
+        Expr value = values(key.parts, 1).getLast();
+        Expr slope = two.slope().substitute(k -> k == 0 ? value : Expr.in(n + k));
+        yield slopes(key.parts, bools, Elementwise.scaled(Expr.in(0), slope), false);
+      }
+    };
+  }
+
+  /** The mean of the same values, where slopes read it. */
+  private static Fused mean(Key key, DType result) {
+    return key.folding.fold() instanceof Fold.Twice two && two.slope().uses(2)
+        ? made(new Key(key.parts, key.leaves, key.dtype, key.folding.mean()), result)
+        : null;
   }
 
   private static int cost(Expr[] slopes) {
@@ -195,11 +215,12 @@ final class Cluster {
    * The slopes in all arrays, by carrying a direction back from the last part as a backward pass
    * does, with the partial derivatives that the ops declare.
    */
-  private static Expr[] slopes(List<Part> parts, boolean[] bools, boolean byResult) {
+  private static Expr[] slopes(
+      List<Part> parts, boolean[] bools, Expr direction, boolean byResult) {
     List<Expr> values = values(parts, 1);
     Expr[] slopes = new Expr[bools.length];
     Expr[] back = new Expr[parts.size()];
-    back[back.length - 1] = Expr.in(0);
+    back[back.length - 1] = direction;
     for (int p = back.length - 1; p >= 0; p--) {
       Part part = parts.get(p);
       if (back[p] == null || !part.op.isDifferentiable()) {

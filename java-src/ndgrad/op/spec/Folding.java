@@ -6,39 +6,33 @@ import java.util.List;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
-import ndgrad.kernel.expr.Expr.Fn2;
-import ndgrad.kernel.loop.Program;
-import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 
 /**
- * The reduction over some axes that ends a fused op: a sum, divided by a number, or where nobody
- * differentiates the largest or the smallest. Axes are counted from the last, so that dimensions in
- * front, as of a batch, do not change them.
+ * The reduction over some axes that ends a fused op. Axes are counted from the last, so that
+ * dimensions in front, as of a batch, do not change them.
  *
  * @param axes negative, ascending
  * @param kept which of them stay with length 1
- * @param combine ADD, MAX or MIN
- * @param divisor that of a mean; otherwise 1
+ * @param fold what is made of the elements; without a slope only where nobody differentiates
+ * @param ddof what is taken from the number of elements before a result is divided by it
  */
-record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divisor) {
-  /** No sum at all: an elementwise op. */
-  static final Folding NONE = new Folding(List.of(), List.of(), Fn2.ADD, 1);
+record Folding(List<Integer> axes, List<Boolean> kept, Fold fold, double ddof) {
+  /** No reduction at all: an elementwise op. */
+  static final Folding NONE = new Folding(List.of(), List.of(), Fold.SUM, 0);
 
-  private static final Program QUOTIENT = Program.of(Expr.in(0).over(Expr.in(1)));
   private static final Elementwise OVER =
       Spec.define("div", "a, b")
           .internal()
           .elementwise(Typing.FLOATING, Expr.in(0).over(Expr.in(1)));
 
   /** A reduction over axes of a shape of so many dimensions. */
-  static Folding over(int[] axes, int ndim, boolean keepdims, Fn2 combine, double divisor) {
+  static Folding over(int[] axes, int ndim, boolean keepdims, Fold fold, double ddof) {
     int[] sorted = Arrays.stream(axes).map(i -> i - ndim).sorted().toArray();
     Boolean[] kept = new Boolean[axes.length];
     Arrays.fill(kept, keepdims);
-    return new Folding(Arrays.stream(sorted).boxed().toList(), List.of(kept), combine, divisor);
+    return new Folding(Arrays.stream(sorted).boxed().toList(), List.of(kept), fold, ddof);
   }
 
   /** The sum that undoes the broadcasting of a shape. */
@@ -52,24 +46,27 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divis
         kept.add(i >= extra);
       }
     }
-    return axes.isEmpty() ? NONE : new Folding(List.copyOf(axes), List.copyOf(kept), Fn2.ADD, 1);
+    return axes.isEmpty() ? NONE : new Folding(List.copyOf(axes), List.copyOf(kept), Fold.SUM, 0);
   }
 
   boolean isNone() {
     return axes.isEmpty();
   }
 
-  /** What it is called, for people. */
-  String name() {
-    return switch (combine) {
-      case MAX -> "max";
-      case MIN -> "min";
-      default -> divisor == 1 ? "sum" : "mean";
-    };
+  /** The sum or mean that this is of tangents, once each is multiplied by its slope. */
+  Folding ofTangents() {
+    return fold instanceof Fold.Once
+        ? this
+        : new Folding(axes, kept, fold.divides() ? Fold.MEAN : Fold.SUM, ddof);
+  }
+
+  /** The mean of the same elements. */
+  Folding mean() {
+    return new Folding(axes, kept, Fold.MEAN, 0);
   }
 
   /** Reduces the values of an expression. */
-  Strided run(Reduction kernel, DType dtype, int[] shape, Strided[] ins) {
+  Strided run(Passes passes, DType dtype, int[] shape, Strided[] ins) {
     int n = shape.length;
     int[] over = new int[axes.size()];
     int[] result = shape.clone();
@@ -82,15 +79,7 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divis
       gone[over[i]] = !kept.get(i);
     }
     Strided out = Strided.empty(dtype, without(result, gone));
-    kernel.run(out.with(Layout.of(without(shape, reduced))), dtype, over, ins);
-    if (divisor != 1 && out.array() instanceof float[] one && one.length == 1) {
-      one[0] = (float) (one[0] / (double) (float) divisor);
-    } else if (divisor != 1 && out.array() instanceof double[] one && one.length == 1) {
-      one[0] /= divisor;
-    } else if (divisor != 1) {
-      Strided by = new Strided(new Storage(new double[] {divisor}), Layout.of());
-      QUOTIENT.run(out, dtype, out, by);
-    }
+    passes.run(out.with(Layout.of(without(shape, reduced))), shape, over, ddof, ins);
     return out;
   }
 
@@ -106,10 +95,16 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divis
   }
 
   /**
-   * A gradient of the sum as one of what is summed, by recorded ops: a view but for the division.
+   * A gradient of the result as one of what is reduced, before it is multiplied by slopes, by
+   * recorded ops: a view but for the division.
    */
   Tensor spread(Tensor g, int[] shape) {
-    Tensor x = divisor == 1 ? g : OVER.of(g, Nested.tensor(divisor));
+    return stretch(fold.divides() ? OVER.of(g, Nested.tensor(divisor(shape))) : g, shape);
+  }
+
+  /** A result at the shape of what is reduced: a view. */
+  Tensor stretch(Tensor result, int[] shape) {
+    Tensor x = result;
     if (x.ndim() > 0) {
       for (int i = 0; i < axes.size(); i++) {
         if (!kept.get(i)) {
@@ -118,5 +113,10 @@ record Folding(List<Integer> axes, List<Boolean> kept, Fn2 combine, double divis
       }
     }
     return Arrays.equals(x.shape(), shape) ? x : Structural.BROADCAST_TO.of(x, shape);
+  }
+
+  private double divisor(int[] shape) {
+    int[] over = axes.stream().mapToInt(axis -> axis + shape.length).toArray();
+    return Passes.divisor(shape, over, ddof);
   }
 }

@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.IntFunction;
+import java.util.function.Supplier;
 import ndgrad.DType;
 import ndgrad.NdException;
 import ndgrad.autograd.Anomaly;
@@ -16,7 +18,6 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
-import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
@@ -34,17 +35,21 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final DType result;
   private final Folding folding;
   private final Expr[] slopes;
+  private final Fused mean;
   private final boolean[][] reads;
   private final DType[] load;
   private final Program program;
-  private final Reduction reduction;
+  private final Passes passes;
   private final Map<GradientKey, Derived> gradients = new ConcurrentHashMap<>();
   private final Map<Long, Together> together = new ConcurrentHashMap<>();
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
   private record GradientKey(int input, Folding folding) {}
 
-  /** An op of directions and operands: input numbers, n for the output. */
+  /**
+   * An op of directions and operands: input numbers, n for the output, n+1 for the mean of the
+   * values.
+   */
   private record Derived(Fused op, int[] operands) {}
 
   /** A kernel of a direction and operands, with one output an input. */
@@ -59,11 +64,17 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param result the dtype of the expression
    * @param folding the reduction that follows
    * @param slopes for each input a direction (input 0) times the partial derivative, as an
-   *     expression of the inputs (from 1 on) and the output (n+1; not before a reduction); null for
-   *     zero
+   *     expression of the inputs (from 1 on), the output (n+1) and the mean (n+2); null for zero
+   * @param mean the op of the mean of the same values; null where no slope reads it
    */
   Fused(
-      Expr expr, boolean[] loadsBool, DType compute, DType result, Folding folding, Expr[] slopes) {
+      Expr expr,
+      boolean[] loadsBool,
+      DType compute,
+      DType result,
+      Folding folding,
+      Expr[] slopes,
+      Fused mean) {
     super(Spec.define("fused", "xs: arrays").internal());
     this.expr = expr;
     this.loadsBool = loadsBool;
@@ -72,15 +83,16 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     this.result = result;
     this.folding = folding;
     this.slopes = slopes;
-    this.reads = new boolean[arity][arity + 1];
+    this.mean = mean;
+    this.reads = new boolean[arity][arity + 2];
     for (int i = 0; i < arity; i++) {
-      for (int k = 0; k <= arity && slopes[i] != null; k++) {
+      for (int k = 0; k < arity + 2 && slopes[i] != null; k++) {
         reads[i][k] = slopes[i].uses(k + 1);
       }
     }
     this.load = loads(loadsBool);
     this.program = folding.isNone() ? Program.of(expr) : null;
-    this.reduction = folding.isNone() ? null : Reduction.of(expr, folding.combine());
+    this.passes = folding.isNone() ? null : Passes.of(folding.fold(), expr, arity);
   }
 
   private DType[] loads(boolean[] bools) {
@@ -98,7 +110,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       found[i] =
           zero ? null : Elementwise.scaled(Expr.in(0), partial.substitute(k -> Expr.in(k + 1)));
     }
-    return new Fused(e, bools, compute, compute, after, found);
+    return new Fused(e, bools, compute, compute, after, found, null);
   }
 
   @Override
@@ -132,7 +144,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     int[] shape = Layout.broadcast(layouts);
     if (!folding.isNone()) {
-      return folding.run(reduction, compute, shape, operands);
+      return folding.run(passes, compute, shape, operands);
     }
     Strided out = Strided.empty(result, shape);
     program.run(new Strided[] {out}, load, operands);
@@ -142,12 +154,14 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private Tensor recorded(Tensor[] ins, Tensor out) {
     boolean[] saved = new boolean[arity + 1];
     boolean any = false;
+    boolean means = false;
     for (int i = 0; i < arity; i++) {
       if (slopes[i] != null && ins[i].requiresGrad()) {
         any = true;
         for (int k = 0; k <= arity; k++) {
           saved[k] |= reads[i][k];
         }
+        means |= reads[i][arity + 1];
       }
     }
     if (!any) {
@@ -155,7 +169,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     }
     Node node = new Node(this, Lifting.level(ins), ins, out.layout(), out.dtype());
     for (int k = 0; k <= arity; k++) {
-      if (saved[k]) {
+      if (saved[k] || means && k < arity) {
         node.save(k, k == arity ? out : ins[k]);
       }
     }
@@ -187,14 +201,15 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     if (moving.isEmpty()) {
       return Structural.zeros(out.dtype(), out.layout());
     }
+    int[] shape =
+        Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
     if (!folding.isNone()) {
-      int[] shape =
-          Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
       operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
     }
-    Derived derived = tangents.computeIfAbsent(moving, m -> derive(m, folding));
+    Derived derived = tangents.computeIfAbsent(moving, m -> derive(m, folding.ofTangents()));
+    Operands read = new Operands(k -> primals[k], () -> out, shape);
     for (int operand : derived.operands) {
-      operands.add(operand == arity ? out : primals[operand]);
+      operands.add(read.get(operand));
     }
     Tensor tangent = derived.op.run(null, operands.toArray(Tensor[]::new));
     return Structural.stretched(tangent, out);
@@ -204,7 +219,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private Derived derive(List<Integer> inputs, Folding after) {
     int directions = inputs.size();
     int[] used = used(inputs);
-    int[] place = new int[arity + 1];
+    int[] place = new int[arity + 2];
     boolean[] bools = new boolean[directions + used.length];
     for (int i = 0; i < used.length; i++) {
       place[used[i]] = directions + i;
@@ -221,7 +236,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
 
   private int[] used(List<Integer> inputs) {
     List<Integer> used = new ArrayList<>();
-    for (int k = 0; k <= arity; k++) {
+    for (int k = 0; k < arity + 2; k++) {
       int operand = k;
       if (inputs.stream().anyMatch(i -> reads[i][operand])) {
         used.add(k);
@@ -241,6 +256,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     int[] shape = Layout.broadcast(layouts);
     Layout full = Layout.of(shape);
     Tensor g = folding.spread(cotangent, shape);
+    Operands operands = new Operands(node::in, node::out, shape);
     boolean plain =
         !GradMode.isEnabled()
             && g.level() == 0
@@ -254,18 +270,18 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
         if (plain && !(slopes[i] instanceof Expr.In) && layouts[i].sameShape(full)) {
           all |= 1L << i;
         } else {
-          out[i] = gradient(node, i, g, full);
+          out[i] = gradient(node, i, g, full, operands);
         }
       }
     }
     if (all != 0) {
       Together kernel = together.computeIfAbsent(all, this::together);
-      together(kernel, node, all, g, shape, out);
+      together(kernel, node, all, g, operands, out);
     }
     return out;
   }
 
-  private Tensor gradient(Node node, int input, Tensor g, Layout full) {
+  private Tensor gradient(Node node, int input, Tensor g, Layout full, Operands operands) {
     Layout like = node.layout(input);
     if (slopes[input] instanceof Expr.In) {
       return Structural.sumTo(g, like, node.dtype(input));
@@ -277,13 +293,44 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     Tensor[] ins = new Tensor[derived.operands.length + 1];
     ins[0] = g;
     for (int i = 1; i < ins.length; i++) {
-      ins[i] = operand(node, derived.operands[i - 1]);
+      ins[i] = operands.get(derived.operands[i - 1]);
     }
     return Structural.sumTo(derived.op.run(null, ins), like, node.dtype(input));
   }
 
-  private Tensor operand(Node node, int k) {
-    return k == arity ? node.out() : node.in(k);
+  /**
+   * What the slopes read of one application: its inputs, and the result and the mean at the shape
+   * of the values.
+   */
+  private final class Operands {
+    private final IntFunction<Tensor> in;
+    private final Supplier<Tensor> out;
+    private final int[] shape;
+    private final Tensor[] found = new Tensor[2];
+
+    Operands(IntFunction<Tensor> in, Supplier<Tensor> out, int[] shape) {
+      this.in = in;
+      this.out = out;
+      this.shape = shape;
+    }
+
+    Tensor get(int operand) {
+      if (operand < arity) {
+        return in.apply(operand);
+      }
+      int k = operand - arity;
+      if (found[k] == null) {
+        Tensor value = k == 0 ? out.get() : mean.run(null, inputs());
+        found[k] = folding.isNone() ? value : folding.stretch(value, shape);
+      }
+      return found[k];
+    }
+
+    private Tensor[] inputs() {
+      Tensor[] inputs = new Tensor[arity];
+      Arrays.setAll(inputs, in);
+      return inputs;
+    }
   }
 
   private Together together(long inputs) {
@@ -294,7 +341,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       }
     }
     int[] used = used(chosen);
-    int[] place = new int[arity + 2];
+    int[] place = new int[arity + 3];
     boolean[] bools = new boolean[used.length + 1];
     for (int i = 0; i < used.length; i++) {
       place[used[i] + 1] = i + 1;
@@ -306,17 +353,17 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   }
 
   private void together(
-      Together kernel, Node node, long inputs, Tensor g, int[] shape, Tensor[] out) {
+      Together kernel, Node node, long inputs, Tensor g, Operands operands, Tensor[] out) {
     Strided[] ins = new Strided[kernel.operands.length + 1];
     ins[0] = g.strided();
     for (int i = 1; i < ins.length; i++) {
-      ins[i] = operand(node, kernel.operands[i - 1]).strided();
+      ins[i] = operands.get(kernel.operands[i - 1]).strided();
     }
     Strided[] made = new Strided[Long.bitCount(inputs)];
     int n = 0;
     for (int i = 0; i < arity; i++) {
       if ((inputs >>> i & 1) != 0) {
-        made[n] = Strided.empty(node.dtype(i), shape.clone());
+        made[n] = Strided.empty(node.dtype(i), operands.shape.clone());
         out[i] = new Tensor(made[n++]);
       }
     }
@@ -327,6 +374,6 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   String describe() {
     return folding.isNone()
         ? expr.toString()
-        : folding.name() + " over " + folding.axes() + " of " + expr;
+        : folding.fold().name() + " over " + folding.axes() + " of " + expr;
   }
 }

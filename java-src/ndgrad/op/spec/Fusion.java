@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Set;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Recorder.Call;
@@ -127,39 +126,35 @@ final class Fusion {
     return followed && recording && !call.recording();
   }
 
+  /** What a call makes of its elements; null where it is no reduction of them. */
+  private static Fold fold(Call call) {
+    return call.op() instanceof Primitive p ? p.spec().fold() : null;
+  }
+
   /** Whether a call is a reduction that can follow the computation of its elements. */
   private boolean isFolding(Call call) {
-    if (!(call.op() instanceof Primitive p) || p.spec().fold() == Spec.Fold.NONE) {
+    Fold fold = fold(call);
+    if (fold == null) {
       return false;
     }
     Tensor of = trace.example(call.ins()[0]);
-    boolean extreme = p.spec().fold() == Spec.Fold.MAX || p.spec().fold() == Spec.Fold.MIN;
     return of.dtype().isFloating()
         && call.out().dtype() == of.dtype()
         && !folding(call).isNone()
-        && (!extreme || !followed && of.size() > 0);
+        && (fold.hasSlope() || !followed && of.size() > 0);
   }
 
   private Folding folding(Call call) {
     Layout of = trace.example(call.ins()[0]).layout();
-    Spec.Fold kind = ((Primitive) call.op()).spec().fold();
-    if (kind == Spec.Fold.SUM_TO) {
+    Fold fold = fold(call);
+    if (fold == Fold.SUM_TO) {
       return Folding.toward(of, call.out().layout());
     }
-    int[] axes = call.args().ints("axis");
+    Args args = call.args();
+    int[] axes = args.ints("axis");
     int[] over = axes == null || of.ndim() == 0 ? all(of.ndim()) : of.axes(axes);
-    double count = 1;
-    for (int axis : over) {
-      count *= of.dim(axis);
-    }
-    double divisor = kind == Spec.Fold.MEAN ? count : 1;
-    Fn2 combine =
-        switch (kind) {
-          case MAX -> Fn2.MAX;
-          case MIN -> Fn2.MIN;
-          default -> Fn2.ADD;
-        };
-    return Folding.over(over, of.ndim(), call.args().flag("keepdims"), combine, divisor);
+    double ddof = fold instanceof Fold.Twice && fold.divides() ? args.number("ddof") : 0;
+    return Folding.over(over, of.ndim(), args.flag("keepdims"), fold, ddof);
   }
 
   private static int[] all(int n) {
@@ -228,6 +223,15 @@ final class Fusion {
     return isFolding(call) ? trace.example(call.ins()[0]).size() : call.out().size();
   }
 
+  /** How often a value is computed inside of others: in each of their passes. */
+  private int times(int c) {
+    int times = 0;
+    for (int end : ends.get(c)) {
+      times += fold(calls.get(end)) instanceof Fold.Twice ? 2 : 1;
+    }
+    return times;
+  }
+
   private boolean pays(int c) {
     Call call = calls.get(c);
     int cost = ((Elementwise) call.op()).cost();
@@ -235,7 +239,7 @@ final class Fusion {
     if (followed && cost >= FUNCTION && !Program.areFunctionsCheap()) {
       return false;
     }
-    if (ends.get(c).size() > (cheap ? 4 : 1) || (elements[c] - call.out().size()) * cost > CALL) {
+    if (times(c) > (cheap ? 4 : 1) || (elements[c] - call.out().size()) * cost > CALL) {
       return false;
     }
     DType own = number(call);

@@ -45,22 +45,6 @@ public final class Spec {
     BOOLEAN
   }
 
-  /** What a primitive makes of elements. */
-  public enum Fold {
-    /** Nothing that could be computed together with what they are computed from. */
-    NONE,
-    /** Their sum, with the options {@code axis}, {@code keepdims} and {@code dtype}. */
-    SUM,
-    /** Their mean, with the same options. */
-    MEAN,
-    /** The largest, with the options {@code axis} and {@code keepdims}. */
-    MAX,
-    /** The smallest, with the same options. */
-    MIN,
-    /** The sum that leads to a {@code shape} that was broadcast. */
-    SUM_TO
-  }
-
   private final String name;
   private final Signature signature;
   private final List<String> aliases = new ArrayList<>();
@@ -80,7 +64,7 @@ public final class Spec {
   private Elementwise.Check check = (compute, ins) -> {};
   private boolean inPlace;
   private boolean linear;
-  private Fold fold = Fold.NONE;
+  private Fold fold;
   private double[] common = {};
   private boolean listed = true;
 
@@ -263,7 +247,8 @@ public final class Spec {
 
   /**
    * Declares a primitive to be a plain reduction of its first input, so that it can be fused with
-   * the elementwise ops that compute its elements.
+   * the elementwise ops that compute its elements; its options are {@code axis}, {@code keepdims}
+   * and, where two passes divide, {@code ddof}.
    *
    * @param kind what it makes of floating elements
    * @return this
@@ -520,6 +505,7 @@ public final class Spec {
     return linear;
   }
 
+  /** What it makes of floating elements; null for what is no plain reduction. */
   Fold fold() {
     return fold;
   }

@@ -89,7 +89,7 @@ public final class Structural {
       Spec.define("sum-to", "x, shape: shape")
           .internal()
           .linear()
-          .folds(Spec.Fold.SUM_TO)
+          .folds(Fold.SUM_TO)
           .batch(Structural::summedBatch)
           .vjp(0, "", (n, a, g) -> BROADCAST_TO.of(g, n.layout(0).shape()))
           .primitive((a, in) -> summed(in[0], a.ints("shape")));
