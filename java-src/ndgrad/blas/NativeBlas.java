@@ -19,7 +19,7 @@ final class NativeBlas implements Blas {
    * The same where there are {@link TileKernel}s and the library packs whatever it is given: with
    * AVX2 OpenBLAS takes 1.3 times as long for 64³, and as long from here on.
    */
-  private static final long PACKED = 1L << 25;
+  private static final long PACKED = 1L << 24;
 
   /** Columns that fill the tiles of most processors. */
   private static final int WIDE = 16;
@@ -73,7 +73,7 @@ final class NativeBlas implements Blas {
   }
 
   private boolean isForTiles(int n, long cost) {
-    return packs && cost <= PACKED && n >= WIDE && Engines.tileKernels().areExpected();
+    return packs && cost < PACKED && n >= WIDE && Engines.tileKernels().areExpected();
   }
 
   @Override
