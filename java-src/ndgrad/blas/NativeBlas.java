@@ -17,7 +17,8 @@ final class NativeBlas implements Blas {
 
   /**
    * The same where there are {@link TileKernel}s and the library packs whatever it is given: with
-   * AVX2 OpenBLAS takes 1.3 times as long for 64³, and as long from here on.
+   * AVX2 OpenBLAS takes 1.3 times as long for 64³. Larger products would take too long on the plain
+   * loops while these are not compiled.
    */
   private static final long PACKED = 1L << 24;
 
