@@ -3,8 +3,6 @@ package ndgrad.blas;
 
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One product {@code C = alpha·A·B + beta·C} of double matrices in plain loops. Each matrix has a
@@ -49,25 +47,11 @@ record DoubleGemm(
   /** Below this many columns the roles of A and B are swapped, so that the inner loop is long. */
   private static final int NARROW = 32;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<Scratch> SPARES = new Spares<>();
 
   private record Scratch(double[][] panel, double[] strip, double[][] acc) {
-    static Scratch take() {
-      Scratch s = POOL.poll();
-      if (s == null) {
-        return new Scratch(new double[KC][NC], new double[4 * KC], new double[4][NC]);
-      }
-      IDLE.decrementAndGet();
-      return s;
-    }
-
-    void give() {
-      if (IDLE.get() < POOLED) {
-        IDLE.incrementAndGet();
-        POOL.add(this);
-      }
+    Scratch() {
+      this(new double[KC][NC], new double[4 * KC], new double[4][NC]);
     }
   }
 
@@ -211,7 +195,7 @@ record DoubleGemm(
 
   /** A is one column and B one row. */
   private void outer() {
-    Scratch scratch = Scratch.take();
+    Scratch scratch = SPARES.take(Scratch::new);
     double[] x = scratch.panel[0];
     double[] sum = scratch.acc[0];
     for (int j = 0; j < n; j += NC) {
@@ -227,7 +211,7 @@ record DoubleGemm(
         addRow(sum, 0, cOff + i * cRow + j * cCol, nc, beta);
       }
     }
-    scratch.give();
+    SPARES.give(scratch);
   }
 
   /** B is one column and the rows of A are contiguous: a dot product per row. */
@@ -282,7 +266,7 @@ record DoubleGemm(
   }
 
   private void plain() {
-    Scratch scratch = Scratch.take();
+    Scratch scratch = SPARES.take(Scratch::new);
     try {
       for (int j = 0; j < n; j += NC) {
         int nc = Math.min(NC, n - j);
@@ -301,7 +285,7 @@ record DoubleGemm(
         }
       }
     } finally {
-      scratch.give();
+      SPARES.give(scratch);
     }
   }
 

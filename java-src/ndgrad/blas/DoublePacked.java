@@ -2,8 +2,6 @@
 package ndgrad.blas;
 
 import java.util.Arrays;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A product of double matrices by a {@link TileKernel}, on one thread. Blocks of {@code B} are
@@ -26,29 +24,15 @@ final class DoublePacked {
    */
   private static final int FEW = 512;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<Scratch> SPARES = new Spares<>();
 
   private record Scratch(double[] left, double[] right, double[] tile) {
-    static Scratch take(TileKernel kernel) {
-      Scratch s = POOL.poll();
-      if (s == null) {
-        // A last strip is as wide as the others, wherever the matrix ends.
-        return new Scratch(
-            new double[(MC + kernel.rows()) * KC],
-            new double[(NC + kernel.columns()) * KC],
-            new double[kernel.rows() * kernel.columns()]);
-      }
-      IDLE.decrementAndGet();
-      return s;
-    }
-
-    void give() {
-      if (IDLE.get() < POOLED) {
-        IDLE.incrementAndGet();
-        POOL.add(this);
-      }
+    /** Room for last strips as wide as the others, wherever the matrices end. */
+    Scratch(TileKernel kernel) {
+      this(
+          new double[(MC + kernel.rows()) * KC],
+          new double[(NC + kernel.columns()) * KC],
+          new double[kernel.rows() * kernel.columns()]);
     }
   }
 
@@ -71,9 +55,9 @@ final class DoublePacked {
   }
 
   static void run(DoubleGemm g, TileKernel kernel) {
-    Scratch scratch = Scratch.take(kernel);
+    Scratch scratch = SPARES.take(() -> new Scratch(kernel));
     new DoublePacked(g, kernel, scratch).run();
-    scratch.give();
+    SPARES.give(scratch);
   }
 
   private void run() {

@@ -2,8 +2,6 @@
 package ndgrad.blas;
 
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One product {@code C = alpha·op(A)·op(B) + beta·C} of double matrices as calls of a library on
@@ -34,9 +32,7 @@ record DoubleTiles(
   /** Rows of a column of tiles, which should stay in the second cache. */
   private static final int TALL = 1024;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<double[]> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<double[]> SPARES = new Spares<>();
 
   /** Computes the product on at most {@code threads} of the workers. */
   void run(Workers workers, int threads) {
@@ -94,7 +90,7 @@ record DoubleTiles(
       }
     }
     if (tiling.packed()) {
-      give(panel);
+      SPARES.give(panel);
     }
   }
 
@@ -119,19 +115,8 @@ record DoubleTiles(
   }
 
   private static double[] take(int length) {
-    double[] panel = POOL.poll();
-    if (panel == null) {
-      return new double[length];
-    }
-    IDLE.decrementAndGet();
+    double[] panel = SPARES.take(() -> new double[length]);
     return panel.length < length ? new double[length] : panel;
-  }
-
-  private static void give(double[] panel) {
-    if (IDLE.get() < POOLED) {
-      IDLE.incrementAndGet();
-      POOL.add(panel);
-    }
   }
 
   /** An array from one element on. */

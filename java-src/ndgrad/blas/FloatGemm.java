@@ -2,8 +2,6 @@ package ndgrad.blas;
 
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One product {@code C = alpha·A·B + beta·C} of float matrices in plain loops. Each matrix has a
@@ -48,25 +46,11 @@ record FloatGemm(
   /** Below this many columns the roles of A and B are swapped, so that the inner loop is long. */
   private static final int NARROW = 32;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<Scratch> SPARES = new Spares<>();
 
   private record Scratch(float[][] panel, float[] strip, float[][] acc) {
-    static Scratch take() {
-      Scratch s = POOL.poll();
-      if (s == null) {
-        return new Scratch(new float[KC][NC], new float[4 * KC], new float[4][NC]);
-      }
-      IDLE.decrementAndGet();
-      return s;
-    }
-
-    void give() {
-      if (IDLE.get() < POOLED) {
-        IDLE.incrementAndGet();
-        POOL.add(this);
-      }
+    Scratch() {
+      this(new float[KC][NC], new float[4 * KC], new float[4][NC]);
     }
   }
 
@@ -210,7 +194,7 @@ record FloatGemm(
 
   /** A is one column and B one row. */
   private void outer() {
-    Scratch scratch = Scratch.take();
+    Scratch scratch = SPARES.take(Scratch::new);
     float[] x = scratch.panel[0];
     float[] sum = scratch.acc[0];
     for (int j = 0; j < n; j += NC) {
@@ -226,7 +210,7 @@ record FloatGemm(
         addRow(sum, 0, cOff + i * cRow + j * cCol, nc, beta);
       }
     }
-    scratch.give();
+    SPARES.give(scratch);
   }
 
   /** B is one column and the rows of A are contiguous: a dot product per row. */
@@ -281,7 +265,7 @@ record FloatGemm(
   }
 
   private void plain() {
-    Scratch scratch = Scratch.take();
+    Scratch scratch = SPARES.take(Scratch::new);
     try {
       for (int j = 0; j < n; j += NC) {
         int nc = Math.min(NC, n - j);
@@ -300,7 +284,7 @@ record FloatGemm(
         }
       }
     } finally {
-      scratch.give();
+      SPARES.give(scratch);
     }
   }
 

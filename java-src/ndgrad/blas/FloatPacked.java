@@ -1,8 +1,6 @@
 package ndgrad.blas;
 
 import java.util.Arrays;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A product of float matrices by a {@link TileKernel}, on one thread. Blocks of {@code B} are
@@ -25,29 +23,15 @@ final class FloatPacked {
    */
   private static final int FEW = 512;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<Scratch> SPARES = new Spares<>();
 
   private record Scratch(float[] left, float[] right, float[] tile) {
-    static Scratch take(TileKernel kernel) {
-      Scratch s = POOL.poll();
-      if (s == null) {
-        // A last strip is as wide as the others, wherever the matrix ends.
-        return new Scratch(
-            new float[(MC + kernel.rows()) * KC],
-            new float[(NC + kernel.columns()) * KC],
-            new float[kernel.rows() * kernel.columns()]);
-      }
-      IDLE.decrementAndGet();
-      return s;
-    }
-
-    void give() {
-      if (IDLE.get() < POOLED) {
-        IDLE.incrementAndGet();
-        POOL.add(this);
-      }
+    /** Room for last strips as wide as the others, wherever the matrices end. */
+    Scratch(TileKernel kernel) {
+      this(
+          new float[(MC + kernel.rows()) * KC],
+          new float[(NC + kernel.columns()) * KC],
+          new float[kernel.rows() * kernel.columns()]);
     }
   }
 
@@ -70,9 +54,9 @@ final class FloatPacked {
   }
 
   static void run(FloatGemm g, TileKernel kernel) {
-    Scratch scratch = Scratch.take(kernel);
+    Scratch scratch = SPARES.take(() -> new Scratch(kernel));
     new FloatPacked(g, kernel, scratch).run();
-    scratch.give();
+    SPARES.give(scratch);
   }
 
   private void run() {

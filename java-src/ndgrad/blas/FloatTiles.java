@@ -1,8 +1,6 @@
 package ndgrad.blas;
 
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One product {@code C = alpha·op(A)·op(B) + beta·C} of float matrices as calls of a library on
@@ -33,9 +31,7 @@ record FloatTiles(
   /** Rows of a column of tiles, which should stay in the second cache. */
   private static final int TALL = 1024;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<float[]> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<float[]> SPARES = new Spares<>();
 
   /** Computes the product on at most {@code threads} of the workers. */
   void run(Workers workers, int threads) {
@@ -93,7 +89,7 @@ record FloatTiles(
       }
     }
     if (tiling.packed()) {
-      give(panel);
+      SPARES.give(panel);
     }
   }
 
@@ -118,19 +114,8 @@ record FloatTiles(
   }
 
   private static float[] take(int length) {
-    float[] panel = POOL.poll();
-    if (panel == null) {
-      return new float[length];
-    }
-    IDLE.decrementAndGet();
+    float[] panel = SPARES.take(() -> new float[length]);
     return panel.length < length ? new float[length] : panel;
-  }
-
-  private static void give(float[] panel) {
-    if (IDLE.get() < POOLED) {
-      IDLE.incrementAndGet();
-      POOL.add(panel);
-    }
   }
 
   /** An array from one element on. */

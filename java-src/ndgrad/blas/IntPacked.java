@@ -2,8 +2,6 @@
 package ndgrad.blas;
 
 import java.util.Arrays;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A product of int matrices by a {@link TileKernel}, on one thread. Blocks of {@code B} are
@@ -26,29 +24,15 @@ final class IntPacked {
    */
   private static final int FEW = 512;
 
-  private static final int POOLED = 2 * Runtime.getRuntime().availableProcessors();
-  private static final ConcurrentLinkedQueue<Scratch> POOL = new ConcurrentLinkedQueue<>();
-  private static final AtomicInteger IDLE = new AtomicInteger();
+  private static final Spares<Scratch> SPARES = new Spares<>();
 
   private record Scratch(int[] left, int[] right, int[] tile) {
-    static Scratch take(TileKernel kernel) {
-      Scratch s = POOL.poll();
-      if (s == null) {
-        // A last strip is as wide as the others, wherever the matrix ends.
-        return new Scratch(
-            new int[(MC + kernel.rows()) * KC],
-            new int[(NC + kernel.columns()) * KC],
-            new int[kernel.rows() * kernel.columns()]);
-      }
-      IDLE.decrementAndGet();
-      return s;
-    }
-
-    void give() {
-      if (IDLE.get() < POOLED) {
-        IDLE.incrementAndGet();
-        POOL.add(this);
-      }
+    /** Room for last strips as wide as the others, wherever the matrices end. */
+    Scratch(TileKernel kernel) {
+      this(
+          new int[(MC + kernel.rows()) * KC],
+          new int[(NC + kernel.columns()) * KC],
+          new int[kernel.rows() * kernel.columns()]);
     }
   }
 
@@ -71,9 +55,9 @@ final class IntPacked {
   }
 
   static void run(IntGemm g, TileKernel kernel) {
-    Scratch scratch = Scratch.take(kernel);
+    Scratch scratch = SPARES.take(() -> new Scratch(kernel));
     new IntPacked(g, kernel, scratch).run();
-    scratch.give();
+    SPARES.give(scratch);
   }
 
   private void run() {
