@@ -57,6 +57,17 @@
 
 (defn- near? [a b] (and (not= a b) (< (abs (- a b)) 1e-6)))
 
+(defn- short?
+  "Whether sums and products of a few such numbers are exact, in whatever order."
+  [a]
+  (let [scaled (* (double a) (bit-shift-left 1 20))]
+    (= scaled (Math/rint scaled))))
+
+(defn- decided!
+  "That the greater of two numbers hangs on no rounding error; equal ones might have come out apart by another order."
+  [a b]
+  (when (or (near? a b) (and (= a b) (not (short? a)))) (undecided!)))
+
 (defn- elementwise
   "From `value` and `partials`, functions of the operands' scalars; `partials` also has the value, first."
   [value partials]
@@ -96,8 +107,8 @@
 (defn- others [f xs] (map-indexed (fn [i _] (f (concat (take i xs) (drop (inc i) xs)))) xs))
 
 (defn- largest [xs]
-  (let [m (apply max xs)]
-    (when (some #(near? m %) xs) (undecided!))
+  (let [[m & others] (sort > xs)]
+    (run! #(decided! m %) others)
     m))
 
 (defn- matmul [[a b] _]
@@ -158,7 +169,7 @@
    :div {:f (elementwise #(do (when (< (abs %2) 0.1) (undecided!)) (/ %1 %2))
                          (fn [v _ b] [(/ 1.0 b) (- (/ v b))]))
          :saves {0 [1], 1 [1 :out]}}
-   :maximum {:f (elementwise #(do (when (near? %1 %2) (undecided!)) (max %1 %2))
+   :maximum {:f (elementwise #(do (decided! %1 %2) (max %1 %2))
                              (fn [_ a b] (cond (> a b) [1.0 0.0] (< a b) [0.0 1.0] :else [0.5 0.5])))
              :saves {0 [0 1], 1 [0 1]}}
    :where {:f (elementwise #(if (pos? %1) %2 %3) (fn [_ c _ _] (if (pos? c) [0.0 1.0 0.0] [0.0 0.0 1.0])))}
