@@ -60,6 +60,7 @@ public final class Specialize {
               "int",
               "long"),
           new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Taps", "double", "float"),
+          new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Ties", "double", "float"),
           new Template(Path.of("java-src/ndgrad/kernel/rows"), "Radix", "long", "int"),
           new Template(Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"),
           new Template(Path.of("java-src/ndgrad/blas"), "Packed", "float", "double", "int", "long"),

@@ -133,13 +133,15 @@ public final class Node {
   /**
    * Saves an input, or the output, for the rule.
    *
-   * @param i the input's position; the number of inputs for the output
+   * @param i the input's position; the number of inputs for the output, one more for what was found
+   *     out about it
    * @param value the value as the op saw or made it
    */
   public void save(int i, Tensor value) {
-    if (saved.length == 0) {
-      saved = new Tensor[inputs.length + 1];
-      versions = new int[inputs.length + 1];
+    int needed = Math.max(i, inputs.length) + 1;
+    if (saved.length < needed) {
+      saved = Arrays.copyOf(saved, needed);
+      versions = Arrays.copyOf(versions, needed);
     }
     if (saved[i] != value) {
       value.hold();
@@ -172,7 +174,8 @@ public final class Node {
   /**
    * What this keeps for its rule.
    *
-   * @return the saved inputs and output; empty once the graph was freed
+   * @return the saved inputs and output, and what was found out about it; empty once the graph was
+   *     freed
    */
   public List<Tensor> savedValues() {
     return Arrays.stream(saved).filter(t -> t != null).toList();
@@ -331,9 +334,19 @@ public final class Node {
     return unpack(inputs.length);
   }
 
+  /**
+   * What was found out about the output when the op was recorded.
+   *
+   * @return the value
+   * @throws GraphException when the graph has been freed
+   */
+  public Tensor found() {
+    return unpack(inputs.length + 1);
+  }
+
   private Tensor unpack(int i) {
     checkUsable();
-    Tensor t = saved.length == 0 ? null : saved[i];
+    Tensor t = i < saved.length ? saved[i] : null;
     if (t == null) {
       throw new IllegalStateException(name() + " did not declare that it saves value " + i);
     }

@@ -8,61 +8,117 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.convolution.Window;
-import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.convolution.WindowFold;
+import ndgrad.kernel.convolution.WindowSpread;
+import ndgrad.kernel.convolution.WindowTies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
-import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Typing;
 
 /** The largest or the mean of what windows that slide over images see. */
 public final class Pooling {
   private Pooling() {}
 
-  /**
-   * The window's contents at all its places, as columns: [n, c, h, w] to [n, c·height·width,
-   * places].
-   */
-  static final Primitive COLUMNS =
-      define("columns", "x, window: any")
+  /** Where a window's largest elements are, one bit for each point: [n, c, words, y, x]. */
+  private static final Primitive TIES =
+      define("ties", "x, largest, window: any")
+          .internal()
+          .nonDifferentiable("places")
+          .batch(b -> Pooling.eachImage(b, b.args()))
+          .primitive(
+              (a, in) -> {
+                Window w = (Window) a.get("window");
+                Layout l = in[1].layout();
+                Strided ties =
+                    Strided.empty(
+                        DType.INT32, l.dim(0), l.dim(1), WindowTies.words(w), l.dim(2), l.dim(3));
+                WindowTies.find(ties, in[0], in[1], w);
+                return ties;
+              });
+
+  /** The means of elements that tie, linear in x: [n, c, h, w] to [n, c, y, x]. */
+  private static final Primitive MEAN_OF_TIES =
+      define("mean-of-ties", "x, ties, window: any")
           .internal()
           .linear()
           .batch(b -> Pooling.eachImage(b, b.args()))
-          .vjp(0, "", (n, a, g) -> Pooling.IMAGE.of(g, a.get("window"), n.layout(0)))
-          .primitive((a, in) -> columns(in[0], (Window) a.get("window")));
-
-  /**
-   * The adjoint of {@link #COLUMNS}: adds every element of the columns to its place in the image.
-   */
-  static final Primitive IMAGE =
-      define("image", "x, window: any, image: any")
-          .internal()
-          .linear()
-          .batch(
-              b -> {
-                int[] shape = ((Layout) b.args().get("image")).shape();
-                shape[0] *= b.size();
-                return Pooling.eachImage(b, b.args().with("image", Layout.of(shape)));
-              })
-          .vjp(0, "", (n, a, g) -> COLUMNS.of(g, a.get("window")))
+          .vjp(
+              0,
+              "ties",
+              (n, a, g) -> Pooling.SHARE_OF_TIES.of(g, n.in(1), a.get("window"), n.layout(0)))
           .primitive(
               (a, in) -> {
-                Strided image = Strided.zeros(in[0].dtype(), ((Layout) a.get("image")).shape());
-                ndgrad.kernel.convolution.Convolution.col2im(
-                    image, in[0], (Window) a.get("window"));
+                Layout l = in[1].layout();
+                Strided out = Strided.empty(in[0].dtype(), l.dim(0), l.dim(1), l.dim(3), l.dim(4));
+                WindowTies.mean(out, in[0], in[1], (Window) a.get("window"));
+                return out;
+              });
+
+  /** The adjoint of {@link #MEAN_OF_TIES}: shares g out among elements that tie. */
+  private static final Primitive SHARE_OF_TIES =
+      define("share-of-ties", "g, ties, window: any, image: any")
+          .internal()
+          .linear()
+          .batch(b -> Pooling.eachImage(b, images(b)))
+          .vjp(0, "ties", (n, a, g) -> MEAN_OF_TIES.of(g, n.in(1), a.get("window")))
+          .primitive(
+              (a, in) -> {
+                Strided image = image(a, in[0]);
+                WindowTies.gradient(image, in[0], in[1], (Window) a.get("window"));
                 return image;
               });
 
-  /** The values where the mask is true, elsewhere the least there is. */
-  private static final Elementwise INSIDE =
-      define("inside", "mask, x")
+  /** The largest element in each place of a window: [n, c, h, w] to [n, c, y, x]. */
+  private static final Primitive LARGEST =
+      define("window-max", "x, window: any")
           .internal()
-          .elementwise(
-              Typing.SELECT,
-              Expr.select(Expr.in(0), Expr.in(1), Expr.num(Double.NEGATIVE_INFINITY)));
+          .batch(b -> Pooling.eachImage(b, b.args()))
+          .finds((a, ins, out) -> TIES.of(ins[0], out, a.get("window")))
+          .vjp(0, "", (n, a, g) -> SHARE_OF_TIES.of(g, n.found(), a.get("window"), n.layout(0)))
+          .jvp(
+              (a, primals, out, tangents) -> {
+                Object window = a.get("window");
+                return MEAN_OF_TIES.of(tangents[0], TIES.of(primals[0], out, window), window);
+              })
+          .primitive(
+              (a, in) -> {
+                Window w = (Window) a.get("window");
+                Strided out = places(in[0], w);
+                WindowFold.largest(out, in[0], w);
+                return out;
+              });
+
+  /** The mean in each place of a window: [n, c, h, w] to [n, c, y, x]. */
+  private static final Primitive MEAN =
+      define("window-mean", "x, window: any")
+          .internal()
+          .linear()
+          .batch(b -> Pooling.eachImage(b, b.args()))
+          .vjp(0, "", (n, a, g) -> Pooling.MEAN_GRADIENT.of(g, a.get("window"), n.layout(0)))
+          .primitive(
+              (a, in) -> {
+                Window w = (Window) a.get("window");
+                Strided out = places(in[0], w);
+                WindowFold.mean(out, in[0], w);
+                return out;
+              });
+
+  /** The adjoint of {@link #MEAN}. */
+  private static final Primitive MEAN_GRADIENT =
+      define("window-mean-gradient", "g, window: any, image: any")
+          .internal()
+          .linear()
+          .batch(b -> Pooling.eachImage(b, images(b)))
+          .vjp(0, "", (n, a, g) -> MEAN.of(g, a.get("window")))
+          .primitive(
+              (a, in) -> {
+                Strided image = image(a, in[0]);
+                WindowSpread.meanGradient(image, in[0], (Window) a.get("window"));
+                return image;
+              });
 
   /** The largest value in each place of a window. */
   public static final Composite MAX_POOL2D =
@@ -116,7 +172,8 @@ public final class Pooling {
                       "value",
                       Arrays.toString(padding));
                 }
-                return pooled(a, Windows.pair(a.ints("dilation"), "dilation", 1), Pooling::largest);
+                int[] dilation = Windows.pair(a.ints("dilation"), "dilation", 1);
+                return pooled(a, dilation, LARGEST);
               });
 
   /** The mean in each place of a window. */
@@ -144,40 +201,40 @@ public final class Pooling {
               "#x [2 4 6] [2 3] {:stride 1}")
           .fails(ShapeException.class, "#x [3 3] 2", "#x [1 1 3 3] 4")
           .fails(ArgumentException.class, "#x [1 1 3 3] 0", "#x [1 1 3 3] 2 {:stride [1 2 3]}")
-          .composite(
-              a ->
-                  pooled(
-                      a,
-                      new int[] {1, 1},
-                      (x, window) -> Reductions.MEAN.of(windows(x, window), 2)));
-
-  private interface Pool {
-    /** From images to [batch, channels, places]. */
-    Tensor apply(Tensor images, Window window);
-  }
+          .composite(a -> pooled(a, new int[] {1, 1}, MEAN));
 
   /** The batches of all examples are one batch. */
   private static Tensor eachImage(Batch b, Args args) {
-    Tensor x = b.full(0);
-    int[] merged = b.example(0).shape();
-    int n = merged[0];
-    merged[0] *= b.size();
-    Tensor out = b.call(args, Linalg.reshape(x, merged));
+    Tensor[] ins = new Tensor[b.arity()];
+    for (int i = 0; i < ins.length; i++) {
+      int[] merged = b.example(i).shape();
+      merged[0] *= b.size();
+      ins[i] = Linalg.reshape(b.full(i), merged);
+    }
+    Tensor out = b.call(args, ins);
     int[] shape = out.shape();
-    shape[0] = n;
+    shape[0] = b.example(0).dim(0);
     return Linalg.reshape(out, b.with(shape));
   }
 
-  private static Strided columns(Strided x, Window w) {
-    Layout l = x.layout();
-    int rows = Math.multiplyExact(l.dim(1), w.height() * w.width());
-    Strided out =
-        Strided.empty(x.dtype(), l.dim(0), rows, w.outHeight(l.dim(2)) * w.outWidth(l.dim(3)));
-    ndgrad.kernel.convolution.Convolution.im2col(out, x, w);
-    return out;
+  /** The arguments with the images of all examples. */
+  private static Args images(Batch b) {
+    int[] shape = ((Layout) b.args().get("image")).shape();
+    shape[0] *= b.size();
+    return b.args().with("image", Layout.of(shape));
   }
 
-  private static Tensor pooled(Args a, int[] dilation, Pool pool) {
+  private static Strided places(Strided x, Window w) {
+    Layout l = x.layout();
+    return Strided.empty(
+        x.dtype(), l.dim(0), l.dim(1), w.outHeight(l.dim(2)), w.outWidth(l.dim(3)));
+  }
+
+  private static Strided image(Args a, Strided g) {
+    return Strided.empty(g.dtype(), ((Layout) a.get("image")).shape());
+  }
+
+  private static Tensor pooled(Args a, int[] dilation, Primitive pool) {
     Tensor x = a.tensor("x");
     if (x.ndim() != 3 && x.ndim() != 4) {
       throw Windows.misshapen("x", x, "[batch channels height width] or no batch");
@@ -190,24 +247,7 @@ public final class Pooling {
     int[] shape = x.shape();
     shape[x.ndim() - 2] = window.outHeight(images.dim(2));
     shape[x.ndim() - 1] = window.outWidth(images.dim(3));
-    return Linalg.reshape(pool.apply(images, window), shape);
-  }
-
-  /** The window's contents at all its places: [batch, channels, points of the window, places]. */
-  private static Tensor windows(Tensor images, Window w) {
-    Tensor columns = COLUMNS.of(images, w);
-    return Linalg.reshape(
-        columns, images.dim(0), images.dim(1), w.height() * w.width(), columns.dim(2));
-  }
-
-  private static Tensor largest(Tensor images, Window w) {
-    Tensor windows = windows(images, w);
-    // Zeros are the least truth values already.
-    if ((w.top() > 0 || w.left() > 0) && images.dtype() != DType.BOOL) {
-      Strided image = Strided.zeros(DType.BOOL, 1, 1, images.dim(2), images.dim(3));
-      Arrays.fill((boolean[]) image.array(), true);
-      windows = INSIDE.of(new Tensor(columns(image, w)), windows);
-    }
-    return Reductions.MAX.of(windows, 2);
+    Tensor of = pool == MEAN ? Axes.cast(images, images.dtype().toFloating()) : images;
+    return Linalg.reshape(pool.of(of, window), shape);
   }
 }

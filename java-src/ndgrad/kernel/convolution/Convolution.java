@@ -187,7 +187,7 @@ public final class Convolution {
    *     modified
    * @param window the window
    */
-  public static void im2col(Strided cols, Strided image, Window window) {
+  static void im2col(Strided cols, Strided image, Window window) {
     walk(cols, image, window, false);
   }
 
@@ -201,7 +201,7 @@ public final class Convolution {
    *     modified
    * @param window the window
    */
-  public static void col2im(Strided image, Strided cols, Window window) {
+  static void col2im(Strided image, Strided cols, Window window) {
     walk(cols, image, window, true);
   }
 

@@ -34,7 +34,7 @@ public record Window(
    * @return at least 0
    */
   public int outHeight(int rows) {
-    return count(rows + top + bottom, dilationH * (height - 1) + 1, strideH);
+    return count(rows + top + bottom, extentH(), strideH);
   }
 
   /**
@@ -44,7 +44,32 @@ public record Window(
    * @return at least 0
    */
   public int outWidth(int columns) {
-    return count(columns + left + right, dilationW * (width - 1) + 1, strideW);
+    return count(columns + left + right, extentW(), strideW);
+  }
+
+  /** The number of points, which are counted row by row. */
+  int points() {
+    return Math.multiplyExact(height, width);
+  }
+
+  /** How far down from the window's first row a point is. */
+  int row(int point) {
+    return point / width * dilationH;
+  }
+
+  /** How far to the right of the window's first column a point is. */
+  int column(int point) {
+    return point % width * dilationW;
+  }
+
+  /** Rows from the window's first to its last, both counted. */
+  int extentH() {
+    return dilationH * (height - 1) + 1;
+  }
+
+  /** Columns from the window's first to its last, both counted. */
+  int extentW() {
+    return dilationW * (width - 1) + 1;
   }
 
   private static int count(int length, int extent, int stride) {

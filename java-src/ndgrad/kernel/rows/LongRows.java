@@ -17,6 +17,10 @@ final class LongRows extends Rows {
   public void fill(Object a, int p, int ps, int n, Object value) {
     long[] x = (long[]) a;
     long v = (long) value;
+    if (ps == 1) {
+      Arrays.fill(x, p, p + n, v);
+      return;
+    }
     for (int i = 0; i < n; i++) {
       x[p + i * ps] = v;
     }
@@ -33,6 +37,15 @@ final class LongRows extends Rows {
     } else if (ps == -1 && qs == 1) {
       for (int i = 0; i < n; i++) {
         y[q + i] = x[p - i];
+      }
+    } else if (ps == 2 && qs == 1) {
+      // Steps that are known save a third of the time.
+      for (int i = 0; i < n; i++) {
+        y[q + i] = x[p + 2 * i];
+      }
+    } else if (ps == 1 && qs == 2) {
+      for (int i = 0; i < n; i++) {
+        y[q + 2 * i] = x[p + i];
       }
     } else {
       int a = p;

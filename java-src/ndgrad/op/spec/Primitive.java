@@ -92,6 +92,20 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
     Tensor[] apply(Node node, Args args, boolean[] needed, Tensor cotangent);
   }
 
+  /** What is found out about an application when it is recorded. */
+  @FunctionalInterface
+  public interface Find {
+    /**
+     * Finds out what the rules need to know.
+     *
+     * @param args the options of the call; arrays only through the inputs
+     * @param ins the inputs
+     * @param out the result
+     * @return what the node keeps
+     */
+    Tensor apply(Args args, Tensor[] ins, Tensor out);
+  }
+
   /** The Jacobian-vector product. */
   @FunctionalInterface
   public interface Jvp {
@@ -243,6 +257,9 @@ public final class Primitive extends Op implements Rule, Lifting.Liftable {
           save(node, ins, out, saved);
         }
       }
+    }
+    if (spec().find() != null) {
+      node.save(ins.length + 1, spec().find().apply(args, ins, out));
     }
     return node;
   }

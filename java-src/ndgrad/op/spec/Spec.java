@@ -56,6 +56,7 @@ public final class Spec {
   private Primitive.EachGradient each;
   private Primitive.VjpTogether together;
   private Primitive.Jvp jvp;
+  private Primitive.Find find;
   private Batch.Rule batch;
   private String doc = "";
   private String oracle = "";
@@ -269,6 +270,19 @@ public final class Spec {
    */
   public Spec vjp(int input, String saves, Primitive.Vjp rule) {
     gradients.put(input, new Primitive.Gradient(saves, rule));
+    return this;
+  }
+
+  /**
+   * What the rules read besides what they save: it is computed when the op is recorded, so that
+   * inputs and output may be changed or forgotten afterwards.
+   *
+   * @param rule finds it, by an op that no gradient passes; the rules get it from {@link
+   *     ndgrad.autograd.Node#found}
+   * @return this
+   */
+  public Spec finds(Primitive.Find rule) {
+    find = rule;
     return this;
   }
 
@@ -516,6 +530,10 @@ public final class Spec {
 
   Primitive.Jvp jvp() {
     return jvp;
+  }
+
+  Primitive.Find find() {
+    return find;
   }
 
   Batch.Rule batch() {
