@@ -35,9 +35,10 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
+                  (long) Tile.RUNS * Tile.RACE * cost,
                   () -> tile.trainFolds(fast),
-                  () -> tile.fold(fast, 4, 500),
-                  () -> tile.fold(plain, 4, 500),
+                  () -> tile.fold(fast, Tile.RUNS, Tile.RACE),
+                  () -> tile.fold(plain, Tile.RUNS, Tile.RACE),
                   () -> currentFolds = fast);
             });
     this.rows =
@@ -46,9 +47,10 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
+                  (long) Tile.RUNS * Tile.RACE * cost,
                   () -> tile.trainRows(fast),
-                  () -> tile.rows(fast, 4, 500),
-                  () -> tile.rows(plain, 4, 500),
+                  () -> tile.rows(fast, Tile.RUNS, Tile.RACE),
+                  () -> tile.rows(plain, Tile.RUNS, Tile.RACE),
                   () -> currentRows = fast);
             });
   }
@@ -79,6 +81,8 @@ final class AdaptiveFold implements FoldKernel {
   /** Small arrays to run a kernel over. */
   private static final class Tile {
     private static final int LENGTH = 2000;
+    private static final int RUNS = 4;
+    private static final int RACE = 500;
 
     private final Object[] in;
     private final int[] at;

@@ -41,6 +41,7 @@ final class AdaptiveKernel implements Kernel {
               Kernel fast = vector.get();
               Tile tile = new Tile(stored, units, Forms.lanes(lanes));
               return new Warmup.Trial(
+                  (Tile.RACE + 1L) * cost,
                   () -> tile.train(fast),
                   () -> tile.race(fast),
                   () -> tile.race(plain),

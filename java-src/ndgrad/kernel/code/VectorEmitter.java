@@ -3,6 +3,7 @@ package ndgrad.kernel.code;
 import static java.lang.constant.ConstantDescs.CD_boolean;
 
 import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
 import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.Locale;
@@ -230,6 +231,10 @@ final class VectorEmitter {
 
   private void step(Step step, int[] args) {
     Step.Op op = step.op();
+    if (op == Step.Op.USUALLY) {
+      usually(args);
+      return;
+    }
     if (op.isRare()) {
       rare(op, args);
       return;
@@ -254,6 +259,30 @@ final class VectorEmitter {
     if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
       ops.fromBits(code);
     }
+  }
+
+  /**
+   * Leaves the usual values on the stack; where the test is false for some element, those and the
+   * others, chosen one by one. {@link Warmup} takes that way too, as it does {@link #rare}.
+   */
+  private void usually(int[] args) {
+    pushNode(args[1], lanes);
+    int value = VectorOps.keep(code);
+    pushNode(args[0], DType.BOOL);
+    int test = VectorOps.keep(code);
+    Label rare = code.newLabel();
+    Label end = code.newLabel();
+    code.aload(test);
+    ops.allTrue(code);
+    code.ifeq(rare).getstatic(WARMUP, "takesRareWays", CD_boolean).ifeq(end).labelBinding(rare);
+    int[] before = kept.clone();
+    pushNode(args[2], lanes);
+    code.aload(value).aload(test);
+    ops.blend(code);
+    code.astore(value);
+    // What was computed here is not there behind the branch.
+    System.arraycopy(before, 0, kept, 0, kept.length);
+    code.labelBinding(end).aload(value);
   }
 
   /**

@@ -28,7 +28,16 @@ public final class Warmup {
    */
   static final int EMPTY = 500;
 
-  /** Running time after which a kernel is left as it is. */
+  /** How much longer than the plain form is reckoned to take a compiled vector form may take. */
+  private static final int SLACK = 4;
+
+  /** Lost comparisons after which a vector form is given up: its last compilation went wrong. */
+  private static final int LOSSES = 400;
+
+  /** Vector forms that are tried before a kernel is left as it is. */
+  private static final int FORMS = 3;
+
+  /** Running time after which a vector form is given up. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 
   /** The longest rest between two rounds, in milliseconds. */
@@ -53,12 +62,19 @@ public final class Warmup {
   /**
    * A kernel's two forms to be compared.
    *
+   * @param work what the plain form does in one run over a tile, as {@link Warmup#count} takes it
    * @param train runs the vector form through all its loops, briefly
    * @param vector runs the vector form over a tile
    * @param plain runs the plain form over the same
    * @param change puts the vector form in use
    */
-  public record Trial(Runnable train, Runnable vector, Runnable plain, Runnable change) {}
+  public record Trial(long work, Runnable train, Runnable vector, Runnable plain, Runnable change) {
+
+    /** A time of the vector form in nanoseconds that the JIT has been at work for. */
+    private boolean isCompiled(long nanos) {
+      return nanos * 10 < SLACK * work;
+    }
+  }
 
   /**
    * Prepares a warm-up.
@@ -88,7 +104,7 @@ public final class Warmup {
   public void count(long work) {
     done += work;
     if (done >= ENOUGH && asked.get() == 0 && asked.compareAndSet(0, 1)) {
-      BACKGROUND.execute(this::run);
+      BACKGROUND.execute(new Course());
     }
   }
 
@@ -110,45 +126,83 @@ public final class Warmup {
     return pool;
   }
 
-  private void run() {
-    boolean won = false;
-    try {
-      won = !isHopeless() && isWon(trial.get());
-    } catch (LinkageError | RuntimeException e) {
-      // A JDK whose Vector API differs: the plain form goes on.
-      System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    (won ? SWITCHED : REFUSED).incrementAndGet();
-  }
-
   /** Whether no kernel has ever got fast, as on a JVM that runs without its optimising compiler. */
   private static boolean isHopeless() {
     return SWITCHED.get() == 0 && REFUSED.get() >= ATTEMPTS;
   }
 
-  private static boolean isWon(Trial trial) throws InterruptedException {
-    long spent = 0;
-    int wins = 0;
-    for (int round = 0; wins < WINS; round++) {
-      long start = System.nanoTime();
-      train(trial);
-      if (round >= ROUNDS) {
-        wins = time(trial.vector) < time(trial.plain) ? wins + 1 : 0;
+  /**
+   * The way of one kernel through the JIT. Each run is a round; those of all kernels that are under
+   * way take turns, so that none waits for another to be compiled.
+   */
+  private final class Course implements Runnable {
+    private int forms;
+    private Trial current;
+    private int round;
+    private int wins;
+
+    /** The best time of the plain form: the JIT may be about to compile it anew. */
+    private long plain;
+
+    private long spent;
+
+    @Override
+    public void run() {
+      try {
+        if (current == null && !begin()) {
+          REFUSED.incrementAndGet();
+          return;
+        }
+        long start = System.nanoTime();
+        train(current);
+        plain = Math.min(plain, time(current.plain));
+        if (round >= ROUNDS) {
+          long vector = time(current.vector);
+          wins = vector < plain && current.isCompiled(vector) ? wins + 1 : 0;
+        }
+        long took = System.nanoTime() - start;
+        spent += took;
+        round++;
+        if (wins == WINS) {
+          current.change.run();
+          SWITCHED.incrementAndGet();
+          return;
+        }
+        if (spent > PATIENCE || round == ROUNDS + LOSSES) {
+          current = null;
+        }
+        rest(took);
+        BACKGROUND.execute(this);
+      } catch (LinkageError | RuntimeException e) {
+        // A JDK whose Vector API differs: the plain form goes on.
+        System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
+        REFUSED.incrementAndGet();
+      } catch (InterruptedException e) {
+        REFUSED.incrementAndGet();
+        Thread.currentThread().interrupt();
       }
-      long took = System.nanoTime() - start;
-      spent += took;
-      if (spent > PATIENCE) {
+    }
+
+    /** Makes a vector form unless enough have been tried. */
+    private boolean begin() {
+      if (forms == FORMS || isHopeless()) {
         return false;
       }
-      // Others need the processor, among them the JIT.
-      if (took > 100_000) {
+      forms++;
+      current = trial.get();
+      round = 0;
+      wins = 0;
+      plain = Long.MAX_VALUE;
+      spent = 0;
+      return true;
+    }
+
+    /** Others need the processor, among them the JIT, which a lost comparison waits for. */
+    private void rest(long took) throws InterruptedException {
+      if (took > 100_000 || round > ROUNDS && wins == 0) {
         Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(took) / 2, 1, REST));
       }
     }
-    trial.change.run();
-    return true;
   }
 
   private static void train(Trial trial) {
