@@ -57,19 +57,23 @@ final class AdaptiveFold implements FoldKernel {
 
   @Override
   public void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
-    FoldKernel kernel = n < SHORT ? plain : currentFolds;
-    kernel.fold(in, at, runs, n, out, slot, step);
-    if (kernel == plain && n >= SHORT) {
-      folds.count((long) runs * n * cost);
+    FoldKernel kernel = currentFolds;
+    if (n < SHORT) {
+      plain.fold(in, at, runs, n, out, slot, step);
+    } else if (kernel == plain) {
+      folds.count((long) runs * n, cost, () -> plain.fold(in, at, runs, n, out, slot, step));
+    } else {
+      kernel.fold(in, at, runs, n, out, slot, step);
     }
   }
 
   @Override
   public void rows(Object[] in, int[] at, int rows, int n, Object out, int slot) {
     FoldKernel kernel = currentRows;
-    kernel.rows(in, at, rows, n, out, slot);
     if (kernel == plain) {
-      this.rows.count((long) rows * n * cost);
+      this.rows.count((long) rows * n, cost, () -> plain.rows(in, at, rows, n, out, slot));
+    } else {
+      kernel.rows(in, at, rows, n, out, slot);
     }
   }
 

@@ -52,13 +52,18 @@ final class AdaptiveKernel implements Kernel {
   @Override
   public void run(Object[] data, int[] at, int outer, int inner) {
     Kernel kernel = current;
-    if (kernel == plain && calls < YOUNG) {
-      runInPieces(data, at, outer, inner);
+    if (kernel == plain) {
+      warmup.count((long) outer * inner, cost, () -> runPlain(data, at, outer, inner));
     } else {
       kernel.run(data, at, outer, inner);
     }
-    if (kernel == plain) {
-      warmup.count((long) outer * inner * cost);
+  }
+
+  private void runPlain(Object[] data, int[] at, int outer, int inner) {
+    if (calls < YOUNG) {
+      runInPieces(data, at, outer, inner);
+    } else {
+      plain.run(data, at, outer, inner);
     }
   }
 

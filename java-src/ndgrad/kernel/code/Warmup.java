@@ -16,6 +16,9 @@ public final class Warmup {
   /** Work of the plain form that is worth a warm-up, in units of 0.1 ns: 20 ms. */
   private static final long ENOUGH = 200_000_000;
 
+  /** Elements of a run from which on looking at the clock does not matter. */
+  private static final int TIMED = 1024;
+
   /** Wins in a row that show that the JIT is done. */
   private static final int WINS = 5;
 
@@ -105,6 +108,26 @@ public final class Warmup {
     done += work;
     if (done >= ENOUGH && asked.get() == 0 && asked.compareAndSet(0, 1)) {
       BACKGROUND.execute(new Course());
+    }
+  }
+
+  /**
+   * Runs the plain form and adds what it takes to its work. Long runs are timed, for what an
+   * element takes depends on how the JIT has fared; short ones are reckoned, as looking at the
+   * clock would take longer.
+   *
+   * @param elements how many elements the run is over
+   * @param cost what one is reckoned to take in units of 0.1 ns
+   * @param plain the run
+   */
+  void count(long elements, int cost, Runnable plain) {
+    if (elements < TIMED) {
+      plain.run();
+      count(elements * cost);
+    } else {
+      long start = System.nanoTime();
+      plain.run();
+      count(10 * (System.nanoTime() - start));
     }
   }
 

@@ -1,5 +1,6 @@
 package ndgrad.kernel.loop;
 
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -191,10 +192,11 @@ public final class RowProgram {
         shares,
         (int) Math.max(1, GRAIN / each),
         (from, to) -> {
-          Run.Worker worker = run.new Worker(run.withScratch(run.blockRows()));
+          Run.Worker worker = run.take();
           for (int share = from; share < to; share++) {
             worker.share(share, shares, done);
           }
+          run.give(worker);
         });
   }
 
@@ -262,6 +264,7 @@ public final class RowProgram {
     private final int[] inner = new int[count];
     private final int[] outer = new int[count];
     private final Object[] compiled;
+    private final ArrayDeque<Worker> idle = new ArrayDeque<>();
 
     Run(int rows, int length, Strided... operands) {
       this.dtype = operands[0].dtype();
@@ -281,6 +284,15 @@ public final class RowProgram {
       Object[] known = kernels.get(key);
       this.compiled =
           known != null ? known : kernels.computeIfAbsent(key, RowProgram.this::compile);
+    }
+
+    /** A worker that no thread is using: there are more parts of a run than threads. */
+    private synchronized Worker take() {
+      return idle.isEmpty() ? new Worker(withScratch(blockRows())) : idle.removeLast();
+    }
+
+    private synchronized void give(Worker worker) {
+      idle.addLast(worker);
     }
 
     private int mask(int[] strides) {
