@@ -1,5 +1,7 @@
 package ndgrad;
 
+import ndgrad.blas.Engines;
+
 /**
  * Takes ops through their first calls in the background. A JVM links lambdas, switches and
  * generated classes when they are first run, which makes the first call of an op take a tenth of a
@@ -43,5 +45,7 @@ public final class Preload {
     x.softmax(1);
     Array leaf = x.copy().requiresGrad(true);
     leaf.mul(leaf).sum().backward();
+    x.sort(1);
+    Engines.link();
   }
 }

@@ -1,6 +1,5 @@
 package ndgrad.blas;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -50,21 +49,11 @@ final class CblasCalls implements Cblas {
   }
 
   private static MethodHandle gemm(String name, ValueLayout scalar) {
-    return LIBRARY.function(
-        name,
-        FunctionDescriptor.ofVoid(
-            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, scalar, ADDRESS, JAVA_INT,
-            ADDRESS, JAVA_INT, scalar, ADDRESS, JAVA_INT),
-        Linker.Option.critical(true));
+    return LIBRARY.function(name, Cblas.gemmType(scalar), ON_HEAP);
   }
 
   private static MethodHandle gemv(String name, ValueLayout scalar) {
-    return LIBRARY.function(
-        name,
-        FunctionDescriptor.ofVoid(
-            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, scalar, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT,
-            scalar, ADDRESS, JAVA_INT),
-        Linker.Option.critical(true));
+    return LIBRARY.function(name, Cblas.gemvType(scalar), ON_HEAP);
   }
 
   private static RuntimeException failure(Throwable e) {

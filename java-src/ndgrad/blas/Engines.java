@@ -250,6 +250,16 @@ public final class Engines {
     }
   }
 
+  /**
+   * Prepares the calls of native engines as far as that goes without loading one, so that the first
+   * product need not wait for it. Does nothing where native code is not allowed.
+   *
+   * <p>Example: {@code Engines.link();}
+   */
+  public static void link() {
+    Library.link();
+  }
+
   /** The innermost loops lent at the moment. */
   static TileKernels tileKernels() {
     return tileKernels;

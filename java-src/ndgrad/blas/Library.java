@@ -188,6 +188,19 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
             options);
   }
 
+  /**
+   * Has the JVM write the code that calls of {@link Cblas} go through, which takes longer than
+   * loading a library. Does nothing where native code is not allowed: the JVM would complain.
+   */
+  static void link() {
+    if (Library.class.getModule().isNativeAccessEnabled()) {
+      for (ValueLayout scalar : List.of(ValueLayout.JAVA_FLOAT, ValueLayout.JAVA_DOUBLE)) {
+        Linker.nativeLinker().downcallHandle(Cblas.gemmType(scalar), Cblas.ON_HEAP);
+        Linker.nativeLinker().downcallHandle(Cblas.gemvType(scalar), Cblas.ON_HEAP);
+      }
+    }
+  }
+
   /** The calls into this library, in a class of their own, see {@link CblasCalls}. */
   Cblas bind() {
     try (InputStream in = Library.class.getResourceAsStream("CblasCalls.class")) {
