@@ -34,8 +34,8 @@ public final class Warmup {
   /** How much longer than the plain form is reckoned to take a compiled vector form may take. */
   private static final int SLACK = 4;
 
-  /** Lost comparisons after which a vector form is given up: its last compilation went wrong. */
-  private static final int LOSSES = 400;
+  /** Comparisons after which a vector form is given up: its compilation went wrong. */
+  private static final int COMPARISONS = 400;
 
   /** Vector forms that are tried before a kernel is left as it is. */
   private static final int FORMS = 3;
@@ -46,14 +46,17 @@ public final class Warmup {
   /** The longest rest between two rounds, in milliseconds. */
   private static final long REST = 20;
 
-  /** Failures after which no more kernels are tried when none has succeeded. */
-  private static final int ATTEMPTS = 3;
+  /** Running time of all kernels after which none is tried any more when none has succeeded. */
+  private static final long HOPE = TimeUnit.SECONDS.toNanos(30);
 
   private static final long IDLE_SECONDS = 5;
 
   private static final AtomicInteger SWITCHED = new AtomicInteger();
   private static final AtomicInteger REFUSED = new AtomicInteger();
   private static final ThreadPoolExecutor BACKGROUND = background();
+
+  /** Used by the background thread alone. */
+  private static long spentByAll;
 
   /** Whether kernels take the ways that are meant for rare elements, whatever the elements. */
   static boolean takesRareWays;
@@ -151,7 +154,7 @@ public final class Warmup {
 
   /** Whether no kernel has ever got fast, as on a JVM that runs without its optimising compiler. */
   private static boolean isHopeless() {
-    return SWITCHED.get() == 0 && REFUSED.get() >= ATTEMPTS;
+    return SWITCHED.get() == 0 && spentByAll > HOPE;
   }
 
   /**
@@ -172,7 +175,7 @@ public final class Warmup {
     @Override
     public void run() {
       try {
-        if (current == null && !begin()) {
+        if (isHopeless() || current == null && !begin()) {
           REFUSED.incrementAndGet();
           return;
         }
@@ -185,13 +188,14 @@ public final class Warmup {
         }
         long took = System.nanoTime() - start;
         spent += took;
+        spentByAll += took;
         round++;
         if (wins == WINS) {
           current.change.run();
           SWITCHED.incrementAndGet();
           return;
         }
-        if (spent > PATIENCE || round == ROUNDS + LOSSES) {
+        if (spent > PATIENCE || round == ROUNDS + COMPARISONS) {
           current = null;
         }
         rest(took);
@@ -208,7 +212,7 @@ public final class Warmup {
 
     /** Makes a vector form unless enough have been tried. */
     private boolean begin() {
-      if (forms == FORMS || isHopeless()) {
+      if (forms == FORMS) {
         return false;
       }
       forms++;
