@@ -270,11 +270,11 @@ final class VectorEmitter {
     int value = VectorOps.keep(code);
     pushNode(args[0], DType.BOOL);
     int test = VectorOps.keep(code);
-    Label rare = code.newLabel();
     Label end = code.newLabel();
     code.aload(test);
     ops.allTrue(code);
-    code.ifeq(rare).getstatic(WARMUP, "takesRareWays", CD_boolean).ifeq(end).labelBinding(rare);
+    // One branch, so that taking it in a warm-up is taking it for both reasons.
+    code.getstatic(WARMUP, "takesRareWays", CD_boolean).if_icmpgt(end);
     int[] before = kept.clone();
     pushNode(args[2], lanes);
     code.aload(value).aload(test);
