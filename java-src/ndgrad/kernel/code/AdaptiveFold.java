@@ -1,6 +1,7 @@
 package ndgrad.kernel.code;
 
 import ndgrad.DType;
+import ndgrad.kernel.expr.Dag;
 
 /**
  * A reducing kernel that is plain at first and of vectors once these are fast. Its two vector loops
@@ -22,11 +23,12 @@ final class AdaptiveFold implements FoldKernel {
    *
    * @param plain the plain form
    * @param spec what to compile the vector form from
-   * @param cost of one element in units of 0.1 ns
+   * @param dag the values that are combined
    */
-  AdaptiveFold(FoldKernel plain, Spec spec, int cost) {
+  AdaptiveFold(FoldKernel plain, Spec spec, Dag dag) {
     this.plain = plain;
-    this.cost = cost;
+    this.cost = dag.cost();
+    int vectorCost = dag.vectorCost();
     this.currentFolds = plain;
     this.currentRows = plain;
     this.folds =
@@ -35,7 +37,7 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * cost,
+                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainFolds(fast),
                   () -> tile.fold(fast, Tile.RUNS, Tile.RACE),
                   () -> tile.fold(plain, Tile.RUNS, Tile.RACE),
@@ -47,7 +49,7 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * cost,
+                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainRows(fast),
                   () -> tile.rows(fast, Tile.RUNS, Tile.RACE),
                   () -> tile.rows(plain, Tile.RUNS, Tile.RACE),

@@ -28,9 +28,16 @@ final class AdaptiveKernel implements Kernel {
    * @param units bit k is set when operand k has inner stride 1
    * @param lanes the dtype of the vectors
    * @param cost of one element in units of 0.1 ns
+   * @param vectorCost the same for the vector form
    */
   AdaptiveKernel(
-      Kernel plain, Supplier<Kernel> vector, DType[] stored, long units, DType lanes, int cost) {
+      Kernel plain,
+      Supplier<Kernel> vector,
+      DType[] stored,
+      long units,
+      DType lanes,
+      int cost,
+      int vectorCost) {
     this.plain = plain;
     this.current = plain;
     this.cost = cost;
@@ -41,7 +48,7 @@ final class AdaptiveKernel implements Kernel {
               Kernel fast = vector.get();
               Tile tile = new Tile(stored, units, Forms.lanes(lanes));
               return new Warmup.Trial(
-                  (Tile.RACE + 1L) * cost,
+                  (Tile.RACE + 1L) * vectorCost,
                   () -> tile.train(fast),
                   () -> tile.race(fast),
                   () -> tile.race(plain),

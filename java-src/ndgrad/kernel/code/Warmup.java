@@ -31,8 +31,11 @@ public final class Warmup {
    */
   static final int EMPTY = 500;
 
-  /** How much longer than the plain form is reckoned to take a compiled vector form may take. */
-  private static final int SLACK = 4;
+  /**
+   * How many times what it is reckoned to take a compiled vector form may take: where the first
+   * compiler alone has been at work, it is more.
+   */
+  private static final int SLACK = 6;
 
   /** Comparisons after which a vector form is given up: its compilation went wrong. */
   private static final int COMPARISONS = 400;
@@ -68,17 +71,18 @@ public final class Warmup {
   /**
    * A kernel's two forms to be compared.
    *
-   * @param work what the plain form does in one run over a tile, as {@link Warmup#count} takes it
+   * @param reckoned what one run of the vector form over a tile should take, in units of 0.1 ns
    * @param train runs the vector form through all its loops, briefly
    * @param vector runs the vector form over a tile
    * @param plain runs the plain form over the same
    * @param change puts the vector form in use
    */
-  public record Trial(long work, Runnable train, Runnable vector, Runnable plain, Runnable change) {
+  public record Trial(
+      long reckoned, Runnable train, Runnable vector, Runnable plain, Runnable change) {
 
     /** A time of the vector form in nanoseconds that the JIT has been at work for. */
     private boolean isCompiled(long nanos) {
-      return nanos * 10 < SLACK * work;
+      return nanos * 10 < SLACK * reckoned;
     }
   }
 
