@@ -3,7 +3,6 @@ package ndgrad.kernel.code;
 import static java.lang.constant.ConstantDescs.CD_boolean;
 
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.Locale;
@@ -231,10 +230,6 @@ final class VectorEmitter {
 
   private void step(Step step, int[] args) {
     Step.Op op = step.op();
-    if (op == Step.Op.USUALLY) {
-      usually(args);
-      return;
-    }
     if (op.isRare()) {
       rare(op, args);
       return;
@@ -259,30 +254,6 @@ final class VectorEmitter {
     if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
       ops.fromBits(code);
     }
-  }
-
-  /**
-   * Leaves the usual values on the stack; where the test is false for some element, those and the
-   * others, chosen one by one. {@link Warmup} takes that way too, as it does {@link #rare}.
-   */
-  private void usually(int[] args) {
-    pushNode(args[1], lanes);
-    int value = VectorOps.keep(code);
-    pushNode(args[0], DType.BOOL);
-    int test = VectorOps.keep(code);
-    Label end = code.newLabel();
-    code.aload(test);
-    ops.allTrue(code);
-    // One branch, so that taking it in a warm-up is taking it for both reasons.
-    code.getstatic(WARMUP, "takesRareWays", CD_boolean).if_icmpgt(end);
-    int[] before = kept.clone();
-    pushNode(args[2], lanes);
-    code.aload(value).aload(test);
-    ops.blend(code);
-    code.astore(value);
-    // What was computed here is not there behind the branch.
-    System.arraycopy(before, 0, kept, 0, kept.length);
-    code.labelBinding(end).aload(value);
   }
 
   /**

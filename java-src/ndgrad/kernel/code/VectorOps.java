@@ -248,11 +248,6 @@ final class VectorOps {
     code.invokevirtual(MASK, "anyTrue", MethodTypeDesc.of(CD_boolean));
   }
 
-  /** mask → truth value. */
-  void allTrue(CodeBuilder code) {
-    code.invokevirtual(MASK, "allTrue", MethodTypeDesc.of(CD_boolean));
-  }
-
   /**
    * Replaces the elements of a vector in a local variable.
    *

@@ -6,9 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.sun.management.ThreadMXBean;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -340,30 +338,6 @@ class FormsTest {
         assertSameBits(first, out.array(), fn + " of " + dtype);
       }
     }
-  }
-
-  /** The JIT would have to compile a kernel anew; until then it makes an object of each vector. */
-  @Test
-  void rareElementsAreNoNewsToAKernelThatHasChangedOver() {
-    assumeVectors();
-    Forms.use(Forms.Mode.AUTO);
-    Strided x = numbers(new Random(10), DType.FLOAT64, 20_000);
-    for (int i = 0; i < 20_000; i++) {
-      Samples.set(x.array(), i, i % 100 * 0.01);
-    }
-    Strided out = Strided.zeros(DType.FLOAT64, 20_000);
-    Program program = Program.of(Expr.of(Expr.Fn1.EXP, X).times(0.75));
-    runUntilTried(() -> program.run(out, DType.FLOAT64, x));
-    Samples.set(x.array(), 7, 1000);
-    program.run(out, DType.FLOAT64, x);
-    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long least = Long.MAX_VALUE;
-    for (int i = 0; i < 5; i++) {
-      long before = threads.getCurrentThreadAllocatedBytes();
-      program.run(out, DType.FLOAT64, x);
-      least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
-    }
-    assertTrue(least < 50_000, least + " bytes");
   }
 
   @Test
