@@ -1,7 +1,6 @@
 package ndgrad.kernel.code;
 
 import ndgrad.DType;
-import ndgrad.kernel.expr.Dag;
 
 /**
  * A reducing kernel that is plain at first and of vectors once these are fast. Its two vector loops
@@ -23,12 +22,11 @@ final class AdaptiveFold implements FoldKernel {
    *
    * @param plain the plain form
    * @param spec what to compile the vector form from
-   * @param dag the values that are combined
+   * @param cost of one element in units of 0.1 ns
    */
-  AdaptiveFold(FoldKernel plain, Spec spec, Dag dag) {
+  AdaptiveFold(FoldKernel plain, Spec spec, int cost) {
     this.plain = plain;
-    this.cost = dag.cost();
-    int vectorCost = dag.vectorCost();
+    this.cost = cost;
     this.currentFolds = plain;
     this.currentRows = plain;
     this.folds =
@@ -37,10 +35,9 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainFolds(fast),
-                  () -> tile.fold(fast, Tile.RUNS, Tile.RACE),
-                  () -> tile.fold(plain, Tile.RUNS, Tile.RACE),
+                  () -> tile.fold(fast, 4, 500),
+                  () -> tile.fold(plain, 4, 500),
                   () -> currentFolds = fast);
             });
     this.rows =
@@ -49,33 +46,28 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainRows(fast),
-                  () -> tile.rows(fast, Tile.RUNS, Tile.RACE),
-                  () -> tile.rows(plain, Tile.RUNS, Tile.RACE),
+                  () -> tile.rows(fast, 4, 500),
+                  () -> tile.rows(plain, 4, 500),
                   () -> currentRows = fast);
             });
   }
 
   @Override
   public void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
-    FoldKernel kernel = currentFolds;
-    if (n < SHORT) {
-      plain.fold(in, at, runs, n, out, slot, step);
-    } else if (kernel == plain) {
-      folds.count((long) runs * n, cost, () -> plain.fold(in, at, runs, n, out, slot, step));
-    } else {
-      kernel.fold(in, at, runs, n, out, slot, step);
+    FoldKernel kernel = n < SHORT ? plain : currentFolds;
+    kernel.fold(in, at, runs, n, out, slot, step);
+    if (kernel == plain && n >= SHORT) {
+      folds.count((long) runs * n * cost);
     }
   }
 
   @Override
   public void rows(Object[] in, int[] at, int rows, int n, Object out, int slot) {
     FoldKernel kernel = currentRows;
+    kernel.rows(in, at, rows, n, out, slot);
     if (kernel == plain) {
-      this.rows.count((long) rows * n, cost, () -> plain.rows(in, at, rows, n, out, slot));
-    } else {
-      kernel.rows(in, at, rows, n, out, slot);
+      this.rows.count((long) rows * n * cost);
     }
   }
 
@@ -87,8 +79,6 @@ final class AdaptiveFold implements FoldKernel {
   /** Small arrays to run a kernel over. */
   private static final class Tile {
     private static final int LENGTH = 2000;
-    private static final int RUNS = 4;
-    private static final int RACE = 500;
 
     private final Object[] in;
     private final int[] at;

@@ -28,16 +28,9 @@ final class AdaptiveKernel implements Kernel {
    * @param units bit k is set when operand k has inner stride 1
    * @param lanes the dtype of the vectors
    * @param cost of one element in units of 0.1 ns
-   * @param vectorCost the same for the vector form
    */
   AdaptiveKernel(
-      Kernel plain,
-      Supplier<Kernel> vector,
-      DType[] stored,
-      long units,
-      DType lanes,
-      int cost,
-      int vectorCost) {
+      Kernel plain, Supplier<Kernel> vector, DType[] stored, long units, DType lanes, int cost) {
     this.plain = plain;
     this.current = plain;
     this.cost = cost;
@@ -48,7 +41,6 @@ final class AdaptiveKernel implements Kernel {
               Kernel fast = vector.get();
               Tile tile = new Tile(stored, units, Forms.lanes(lanes));
               return new Warmup.Trial(
-                  (Tile.RACE + 1L) * vectorCost,
                   () -> tile.train(fast),
                   () -> tile.race(fast),
                   () -> tile.race(plain),
@@ -59,18 +51,13 @@ final class AdaptiveKernel implements Kernel {
   @Override
   public void run(Object[] data, int[] at, int outer, int inner) {
     Kernel kernel = current;
-    if (kernel == plain) {
-      warmup.count((long) outer * inner, cost, () -> runPlain(data, at, outer, inner));
+    if (kernel == plain && calls < YOUNG) {
+      runInPieces(data, at, outer, inner);
     } else {
       kernel.run(data, at, outer, inner);
     }
-  }
-
-  private void runPlain(Object[] data, int[] at, int outer, int inner) {
-    if (calls < YOUNG) {
-      runInPieces(data, at, outer, inner);
-    } else {
-      plain.run(data, at, outer, inner);
+    if (kernel == plain) {
+      warmup.count((long) outer * inner * cost);
     }
   }
 

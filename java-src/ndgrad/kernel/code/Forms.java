@@ -207,8 +207,7 @@ public final class Forms {
         stored,
         units,
         lane,
-        dag.cost(),
-        dag.vectorCost());
+        dag.cost());
   }
 
   /**
@@ -256,6 +255,6 @@ public final class Forms {
     }
     return now == Mode.VECTOR
         ? VectorFoldCompiler.compile(spec)
-        : new AdaptiveFold(plain, spec, dag);
+        : new AdaptiveFold(plain, spec, dag.cost());
   }
 }
