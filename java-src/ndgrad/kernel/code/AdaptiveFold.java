@@ -1,6 +1,8 @@
 package ndgrad.kernel.code;
 
+import java.util.Arrays;
 import ndgrad.DType;
+import ndgrad.kernel.expr.Dag;
 
 /**
  * A reducing kernel that is plain at first and of vectors once these are fast. Its two vector loops
@@ -22,11 +24,12 @@ final class AdaptiveFold implements FoldKernel {
    *
    * @param plain the plain form
    * @param spec what to compile the vector form from
-   * @param cost of one element in units of 0.1 ns
+   * @param dag the values that are combined
    */
-  AdaptiveFold(FoldKernel plain, Spec spec, int cost) {
+  AdaptiveFold(FoldKernel plain, Spec spec, Dag dag) {
     this.plain = plain;
-    this.cost = cost;
+    this.cost = dag.cost();
+    int vectorCost = dag.vectorCost();
     this.currentFolds = plain;
     this.currentRows = plain;
     this.folds =
@@ -35,9 +38,10 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
+                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainFolds(fast),
-                  () -> tile.fold(fast, 4, 500),
-                  () -> tile.fold(plain, 4, 500),
+                  () -> tile.fold(fast, Tile.RUNS, Tile.RACE),
+                  () -> tile.fold(plain, Tile.RUNS, Tile.RACE),
                   () -> currentFolds = fast);
             });
     this.rows =
@@ -46,28 +50,33 @@ final class AdaptiveFold implements FoldKernel {
               FoldKernel fast = VectorFoldCompiler.compile(spec);
               Tile tile = new Tile(spec);
               return new Warmup.Trial(
+                  (long) Tile.RUNS * Tile.RACE * vectorCost,
                   () -> tile.trainRows(fast),
-                  () -> tile.rows(fast, 4, 500),
-                  () -> tile.rows(plain, 4, 500),
+                  () -> tile.rows(fast, Tile.RUNS, Tile.RACE),
+                  () -> tile.rows(plain, Tile.RUNS, Tile.RACE),
                   () -> currentRows = fast);
             });
   }
 
   @Override
   public void fold(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
-    FoldKernel kernel = n < SHORT ? plain : currentFolds;
-    kernel.fold(in, at, runs, n, out, slot, step);
-    if (kernel == plain && n >= SHORT) {
-      folds.count((long) runs * n * cost);
+    FoldKernel kernel = currentFolds;
+    if (n < SHORT) {
+      plain.fold(in, at, runs, n, out, slot, step);
+    } else if (kernel == plain) {
+      folds.count((long) runs * n, cost, () -> plain.fold(in, at, runs, n, out, slot, step));
+    } else {
+      kernel.fold(in, at, runs, n, out, slot, step);
     }
   }
 
   @Override
   public void rows(Object[] in, int[] at, int rows, int n, Object out, int slot) {
     FoldKernel kernel = currentRows;
-    kernel.rows(in, at, rows, n, out, slot);
     if (kernel == plain) {
-      this.rows.count((long) rows * n * cost);
+      this.rows.count((long) rows * n, cost, () -> plain.rows(in, at, rows, n, out, slot));
+    } else {
+      kernel.rows(in, at, rows, n, out, slot);
     }
   }
 
@@ -79,21 +88,35 @@ final class AdaptiveFold implements FoldKernel {
   /** Small arrays to run a kernel over. */
   private static final class Tile {
     private static final int LENGTH = 2000;
+    private static final int RUNS = 4;
+    private static final int RACE = 500;
+
+    /** From a row to the next. */
+    private static final int APART = 100;
 
     private final Object[] in;
+    private final Object[] shortest;
     private final int[] at;
+    private final int[] last;
     private final Object out;
+    private final int lanes;
+    private final int width;
 
     Tile(Spec spec) {
+      lanes = FoldCompiler.lanes(spec);
+      width = Forms.lanes(spec.acc());
       int n = spec.stored().size();
       in = new Object[n];
+      shortest = new Object[n];
       at = new int[3 * n];
       for (int k = 0; k < n; k++) {
         DType stored = spec.stored().get(k);
         in[k] = Warmup.numbers(stored, LENGTH + 1);
+        shortest[k] = Warmup.numbers(stored, 1);
         at[n + k] = spec.steps().get(k) == Step.UNIT ? 1 : 0;
-        at[2 * n + k] = at[n + k] * 100;
+        at[2 * n + k] = at[n + k] * APART;
       }
+      last = at.clone();
       out = spec.acc().newArray(LENGTH);
     }
 
@@ -105,11 +128,21 @@ final class AdaptiveFold implements FoldKernel {
       kernel.rows(in, at, rows, n, out, 0);
     }
 
-    /** All ways through the loops: groups and a rest, either alone. */
+    /**
+     * All ways through the loops: whole groups or none, and any number of whole vectors behind
+     * them, with and without a rest. The JIT leaves out what it has never seen taken, and starts
+     * anew when it is.
+     */
     void trainFolds(FoldKernel kernel) {
-      for (int n : new int[] {323, 320, 5, 17, 211}) {
-        fold(kernel, 6, n);
-        fold(kernel, 1, n);
+      for (int groups = 0; groups <= 2 * lanes; groups += 2 * lanes) {
+        for (int vectors = 0; vectors < lanes; vectors += width) {
+          int n = groups + vectors;
+          kernel.fold(in, last(1, n), 1, n, out, 0, 1);
+          kernel.fold(in, last(2, n + 1), 2, n + 1, out, 0, 1);
+        }
+      }
+      for (int i = 0; i < Warmup.TRAPS; i++) {
+        kernel.fold(shortest, at, 1, 1, out, 0, 1);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
         fold(kernel, 0, 0);
@@ -118,12 +151,21 @@ final class AdaptiveFold implements FoldKernel {
 
     void trainRows(FoldKernel kernel) {
       for (int n : new int[] {163, 160, 3, 17}) {
-        rows(kernel, 6, n);
-        rows(kernel, 1, n);
+        kernel.rows(in, last(6, n), 6, n, out, 0);
+        kernel.rows(in, last(1, n), 1, n, out, 0);
+      }
+      for (int i = 0; i < Warmup.TRAPS; i++) {
+        kernel.rows(shortest, at, 1, 1, out, 0);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
         rows(kernel, 0, 0);
       }
+    }
+
+    /** The positions of rows the last of which ends its array, where a vector reaches past it. */
+    private int[] last(int rows, int n) {
+      Arrays.fill(last, 0, in.length, Math.min(LENGTH, LENGTH + 1 - n - (rows - 1) * APART));
+      return last;
     }
   }
 }

@@ -1,5 +1,6 @@
 package ndgrad.kernel.code;
 
+import java.util.Arrays;
 import java.util.function.Supplier;
 import ndgrad.DType;
 
@@ -28,9 +29,16 @@ final class AdaptiveKernel implements Kernel {
    * @param units bit k is set when operand k has inner stride 1
    * @param lanes the dtype of the vectors
    * @param cost of one element in units of 0.1 ns
+   * @param vectorCost the same for the vector form
    */
   AdaptiveKernel(
-      Kernel plain, Supplier<Kernel> vector, DType[] stored, long units, DType lanes, int cost) {
+      Kernel plain,
+      Supplier<Kernel> vector,
+      DType[] stored,
+      long units,
+      DType lanes,
+      int cost,
+      int vectorCost) {
     this.plain = plain;
     this.current = plain;
     this.cost = cost;
@@ -41,6 +49,7 @@ final class AdaptiveKernel implements Kernel {
               Kernel fast = vector.get();
               Tile tile = new Tile(stored, units, Forms.lanes(lanes));
               return new Warmup.Trial(
+                  (Tile.RACE + 1L) * vectorCost,
                   () -> tile.train(fast),
                   () -> tile.race(fast),
                   () -> tile.race(plain),
@@ -51,13 +60,18 @@ final class AdaptiveKernel implements Kernel {
   @Override
   public void run(Object[] data, int[] at, int outer, int inner) {
     Kernel kernel = current;
-    if (kernel == plain && calls < YOUNG) {
-      runInPieces(data, at, outer, inner);
+    if (kernel == plain) {
+      warmup.count((long) outer * inner, cost, () -> runPlain(data, at, outer, inner));
     } else {
       kernel.run(data, at, outer, inner);
     }
-    if (kernel == plain) {
-      warmup.count((long) outer * inner * cost);
+  }
+
+  private void runPlain(Object[] data, int[] at, int outer, int inner) {
+    if (calls < YOUNG) {
+      runInPieces(data, at, outer, inner);
+    } else {
+      plain.run(data, at, outer, inner);
     }
   }
 
@@ -92,23 +106,29 @@ final class AdaptiveKernel implements Kernel {
     private static final int RACE = 2048;
 
     private final Object[] data;
+    private final Object[] shortest;
     private final int[] at;
+    private final int[] last;
     private final int lanes;
 
     Tile(DType[] stored, long units, int lanes) {
       int n = stored.length;
       data = new Object[n];
+      shortest = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
       for (int k = 0; k < n; k++) {
         data[k] = Warmup.numbers(stored[k], RACE + 1);
+        shortest[k] = Warmup.numbers(stored[k], 1);
         at[n + k] = (int) (units >>> k & 1);
       }
+      last = at.clone();
     }
 
     /**
-     * All ways through the loops: whole vectors and a rest, either alone. Mostly one vector a call:
-     * the JIT compiles what has been called often sooner than what has long loops.
+     * All ways through the loops: whole vectors and a rest, either alone, and either at the end of
+     * an array, past which a vector reaches; that of the shortest array, too. Mostly one vector a
+     * call: the JIT compiles what has been called often sooner than what has long loops.
      */
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
@@ -119,6 +139,13 @@ final class AdaptiveKernel implements Kernel {
       }
       for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
         kernel.run(data, at, 2, length);
+      }
+      for (int i = 0; i < Warmup.TRAPS; i++) {
+        kernel.run(shortest, at, 1, 1);
+        for (int length : new int[] {2 * lanes, lanes + 1}) {
+          Arrays.fill(last, 0, data.length, RACE + 1 - length);
+          kernel.run(data, last, 1, length);
+        }
       }
     }
 

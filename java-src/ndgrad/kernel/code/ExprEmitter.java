@@ -7,6 +7,7 @@ import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_long;
 
 import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.lang.classfile.instruction.OperatorInstruction;
@@ -200,6 +201,10 @@ final class ExprEmitter {
   private void step(Step step, int[] args) {
     DType type = types[args[args.length - 1]];
     Step.Op op = step.op();
+    if (op == Step.Op.USUALLY) {
+      usually(args, type);
+      return;
+    }
     if (op.isRare()) {
       pushNode(args[2], type);
       int usual = keep(type);
@@ -244,6 +249,20 @@ final class ExprEmitter {
     if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
       number(type);
     }
+  }
+
+  private void usually(int[] args, DType type) {
+    pushNode(args[1], type);
+    int value = keep(type);
+    pushNode(args[0], DType.BOOL);
+    Label end = code.newLabel();
+    code.ifne(end);
+    int[] before = kept.clone();
+    pushNode(args[2], type);
+    code.storeLocal(kind(type), value);
+    // What was computed here is not there behind the branch.
+    System.arraycopy(before, 0, kept, 0, kept.length);
+    code.labelBinding(end).loadLocal(kind(type), value);
   }
 
   /** The method of {@link ScalarMath} that serves a rare case. */

@@ -41,11 +41,11 @@ class FoldCompiler {
   private record Key(FoldKernel.Spec spec, Forms.Mode mode) {}
 
   private static final ConcurrentHashMap<Key, FoldKernel> KERNELS = new ConcurrentHashMap<>();
-  private static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
+  static final ClassDesc MATH = Math.class.describeConstable().orElseThrow();
   private static final ClassDesc INTEGER = Integer.class.describeConstable().orElseThrow();
   private static final ClassDesc DTYPE = DType.class.describeConstable().orElseThrow();
   private static final ClassDesc SCRATCH = Scratch.class.describeConstable().orElseThrow();
-  private static final MethodTypeDesc MIN = MethodTypeDesc.of(CD_int, CD_int, CD_int);
+  static final MethodTypeDesc MIN = MethodTypeDesc.of(CD_int, CD_int, CD_int);
   private static final MethodTypeDesc HIGHEST = MethodTypeDesc.of(CD_int, CD_int);
   private static final MethodTypeDesc FOLD =
       MethodTypeDesc.of(

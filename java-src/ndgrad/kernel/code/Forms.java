@@ -207,7 +207,8 @@ public final class Forms {
         stored,
         units,
         lane,
-        dag.cost());
+        dag.cost(),
+        dag.vectorCost());
   }
 
   /**
@@ -255,6 +256,6 @@ public final class Forms {
     }
     return now == Mode.VECTOR
         ? VectorFoldCompiler.compile(spec)
-        : new AdaptiveFold(plain, spec, dag.cost());
+        : new AdaptiveFold(plain, spec, dag);
   }
 }

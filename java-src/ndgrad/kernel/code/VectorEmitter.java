@@ -1,8 +1,10 @@
 package ndgrad.kernel.code;
 
-import static java.lang.constant.ConstantDescs.CD_boolean;
+import static java.lang.constant.ConstantDescs.CD_int;
 
 import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
+import java.lang.classfile.Opcode;
 import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.Locale;
@@ -230,6 +232,10 @@ final class VectorEmitter {
 
   private void step(Step step, int[] args) {
     Step.Op op = step.op();
+    if (op == Step.Op.USUALLY) {
+      usually(args);
+      return;
+    }
     if (op.isRare()) {
       rare(op, args);
       return;
@@ -257,6 +263,30 @@ final class VectorEmitter {
   }
 
   /**
+   * Leaves the usual values on the stack; where the test is false for some element, those and the
+   * others, chosen one by one. {@link Warmup} takes that way too, as it does {@link #rare}.
+   */
+  private void usually(int[] args) {
+    pushNode(args[1], lanes);
+    int value = VectorOps.keep(code);
+    pushNode(args[0], DType.BOOL);
+    int test = VectorOps.keep(code);
+    Label end = code.newLabel();
+    code.aload(test);
+    ops.allTrue(code);
+    // One branch, so that a warm-up takes it as elements do.
+    code.getstatic(WARMUP, "rareWays", CD_int).if_icmpgt(end);
+    int[] before = kept.clone();
+    pushNode(args[2], lanes);
+    code.aload(value).aload(test);
+    ops.blend(code);
+    code.astore(value);
+    // What was computed here is not there behind the branch.
+    System.arraycopy(before, 0, kept, 0, kept.length);
+    code.labelBinding(end).aload(value);
+  }
+
+  /**
    * Leaves the usual values on the stack; where the test is true for some element, one that a call
    * has seen to. The JIT must know that way too, or it would have to start anew when it is first
    * taken: {@link Warmup} takes it.
@@ -268,9 +298,9 @@ final class VectorEmitter {
     int x = VectorOps.keep(code);
     pushNode(args[0], DType.BOOL);
     int test = VectorOps.keep(code);
-    code.getstatic(WARMUP, "takesRareWays", CD_boolean).aload(test);
+    code.getstatic(WARMUP, "rareWays", CD_int).aload(test);
     ops.anyTrue(code);
-    code.ior().ifThen(b -> ops.patch(b, test, x, value, ExprEmitter.rare(op)));
+    code.iadd().ifThen(Opcode.IFGT, b -> ops.patch(b, test, x, value, ExprEmitter.rare(op)));
     code.aload(value);
   }
 

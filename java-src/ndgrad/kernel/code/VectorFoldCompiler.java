@@ -4,7 +4,6 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.util.Arrays;
-import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
@@ -17,7 +16,7 @@ import ndgrad.kernel.expr.Types;
  * plain form, so both give the same bits.
  */
 final class VectorFoldCompiler extends FoldCompiler {
-  /** Nodes up to which a group's vectors are computed side by side. */
+  /** Nodes in the code of a group and its rest up to which its vectors are side by side. */
   private static final int UNROLLED = 64;
 
   private final VectorOps ops;
@@ -28,12 +27,16 @@ final class VectorFoldCompiler extends FoldCompiler {
   private int[] constants = {};
   private int begin;
 
+  /** Shuffles that bring the upper half of a vector down, of half of it, and so on. */
+  private final int[] halves;
+
   private VectorFoldCompiler(FoldKernel.Spec spec) {
     super(spec);
     this.ops = new VectorOps(spec.acc());
     this.steps = Functions.spell(dag, loads, spec.acc());
     this.width = Forms.lanes(spec.acc());
     this.vector = new int[inputs];
+    this.halves = new int[Integer.numberOfTrailingZeros(width)];
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
   }
 
@@ -75,6 +78,10 @@ final class VectorFoldCompiler extends FoldCompiler {
     start(code);
     ops.broadcast(code);
     begin = VectorOps.keep(code);
+    for (int j = 0, half = width / 2; !isExtreme() && half > 0; j++, half /= 2) {
+      ops.shift(code, half);
+      halves[j] = VectorOps.keep(code);
+    }
   }
 
   @Override
@@ -88,50 +95,132 @@ final class VectorFoldCompiler extends FoldCompiler {
       code.aload(begin);
       sums[v] = VectorOps.keep(code);
     }
-    int i = zero(code);
-    if (steps.size() * sums.length <= UNROLLED) {
-      Consumer<CodeBuilder> group =
-          b -> {
-            for (int v = 0; v < sums.length; v++) {
-              b.aload(sums[v]);
-              computed(b, position, fixed, i, v * width, -1);
-              combine(b);
-              b.astore(sums[v]);
-            }
-          };
-      loop(code, i, whole, lanes, group);
-      Consumer<CodeBuilder> rest =
-          b -> {
-            store(b, sums, scratch);
-            rest(b, fixed, i, scratch);
-            load(b, sums, scratch);
-          };
-      code.iload(i).iload(N);
-      code.ifThen(Opcode.IF_ICMPLT, isExtreme() ? b -> lastGroup(b, i, group, rest) : rest::accept);
-    } else {
-      store(code, sums, scratch);
-      groups(code, fixed, i, whole, scratch);
-      rest(code, fixed, i, scratch);
+    if (2 * steps.size() * sums.length > UNROLLED) {
+      inPasses(code, fixed, whole, scratch);
       load(code, sums, scratch);
+      halve(code, sums);
+    } else if (isExtreme()) {
+      foldExtreme(code, sums, fixed, whole, scratch);
+    } else {
+      int i = zero(code);
+      loop(code, i, whole, lanes, b -> group(b, sums, fixed, i));
+      if (hasBools()) {
+        store(code, sums, scratch);
+        foldRest(code, i, scratch, true);
+        load(code, sums, scratch);
+      } else {
+        code.iload(i).iload(N);
+        code.ifThen(Opcode.IF_ICMPLT, b -> rest(b, sums, fixed, i));
+      }
+      halve(code, sums);
     }
-    halve(code, sums, scratch);
+    if (isExtreme()) {
+      code.aload(scratch).iconst_0().aload(sums[0]);
+      ops.extreme(code, spec.combine() == Expr.Fn2.MAX);
+    } else {
+      halveLanes(code, sums[0]);
+      code.aload(scratch).iconst_0().aload(sums[0]);
+      ops.first(code);
+    }
+    code.arrayStore(element);
   }
 
   private boolean isExtreme() {
     return spec.combine() == Expr.Fn2.MAX || spec.combine() == Expr.Fn2.MIN;
   }
 
-  /** Folds the rest with as many elements before it as make a group: twice does not matter here. */
-  private void lastGroup(
-      CodeBuilder code, int i, Consumer<CodeBuilder> group, Consumer<CodeBuilder> rest) {
+  /** Folds a group into the sums. */
+  private void group(CodeBuilder code, int[] sums, int[] fixed, int i) {
+    for (int v = 0; v < sums.length; v++) {
+      foldVector(code, sums[v], fixed, i, v * width);
+    }
+  }
+
+  /** Folds the elements behind the whole groups: whole vectors, then what is left with a mask. */
+  private void rest(CodeBuilder code, int[] sums, int[] fixed, int i) {
+    code.iload(N).iload(i).isub();
+    int count = store(code, TypeKind.INT);
+    for (int v = 0; v < sums.length - 1; v++) {
+      int at = v;
+      code.iload(count).loadConstant((v + 1) * width);
+      code.ifThen(Opcode.IF_ICMPGE, b -> foldVector(b, sums[at], fixed, i, at * width));
+    }
+    code.iload(N).loadConstant(-width).iand();
+    int end = store(code, TypeKind.INT);
+    code.aload(begin);
+    int left = VectorOps.keep(code);
+    foldMasked(code, left, fixed, end);
+    code.iload(end).iload(i).isub();
+    int place = store(code, TypeKind.INT);
+    for (int v = 0; v < sums.length; v++) {
+      int sum = sums[v];
+      code.iload(place).loadConstant(v * width);
+      code.ifThen(
+          Opcode.IF_ICMPEQ,
+          b -> {
+            b.aload(sum).aload(left);
+            combine(b);
+            b.astore(sum);
+          });
+    }
+  }
+
+  /** Folds a vector of elements into a sum. */
+  private void foldVector(CodeBuilder code, int sum, int[] fixed, int i, int shift) {
+    code.aload(sum);
+    computed(code, position, fixed, i, shift, -1);
+    combine(code);
+    code.astore(sum);
+  }
+
+  /**
+   * Folds into the first sum. The elements behind the whole groups, or vectors, are folded with as
+   * many before them as make one: twice does not matter here.
+   */
+  private void foldExtreme(CodeBuilder code, int[] sums, int[] fixed, int whole, int scratch) {
+    int i = zero(code);
     code.iload(N).loadConstant(lanes);
     code.ifThenElse(
         Opcode.IF_ICMPGE,
         b -> {
-          b.iload(N).loadConstant(lanes).isub().istore(i);
-          group.accept(b);
+          loop(b, i, whole, lanes, c -> group(c, sums, fixed, i));
+          b.iload(i).iload(N);
+          b.ifThen(
+              Opcode.IF_ICMPLT,
+              c -> {
+                c.iload(N).loadConstant(lanes).isub().istore(i);
+                group(c, sums, fixed, i);
+              });
+          halve(b, sums);
         },
-        rest::accept);
+        b -> {
+          b.iload(N).loadConstant(width);
+          b.ifThenElse(
+              Opcode.IF_ICMPGE,
+              c -> vectors(c, sums[0], fixed, i),
+              c -> {
+                store(c, sums, scratch);
+                foldRest(c, i, scratch, true);
+                load(c, sums, scratch);
+              });
+        });
+  }
+
+  /** Folds at least a vector of elements into a sum, one after the other. */
+  private void vectors(CodeBuilder code, int sum, int[] fixed, int i) {
+    loop(
+        code,
+        i,
+        N,
+        width,
+        b -> {
+          b.iload(i).iload(N).loadConstant(width).isub().invokestatic(MATH, "min", MIN);
+          int at = store(b, TypeKind.INT);
+          b.aload(sum);
+          computed(b, position, fixed, at, 0, -1);
+          combine(b);
+          b.astore(sum);
+        });
   }
 
   private void store(CodeBuilder code, int[] vectors, int scratch) {
@@ -150,66 +239,63 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
   }
 
-  /** Folds the whole groups of a long expression, whose code is there once. */
-  private void groups(CodeBuilder code, int[] fixed, int i, int whole, int scratch) {
-    code.loadConstant(lanes);
-    int end = store(code, TypeKind.INT);
-    int j = zero(code);
-    loop(
-        code,
-        i,
-        whole,
-        0,
-        b -> {
-          b.iconst_0().istore(j);
-          loop(
-              b,
-              j,
-              end,
-              width,
-              c -> {
-                ops.species(c);
-                c.aload(scratch).iload(j);
-                ops.load(c);
-                computed(c, position, fixed, i, 0, -1);
-                combine(c);
-                c.aload(scratch).iload(j);
-                ops.store(c);
-                c.iinc(i, width);
-              });
-        });
-  }
-
-  /** Folds the elements behind the whole groups. */
-  private void rest(CodeBuilder code, int[] fixed, int i, int scratch) {
-    if (hasBools()) {
-      foldRest(code, i, scratch, true);
-      return;
+  /** Folds a long expression, whose code is there once: one sum after the other. */
+  private void inPasses(CodeBuilder code, int[] fixed, int whole, int scratch) {
+    boolean bools = hasBools();
+    int end = whole;
+    if (!bools) {
+      code.iload(N).loadConstant(width - 1).isub();
+      end = store(code, TypeKind.INT);
     }
+    int last = end;
+    code.loadConstant(lanes);
+    int all = store(code, TypeKind.INT);
     int j = zero(code);
     loop(
         code,
-        i,
-        N,
+        j,
+        all,
         width,
         b -> {
-          ops.species(b);
-          b.iload(i).iload(N);
-          ops.indexInRange(b);
-          int mask = VectorOps.keep(b);
-          ops.species(b);
-          b.aload(scratch).iload(j);
-          ops.load(b);
-          int before = VectorOps.keep(b);
-          b.aload(before).aload(before);
-          computed(b, position, fixed, i, 0, mask);
-          combine(b);
-          b.aload(mask);
-          ops.blend(b);
-          b.aload(scratch).iload(j);
+          b.aload(begin);
+          int sum = VectorOps.keep(b);
+          b.iload(j);
+          int i = store(b, TypeKind.INT);
+          loop(
+              b,
+              i,
+              last,
+              lanes,
+              c -> {
+                c.aload(sum);
+                computed(c, position, fixed, i, 0, -1);
+                combine(c);
+                c.astore(sum);
+              });
+          if (!bools) {
+            b.iload(i).iload(N);
+            b.ifThen(Opcode.IF_ICMPLT, c -> foldMasked(c, sum, fixed, i));
+          }
+          b.aload(sum).aload(scratch).iload(j);
           ops.store(b);
-          b.iinc(j, width);
         });
+    if (bools) {
+      foldRest(code, whole, scratch, true);
+    }
+  }
+
+  /** Folds a vector of elements into a sum, as far as there are some. */
+  private void foldMasked(CodeBuilder code, int sum, int[] fixed, int i) {
+    ops.species(code);
+    code.iload(i).iload(N);
+    ops.indexInRange(code);
+    int mask = VectorOps.keep(code);
+    code.aload(sum).aload(sum);
+    computed(code, position, fixed, i, 0, mask);
+    combine(code);
+    code.aload(mask);
+    ops.blend(code);
+    code.astore(sum);
   }
 
   /** Whether bools are read, of which there are no masked loads. */
@@ -224,8 +310,8 @@ final class VectorFoldCompiler extends FoldCompiler {
     return false;
   }
 
-  /** Combines the accumulators into the first of the scratch array. */
-  private void halve(CodeBuilder code, int[] sums, int scratch) {
+  /** Combines the sums into the first. */
+  private void halve(CodeBuilder code, int[] sums) {
     for (int half = sums.length / 2; half > 0; half /= 2) {
       for (int v = 0; v < half; v++) {
         code.aload(sums[v]).aload(sums[v + half]);
@@ -233,30 +319,16 @@ final class VectorFoldCompiler extends FoldCompiler {
         code.astore(sums[v]);
       }
     }
-    if (isExtreme()) {
-      code.aload(scratch).iconst_0().aload(sums[0]);
-      ops.extreme(code, spec.combine() == Expr.Fn2.MAX);
-      code.arrayStore(element);
-    } else {
-      halveLanes(code, sums[0], scratch);
-    }
   }
 
-  /** Combines the lanes of a vector in the order of the plain form. */
-  private void halveLanes(CodeBuilder code, int sum, int scratch) {
-    code.aload(sum).aload(scratch).iconst_0();
-    ops.store(code);
-    int[] last = new int[width];
-    for (int u = 0; u < width; u++) {
-      code.aload(scratch).loadConstant(u).arrayLoad(element);
-      last[u] = store(code, accKind);
+  /** Combines the lanes of a vector in the order of the plain form: halves with each other. */
+  private void halveLanes(CodeBuilder code, int sum) {
+    for (int shuffle : halves) {
+      code.aload(sum).aload(sum).aload(shuffle);
+      ops.rearrange(code);
+      combine(code);
+      code.astore(sum);
     }
-    for (int half = width / 2; half > 0; half /= 2) {
-      for (int u = 0; u < half; u++) {
-        combine(code, last[u], last[u + half]);
-      }
-    }
-    code.aload(scratch).iconst_0().loadLocal(accKind, last[0]).arrayStore(element);
   }
 
   @Override

@@ -21,6 +21,7 @@ final class VectorOps {
   private static final String PACKAGE = "jdk.incubator.vector";
   private static final ClassDesc VECTOR = ClassDesc.of(PACKAGE, "Vector");
   private static final ClassDesc MASK = ClassDesc.of(PACKAGE, "VectorMask");
+  private static final ClassDesc SHUFFLE = ClassDesc.of(PACKAGE, "VectorShuffle");
   private static final ClassDesc SPECIES = ClassDesc.of(PACKAGE, "VectorSpecies");
   private static final ClassDesc OPERATORS = ClassDesc.of(PACKAGE, "VectorOperators");
   private static final ClassDesc COMPARISON = OPERATORS.nested("Comparison");
@@ -64,6 +65,24 @@ final class VectorOps {
     code.getstatic(OPERATORS, largest ? "MAX" : "MIN", OPERATORS.nested("Associative"));
     code.invokevirtual(
         vector, "reduceLanes", MethodTypeDesc.of(lane, OPERATORS.nested("Associative")));
+  }
+
+  /** → shuffle that moves lanes down by some places, the first ones to the end. */
+  void shift(CodeBuilder code, int places) {
+    species(code);
+    code.loadConstant(places).iconst_1().iconst_1();
+    code.invokestatic(
+        SHUFFLE, "iota", MethodTypeDesc.of(SHUFFLE, SPECIES, CD_int, CD_int, CD_boolean));
+  }
+
+  /** vector, shuffle → vector. */
+  void rearrange(CodeBuilder code) {
+    code.invokevirtual(vector, "rearrange", MethodTypeDesc.of(vector, SHUFFLE));
+  }
+
+  /** vector → its first lane. */
+  void first(CodeBuilder code) {
+    code.iconst_0().invokevirtual(vector, "lane", MethodTypeDesc.of(lane, CD_int));
   }
 
   /** number → vector. */
@@ -227,6 +246,11 @@ final class VectorOps {
   /** mask → truth value. */
   void anyTrue(CodeBuilder code) {
     code.invokevirtual(MASK, "anyTrue", MethodTypeDesc.of(CD_boolean));
+  }
+
+  /** mask → truth value. */
+  void allTrue(CodeBuilder code) {
+    code.invokevirtual(MASK, "allTrue", MethodTypeDesc.of(CD_boolean));
   }
 
   /**

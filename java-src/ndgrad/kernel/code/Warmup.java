@@ -16,6 +16,9 @@ public final class Warmup {
   /** Work of the plain form that is worth a warm-up, in units of 0.1 ns: 20 ms. */
   private static final long ENOUGH = 200_000_000;
 
+  /** Elements of a run from which on looking at the clock does not matter. */
+  private static final int TIMED = 1024;
+
   /** Wins in a row that show that the JIT is done. */
   private static final int WINS = 5;
 
@@ -28,14 +31,29 @@ public final class Warmup {
    */
   static final int EMPTY = 500;
 
-  /** Running time after which a kernel is left as it is. */
+  /** How often an assumption of the JIT has to fail before it compiles without it. */
+  static final int TRAPS = 4;
+
+  /**
+   * How many times what it is reckoned to take a compiled vector form may take: where the first
+   * compiler alone has been at work, it is more.
+   */
+  private static final int SLACK = 6;
+
+  /** Comparisons after which a vector form is given up: its compilation went wrong. */
+  private static final int COMPARISONS = 400;
+
+  /** Vector forms that are tried before a kernel is left as it is. */
+  private static final int FORMS = 3;
+
+  /** Running time after which a vector form is given up. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 
   /** The longest rest between two rounds, in milliseconds. */
   private static final long REST = 20;
 
-  /** Failures after which no more kernels are tried when none has succeeded. */
-  private static final int ATTEMPTS = 3;
+  /** Running time of all kernels after which none is tried any more when none has succeeded. */
+  private static final long HOPE = TimeUnit.SECONDS.toNanos(30);
 
   private static final long IDLE_SECONDS = 5;
 
@@ -43,8 +61,14 @@ public final class Warmup {
   private static final AtomicInteger REFUSED = new AtomicInteger();
   private static final ThreadPoolExecutor BACKGROUND = background();
 
-  /** Whether kernels take the ways that are meant for rare elements, whatever the elements. */
-  static boolean takesRareWays;
+  /** Used by the background thread alone. */
+  private static long spentByAll;
+
+  /**
+   * When kernels take the ways that are meant for rare elements: 0 where there are such elements, 1
+   * always, -1 never. Of use in a warm-up only, whose results nobody reads.
+   */
+  static int rareWays;
 
   private final Supplier<Trial> trial;
   private final AtomicInteger asked = new AtomicInteger();
@@ -53,12 +77,20 @@ public final class Warmup {
   /**
    * A kernel's two forms to be compared.
    *
+   * @param reckoned what one run of the vector form over a tile should take, in units of 0.1 ns
    * @param train runs the vector form through all its loops, briefly
    * @param vector runs the vector form over a tile
    * @param plain runs the plain form over the same
    * @param change puts the vector form in use
    */
-  public record Trial(Runnable train, Runnable vector, Runnable plain, Runnable change) {}
+  public record Trial(
+      long reckoned, Runnable train, Runnable vector, Runnable plain, Runnable change) {
+
+    /** A time of the vector form in nanoseconds that the JIT has been at work for. */
+    private boolean isCompiled(long nanos) {
+      return nanos * 10 < SLACK * reckoned;
+    }
+  }
 
   /**
    * Prepares a warm-up.
@@ -88,7 +120,27 @@ public final class Warmup {
   public void count(long work) {
     done += work;
     if (done >= ENOUGH && asked.get() == 0 && asked.compareAndSet(0, 1)) {
-      BACKGROUND.execute(this::run);
+      BACKGROUND.execute(new Course());
+    }
+  }
+
+  /**
+   * Runs the plain form and adds what it takes to its work. Long runs are timed, for what an
+   * element takes depends on how the JIT has fared; short ones are reckoned, as looking at the
+   * clock would take longer.
+   *
+   * @param elements how many elements the run is over
+   * @param cost what one is reckoned to take in units of 0.1 ns
+   * @param plain the run
+   */
+  void count(long elements, int cost, Runnable plain) {
+    if (elements < TIMED) {
+      plain.run();
+      count(elements * cost);
+    } else {
+      long start = System.nanoTime();
+      plain.run();
+      count(10 * (System.nanoTime() - start));
     }
   }
 
@@ -110,53 +162,93 @@ public final class Warmup {
     return pool;
   }
 
-  private void run() {
-    boolean won = false;
-    try {
-      won = !isHopeless() && isWon(trial.get());
-    } catch (LinkageError | RuntimeException e) {
-      // A JDK whose Vector API differs: the plain form goes on.
-      System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    (won ? SWITCHED : REFUSED).incrementAndGet();
-  }
-
   /** Whether no kernel has ever got fast, as on a JVM that runs without its optimising compiler. */
   private static boolean isHopeless() {
-    return SWITCHED.get() == 0 && REFUSED.get() >= ATTEMPTS;
+    return SWITCHED.get() == 0 && spentByAll > HOPE;
   }
 
-  private static boolean isWon(Trial trial) throws InterruptedException {
-    long spent = 0;
-    int wins = 0;
-    for (int round = 0; wins < WINS; round++) {
-      long start = System.nanoTime();
-      train(trial);
-      if (round >= ROUNDS) {
-        wins = time(trial.vector) < time(trial.plain) ? wins + 1 : 0;
-      }
-      long took = System.nanoTime() - start;
-      spent += took;
-      if (spent > PATIENCE) {
-        return false;
-      }
-      // Others need the processor, among them the JIT.
-      if (took > 100_000) {
-        Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(took) / 2, 1, REST));
+  /**
+   * The way of one kernel through the JIT. Each run is a round; those of all kernels that are under
+   * way take turns, so that none waits for another to be compiled.
+   */
+  private final class Course implements Runnable {
+    private int forms;
+    private Trial current;
+    private int round;
+    private int wins;
+
+    /** The best time of the plain form: the JIT may be about to compile it anew. */
+    private long plain;
+
+    private long spent;
+
+    @Override
+    public void run() {
+      try {
+        if (isHopeless() || current == null && !begin()) {
+          REFUSED.incrementAndGet();
+          return;
+        }
+        long start = System.nanoTime();
+        train();
+        plain = Math.min(plain, time(current.plain));
+        if (round >= ROUNDS) {
+          long vector = time(current.vector);
+          wins = vector < plain && current.isCompiled(vector) ? wins + 1 : 0;
+        }
+        long took = System.nanoTime() - start;
+        spent += took;
+        spentByAll += took;
+        round++;
+        if (wins == WINS) {
+          current.change.run();
+          SWITCHED.incrementAndGet();
+          return;
+        }
+        if (spent > PATIENCE || round == ROUNDS + COMPARISONS) {
+          current = null;
+        }
+        rest(took);
+        BACKGROUND.execute(this);
+      } catch (LinkageError | RuntimeException e) {
+        // A JDK whose Vector API differs: the plain form goes on.
+        System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
+        REFUSED.incrementAndGet();
+      } catch (InterruptedException e) {
+        REFUSED.incrementAndGet();
+        Thread.currentThread().interrupt();
       }
     }
-    trial.change.run();
-    return true;
-  }
 
-  private static void train(Trial trial) {
-    takesRareWays = true;
-    try {
-      trial.train.run();
-    } finally {
-      takesRareWays = false;
+    /** Takes rare ways and usual ones by turns: the JIT leaves out what it has not seen taken. */
+    private void train() {
+      rareWays = round % 2 == 0 ? 1 : -1;
+      try {
+        current.train.run();
+      } finally {
+        rareWays = 0;
+      }
+    }
+
+    /** Makes a vector form unless enough have been tried. */
+    private boolean begin() {
+      if (forms == FORMS) {
+        return false;
+      }
+      forms++;
+      current = trial.get();
+      round = 0;
+      wins = 0;
+      plain = Long.MAX_VALUE;
+      spent = 0;
+      return true;
+    }
+
+    /** Others need the processor, among them the JIT, which a lost comparison waits for. */
+    private void rest(long took) throws InterruptedException {
+      if (took > 100_000 || round > ROUNDS && wins == 0) {
+        Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(took) / 2, 1, REST));
+      }
     }
   }
 

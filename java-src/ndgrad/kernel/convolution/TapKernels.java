@@ -122,6 +122,7 @@ final class TapKernels {
                 TapKernel fast = vector.get();
                 Sample sample = new Sample(dtype, rows, taps);
                 return new Warmup.Trial(
+                    (long) rows * sample.off.length * Sample.LENGTH * cost,
                     () -> sample.train(fast),
                     () -> sample.run(fast, Sample.LENGTH),
                     () -> sample.run(plain, Sample.LENGTH),

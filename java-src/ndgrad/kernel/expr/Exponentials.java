@@ -27,6 +27,9 @@ final class Exponentials extends Steps {
   /** Below this exp is 0. */
   private final double bottom;
 
+  /** Up to this size of x both e^x and its reciprocal are normal numbers. */
+  private final double moderate;
+
   /** Below this odd functions are their arguments. */
   private final double tiny;
 
@@ -37,6 +40,7 @@ final class Exponentials extends Steps {
     exp = isSingle ? Coefficients.EXP_FLOAT : Coefficients.EXP_DOUBLE;
     top = pick(88.722839f, 709.782712893384);
     bottom = pick(-103.97208f, -745.1332191019412);
+    moderate = pick(87, 708);
     tiny = pick(0x1p-14, 0x1p-30);
   }
 
@@ -50,7 +54,12 @@ final class Exponentials extends Steps {
   private record Parts(Expr k, Expr r, Expr rest) {}
 
   private Expr integer(Expr x) {
-    return sub(fma(x, LOG2_E, n(magic)), magic);
+    return sub(integerAndMagic(x), magic);
+  }
+
+  /** The multiple of ln 2 that is nearest to x, plus {@link #magic}. */
+  private Expr integerAndMagic(Expr x) {
+    return fma(x, LOG2_E, n(magic));
   }
 
   private Parts parts(Expr x) {
@@ -67,6 +76,12 @@ final class Exponentials extends Steps {
         x, Fn2.GT, top, n(Double.POSITIVE_INFINITY), where(x, Fn2.LT, low, n(atLow), value));
   }
 
+  /** p * 2^k for e^x; 0 and infinity where they are due. */
+  private Expr scaled(Expr x, Expr p) {
+    Expr rare = outside(x, scale(p, integer(x)), bottom, 0);
+    return usually(x, moderate, scaleNormal(p, integerAndMagic(x)), rare);
+  }
+
   /** e^(x + low), low being small beside x; 0 and infinity where they are due. */
   Expr exp(Expr x, Expr low) {
     Expr k = integer(x);
@@ -77,13 +92,13 @@ final class Exponentials extends Steps {
     Expr square = r.high().times(r.high());
     Pair h = fastSum(ONE, r.high());
     Expr p = h.high().plus(h.low().plus(fma(square, polynomial(exp, r.high()), lost)));
-    return outside(x, scale(p, k), bottom, 0);
+    return scaled(x, p);
   }
 
   Expr exp(Expr x) {
     Expr k = integer(x);
     Expr r = fma(k, -ln2Rest, fma(k, -ln2, x));
-    return outside(x, scale(exponential(r), k), bottom, 0);
+    return scaled(x, exponential(r));
   }
 
   /** e^r for |r| ≤ ln 2 / 2. */
@@ -101,14 +116,15 @@ final class Exponentials extends Steps {
   Expr exp2(Expr x) {
     double limit = pick(128, 1024);
     double least = pick(-150, -1075);
-    Expr k = sub(add(x, magic), magic);
+    Expr sum = add(x, magic);
+    Expr k = sub(sum, magic);
     Expr r = x.minus(k);
     Expr high = r.times(ln2);
     Expr low = fma(r, ln2Rest, fma(r, n(ln2), high.negate()));
     Expr p = ONE.plus(fma(high.times(high), polynomial(exp, high), low).plus(high));
-    Expr inside = scale(p, k);
-    return where(
-        x, Fn2.GE, limit, n(Double.POSITIVE_INFINITY), where(x, Fn2.LE, least, n(0), inside));
+    Expr inside = where(x, Fn2.LE, least, n(0), scale(p, k));
+    Expr rare = where(x, Fn2.GE, limit, n(Double.POSITIVE_INFINITY), inside);
+    return usually(x, pick(126, 1022), scaleNormal(p, sum), rare);
   }
 
   /** Half of e^x - 1 in two parts. */

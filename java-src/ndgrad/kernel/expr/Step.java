@@ -31,6 +31,11 @@ public record Step(Op op, int amount, List<Expr> args) implements Expr {
     SHIFT_RIGHT,
     /** Whether the sign bit is set. */
     IS_NEGATIVE,
+    /**
+     * Where the bool a is set, which is nearly everywhere, b; elsewhere c, which is computed only
+     * when some element asks for it.
+     */
+    USUALLY,
     /** Where the bool a is set, which is rare, the sine of b; elsewhere c. */
     SIN_OF_HUGE,
     /** Where the bool a is set, which is rare, the cosine of b; elsewhere c. */

@@ -78,6 +78,13 @@ class Steps {
     return Expr.select(Expr.of(compare, a, n(bound)), yes, no);
   }
 
+  /**
+   * usual where |a| is no greater than a bound, which NaN never is, as nearly always; else rare.
+   */
+  static Expr usually(Expr a, double bound, Expr usual, Expr rare) {
+    return Step.of(Op.USUALLY, Expr.of(Fn2.LE, abs(a), n(bound)), usual, rare);
+  }
+
   /** c[0] + c[1] x + c[2] x² + …, by Horner's rule. */
   static Expr polynomial(double[] c, Expr x) {
     Expr y = n(c[c.length - 1]);
@@ -100,6 +107,15 @@ class Steps {
   /** 2^k for an integer k whose result is normal. */
   final Expr power(Expr k) {
     return Step.shift(Op.SHIFT_LEFT, add(k, magic + bias), fraction);
+  }
+
+  /**
+   * p * 2^k for a p about 1 and an integer k whose result is normal.
+   *
+   * @param sum k plus {@link #magic}
+   */
+  final Expr scaleNormal(Expr p, Expr sum) {
+    return Step.of(Op.ADD_BITS, p, Step.shift(Op.SHIFT_LEFT, sum, fraction));
   }
 
   /**

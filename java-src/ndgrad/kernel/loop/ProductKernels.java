@@ -53,7 +53,11 @@ final class ProductKernels implements TileKernels {
                 TileKernel fast = made().orElseThrow();
                 Sample sample = new Sample(dtype, fast);
                 return new Warmup.Trial(
-                    sample::train, sample::vector, sample::plain, () -> warm = Optional.of(fast));
+                    (long) sample.m * sample.n * Sample.RANKS * COST,
+                    sample::train,
+                    sample::vector,
+                    sample::plain,
+                    () -> warm = Optional.of(fast));
               });
     }
 

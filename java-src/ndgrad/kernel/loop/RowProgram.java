@@ -1,5 +1,6 @@
 package ndgrad.kernel.loop;
 
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -18,7 +19,7 @@ import ndgrad.kernel.memory.Strided;
 
 /**
  * Passes over the rows of arrays, such as softmax takes: all passes over some rows follow each
- * other while these are in the first-level cache, and nothing of an array's size is made. How rows
+ * other while these are in the second-level cache, and nothing of an array's size is made. How rows
  * are dealt out depends on the shape alone, so results do not depend on the number of threads.
  * Immutable and safe to share between threads; kernels are compiled when it runs first.
  *
@@ -27,8 +28,11 @@ import ndgrad.kernel.memory.Strided;
  * some rows only.
  */
 public final class RowProgram {
-  /** Elements of the rows that are taken at a time: of two float32 arrays they fill 32 KiB. */
-  private static final int BLOCK = 4096;
+  /**
+   * Elements of the rows that are taken at a time. Of three float32 arrays they fill 192 KiB: each
+   * call of a kernel costs more than reading from the second cache instead of the first.
+   */
+  private static final int BLOCK = 16384;
 
   /** Elements that are folded into the accumulators of a kernel before these are combined. */
   private static final int SEGMENT = 8192;
@@ -188,10 +192,11 @@ public final class RowProgram {
         shares,
         (int) Math.max(1, GRAIN / each),
         (from, to) -> {
-          Run.Worker worker = run.new Worker(run.withScratch(run.blockRows()));
+          Run.Worker worker = run.take();
           for (int share = from; share < to; share++) {
             worker.share(share, shares, done);
           }
+          run.give(worker);
         });
   }
 
@@ -259,6 +264,7 @@ public final class RowProgram {
     private final int[] inner = new int[count];
     private final int[] outer = new int[count];
     private final Object[] compiled;
+    private final ArrayDeque<Worker> idle = new ArrayDeque<>();
 
     Run(int rows, int length, Strided... operands) {
       this.dtype = operands[0].dtype();
@@ -278,6 +284,15 @@ public final class RowProgram {
       Object[] known = kernels.get(key);
       this.compiled =
           known != null ? known : kernels.computeIfAbsent(key, RowProgram.this::compile);
+    }
+
+    /** A worker that no thread is using: there are more parts of a run than threads. */
+    private synchronized Worker take() {
+      return idle.isEmpty() ? new Worker(withScratch(blockRows())) : idle.removeLast();
+    }
+
+    private synchronized void give(Worker worker) {
+      idle.addLast(worker);
     }
 
     private int mask(int[] strides) {

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -337,6 +339,61 @@ class FormsTest {
         assertSameBits(first, out.array(), fn + " of " + dtype);
       }
     }
+  }
+
+  /** The JIT would have to compile a kernel anew; until then it makes an object of each vector. */
+  @Test
+  void aKernelThatHasChangedOverKnowsRareElementsAndAllLengths() {
+    assumeVectors();
+    Forms.use(Forms.Mode.AUTO);
+    Strided x = numbers(new Random(10), DType.FLOAT64, 20_000);
+    for (int i = 0; i < 20_000; i++) {
+      Samples.set(x.array(), i, i % 100 * 0.01);
+    }
+    Strided out = Strided.zeros(DType.FLOAT64, 20_000);
+    Program program = Program.of(Expr.of(Expr.Fn1.EXP, X).times(0.75));
+    Runnable all = () -> program.run(out, DType.FLOAT64, x);
+    runUntilTried(all);
+    Samples.set(x.array(), 7, 1000);
+    fewBytes("a rare element", all, all);
+    for (int n = 1; n < 40; n++) {
+      Strided some = Strided.zeros(DType.FLOAT64, n);
+      fewBytes(n + " elements", () -> program.run(some, DType.FLOAT64, some), all);
+    }
+  }
+
+  @Test
+  void aFoldThatHasChangedOverKnowsAllLengths() {
+    assumeVectors();
+    Forms.use(Forms.Mode.AUTO);
+    Strided x = numbers(new Random(11), DType.FLOAT32, 20_000);
+    for (Expr.Fn2 combine : List.of(Expr.Fn2.ADD, Expr.Fn2.MAX)) {
+      Reduction reduction = Reduction.of(X.times(0.75), combine);
+      Strided out = Strided.zeros(DType.FLOAT32);
+      Runnable all = () -> reduction.run(out, DType.FLOAT32, new int[] {0}, x);
+      runUntilTried(all);
+      for (int n = 32; n < 300; n += 7) {
+        Strided some = numbers(new Random(n), DType.FLOAT32, n);
+        Runnable run = () -> reduction.run(out, DType.FLOAT32, new int[] {0}, some);
+        fewBytes(combine + " of " + n + " elements", run, all);
+      }
+    }
+  }
+
+  /** Checks that a run over 20 000 elements makes no object of each vector after another run. */
+  private static void fewBytes(String what, Runnable news, Runnable all) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    // Some assumptions of the JIT fail several times before it gives them up.
+    for (int i = 0; i < 2 * Warmup.TRAPS; i++) {
+      news.run();
+    }
+    long least = Long.MAX_VALUE;
+    for (int i = 0; i < 5; i++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      all.run();
+      least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+    }
+    assertTrue(least < 50_000, least + " bytes after " + what);
   }
 
   @Test

@@ -153,6 +153,7 @@ public final class Interpreter {
       case COS_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::cos, at[1]) : at[2];
       case TAN_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::tan, at[1]) : at[2];
       case IS_NEGATIVE -> bits(at[0]) < 0;
+      case USUALLY -> isTrue(at[0]) ? at[1] : at[2];
       default -> onBits(step, at);
     };
   }
