@@ -14,6 +14,11 @@ import java.util.function.Consumer;
 final class Generated {
   private Generated() {}
 
+  /** What a class that implements an interface calls itself. */
+  static ClassDesc name(Class<?> type) {
+    return ClassDesc.of(Generated.class.getPackageName(), "Generated" + type.getSimpleName());
+  }
+
   /**
    * Makes an object of a new hidden class in this package.
    *
@@ -24,7 +29,7 @@ final class Generated {
     byte[] bytes =
         ClassFile.of()
             .build(
-                ClassDesc.of(Generated.class.getPackageName(), "Generated" + type.getSimpleName()),
+                name(type),
                 builder -> {
                   builder.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
                   builder.withInterfaceSymbols(type.describeConstable().orElseThrow());

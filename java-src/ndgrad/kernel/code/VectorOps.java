@@ -20,8 +20,8 @@ import ndgrad.blas.MulAdd;
 final class VectorOps {
   private static final String PACKAGE = "jdk.incubator.vector";
   private static final ClassDesc VECTOR = ClassDesc.of(PACKAGE, "Vector");
-  private static final ClassDesc MASK = ClassDesc.of(PACKAGE, "VectorMask");
-  private static final ClassDesc SHUFFLE = ClassDesc.of(PACKAGE, "VectorShuffle");
+  static final ClassDesc MASK = ClassDesc.of(PACKAGE, "VectorMask");
+  static final ClassDesc SHUFFLE = ClassDesc.of(PACKAGE, "VectorShuffle");
   private static final ClassDesc SPECIES = ClassDesc.of(PACKAGE, "VectorSpecies");
   private static final ClassDesc OPERATORS = ClassDesc.of(PACKAGE, "VectorOperators");
   private static final ClassDesc COMPARISON = OPERATORS.nested("Comparison");
@@ -73,6 +73,25 @@ final class VectorOps {
     code.loadConstant(places).iconst_1().iconst_1();
     code.invokestatic(
         SHUFFLE, "iota", MethodTypeDesc.of(SHUFFLE, SPECIES, CD_int, CD_int, CD_boolean));
+  }
+
+  /** → shuffle that takes each lane from another. */
+  void shuffle(CodeBuilder code, int... lanes) {
+    species(code);
+    code.loadConstant(lanes.length).newarray(TypeKind.INT);
+    for (int i = 0; i < lanes.length; i++) {
+      code.dup().loadConstant(i).loadConstant(lanes[i]).iastore();
+    }
+    code.iconst_0();
+    code.invokestatic(
+        SHUFFLE, "fromArray", MethodTypeDesc.of(SHUFFLE, SPECIES, CD_int.arrayType(), CD_int));
+  }
+
+  /** → mask whose lanes are bits. */
+  void mask(CodeBuilder code, long bits) {
+    species(code);
+    code.loadConstant(bits);
+    code.invokestatic(MASK, "fromLong", MethodTypeDesc.of(MASK, SPECIES, CD_long));
   }
 
   /** vector, shuffle → vector. */

@@ -7,7 +7,6 @@ import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
-import ndgrad.kernel.rows.Rows;
 
 /** Copies between arrays of any layouts and dtypes. */
 public final class Copies {
@@ -64,9 +63,9 @@ public final class Copies {
     DType[] dtypes = DType.values();
     Kernel[] moves = new Kernel[dtypes.length];
     for (DType dtype : dtypes) {
-      Rows rows = Rows.of(dtype);
+      Blocks blocks = Blocks.of(dtype);
       moves[dtype.ordinal()] =
-          (data, at, outer, inner) -> rows.block(data[1], at, 1, data[0], at, 0, outer, inner);
+          (data, at, outer, inner) -> blocks.copy(data[1], at, 1, data[0], at, 0, outer, inner);
     }
     return moves;
   }

@@ -7,7 +7,6 @@ import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
-import ndgrad.kernel.rows.Rows;
 
 /**
  * The loops of one elementwise call: the dimensions of all operands, merged where all of them allow
@@ -356,14 +355,14 @@ final class Nest {
           there[operands + k] = 1;
           there[2 * operands + k] = inner;
           if (k >= outs) {
-            Rows.of(dtypes[k]).block(data[k], at, k, near[k], there, k, outer, inner);
+            Blocks.of(dtypes[k]).copy(data[k], at, k, near[k], there, k, outer, inner);
           }
         }
       }
       kernel.run(near, there, outer, inner);
       for (int k = 0; k < outs; k++) {
         if (arranged[k]) {
-          Rows.of(dtypes[k]).block(near[k], there, k, data[k], at, k, outer, inner);
+          Blocks.of(dtypes[k]).copy(near[k], there, k, data[k], at, k, outer, inner);
         }
       }
     }

@@ -9,6 +9,7 @@ import ndgrad.blas.TileKernels;
 import ndgrad.blas.Workers;
 import ndgrad.kernel.code.Forms;
 import ndgrad.kernel.code.VectorTiles;
+import ndgrad.kernel.code.WarmKernel;
 import ndgrad.kernel.code.Warmup;
 
 /** The vector kernels of products of matrices, each in use once it is fast. */
@@ -16,12 +17,27 @@ final class ProductKernels implements TileKernels {
   /** What one multiplication of the plain loops costs, in units of 0.1 ns. */
   private static final int COST = 1;
 
-  private static final Map<Class<?>, Kernel> KERNELS =
+  private static final Map<Class<?>, WarmKernel<TileKernel>> KERNELS =
       Map.of(
-          float.class, new Kernel(DType.FLOAT32),
-          double.class, new Kernel(DType.FLOAT64),
-          int.class, new Kernel(DType.INT32),
-          long.class, new Kernel(DType.INT64));
+          float.class, kernel(DType.FLOAT32),
+          double.class, kernel(DType.FLOAT64),
+          int.class, kernel(DType.INT32),
+          long.class, kernel(DType.INT64));
+
+  private static WarmKernel<TileKernel> kernel(DType dtype) {
+    return new WarmKernel<>(
+        dtype,
+        () -> VectorTiles.compile(dtype),
+        (kernel, change) -> {
+          Sample sample = new Sample(dtype, kernel);
+          return new Warmup.Trial(
+              (long) sample.m * sample.n * Sample.RANKS * COST,
+              sample::train,
+              sample::vector,
+              sample::plain,
+              change);
+        });
+  }
 
   @Override
   public boolean areExpected() {
@@ -30,51 +46,7 @@ final class ProductKernels implements TileKernels {
 
   @Override
   public Optional<TileKernel> kernel(Class<?> type, long products) {
-    Kernel kernel = KERNELS.get(type);
-    return switch (Forms.mode()) {
-      case PLAIN -> Optional.empty();
-      case VECTOR -> kernel.made();
-      case AUTO -> kernel.warm(products);
-    };
-  }
-
-  /** That of one dtype. */
-  private static final class Kernel {
-    private final DType dtype;
-    private final Warmup warmup;
-    private Optional<TileKernel> made = Optional.empty();
-    private volatile Optional<TileKernel> warm = Optional.empty();
-
-    Kernel(DType dtype) {
-      this.dtype = dtype;
-      this.warmup =
-          new Warmup(
-              () -> {
-                TileKernel fast = made().orElseThrow();
-                Sample sample = new Sample(dtype, fast);
-                return new Warmup.Trial(
-                    (long) sample.m * sample.n * Sample.RANKS * COST,
-                    sample::train,
-                    sample::vector,
-                    sample::plain,
-                    () -> warm = Optional.of(fast));
-              });
-    }
-
-    synchronized Optional<TileKernel> made() {
-      if (made.isEmpty() && Forms.lanes(dtype) > 0) {
-        made = Optional.of(VectorTiles.compile(dtype));
-      }
-      return made;
-    }
-
-    Optional<TileKernel> warm(long products) {
-      Optional<TileKernel> kernel = warm;
-      if (kernel.isEmpty() && Forms.isAvailable()) {
-        warmup.count(products * COST);
-      }
-      return kernel;
-    }
+    return KERNELS.get(type).get(products * COST);
   }
 
   /** Two small matrices and their product, which is one tile. */

@@ -59,7 +59,7 @@ final class BooleanRows extends Rows {
   }
 
   @Override
-  void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     boolean[] x = (boolean[]) from;
     boolean[] y = (boolean[]) to;
     // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
@@ -70,7 +70,7 @@ final class BooleanRows extends Rows {
   }
 
   @Override
-  void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     boolean[] x = (boolean[]) from;
     boolean[] y = (boolean[]) to;
     int j = 0;

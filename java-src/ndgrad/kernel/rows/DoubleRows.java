@@ -58,7 +58,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
@@ -69,7 +69,7 @@ final class DoubleRows extends Rows {
   }
 
   @Override
-  void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     double[] x = (double[]) from;
     double[] y = (double[]) to;
     int j = 0;

@@ -59,7 +59,7 @@ final class FloatRows extends Rows {
   }
 
   @Override
-  void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     float[] x = (float[]) from;
     float[] y = (float[]) to;
     // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
@@ -70,7 +70,7 @@ final class FloatRows extends Rows {
   }
 
   @Override
-  void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     float[] x = (float[]) from;
     float[] y = (float[]) to;
     int j = 0;

@@ -59,7 +59,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     int[] x = (int[]) from;
     int[] y = (int[]) to;
     // A loop over the elements is slower even for a few: the JIT cannot tell that x and y, at
@@ -70,7 +70,7 @@ final class IntRows extends Rows {
   }
 
   @Override
-  void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
+  public void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n) {
     int[] x = (int[]) from;
     int[] y = (int[]) to;
     int j = 0;

@@ -14,7 +14,7 @@ public abstract class Rows {
   };
 
   /** Columns that are transposed together. */
-  static final int LANES = 8;
+  public static final int LANES = 8;
 
   Rows() {}
 
@@ -53,48 +53,35 @@ public abstract class Rows {
   public abstract void copy(Object from, int p, int ps, Object to, int q, int qs, int n);
 
   /**
-   * Copies a block of rows, in the order that suits the two places; a block of a few thousand
-   * elements is best. Where a block lies is said as kernels are told it: an array holds for each of
-   * some operands where it begins, then for each the distance from an element of a row to the next,
-   * then for each that from a row to the next.
+   * Copies rows of neighbours: {@code to[q + i*qs + j] = from[p + i*ps + j]} for i &lt; rows, j
+   * &lt; n.
    *
    * @param from the source
-   * @param source where operands lie, not modified
-   * @param s which of them the source is
+   * @param p where the first row begins
+   * @param ps from a row to the next
    * @param to the target, overwritten
-   * @param target where operands lie, not modified
-   * @param t which of them the target is
-   * @param rows how many rows
+   * @param q where the first row goes
+   * @param qs from a row to the next there
+   * @param rows how many
    * @param n elements of a row
    */
-  public final void block(
-      Object from, int[] source, int s, Object to, int[] target, int t, int rows, int n) {
-    int p = source[s];
-    int ps = source[source.length / 3 + s];
-    int pr = source[2 * (source.length / 3) + s];
-    int q = target[t];
-    int qs = target[target.length / 3 + t];
-    int qr = target[2 * (target.length / 3) + t];
-    if (pr == 1 && qs == 1 && rows >= LANES && n >= LANES) {
-      transpose(from, p, ps, to, q, qr, rows, n);
-    } else if (ps == 1 && qs == 1) {
-      copyRows(from, p, pr, to, q, qr, rows, n);
-    } else if (rows > n) {
-      for (int j = 0; j < n; j++) {
-        copy(from, p + j * ps, pr, to, q + j * qs, qr, rows);
-      }
-    } else {
-      for (int i = 0; i < rows; i++) {
-        copy(from, p + i * pr, ps, to, q + i * qr, qs, n);
-      }
-    }
-  }
+  public abstract void copyRows(
+      Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
 
-  /** Copies rows of neighbours: to[q + i*qs + j] = from[p + i*ps + j] for i &lt; rows, j &lt; n. */
-  abstract void copyRows(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
-
-  /** Transposes a block: to[q + i*qs + j] = from[p + j*ps + i] for i &lt; rows, j &lt; n. */
-  abstract void transpose(Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
+  /**
+   * Transposes a block: {@code to[q + i*qs + j] = from[p + j*ps + i]} for i &lt; rows, j &lt; n.
+   *
+   * @param from the source
+   * @param p where the block begins
+   * @param ps from one of its rows to the next
+   * @param to the target, overwritten; shares no elements with the source
+   * @param q where the block goes
+   * @param qs from a row to the next there
+   * @param rows of the target
+   * @param n elements of a row of the target
+   */
+  public abstract void transpose(
+      Object from, int p, int ps, Object to, int q, int qs, int rows, int n);
 
   /**
    * Adds n elements to others, one after the other.

@@ -1,0 +1,175 @@
+package ndgrad.kernel.code;
+
+import static java.lang.constant.ConstantDescs.CD_Object;
+import static java.lang.constant.ConstantDescs.CD_int;
+import static java.lang.constant.ConstantDescs.CD_void;
+import static java.lang.constant.ConstantDescs.CLASS_INIT_NAME;
+import static java.lang.constant.ConstantDescs.MTD_void;
+
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.Label;
+import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.MethodTypeDesc;
+import java.util.function.IntConsumer;
+import ndgrad.DType;
+
+/**
+ * Writes {@link TransposeKernel}s. A square is transposed in registers, by halves: two rows that
+ * are w apart swap the lanes whose numbers differ in the bit w, for w = 1, 2, 4 and so on (J. O.
+ * Eklundh, "A fast computer method for matrix transposing", IEEE Trans. Comput. C-21, 1972).
+ */
+public final class VectorTransposes {
+  private static final MethodTypeDesc RUN =
+      MethodTypeDesc.of(
+          CD_void, CD_Object, CD_int, CD_int, CD_Object, CD_int, CD_int, CD_int, CD_int);
+
+  // The parameters' slots.
+  private static final int FROM = 1;
+  private static final int P = 2;
+  private static final int PS = 3;
+  private static final int TO = 4;
+  private static final int Q = 5;
+  private static final int QS = 6;
+  private static final int ROWS = 7;
+  private static final int N = 8;
+
+  private final CodeBuilder code;
+  private final VectorOps ops;
+  private final ClassDesc self;
+  private final ClassDesc array;
+  private final int side;
+
+  private VectorTransposes(CodeBuilder code, DType dtype) {
+    this.code = code;
+    this.ops = new VectorOps(dtype);
+    this.self = Generated.name(TransposeKernel.class);
+    this.array = dtype.primitive().describeConstable().orElseThrow().arrayType();
+    this.side = Forms.lanes(dtype);
+  }
+
+  /**
+   * Makes a kernel.
+   *
+   * @param dtype a numeric one that has vectors
+   * @return the kernel
+   */
+  public static TransposeKernel compile(DType dtype) {
+    int side = Forms.lanes(dtype);
+    return Generated.instance(
+        TransposeKernel.class,
+        type -> {
+          for (int w = 1; w < side; w *= 2) {
+            int flags = ClassFile.ACC_STATIC | ClassFile.ACC_FINAL;
+            type.withField(swap(w), VectorOps.SHUFFLE, flags);
+            type.withField(upper(w), VectorOps.MASK, flags);
+          }
+          type.withMethodBody(
+              CLASS_INIT_NAME,
+              MTD_void,
+              ClassFile.ACC_STATIC,
+              c -> new VectorTransposes(c, dtype).constants());
+          type.withMethodBody(
+              "run", RUN, ClassFile.ACC_PUBLIC, c -> new VectorTransposes(c, dtype).run());
+          type.withMethodBody(
+              "side",
+              MethodTypeDesc.of(CD_int),
+              ClassFile.ACC_PUBLIC,
+              c -> c.loadConstant(side).ireturn());
+        });
+  }
+
+  /** The field of the shuffle that swaps lanes that are w apart. */
+  private static String swap(int w) {
+    return "swap" + w;
+  }
+
+  /** The field of the mask of the lanes whose numbers have the bit w. */
+  private static String upper(int w) {
+    return "upper" + w;
+  }
+
+  private void constants() {
+    for (int w = 1; w < side; w *= 2) {
+      int[] lanes = new int[side];
+      long mask = 0;
+      for (int i = 0; i < side; i++) {
+        lanes[i] = i ^ w;
+        mask |= (i & w) != 0 ? 1L << i : 0;
+      }
+      ops.shuffle(code, lanes);
+      code.putstatic(self, swap(w), VectorOps.SHUFFLE);
+      ops.mask(code, mask);
+      code.putstatic(self, upper(w), VectorOps.MASK);
+    }
+    code.return_();
+  }
+
+  private void run() {
+    code.aload(FROM).checkcast(array).astore(FROM);
+    code.aload(TO).checkcast(array).astore(TO);
+    squares(N, j -> squares(ROWS, i -> square(i, j)));
+    code.return_();
+  }
+
+  /** Writes a loop over the multiples of the side below a variable. */
+  private void squares(int end, IntConsumer body) {
+    code.iconst_0();
+    int i = integer();
+    Label top = code.newLabel();
+    Label out = code.newLabel();
+    code.labelBinding(top).iload(i).iload(end).if_icmpge(out);
+    body.accept(i);
+    code.iinc(i, side).goto_(top).labelBinding(out);
+  }
+
+  private void square(int i, int j) {
+    code.iload(P).iload(j).iload(PS).imul().iadd().iload(i).iadd();
+    int from = integer();
+    int[] rows = new int[side];
+    for (int r = 0; r < side; r++) {
+      ops.species(code);
+      code.aload(FROM).iload(from).loadConstant(r).iload(PS).imul().iadd();
+      ops.load(code);
+      rows[r] = VectorOps.keep(code);
+    }
+    for (int w = 1; w < side; w *= 2) {
+      for (int r = 0; r < side; r++) {
+        if ((r & w) == 0) {
+          exchange(rows[r], rows[r + w], w);
+        }
+      }
+    }
+    code.iload(Q).iload(i).iload(QS).imul().iadd().iload(j).iadd();
+    int to = integer();
+    for (int r = 0; r < side; r++) {
+      code.aload(rows[r]).aload(TO).iload(to).loadConstant(r).iload(QS).imul().iadd();
+      ops.store(code);
+    }
+  }
+
+  /** Swaps the lanes of a row that have the bit w with those w before them of a row below. */
+  private void exchange(int row, int below, int w) {
+    code.aload(row);
+    swapped(below, w);
+    code.getstatic(self, upper(w), VectorOps.MASK);
+    ops.blend(code);
+    swapped(row, w);
+    code.aload(below).getstatic(self, upper(w), VectorOps.MASK);
+    ops.blend(code);
+    code.astore(below).astore(row);
+  }
+
+  private void swapped(int row, int w) {
+    code.aload(row).getstatic(self, swap(w), VectorOps.SHUFFLE);
+    ops.rearrange(code);
+  }
+
+  /** Puts the int on top of the stack into a local variable. */
+  private int integer() {
+    int slot = code.allocateLocal(TypeKind.INT);
+    code.istore(slot);
+    return slot;
+  }
+}

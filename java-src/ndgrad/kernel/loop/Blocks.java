@@ -1,0 +1,109 @@
+package ndgrad.kernel.loop;
+
+import java.util.Optional;
+import ndgrad.DType;
+import ndgrad.kernel.code.TransposeKernel;
+import ndgrad.kernel.code.VectorTransposes;
+import ndgrad.kernel.code.WarmKernel;
+import ndgrad.kernel.code.Warmup;
+import ndgrad.kernel.rows.Rows;
+
+/** Copies blocks of rows of one dtype, in the order that suits the two places. */
+final class Blocks {
+  /** What transposing an element costs in plain loops, in units of 0.1 ns. */
+  private static final int COST = 5;
+
+  /** The same for vectors. */
+  private static final int VECTOR_COST = 3;
+
+  private static final Blocks[] BY_DTYPE = new Blocks[DType.values().length];
+
+  static {
+    for (DType dtype : DType.values()) {
+      BY_DTYPE[dtype.ordinal()] = new Blocks(dtype);
+    }
+  }
+
+  private final DType dtype;
+  private final Rows rows;
+  private final WarmKernel<TransposeKernel> vectors;
+
+  private Blocks(DType dtype) {
+    this.dtype = dtype;
+    this.rows = Rows.of(dtype);
+    this.vectors = new WarmKernel<>(dtype, () -> VectorTransposes.compile(dtype), this::trial);
+  }
+
+  static Blocks of(DType dtype) {
+    return BY_DTYPE[dtype.ordinal()];
+  }
+
+  /**
+   * Copies a block; one of a few thousand elements is best. Where it lies is said as kernels are
+   * told it: an array holds for each of some operands where it begins, then for each the distance
+   * from an element of a row to the next, then for each that from a row to the next.
+   *
+   * @param from the source
+   * @param source where operands lie, not modified
+   * @param s which of them the source is
+   * @param to the target, overwritten; shares no elements with the source
+   * @param target where operands lie, not modified
+   * @param t which of them the target is
+   * @param m how many rows
+   * @param n elements of a row
+   */
+  void copy(Object from, int[] source, int s, Object to, int[] target, int t, int m, int n) {
+    int p = source[s];
+    int ps = source[source.length / 3 + s];
+    int pr = source[2 * (source.length / 3) + s];
+    int q = target[t];
+    int qs = target[target.length / 3 + t];
+    int qr = target[2 * (target.length / 3) + t];
+    boolean large = m >= Rows.LANES && n >= Rows.LANES;
+    if (ps == 1 && qs == 1) {
+      rows.copyRows(from, p, pr, to, q, qr, m, n);
+    } else if (pr == 1 && qs == 1 && large) {
+      transpose(from, p, ps, to, q, qr, m, n);
+    } else if (ps == 1 && qr == 1 && large) {
+      transpose(from, p, pr, to, q, qs, n, m);
+    } else if (m > n) {
+      for (int j = 0; j < n; j++) {
+        rows.copy(from, p + j * ps, pr, to, q + j * qs, qr, m);
+      }
+    } else {
+      for (int i = 0; i < m; i++) {
+        rows.copy(from, p + i * pr, ps, to, q + i * qr, qs, n);
+      }
+    }
+  }
+
+  private void transpose(Object from, int p, int ps, Object to, int q, int qs, int m, int n) {
+    Optional<TransposeKernel> kernel =
+        dtype == DType.BOOL ? Optional.empty() : vectors.get((long) m * n * COST);
+    int high = 0;
+    int wide = 0;
+    if (kernel.isPresent()) {
+      high = m & -kernel.get().side();
+      wide = n & -kernel.get().side();
+      kernel.get().run(from, p, ps, to, q, qs, high, wide);
+    }
+    rows.transpose(from, p + wide * ps, ps, to, q + wide, qs, high, n - wide);
+    rows.transpose(from, p + high, ps, to, q + high * qs, qs, m - high, n);
+  }
+
+  private Warmup.Trial trial(TransposeKernel kernel, Runnable change) {
+    int side = 4 * kernel.side();
+    Object from = Warmup.numbers(dtype, side * side);
+    Object to = dtype.newArray(side * side);
+    return new Warmup.Trial(
+        (long) side * side * VECTOR_COST,
+        () -> {
+          for (int n = 0; n <= side; n += kernel.side()) {
+            kernel.run(from, 0, side, to, 0, side, n, side - n);
+          }
+        },
+        () -> kernel.run(from, 0, side, to, 0, side, side, side),
+        () -> rows.transpose(from, 0, side, to, 0, side, side, side),
+        change);
+  }
+}
