@@ -143,12 +143,12 @@ class FoldCompiler {
     prepare(code);
     int[] next = nextRow(code);
     out(code, 5);
-    int out = store(code, TypeKind.REFERENCE);
+    int out = Loops.store(code, TypeKind.REFERENCE);
     int scratch = accumulators(code);
     beforeRuns(code);
     loop(
         code,
-        zero(code),
+        Loops.zero(code),
         3,
         1,
         b -> {
@@ -172,7 +172,7 @@ class FoldCompiler {
         .loadConstant(lanes)
         .invokestatic(SCRATCH, "array", MethodTypeDesc.of(CD_Object, DTYPE, CD_int, CD_int))
         .checkcast(spec.acc().primitive().describeConstable().orElseThrow().arrayType());
-    return store(code, TypeKind.REFERENCE);
+    return Loops.store(code, TypeKind.REFERENCE);
   }
 
   /** Prepares what all runs share. */
@@ -181,7 +181,7 @@ class FoldCompiler {
   /** Folds one run into the first element of the scratch array. */
   void fold(CodeBuilder code, int scratch) {
     code.iload(N).loadConstant(-lanes).iand();
-    int whole = store(code, TypeKind.INT);
+    int whole = Loops.store(code, TypeKind.INT);
     code.iload(whole)
         .ifThenElse(
             Opcode.IFGT,
@@ -195,14 +195,14 @@ class FoldCompiler {
             },
             b -> foldRest(b, whole, scratch, false));
     code.iload(N).loadConstant(lanes).invokestatic(MATH, "min", MIN);
-    halve(code, scratch, store(code, TypeKind.INT));
+    halve(code, scratch, Loops.store(code, TypeKind.INT));
   }
 
   /** Folds the whole groups, some accumulators after the others: these stay in registers. */
   private void groupsInPasses(CodeBuilder code, int whole, int scratch) {
-    int first = zero(code);
+    int first = Loops.zero(code);
     code.loadConstant(lanes);
-    int end = store(code, TypeKind.INT);
+    int end = Loops.store(code, TypeKind.INT);
     loop(
         code,
         first,
@@ -212,10 +212,10 @@ class FoldCompiler {
           int[] acc = new int[PASS];
           for (int u = 0; u < PASS; u++) {
             start(b);
-            acc[u] = store(b, accKind);
+            acc[u] = Loops.store(b, accKind);
           }
           b.iload(first);
-          int i = store(b, TypeKind.INT);
+          int i = Loops.store(b, TypeKind.INT);
           loop(
               b,
               i,
@@ -236,9 +236,9 @@ class FoldCompiler {
 
   /** Folds the whole groups one after the other. */
   private void groups(CodeBuilder code, int whole, int scratch) {
-    int j = zero(code);
+    int j = Loops.zero(code);
     code.loadConstant(lanes);
-    int count = store(code, TypeKind.INT);
+    int count = Loops.store(code, TypeKind.INT);
     loop(
         code,
         j,
@@ -249,7 +249,7 @@ class FoldCompiler {
           start(b);
           b.arrayStore(element);
         });
-    int i = zero(code);
+    int i = Loops.zero(code);
     loop(
         code,
         i,
@@ -265,16 +265,16 @@ class FoldCompiler {
               1,
               c -> {
                 c.iload(i).iload(j).iadd();
-                lane(c, at, store(c, TypeKind.INT), scratch, j, true);
+                lane(c, at, Loops.store(c, TypeKind.INT), scratch, j, true);
               });
         });
   }
 
   /** Folds the elements from {@code from} on into the first accumulators. */
   final void foldRest(CodeBuilder code, int from, int scratch, boolean begun) {
-    int j = zero(code);
+    int j = Loops.zero(code);
     code.iload(from);
-    int i = store(code, TypeKind.INT);
+    int i = Loops.store(code, TypeKind.INT);
     int[] at = positions(code, i);
     loop(
         code,
@@ -305,7 +305,7 @@ class FoldCompiler {
     } else {
       start(code);
     }
-    int acc = store(code, accKind);
+    int acc = Loops.store(code, accKind);
     foldOne(code, at, i, 0, acc);
     code.loadLocal(accKind, acc).arrayStore(element);
   }
@@ -317,11 +317,11 @@ class FoldCompiler {
   private void halve(CodeBuilder code, int scratch, int count) {
     Label top = code.newLabel();
     Label done = code.newLabel();
-    int half = zero(code);
+    int half = Loops.zero(code);
     code.labelBinding(top).iload(count).iconst_1().if_icmple(done);
     code.iload(count).iconst_1().isub().invokestatic(INTEGER, "highestOneBit", HIGHEST);
     code.istore(half).iload(count).iload(half).isub().istore(count);
-    int j = zero(code);
+    int j = Loops.zero(code);
     loop(
         code,
         j,
@@ -329,9 +329,9 @@ class FoldCompiler {
         1,
         b -> {
           b.aload(scratch).iload(j).arrayLoad(element);
-          int low = store(b, accKind);
+          int low = Loops.store(b, accKind);
           b.aload(scratch).iload(j).iload(half).iadd().arrayLoad(element);
-          combine(b, low, store(b, accKind));
+          combine(b, low, Loops.store(b, accKind));
           b.aload(scratch).iload(j).loadLocal(accKind, low).arrayStore(element);
         });
     code.iload(half).istore(count).goto_(top).labelBinding(done);
@@ -346,7 +346,7 @@ class FoldCompiler {
         if (spec.steps().get(k) == FoldKernel.Step.STRIDED) {
           code.iload(i).iload(stride[k]).imul().iadd();
         }
-        at[k] = store(code, TypeKind.INT);
+        at[k] = Loops.store(code, TypeKind.INT);
       }
     }
     return at;
@@ -379,11 +379,11 @@ class FoldCompiler {
     prepare(code);
     int[] outer = nextRow(code);
     out(code, 5);
-    int out = store(code, TypeKind.REFERENCE);
-    int r = zero(code);
+    int out = Loops.store(code, TypeKind.REFERENCE);
+    int r = Loops.zero(code);
     if (group > 1) {
       code.iload(rows).loadConstant(group - 1).isub();
-      int last = store(code, TypeKind.INT);
+      int last = Loops.store(code, TypeKind.INT);
       loop(code, r, last, group, b -> rowGroup(b, group, outer, out));
     }
     loop(code, r, rows, 1, b -> rowGroup(b, 1, outer, out));
@@ -397,7 +397,7 @@ class FoldCompiler {
       for (int k = 0; k < inputs; k++) {
         if (used[k]) {
           code.iload(position[k]);
-          at[g][k] = store(code, TypeKind.INT);
+          at[g][k] = Loops.store(code, TypeKind.INT);
           code.iload(position[k]).iload(outer[k]).iadd().istore(position[k]);
         }
       }
@@ -408,7 +408,7 @@ class FoldCompiler {
         }
       }
     }
-    int i = zero(code);
+    int i = Loops.zero(code);
     rowVectors(code, at, fixed, i, out);
     loop(code, i, N, 1, b -> rowElement(b, at, fixed, i, out));
   }
@@ -426,7 +426,7 @@ class FoldCompiler {
     tree(b, values);
     TypeKind element = ExprEmitter.elementKind(spec.acc());
     b.aload(out).iload(6).iload(i).iadd().arrayLoad(element);
-    int acc = store(b, accKind);
+    int acc = Loops.store(b, accKind);
     combine(b, acc, values[0]);
     b.aload(out).iload(6).iload(i).iadd().loadLocal(accKind, acc).arrayStore(element);
     for (int[] row : at) {
@@ -442,10 +442,10 @@ class FoldCompiler {
     prepare(code);
     loadFixed(code);
     out(code, 4);
-    int out = store(code, TypeKind.REFERENCE);
+    int out = Loops.store(code, TypeKind.REFERENCE);
     start(code);
-    int acc = store(code, accKind);
-    int i = zero(code);
+    int acc = Loops.store(code, accKind);
+    int i = Loops.zero(code);
     loop(
         code,
         i,
@@ -469,7 +469,7 @@ class FoldCompiler {
         code.aload(IN).loadConstant(k).aaload();
         code.checkcast(
             spec.stored().get(k).primitive().describeConstable().orElseThrow().arrayType());
-        array[k] = store(code, TypeKind.REFERENCE);
+        array[k] = Loops.store(code, TypeKind.REFERENCE);
         position[k] = element(code, k);
         if (spec.steps().get(k) == FoldKernel.Step.STRIDED) {
           stride[k] = element(code, inputs + k);
@@ -526,14 +526,14 @@ class FoldCompiler {
   private int load(CodeBuilder code, int k) {
     code.arrayLoad(ExprEmitter.elementKind(spec.stored().get(k)));
     ExprEmitter.convert(code, spec.stored().get(k), spec.load());
-    return store(code, ExprEmitter.kind(spec.load()));
+    return Loops.store(code, ExprEmitter.kind(spec.load()));
   }
 
   /** The prologue's value of the loaded inputs, in a local variable of the accumulation's dtype. */
   private int computed(CodeBuilder code) {
     DType number = Types.number(loads, spec.acc());
     new ExprEmitter(code, dag, loads, value, number).push(0, spec.acc());
-    return store(code, accKind);
+    return Loops.store(code, accKind);
   }
 
   /** acc = combine(acc, v) over local variables. */
@@ -572,18 +572,7 @@ class FoldCompiler {
 
   private int element(CodeBuilder code, int index) {
     code.aload(AT).loadConstant(index).iaload();
-    return store(code, TypeKind.INT);
-  }
-
-  final int zero(CodeBuilder code) {
-    code.iconst_0();
-    return store(code, TypeKind.INT);
-  }
-
-  static int store(CodeBuilder code, TypeKind kind) {
-    int slot = code.allocateLocal(kind);
-    code.storeLocal(kind, slot);
-    return slot;
+    return Loops.store(code, TypeKind.INT);
   }
 
   /** while (i < bound) { body; i += by } */

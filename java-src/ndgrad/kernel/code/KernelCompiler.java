@@ -6,11 +6,9 @@ import static java.lang.constant.ConstantDescs.CD_void;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.MethodTypeDesc;
 import java.util.function.Consumer;
-import java.util.function.IntConsumer;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Types;
@@ -85,7 +83,7 @@ class KernelCompiler {
       if (isUsed(k)) {
         code.aload(DATA).loadConstant(k).aaload();
         code.checkcast(stored[k].primitive().describeConstable().orElseThrow().arrayType());
-        array[k] = store(TypeKind.REFERENCE);
+        array[k] = Loops.store(code, TypeKind.REFERENCE);
         // Operand 0 is an output, hence of stride 1.
         position[k] = follows(k) ? position[0] : element(k);
         if (form == Kernel.Form.STRIDED) {
@@ -94,7 +92,7 @@ class KernelCompiler {
         }
       }
     }
-    loop(OUTER, _ -> row());
+    Loops.upTo(code, OUTER, 1, _ -> row());
     code.return_();
   }
 
@@ -120,7 +118,7 @@ class KernelCompiler {
 
   /** Writes the inner loop. */
   void inner() {
-    loop(INNER, this::body);
+    Loops.upTo(code, INNER, 1, this::body);
   }
 
   /** Writes what is done for one element. */
@@ -173,18 +171,12 @@ class KernelCompiler {
     int input = k - dag.outputs();
     code.arrayLoad(ExprEmitter.elementKind(stored[k]));
     ExprEmitter.convert(code, stored[k], load[input]);
-    value[input] = store(ExprEmitter.kind(load[input]));
+    value[input] = Loops.store(code, ExprEmitter.kind(load[input]));
   }
 
   private int element(int index) {
     code.aload(AT).loadConstant(index).iaload();
-    return store(TypeKind.INT);
-  }
-
-  final int store(TypeKind kind) {
-    int slot = code.allocateLocal(kind);
-    code.storeLocal(kind, slot);
-    return slot;
+    return Loops.store(code, TypeKind.INT);
   }
 
   final boolean isInput(int k) {
@@ -202,15 +194,5 @@ class KernelCompiler {
   /** Whether operand k is always where operand 0 is. */
   private boolean follows(int k) {
     return k > 0 && form == Kernel.Form.ALIGNED && isUnit(k);
-  }
-
-  private void loop(int bound, IntConsumer body) {
-    int counter = code.allocateLocal(TypeKind.INT);
-    Label top = code.newLabel();
-    Label end = code.newLabel();
-    code.iconst_0().istore(counter);
-    code.labelBinding(top).iload(counter).iload(bound).if_icmpge(end);
-    body.accept(counter);
-    code.iinc(counter, 1).goto_(top).labelBinding(end);
   }
 }

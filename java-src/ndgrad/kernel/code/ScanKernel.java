@@ -2,7 +2,6 @@ package ndgrad.kernel.code;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
@@ -102,21 +101,22 @@ public interface ScanKernel {
         write[k] = position(3, k);
         code.aload(start).iload(SLOT).loadConstant(k).iadd();
         code.arrayLoad(ExprEmitter.elementKind(spec.out));
-        sum[k] = store(kind);
+        sum[k] = Loops.store(code, kind);
       }
       int fromStep = element(2);
       int toStep = element(5);
-      int i = code.allocateLocal(TypeKind.INT);
-      Label top = code.newLabel();
-      Label end = code.newLabel();
-      code.iconst_0().istore(i);
-      code.labelBinding(top).iload(i).iload(N).if_icmpge(end);
+      Loops.upTo(code, N, 1, i -> step(from, to, fromStep, toStep, i));
+      code.return_();
+    }
+
+    /** Combines element i of each line and stores the result. */
+    private void step(int from, int to, int fromStep, int toStep, int i) {
       for (int k = 0; k < LINES; k++) {
         code.aload(from);
         place(read[k], i);
         code.arrayLoad(ExprEmitter.elementKind(spec.in));
         ExprEmitter.convert(code, spec.in, spec.out);
-        int value = store(kind);
+        int value = Loops.store(code, kind);
         DType[] types = {spec.out, spec.out};
         new ExprEmitter(code, pair, types, new int[] {sum[k], value}, Types.number(types, spec.out))
             .push(0, spec.out);
@@ -131,8 +131,6 @@ public interface ScanKernel {
           code.iload(write[k]).iload(toStep).iadd().istore(write[k]);
         }
       }
-      code.iinc(i, 1).goto_(top).labelBinding(end);
-      code.return_();
     }
 
     private void place(int position, int i) {
@@ -145,25 +143,19 @@ public interface ScanKernel {
     private int array(int parameter, DType dtype) {
       code.aload(parameter);
       code.checkcast(dtype.primitive().describeConstable().orElseThrow().arrayType());
-      return store(TypeKind.REFERENCE);
+      return Loops.store(code, TypeKind.REFERENCE);
     }
 
     /** Where line k begins. */
     private int position(int first, int k) {
       code.aload(AT).loadConstant(first).iaload();
       code.aload(AT).loadConstant(first + 1).iaload().loadConstant(k).imul().iadd();
-      return store(TypeKind.INT);
+      return Loops.store(code, TypeKind.INT);
     }
 
     private int element(int index) {
       code.aload(AT).loadConstant(index).iaload();
-      return store(TypeKind.INT);
-    }
-
-    private int store(TypeKind kind) {
-      int slot = code.allocateLocal(kind);
-      code.storeLocal(kind, slot);
-      return slot;
+      return Loops.store(code, TypeKind.INT);
     }
   }
 }

@@ -89,7 +89,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     int[] fixed = new int[inputs];
     spreadFixed(code, value, fixed);
     code.iload(N).loadConstant(-lanes).iand();
-    int whole = store(code, TypeKind.INT);
+    int whole = Loops.store(code, TypeKind.INT);
     int[] sums = new int[lanes / width];
     for (int v = 0; v < sums.length; v++) {
       code.aload(begin);
@@ -102,7 +102,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     } else if (isExtreme()) {
       foldExtreme(code, sums, fixed, whole, scratch);
     } else {
-      int i = zero(code);
+      int i = Loops.zero(code);
       loop(code, i, whole, lanes, b -> group(b, sums, fixed, i));
       if (hasBools()) {
         store(code, sums, scratch);
@@ -139,19 +139,19 @@ final class VectorFoldCompiler extends FoldCompiler {
   /** Folds the elements behind the whole groups: whole vectors, then what is left with a mask. */
   private void rest(CodeBuilder code, int[] sums, int[] fixed, int i) {
     code.iload(N).iload(i).isub();
-    int count = store(code, TypeKind.INT);
+    int count = Loops.store(code, TypeKind.INT);
     for (int v = 0; v < sums.length - 1; v++) {
       int at = v;
       code.iload(count).loadConstant((v + 1) * width);
       code.ifThen(Opcode.IF_ICMPGE, b -> foldVector(b, sums[at], fixed, i, at * width));
     }
     code.iload(N).loadConstant(-width).iand();
-    int end = store(code, TypeKind.INT);
+    int end = Loops.store(code, TypeKind.INT);
     code.aload(begin);
     int left = VectorOps.keep(code);
     foldMasked(code, left, fixed, end);
     code.iload(end).iload(i).isub();
-    int place = store(code, TypeKind.INT);
+    int place = Loops.store(code, TypeKind.INT);
     for (int v = 0; v < sums.length; v++) {
       int sum = sums[v];
       code.iload(place).loadConstant(v * width);
@@ -178,7 +178,7 @@ final class VectorFoldCompiler extends FoldCompiler {
    * many before them as make one: twice does not matter here.
    */
   private void foldExtreme(CodeBuilder code, int[] sums, int[] fixed, int whole, int scratch) {
-    int i = zero(code);
+    int i = Loops.zero(code);
     code.iload(N).loadConstant(lanes);
     code.ifThenElse(
         Opcode.IF_ICMPGE,
@@ -215,7 +215,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         width,
         b -> {
           b.iload(i).iload(N).loadConstant(width).isub().invokestatic(MATH, "min", MIN);
-          int at = store(b, TypeKind.INT);
+          int at = Loops.store(b, TypeKind.INT);
           b.aload(sum);
           computed(b, position, fixed, at, 0, -1);
           combine(b);
@@ -245,12 +245,12 @@ final class VectorFoldCompiler extends FoldCompiler {
     int end = whole;
     if (!bools) {
       code.iload(N).loadConstant(width - 1).isub();
-      end = store(code, TypeKind.INT);
+      end = Loops.store(code, TypeKind.INT);
     }
     int last = end;
     code.loadConstant(lanes);
-    int all = store(code, TypeKind.INT);
-    int j = zero(code);
+    int all = Loops.store(code, TypeKind.INT);
+    int j = Loops.zero(code);
     loop(
         code,
         j,
@@ -260,7 +260,7 @@ final class VectorFoldCompiler extends FoldCompiler {
           b.aload(begin);
           int sum = VectorOps.keep(b);
           b.iload(j);
-          int i = store(b, TypeKind.INT);
+          int i = Loops.store(b, TypeKind.INT);
           loop(
               b,
               i,
@@ -339,7 +339,7 @@ final class VectorFoldCompiler extends FoldCompiler {
       spreadFixed(code, fixed[g], spread[g]);
     }
     code.iload(N).loadConstant(width - 1).isub();
-    int last = store(code, TypeKind.INT);
+    int last = Loops.store(code, TypeKind.INT);
     loop(
         code,
         i,

@@ -56,13 +56,12 @@ final class VectorKernelCompiler extends KernelCompiler {
         spread(k - dag.outputs());
       }
     }
-    code.iconst_0();
-    int i = store(TypeKind.INT);
+    int i = Loops.zero(code);
     ops.species(code);
     ops.length(code);
-    int length = store(TypeKind.INT);
+    int length = Loops.store(code, TypeKind.INT);
     code.iload(INNER).iload(length).isub();
-    int last = store(TypeKind.INT);
+    int last = Loops.store(code, TypeKind.INT);
     Label top = code.newLabel();
     Label end = code.newLabel();
     code.labelBinding(top).iload(i).iload(last).if_icmpgt(end);
@@ -72,16 +71,8 @@ final class VectorKernelCompiler extends KernelCompiler {
     if (isMaskable() && steps != dag) {
       maskedRest(i);
     } else {
-      rest(i);
+      Loops.on(code, i, INNER, 1, this::body);
     }
-  }
-
-  private void rest(int i) {
-    Label top = code.newLabel();
-    Label end = code.newLabel();
-    code.labelBinding(top).iload(i).iload(INNER).if_icmpge(end);
-    body(i);
-    code.iinc(i, 1).goto_(top).labelBinding(end);
   }
 
   private void maskedRest(int i) {

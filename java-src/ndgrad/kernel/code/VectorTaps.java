@@ -101,7 +101,7 @@ public final class VectorTaps {
   private void sum(int rows, int vectors) {
     int p = constant(0);
     code.iload(N).loadConstant(vectors * lanes).isub();
-    int last = store(TypeKind.INT);
+    int last = Loops.store(code, TypeKind.INT);
     loop(p, last, vectors * lanes, () -> tile(rows, vectors, p));
     code.iload(N).loadConstant(1).isub().istore(last);
     loop(p, last, lanes, () -> tile(rows, 1, p));
@@ -122,9 +122,9 @@ public final class VectorTaps {
     }
     int t = constant(0);
     code.iload(A_AT).loadConstant(rows).iadd();
-    int w = store(TypeKind.INT);
+    int w = Loops.store(code, TypeKind.INT);
     code.iload(TAPS).loadConstant(1).isub();
-    int last = store(TypeKind.INT);
+    int last = Loops.store(code, TypeKind.INT);
     loop(
         t,
         last,
@@ -132,7 +132,7 @@ public final class VectorTaps {
         () -> {
           code.aload(OFF).iload(OFF_AT).iload(t).iadd().iaload();
           code.iload(X_AT).iadd().iload(p).iadd();
-          int at = store(TypeKind.INT);
+          int at = Loops.store(code, TypeKind.INT);
           int[] values = IntStream.range(0, vectors).map(v -> load(x, at, v * lanes)).toArray();
           for (int r = 0; r < rows; r++) {
             code.aload(a).iload(w).loadConstant(r).iadd().arrayLoad(kind);
@@ -147,7 +147,7 @@ public final class VectorTaps {
           code.iinc(w, rows);
         });
     code.iload(OUT_AT).iload(p).iadd();
-    int at = store(TypeKind.INT);
+    int at = Loops.store(code, TypeKind.INT);
     for (int r = 0; r < rows; r++) {
       for (int v = 0; v < vectors; v++) {
         code.aload(acc[r * vectors + v]).aload(out).iload(at).loadConstant(v * lanes).iadd();
@@ -167,16 +167,16 @@ public final class VectorTaps {
     int[] left = new int[rows];
     for (int r = 0; r < rows; r++) {
       code.iload(A_AT).iload(A_STEP).loadConstant(r).imul().iadd();
-      left[r] = store(TypeKind.INT);
+      left[r] = Loops.store(code, TypeKind.INT);
     }
     int[] right = new int[taps];
     for (int t = 0; t < taps; t++) {
       code.iload(X_AT).aload(OFF).iload(OFF_AT).loadConstant(t).iadd().iaload().iadd();
-      right[t] = store(TypeKind.INT);
+      right[t] = Loops.store(code, TypeKind.INT);
     }
     int p = constant(0);
     code.iload(N).loadConstant(1).isub();
-    int last = store(TypeKind.INT);
+    int last = Loops.store(code, TypeKind.INT);
     loop(
         p,
         last,
@@ -231,17 +231,11 @@ public final class VectorTaps {
 
   private int cast(int slot, ClassDesc array) {
     code.aload(slot).checkcast(array);
-    return store(TypeKind.REFERENCE);
+    return Loops.store(code, TypeKind.REFERENCE);
   }
 
   private int constant(int value) {
     code.loadConstant(value);
-    return store(TypeKind.INT);
-  }
-
-  private int store(TypeKind type) {
-    int slot = code.allocateLocal(type);
-    code.storeLocal(type, slot);
-    return slot;
+    return Loops.store(code, TypeKind.INT);
   }
 }

@@ -12,7 +12,6 @@ import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
-import java.util.function.IntConsumer;
 import ndgrad.DType;
 import ndgrad.blas.TileKernel;
 
@@ -133,7 +132,7 @@ public final class VectorTiles {
     int[] left = new int[rows];
     for (int r = 0; r < rows; r++) {
       code.iload(A_AT).iload(LDA).loadConstant(r).imul().iadd();
-      left[r] = integer();
+      left[r] = Loops.store(code, TypeKind.INT);
     }
     ranks(left, sums);
     Label store = code.newLabel();
@@ -161,8 +160,10 @@ public final class VectorTiles {
 
   /** The loop: a tile's products of one rank after the other. */
   private void ranks(int[] left, int[] sums) {
-    ranks(
+    Loops.upTo(
+        code,
         K,
+        1,
         p -> {
           int[] right = new int[vectors];
           for (int v = 0; v < vectors; v++) {
@@ -186,8 +187,10 @@ public final class VectorTiles {
   }
 
   private void pack() {
-    ranks(
+    Loops.upTo(
+        code,
         RANKS,
+        1,
         p -> {
           for (int v = 0; v < vectors; v++) {
             ops.species(code);
@@ -202,17 +205,6 @@ public final class VectorTiles {
     code.return_();
   }
 
-  /** Writes a loop from 0 up to a variable. */
-  private void ranks(int end, IntConsumer body) {
-    code.iconst_0();
-    int p = integer();
-    Label top = code.newLabel();
-    Label out = code.newLabel();
-    code.labelBinding(top).iload(p).iload(end).if_icmpge(out);
-    body.accept(p);
-    code.iinc(p, 1).goto_(top).labelBinding(out);
-  }
-
   /** What happens to each vector of a tile. */
   private interface Part {
     void write(int row, int vector);
@@ -225,12 +217,5 @@ public final class VectorTiles {
       }
       code.iload(C_AT).iload(LDC).iadd().istore(C_AT);
     }
-  }
-
-  /** Puts the int on top of the stack into a local variable. */
-  private int integer() {
-    int slot = code.allocateLocal(TypeKind.INT);
-    code.istore(slot);
-    return slot;
   }
 }

@@ -8,11 +8,9 @@ import static java.lang.constant.ConstantDescs.MTD_void;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
-import java.util.function.IntConsumer;
 import ndgrad.DType;
 
 /**
@@ -109,24 +107,13 @@ public final class VectorTransposes {
   private void run() {
     code.aload(FROM).checkcast(array).astore(FROM);
     code.aload(TO).checkcast(array).astore(TO);
-    squares(N, j -> squares(ROWS, i -> square(i, j)));
+    Loops.upTo(code, N, side, j -> Loops.upTo(code, ROWS, side, i -> square(i, j)));
     code.return_();
-  }
-
-  /** Writes a loop over the multiples of the side below a variable. */
-  private void squares(int end, IntConsumer body) {
-    code.iconst_0();
-    int i = integer();
-    Label top = code.newLabel();
-    Label out = code.newLabel();
-    code.labelBinding(top).iload(i).iload(end).if_icmpge(out);
-    body.accept(i);
-    code.iinc(i, side).goto_(top).labelBinding(out);
   }
 
   private void square(int i, int j) {
     code.iload(P).iload(j).iload(PS).imul().iadd().iload(i).iadd();
-    int from = integer();
+    int from = Loops.store(code, TypeKind.INT);
     int[] rows = new int[side];
     for (int r = 0; r < side; r++) {
       ops.species(code);
@@ -142,7 +129,7 @@ public final class VectorTransposes {
       }
     }
     code.iload(Q).iload(i).iload(QS).imul().iadd().iload(j).iadd();
-    int to = integer();
+    int to = Loops.store(code, TypeKind.INT);
     for (int r = 0; r < side; r++) {
       code.aload(rows[r]).aload(TO).iload(to).loadConstant(r).iload(QS).imul().iadd();
       ops.store(code);
@@ -164,12 +151,5 @@ public final class VectorTransposes {
   private void swapped(int row, int w) {
     code.aload(row).getstatic(self, swap(w), VectorOps.SHUFFLE);
     ops.rearrange(code);
-  }
-
-  /** Puts the int on top of the stack into a local variable. */
-  private int integer() {
-    int slot = code.allocateLocal(TypeKind.INT);
-    code.istore(slot);
-    return slot;
   }
 }
