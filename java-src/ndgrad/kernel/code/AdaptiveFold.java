@@ -25,13 +25,14 @@ final class AdaptiveFold implements FoldKernel {
    * @param plain the plain form
    * @param spec what to compile the vector form from
    * @param dag the values that are combined
+   * @param isVector whether the vector form is put in use at once
    */
-  AdaptiveFold(FoldKernel plain, Spec spec, Dag dag) {
+  AdaptiveFold(FoldKernel plain, Spec spec, Dag dag, boolean isVector) {
     this.plain = plain;
     this.cost = dag.cost();
     int vectorCost = dag.vectorCost();
-    this.currentFolds = plain;
-    this.currentRows = plain;
+    this.currentFolds = isVector ? VectorFoldCompiler.compile(spec) : plain;
+    this.currentRows = currentFolds;
     this.folds =
         new Warmup(
             () -> {
@@ -130,19 +131,15 @@ final class AdaptiveFold implements FoldKernel {
 
     /**
      * All ways through the loops: whole groups or none, and any number of whole vectors behind
-     * them, with and without a rest. The JIT leaves out what it has never seen taken, and starts
-     * anew when it is.
+     * them, but one in all, with and without a rest. The JIT leaves out what it has never seen
+     * taken, and starts anew when it is.
      */
     void trainFolds(FoldKernel kernel) {
       for (int groups = 0; groups <= 2 * lanes; groups += 2 * lanes) {
-        for (int vectors = 0; vectors < lanes; vectors += width) {
-          int n = groups + vectors;
+        for (int n = Math.max(groups, width); n < groups + lanes; n += width) {
           kernel.fold(in, last(1, n), 1, n, out, 0, 1);
           kernel.fold(in, last(2, n + 1), 2, n + 1, out, 0, 1);
         }
-      }
-      for (int i = 0; i < Warmup.TRAPS; i++) {
-        kernel.fold(shortest, at, 1, 1, out, 0, 1);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
         fold(kernel, 0, 0);

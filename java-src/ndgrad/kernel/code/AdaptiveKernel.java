@@ -135,14 +135,15 @@ final class AdaptiveKernel implements Kernel {
         kernel.run(data, at, 1, lanes);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
-        kernel.run(data, at, 1, 0);
+        kernel.run(data, at, 0, lanes);
+        kernel.run(data, at, 0, 1);
       }
       for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
         kernel.run(data, at, 2, length);
       }
       for (int i = 0; i < Warmup.TRAPS; i++) {
         kernel.run(shortest, at, 1, 1);
-        for (int length : new int[] {2 * lanes, lanes + 1}) {
+        for (int length : new int[] {2 * lanes, lanes + 1, lanes - 1}) {
           Arrays.fill(last, 0, data.length, RACE + 1 - length);
           kernel.run(data, last, 1, length);
         }

@@ -271,7 +271,7 @@ class FoldCompiler {
   }
 
   /** Folds the elements from {@code from} on into the first accumulators. */
-  final void foldRest(CodeBuilder code, int from, int scratch, boolean begun) {
+  private void foldRest(CodeBuilder code, int from, int scratch, boolean begun) {
     int j = Loops.zero(code);
     code.iload(from);
     int i = Loops.store(code, TypeKind.INT);

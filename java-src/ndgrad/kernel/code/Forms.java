@@ -254,8 +254,6 @@ public final class Forms {
     if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
       return plain;
     }
-    return now == Mode.VECTOR
-        ? VectorFoldCompiler.compile(spec)
-        : new AdaptiveFold(plain, spec, dag);
+    return new AdaptiveFold(plain, spec, dag, now == Mode.VECTOR);
   }
 }

@@ -31,7 +31,7 @@ class KernelCompiler {
   final DType[] stored;
   final DType[] load;
   private final Kernel.Form form;
-  private final long units;
+  final long units;
   final int operands;
   private final boolean[] used;
   final int[] array;

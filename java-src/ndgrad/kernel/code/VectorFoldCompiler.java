@@ -61,7 +61,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   }
 
   /**
-   * Compiles one kernel; it must be one that can be.
+   * Compiles one kernel; it must be one that can be. Runs must be of a vector at least.
    *
    * @throws IllegalStateException when this machine's vectors are wider than the accumulators
    */
@@ -96,22 +96,16 @@ final class VectorFoldCompiler extends FoldCompiler {
       sums[v] = VectorOps.keep(code);
     }
     if (2 * steps.size() * sums.length > UNROLLED) {
-      inPasses(code, fixed, whole, scratch);
+      inPasses(code, fixed, scratch);
       load(code, sums, scratch);
       halve(code, sums);
     } else if (isExtreme()) {
-      foldExtreme(code, sums, fixed, whole, scratch);
+      foldExtreme(code, sums, fixed, whole);
     } else {
       int i = Loops.zero(code);
       loop(code, i, whole, lanes, b -> group(b, sums, fixed, i));
-      if (hasBools()) {
-        store(code, sums, scratch);
-        foldRest(code, i, scratch, true);
-        load(code, sums, scratch);
-      } else {
-        code.iload(i).iload(N);
-        code.ifThen(Opcode.IF_ICMPLT, b -> rest(b, sums, fixed, i));
-      }
+      code.iload(i).iload(N);
+      code.ifThen(Opcode.IF_ICMPLT, b -> rest(b, sums, fixed, i));
       halve(code, sums);
     }
     if (isExtreme()) {
@@ -136,7 +130,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
   }
 
-  /** Folds the elements behind the whole groups: whole vectors, then what is left with a mask. */
+  /** Folds the elements behind the whole groups: whole vectors, then what is left. */
   private void rest(CodeBuilder code, int[] sums, int[] fixed, int i) {
     code.iload(N).iload(i).isub();
     int count = Loops.store(code, TypeKind.INT);
@@ -149,7 +143,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     int end = Loops.store(code, TypeKind.INT);
     code.aload(begin);
     int left = VectorOps.keep(code);
-    foldMasked(code, left, fixed, end);
+    foldLast(code, left, fixed, end);
     code.iload(end).iload(i).isub();
     int place = Loops.store(code, TypeKind.INT);
     for (int v = 0; v < sums.length; v++) {
@@ -168,7 +162,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   /** Folds a vector of elements into a sum. */
   private void foldVector(CodeBuilder code, int sum, int[] fixed, int i, int shift) {
     code.aload(sum);
-    computed(code, position, fixed, i, shift, -1);
+    computed(code, position, fixed, i, shift);
     combine(code);
     code.astore(sum);
   }
@@ -177,7 +171,7 @@ final class VectorFoldCompiler extends FoldCompiler {
    * Folds into the first sum. The elements behind the whole groups, or vectors, are folded with as
    * many before them as make one: twice does not matter here.
    */
-  private void foldExtreme(CodeBuilder code, int[] sums, int[] fixed, int whole, int scratch) {
+  private void foldExtreme(CodeBuilder code, int[] sums, int[] fixed, int whole) {
     int i = Loops.zero(code);
     code.iload(N).loadConstant(lanes);
     code.ifThenElse(
@@ -193,17 +187,7 @@ final class VectorFoldCompiler extends FoldCompiler {
               });
           halve(b, sums);
         },
-        b -> {
-          b.iload(N).loadConstant(width);
-          b.ifThenElse(
-              Opcode.IF_ICMPGE,
-              c -> vectors(c, sums[0], fixed, i),
-              c -> {
-                store(c, sums, scratch);
-                foldRest(c, i, scratch, true);
-                load(c, sums, scratch);
-              });
-        });
+        b -> vectors(b, sums[0], fixed, i));
   }
 
   /** Folds at least a vector of elements into a sum, one after the other. */
@@ -217,17 +201,10 @@ final class VectorFoldCompiler extends FoldCompiler {
           b.iload(i).iload(N).loadConstant(width).isub().invokestatic(MATH, "min", MIN);
           int at = Loops.store(b, TypeKind.INT);
           b.aload(sum);
-          computed(b, position, fixed, at, 0, -1);
+          computed(b, position, fixed, at, 0);
           combine(b);
           b.astore(sum);
         });
-  }
-
-  private void store(CodeBuilder code, int[] vectors, int scratch) {
-    for (int v = 0; v < vectors.length; v++) {
-      code.aload(vectors[v]).aload(scratch).loadConstant(v * width);
-      ops.store(code);
-    }
   }
 
   private void load(CodeBuilder code, int[] vectors, int scratch) {
@@ -240,14 +217,9 @@ final class VectorFoldCompiler extends FoldCompiler {
   }
 
   /** Folds a long expression, whose code is there once: one sum after the other. */
-  private void inPasses(CodeBuilder code, int[] fixed, int whole, int scratch) {
-    boolean bools = hasBools();
-    int end = whole;
-    if (!bools) {
-      code.iload(N).loadConstant(width - 1).isub();
-      end = Loops.store(code, TypeKind.INT);
-    }
-    int last = end;
+  private void inPasses(CodeBuilder code, int[] fixed, int scratch) {
+    code.iload(N).loadConstant(width - 1).isub();
+    int last = Loops.store(code, TypeKind.INT);
     code.loadConstant(lanes);
     int all = Loops.store(code, TypeKind.INT);
     int j = Loops.zero(code);
@@ -268,46 +240,38 @@ final class VectorFoldCompiler extends FoldCompiler {
               lanes,
               c -> {
                 c.aload(sum);
-                computed(c, position, fixed, i, 0, -1);
+                computed(c, position, fixed, i, 0);
                 combine(c);
                 c.astore(sum);
               });
-          if (!bools) {
-            b.iload(i).iload(N);
-            b.ifThen(Opcode.IF_ICMPLT, c -> foldMasked(c, sum, fixed, i));
-          }
+          b.iload(i).iload(N);
+          b.ifThen(Opcode.IF_ICMPLT, c -> foldLast(c, sum, fixed, i));
           b.aload(sum).aload(scratch).iload(j);
           ops.store(b);
         });
-    if (bools) {
-      foldRest(code, whole, scratch, true);
-    }
   }
 
-  /** Folds a vector of elements into a sum, as far as there are some. */
-  private void foldMasked(CodeBuilder code, int sum, int[] fixed, int i) {
+  /**
+   * Folds the elements behind the whole vectors, from end on, into a sum. They are loaded with
+   * those before them and moved to the first lanes: masked loads past the end of an array call a
+   * method, and around a call the JIT would keep all of a loop's constants in memory.
+   */
+  private void foldLast(CodeBuilder code, int sum, int[] fixed, int end) {
+    code.iload(N).loadConstant(width).isub();
+    int last = Loops.store(code, TypeKind.INT);
+    computed(code, position, fixed, last, 0);
+    code.iload(end).iload(last).isub();
+    ops.slice(code);
+    int value = VectorOps.keep(code);
     ops.species(code);
-    code.iload(i).iload(N);
+    code.iload(end).iload(N);
     ops.indexInRange(code);
     int mask = VectorOps.keep(code);
-    code.aload(sum).aload(sum);
-    computed(code, position, fixed, i, 0, mask);
+    code.aload(sum).aload(sum).aload(value);
     combine(code);
     code.aload(mask);
     ops.blend(code);
     code.astore(sum);
-  }
-
-  /** Whether bools are read, of which there are no masked loads. */
-  private boolean hasBools() {
-    for (int k = 0; k < inputs; k++) {
-      if (used[k]
-          && spec.steps().get(k) == FoldKernel.Step.UNIT
-          && spec.stored().get(k) == DType.BOOL) {
-        return true;
-      }
-    }
-    return false;
   }
 
   /** Combines the sums into the first. */
@@ -348,7 +312,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         b -> {
           int[] values = new int[at.length];
           for (int g = 0; g < at.length; g++) {
-            computed(b, at[g], spread[g], i, 0, -1);
+            computed(b, at[g], spread[g], i, 0);
             values[g] = VectorOps.keep(b);
           }
           // The same pairs as those of single elements.
@@ -386,12 +350,8 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
   }
 
-  /**
-   * Leaves the vector of the prologue's values at {@code at + i + shift} on the stack.
-   *
-   * @param mask of the elements that are there, or -1 for all
-   */
-  private void computed(CodeBuilder code, int[] at, int[] fixed, int i, int shift, int mask) {
+  /** Leaves the vector of the prologue's values at {@code at + i + shift} on the stack. */
+  private void computed(CodeBuilder code, int[] at, int[] fixed, int i, int shift) {
     for (int k = 0; k < inputs; k++) {
       vector[k] = fixed[k];
       if (used[k] && spec.steps().get(k) == FoldKernel.Step.UNIT) {
@@ -400,10 +360,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         if (shift > 0) {
           code.loadConstant(shift).iadd();
         }
-        if (spec.stored().get(k) != DType.BOOL && mask >= 0) {
-          code.aload(mask);
-          ops.loadMasked(code);
-        } else if (spec.stored().get(k) != DType.BOOL) {
+        if (spec.stored().get(k) != DType.BOOL) {
           ops.load(code);
         } else {
           ops.loadMask(code);

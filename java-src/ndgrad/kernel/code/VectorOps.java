@@ -94,6 +94,11 @@ final class VectorOps {
     code.invokestatic(MASK, "fromLong", MethodTypeDesc.of(MASK, SPECIES, CD_long));
   }
 
+  /** vector, number → vector whose lanes have moved down by so many places, 0 behind them. */
+  void slice(CodeBuilder code) {
+    code.invokevirtual(vector, "slice", MethodTypeDesc.of(vector, CD_int));
+  }
+
   /** vector, shuffle → vector. */
   void rearrange(CodeBuilder code) {
     code.invokevirtual(vector, "rearrange", MethodTypeDesc.of(vector, SHUFFLE));
