@@ -182,7 +182,7 @@ final class Nest {
    *
    * @param cost that of one element in plain loops, in units of 0.1 ns
    * @param arithmetic whether the kernel only adds, multiplies and the like, without a branch: then
-   *     its loads may step, too
+   *     its loads may step, too, but by 2, for which the loop that fills a buffer is faster
    */
   long units(int cost, boolean arithmetic) {
     if (operands > Kernel.MAX_UNIT_OPERANDS) {
@@ -198,7 +198,7 @@ final class Nest {
         units |= 1L << k;
         apart[k] = inner[k] != 1;
         all &= !apart[k];
-        stepped |= apart[k] && (k < outs || arithmetic);
+        stepped |= apart[k] && (k < outs || arithmetic && inner[k] != 2);
       }
     }
     if (all) {
