@@ -101,7 +101,7 @@ final class AdaptiveKernel implements Kernel {
 
   /** Small arrays to run a kernel over. */
   private static final class Tile {
-    private static final int CALLS = 60;
+    private static final int CALLS = 20;
 
     private static final int RACE = 2048;
 

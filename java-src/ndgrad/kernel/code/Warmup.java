@@ -86,9 +86,9 @@ public final class Warmup {
   public record Trial(
       long reckoned, Runnable train, Runnable vector, Runnable plain, Runnable change) {
 
-    /** A time of the vector form in nanoseconds that the JIT has been at work for. */
-    private boolean isCompiled(long nanos) {
-      return nanos * 10 < SLACK * reckoned;
+    /** What the vector form takes at most, in nanoseconds, once the JIT has been at work. */
+    private long compiled() {
+      return SLACK * reckoned / 10;
     }
   }
 
@@ -191,10 +191,10 @@ public final class Warmup {
         }
         long start = System.nanoTime();
         train();
-        plain = Math.min(plain, time(current.plain));
+        plain = Math.min(plain, time(current.plain, plain));
         if (round >= ROUNDS) {
-          long vector = time(current.vector);
-          wins = vector < plain && current.isCompiled(vector) ? wins + 1 : 0;
+          long enough = Math.min(plain, current.compiled());
+          wins = time(current.vector, enough) < enough ? wins + 1 : 0;
         }
         long took = System.nanoTime() - start;
         spent += took;
@@ -252,10 +252,13 @@ public final class Warmup {
     }
   }
 
-  /** The shortest of some runs: others may get in between. */
-  private static long time(Runnable run) {
+  /**
+   * The shortest of some runs, as others may get in between; of one when that is not short enough
+   * by far.
+   */
+  private static long time(Runnable run, long enough) {
     long best = Long.MAX_VALUE;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3 && (i == 0 || best / 4 < enough); i++) {
       long start = System.nanoTime();
       run.run();
       best = Math.min(best, System.nanoTime() - start);
