@@ -575,14 +575,8 @@ class FoldCompiler {
     return Loops.store(code, TypeKind.INT);
   }
 
-  /** while (i < bound) { body; i += by } */
+  /** A loop whose local variables are free again after it. */
   static void loop(CodeBuilder code, int i, int bound, int by, Consumer<CodeBuilder> body) {
-    code.block(
-        b -> {
-          Label top = b.newLabel();
-          b.labelBinding(top).iload(i).iload(bound).if_icmpge(b.breakLabel());
-          body.accept(b);
-          b.iinc(i, by).goto_(top);
-        });
+    code.block(b -> Loops.on(b, i, bound, by, _ -> body.accept(b)));
   }
 }

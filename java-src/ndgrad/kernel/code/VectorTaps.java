@@ -6,7 +6,6 @@ import static java.lang.constant.ConstantDescs.CD_void;
 
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
@@ -99,12 +98,11 @@ public final class VectorTaps {
   }
 
   private void sum(int rows, int vectors) {
-    int p = constant(0);
-    code.iload(N).loadConstant(vectors * lanes).isub();
-    int last = Loops.store(code, TypeKind.INT);
-    loop(p, last, vectors * lanes, () -> tile(rows, vectors, p));
-    code.iload(N).loadConstant(1).isub().istore(last);
-    loop(p, last, lanes, () -> tile(rows, 1, p));
+    int p = Loops.zero(code);
+    code.iload(N).loadConstant(vectors * lanes - 1).isub();
+    int end = Loops.store(code, TypeKind.INT);
+    Loops.on(code, p, end, vectors * lanes, _ -> tile(rows, vectors, p));
+    Loops.on(code, p, N, lanes, _ -> tile(rows, 1, p));
     code.return_();
   }
 
@@ -120,16 +118,13 @@ public final class VectorTaps {
         acc[r * vectors + v] = VectorOps.keep(code);
       }
     }
-    int t = constant(0);
     code.iload(A_AT).loadConstant(rows).iadd();
     int w = Loops.store(code, TypeKind.INT);
-    code.iload(TAPS).loadConstant(1).isub();
-    int last = Loops.store(code, TypeKind.INT);
-    loop(
-        t,
-        last,
+    Loops.upTo(
+        code,
+        TAPS,
         1,
-        () -> {
+        t -> {
           code.aload(OFF).iload(OFF_AT).iload(t).iadd().iaload();
           code.iload(X_AT).iadd().iload(p).iadd();
           int at = Loops.store(code, TypeKind.INT);
@@ -174,14 +169,11 @@ public final class VectorTaps {
       code.iload(X_AT).aload(OFF).iload(OFF_AT).loadConstant(t).iadd().iaload().iadd();
       right[t] = Loops.store(code, TypeKind.INT);
     }
-    int p = constant(0);
-    code.iload(N).loadConstant(1).isub();
-    int last = Loops.store(code, TypeKind.INT);
-    loop(
-        p,
-        last,
+    Loops.upTo(
+        code,
+        N,
         step,
-        () -> {
+        p -> {
           for (int part = 0; part < parts; part++) {
             int[] factors = new int[rows];
             for (int r = 0; r < rows; r++) {
@@ -220,22 +212,8 @@ public final class VectorTaps {
     return VectorOps.keep(code);
   }
 
-  /** Repeats while i ≤ last. */
-  private void loop(int i, int last, int step, Runnable body) {
-    Label top = code.newLabel();
-    Label end = code.newLabel();
-    code.labelBinding(top).iload(i).iload(last).if_icmpgt(end);
-    body.run();
-    code.iinc(i, step).goto_(top).labelBinding(end);
-  }
-
   private int cast(int slot, ClassDesc array) {
     code.aload(slot).checkcast(array);
     return Loops.store(code, TypeKind.REFERENCE);
-  }
-
-  private int constant(int value) {
-    code.loadConstant(value);
-    return Loops.store(code, TypeKind.INT);
   }
 }
