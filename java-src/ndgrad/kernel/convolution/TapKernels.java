@@ -7,6 +7,7 @@ import ndgrad.DType;
 import ndgrad.kernel.code.Forms;
 import ndgrad.kernel.code.TapKernel;
 import ndgrad.kernel.code.VectorTaps;
+import ndgrad.kernel.code.WarmKernel;
 import ndgrad.kernel.code.Warmup;
 
 /**
@@ -21,7 +22,7 @@ final class TapKernels {
 
   private static final int FEW_SUMS = 8;
 
-  private record Key(Forms.Mode mode, DType dtype, int rows, int taps) {}
+  private record Key(DType dtype, int rows, int taps) {}
 
   private static final Map<Key, TapKernel> KERNELS = new ConcurrentHashMap<>();
 
@@ -65,7 +66,7 @@ final class TapKernels {
   /** The kernel of sums of some rows. */
   static TapKernel sum(DType dtype, int rows) {
     return KERNELS.computeIfAbsent(
-        new Key(Forms.mode(), dtype, rows, 0),
+        new Key(dtype, rows, 0),
         _ -> {
           int vectors = Math.clamp(sums(dtype) / rows, 1, 4);
           return adaptive(
@@ -76,7 +77,7 @@ final class TapKernels {
   /** The kernel of dot products of some rows and taps. */
   static TapKernel dot(DType dtype, int rows, int taps) {
     return KERNELS.computeIfAbsent(
-        new Key(Forms.mode(), dtype, rows, taps),
+        new Key(dtype, rows, taps),
         _ ->
             adaptive(
                 dtype,
@@ -90,12 +91,7 @@ final class TapKernels {
       DType dtype, int rows, int taps, TapKernel plain, Supplier<TapKernel> vector) {
     int lanes = Forms.lanes(dtype);
     boolean fits = lanes > 0 && lanes(dtype) % lanes == 0;
-    if (!fits || Forms.mode() == Forms.Mode.PLAIN) {
-      return plain;
-    }
-    return Forms.mode() == Forms.Mode.VECTOR
-        ? vector.get()
-        : new Adaptive(dtype, rows, taps, plain, vector);
+    return fits ? new Adaptive(dtype, rows, taps, plain, vector) : plain;
   }
 
   /** A kernel that is plain at first and of vectors once these are fast. */
@@ -108,25 +104,24 @@ final class TapKernels {
     private final TapKernel plain;
     private final int rows;
     private final int cost;
-    private final Warmup warmup;
-    private volatile TapKernel current;
+    private final WarmKernel<TapKernel> vectors;
 
     Adaptive(DType dtype, int rows, int taps, TapKernel plain, Supplier<TapKernel> vector) {
       this.plain = plain;
-      this.current = plain;
       this.rows = rows;
       this.cost = taps == 0 ? COST_OF_SUM : COST_OF_DOT;
-      this.warmup =
-          new Warmup(
-              () -> {
-                TapKernel fast = vector.get();
+      this.vectors =
+          new WarmKernel<>(
+              dtype,
+              vector,
+              (fast, change) -> {
                 Sample sample = new Sample(dtype, rows, taps);
                 return new Warmup.Trial(
                     (long) rows * sample.off.length * Sample.LENGTH * cost,
                     () -> sample.train(fast),
                     () -> sample.run(fast, Sample.LENGTH),
                     () -> sample.run(plain, Sample.LENGTH),
-                    () -> current = fast);
+                    change);
               });
     }
 
@@ -144,11 +139,10 @@ final class TapKernels {
         Object out,
         int outAt,
         int outStep) {
-      TapKernel kernel = current;
-      kernel.run(a, aAt, aStep, x, xAt, off, offAt, taps, n, out, outAt, outStep);
-      if (kernel == plain) {
-        warmup.count((long) rows * taps * n * cost);
-      }
+      vectors
+          .get((long) rows * taps * n * cost)
+          .orElse(plain)
+          .run(a, aAt, aStep, x, xAt, off, offAt, taps, n, out, outAt, outStep);
     }
   }
 
