@@ -1,11 +1,11 @@
 package ndgrad.kernel.loop;
 
-import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import ndgrad.DType;
+import ndgrad.blas.Spares;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
@@ -192,11 +192,11 @@ public final class RowProgram {
         shares,
         (int) Math.max(1, GRAIN / each),
         (from, to) -> {
-          Run.Worker worker = run.take();
+          Run.Worker worker = run.idle.take(run::worker);
           for (int share = from; share < to; share++) {
             worker.share(share, shares, done);
           }
-          run.give(worker);
+          run.idle.give(worker);
         });
   }
 
@@ -264,7 +264,9 @@ public final class RowProgram {
     private final int[] inner = new int[count];
     private final int[] outer = new int[count];
     private final Object[] compiled;
-    private final ArrayDeque<Worker> idle = new ArrayDeque<>();
+
+    /** Workers that no thread is using: there are more parts of a run than threads. */
+    private final Spares<Worker> idle = new Spares<>();
 
     Run(int rows, int length, Strided... operands) {
       this.dtype = operands[0].dtype();
@@ -286,13 +288,8 @@ public final class RowProgram {
           known != null ? known : kernels.computeIfAbsent(key, RowProgram.this::compile);
     }
 
-    /** A worker that no thread is using: there are more parts of a run than threads. */
-    private synchronized Worker take() {
-      return idle.isEmpty() ? new Worker(withScratch(blockRows())) : idle.removeLast();
-    }
-
-    private synchronized void give(Worker worker) {
-      idle.addLast(worker);
+    private Worker worker() {
+      return new Worker(withScratch(blockRows()));
     }
 
     private int mask(int[] strides) {
