@@ -159,7 +159,7 @@ final class AdaptiveFold implements FoldKernel {
       }
     }
 
-    /** The positions of rows the last of which ends its array, where a vector reaches past it. */
+    /** The positions of rows the last of which ends its array: where hoisted checks may fail. */
     private int[] last(int rows, int n) {
       Arrays.fill(last, 0, in.length, Math.min(LENGTH, LENGTH + 1 - n - (rows - 1) * APART));
       return last;

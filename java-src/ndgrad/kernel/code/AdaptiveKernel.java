@@ -127,8 +127,8 @@ final class AdaptiveKernel implements Kernel {
 
     /**
      * All ways through the loops: whole vectors and a rest, either alone, and either at the end of
-     * an array, past which a vector reaches; that of the shortest array, too. Mostly one vector a
-     * call: the JIT compiles what has been called often sooner than what has long loops.
+     * an array, past which a masked vector reaches; that of the shortest array, too. Mostly one
+     * vector a call: the JIT compiles what has been called often sooner than what has long loops.
      */
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
