@@ -131,7 +131,7 @@ public interface Blas {
 
   /**
    * {@code count} float32 products of one shape: matrix {@code i} of {@code A} starts at {@code
-   * aOff + i * strideA}, and so on. The default calls {@link #gemm} in turn.
+   * aOff + batch.a(i)}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed
    * @param transB whether the matrices of {@code B} are stored as n×k and used transposed
@@ -142,17 +142,14 @@ public interface Blas {
    * @param a array of {@code A}, not modified
    * @param aOff where the first {@code A} starts
    * @param lda leading dimension of {@code A}
-   * @param strideA from one {@code A} to the next; 0 uses the same one for all
    * @param b array of {@code B}, not modified
    * @param bOff where the first {@code B} starts
    * @param ldb leading dimension of {@code B}
-   * @param strideB from one {@code B} to the next; 0 uses the same one for all
    * @param beta factor of the old {@code C}
    * @param c array of {@code C}, modified
    * @param cOff where the first {@code C} starts
    * @param ldc leading dimension of {@code C}
-   * @param strideC from one {@code C} to the next; the results must not overlap
-   * @param count how many products
+   * @param batch where the matrices lie from the first ones on; the results must not overlap
    */
   default void gemmBatched(
       boolean transA,
@@ -164,20 +161,18 @@ public interface Blas {
       float[] a,
       int aOff,
       int lda,
-      int strideA,
       float[] b,
       int bOff,
       int ldb,
-      int strideB,
       float beta,
       float[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
+    int count = batch.count();
     for (int i = 0; i < count; i++) {
       gemm(
           transA,
@@ -187,21 +182,21 @@ public interface Blas {
           k,
           alpha,
           a,
-          aOff + i * strideA,
+          aOff + batch.a(i),
           lda,
           b,
-          bOff + i * strideB,
+          bOff + batch.b(i),
           ldb,
           beta,
           c,
-          cOff + i * strideC,
+          cOff + batch.c(i),
           ldc);
     }
   }
 
   /**
    * {@code count} float64 products of one shape: matrix {@code i} of {@code A} starts at {@code
-   * aOff + i * strideA}, and so on. The default calls {@link #gemm} in turn.
+   * aOff + batch.a(i)}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed
    * @param transB whether the matrices of {@code B} are stored as n×k and used transposed
@@ -212,17 +207,14 @@ public interface Blas {
    * @param a array of {@code A}, not modified
    * @param aOff where the first {@code A} starts
    * @param lda leading dimension of {@code A}
-   * @param strideA from one {@code A} to the next; 0 uses the same one for all
    * @param b array of {@code B}, not modified
    * @param bOff where the first {@code B} starts
    * @param ldb leading dimension of {@code B}
-   * @param strideB from one {@code B} to the next; 0 uses the same one for all
    * @param beta factor of the old {@code C}
    * @param c array of {@code C}, modified
    * @param cOff where the first {@code C} starts
    * @param ldc leading dimension of {@code C}
-   * @param strideC from one {@code C} to the next; the results must not overlap
-   * @param count how many products
+   * @param batch where the matrices lie from the first ones on; the results must not overlap
    */
   default void gemmBatched(
       boolean transA,
@@ -234,20 +226,18 @@ public interface Blas {
       double[] a,
       int aOff,
       int lda,
-      int strideA,
       double[] b,
       int bOff,
       int ldb,
-      int strideB,
       double beta,
       double[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
+    int count = batch.count();
     for (int i = 0; i < count; i++) {
       gemm(
           transA,
@@ -257,14 +247,14 @@ public interface Blas {
           k,
           alpha,
           a,
-          aOff + i * strideA,
+          aOff + batch.a(i),
           lda,
           b,
-          bOff + i * strideB,
+          bOff + batch.b(i),
           ldb,
           beta,
           c,
-          cOff + i * strideC,
+          cOff + batch.c(i),
           ldc);
     }
   }

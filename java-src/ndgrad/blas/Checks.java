@@ -1,5 +1,6 @@
 package ndgrad.blas;
 
+import java.util.Arrays;
 import ndgrad.ArgumentException;
 
 /**
@@ -7,6 +8,8 @@ import ndgrad.ArgumentException;
  * never see a matrix that leaves its array.
  */
 public final class Checks {
+  private static final Batch ONE = Batch.of(1, 0, 0, 0);
+
   private Checks() {}
 
   /**
@@ -43,9 +46,7 @@ public final class Checks {
       int cLength,
       int cOff,
       int ldc) {
-    batch(
-        transA, transB, m, n, k, aLength, aOff, lda, 0, bLength, bOff, ldb, 0, cLength, cOff, ldc,
-        0, 1);
+    batch(transA, transB, m, n, k, aLength, aOff, lda, bLength, bOff, ldb, cLength, cOff, ldc, ONE);
   }
 
   static void batch(
@@ -57,16 +58,14 @@ public final class Checks {
       int aLength,
       int aOff,
       int lda,
-      int strideA,
       int bLength,
       int bOff,
       int ldb,
-      int strideB,
       int cLength,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
+    int count = batch.count();
     if ((m | n | k | count) < 0) {
       throw new ArgumentException(
           "matrix sizes must not be negative: m "
@@ -86,19 +85,18 @@ public final class Checks {
           "count",
           count);
     }
-    matrix("A", transA ? k : m, transA ? m : k, aLength, aOff, lda, strideA, count);
-    matrix("B", transB ? n : k, transB ? k : n, bLength, bOff, ldb, strideB, count);
-    matrix("C", m, n, cLength, cOff, ldc, strideC, count);
+    matrix("A", transA ? k : m, transA ? m : k, aLength, aOff, lda, batch, batch.stepsA());
+    matrix("B", transB ? n : k, transB ? k : n, bLength, bOff, ldb, batch, batch.stepsB());
+    matrix("C", m, n, cLength, cOff, ldc, batch, batch.stepsC());
   }
 
   private static void matrix(
-      String name, int rows, int cols, int length, int off, int ld, int stride, int count) {
-    if (rows == 0 || cols == 0 || count == 0) {
+      String name, int rows, int cols, int length, int off, int ld, Batch batch, int[] steps) {
+    if (rows == 0 || cols == 0 || batch.count() == 0) {
       return;
     }
-    long first = off + Math.min(0, (long) stride * (count - 1));
-    long last =
-        off + Math.max(0, (long) stride * (count - 1)) + (long) (rows - 1) * ld + (cols - 1);
+    long first = off + batch.before(steps);
+    long last = off + batch.behind(steps) + (long) (rows - 1) * ld + (cols - 1);
     if (ld < cols || first < 0 || last >= length) {
       throw new ArgumentException(
           "matrix "
@@ -113,10 +111,10 @@ public final class Checks {
               + off
               + ", leading dimension "
               + ld
-              + ", stride "
-              + stride
-              + ", count "
-              + count,
+              + ", batch of "
+              + Arrays.toString(batch.dims())
+              + " with steps of "
+              + Arrays.toString(steps),
           "matrix",
           name,
           "rows",

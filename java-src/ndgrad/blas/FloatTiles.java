@@ -31,7 +31,7 @@ record FloatTiles(
   /** Rows of a column of tiles, which should stay in the second cache. */
   private static final int TALL = 1024;
 
-  private static final Spares<float[]> SPARES = new Spares<>();
+  private static final Spares<Panel> SPARES = new Spares<>();
 
   /** Computes the product on at most {@code threads} of the workers. */
   void run(Workers workers, int threads) {
@@ -44,29 +44,51 @@ record FloatTiles(
     int tall = Math.max(1, TALL / tiling.rows());
     int step = Math.min(Math.ceilDiv(rows, cuts), tall) * tiling.rows();
     int blocks = Math.ceilDiv(m, step);
+    MemorySegment[] left = left(rows);
+    MemorySegment result = MemorySegment.ofArray(c);
     if (tasks < 2) {
       for (int t = 0; t < columns * blocks; t++) {
-        column(t / blocks * tiling.columns(), t % blocks * step, step);
+        column(left, result, t / blocks * tiling.columns(), t % blocks * step, step);
       }
     } else {
       workers.run(
-          columns * blocks, t -> column(t / blocks * tiling.columns(), t % blocks * step, step));
+          columns * blocks,
+          t -> column(left, result, t / blocks * tiling.columns(), t % blocks * step, step));
     }
   }
 
+  /**
+   * The blocks of op(A), each of which is used for all columns of tiles, row by row of tiles. The
+   * JIT makes an object of each segment that is passed to a library.
+   */
+  private MemorySegment[] left(int rows) {
+    MemorySegment all = MemorySegment.ofArray(a);
+    int deep = Math.ceilDiv(k, tiling.depth());
+    MemorySegment[] left = new MemorySegment[rows * deep];
+    for (int t = 0; t < left.length; t++) {
+      int i = t / deep * tiling.rows();
+      int p = t % deep * tiling.depth();
+      left[t] = at(all, aOff + (transA ? p * lda + i : i * lda + p));
+    }
+    return left;
+  }
+
   /** The tiles from column {@code j} on, in {@code step} rows. */
-  private void column(int j, int from, int step) {
+  private void column(MemorySegment[] left, MemorySegment result, int j, int from, int step) {
     int nc = Math.min(tiling.columns(), n - j);
     int to = Math.min(m, from + step);
-    float[] panel = tiling.packed() ? take(tiling.columns() * tiling.depth()) : b;
-    MemorySegment left = MemorySegment.ofArray(a);
-    MemorySegment right = MemorySegment.ofArray(panel);
-    MemorySegment result = MemorySegment.ofArray(c);
+    int deep = Math.ceilDiv(k, tiling.depth());
+    Panel panel = tiling.packed() ? take(tiling.columns() * tiling.depth()) : null;
+    MemorySegment right = panel == null ? MemorySegment.ofArray(b) : panel.segment;
+    MemorySegment[] results = new MemorySegment[Math.ceilDiv(to - from, tiling.rows())];
+    for (int i = 0; i < results.length; i++) {
+      results[i] = at(result, cOff + (from + i * tiling.rows()) * ldc + j);
+    }
     for (int p = 0; p < k; p += tiling.depth()) {
       int kc = Math.min(tiling.depth(), k - p);
       MemorySegment block;
       if (tiling.packed()) {
-        pack(panel, p, kc, j, nc);
+        pack(panel.elements, p, kc, j, nc);
         block = right;
       } else {
         block = at(right, bOff + (transB ? j * ldb + p : p * ldb + j));
@@ -79,16 +101,16 @@ record FloatTiles(
             nc,
             kc,
             alpha,
-            at(left, aOff + (transA ? p * lda + i : i * lda + p)),
+            left[i / tiling.rows() * deep + p / tiling.depth()],
             lda,
             block,
             tiling.packed() ? nc : ldb,
             p == 0 ? beta : 1,
-            at(result, cOff + i * ldc + j),
+            results[(i - from) / tiling.rows()],
             ldc);
       }
     }
-    if (tiling.packed()) {
+    if (panel != null) {
       SPARES.give(panel);
     }
   }
@@ -113,9 +135,17 @@ record FloatTiles(
     }
   }
 
-  private static float[] take(int length) {
-    float[] panel = SPARES.take(() -> new float[length]);
-    return panel.length < length ? new float[length] : panel;
+  private static Panel take(int length) {
+    Panel panel = SPARES.take(() -> Panel.of(length));
+    return panel.elements.length < length ? Panel.of(length) : panel;
+  }
+
+  /** A copy of a block of op(B). */
+  private record Panel(float[] elements, MemorySegment segment) {
+    static Panel of(int length) {
+      float[] elements = new float[length];
+      return new Panel(elements, MemorySegment.ofArray(elements));
+    }
   }
 
   /** An array from one element on. */
@@ -123,7 +153,8 @@ record FloatTiles(
     return at(MemorySegment.ofArray(array), offset);
   }
 
-  private static MemorySegment at(MemorySegment all, int offset) {
+  /** The rest of a segment from one element on. */
+  static MemorySegment at(MemorySegment all, int offset) {
     return offset == 0 ? all : all.asSlice((long) offset * Float.BYTES);
   }
 }

@@ -98,29 +98,25 @@ public final class JavaBlas implements Blas {
       float[] a,
       int aOff,
       int lda,
-      int strideA,
       float[] b,
       int bOff,
       int ldb,
-      int strideB,
       float beta,
       float[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
     var first =
         FloatGemm.of(
             transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc);
-    Batch.run(
+    batch.run(
         workers,
         threads(),
-        count,
         (long) m * n * k,
-        (i, t) -> first.at(i * strideA, i * strideB, i * strideC).run(workers, t));
+        (i, t) -> first.at(batch.a(i), batch.b(i), batch.c(i)).run(workers, t));
   }
 
   @Override
@@ -134,29 +130,25 @@ public final class JavaBlas implements Blas {
       double[] a,
       int aOff,
       int lda,
-      int strideA,
       double[] b,
       int bOff,
       int ldb,
-      int strideB,
       double beta,
       double[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
     var first =
         DoubleGemm.of(
             transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc);
-    Batch.run(
+    batch.run(
         workers,
         threads(),
-        count,
         (long) m * n * k,
-        (i, t) -> first.at(i * strideA, i * strideB, i * strideC).run(workers, t));
+        (i, t) -> first.at(batch.a(i), batch.b(i), batch.c(i)).run(workers, t));
   }
 
   /**

@@ -73,6 +73,16 @@ final class NativeBlas implements Blas {
     }
   }
 
+  /** Whether a product is one call of the library, on one thread. */
+  private boolean isOneCall(int m, int n, int k, boolean zero) {
+    long cost = (long) m * n * k;
+    return cost > TINY
+        && cost <= SINGLE
+        && Math.min(m, Math.min(n, k)) > 1
+        && !zero
+        && !isForTiles(n, cost);
+  }
+
   private boolean isForTiles(int n, long cost) {
     return packs && cost < PACKED && n >= WIDE && Engines.tileKernels().areExpected();
   }
@@ -150,17 +160,7 @@ final class NativeBlas implements Blas {
       int ldc,
       int threads) {
     long cost = (long) m * n * k;
-    if (cost <= TINY || k == 1 || alpha == 0) {
-      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (m == 1 || n == 1) {
-      FloatMatrixVector.of(
-              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (isForTiles(n, cost)) {
-      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (cost <= SINGLE) {
+    if (isOneCall(m, n, k, alpha == 0)) {
       calls.gemm(
           transA,
           transB,
@@ -175,6 +175,16 @@ final class NativeBlas implements Blas {
           beta,
           FloatTiles.at(c, cOff),
           ldc);
+    } else if (cost <= TINY || k == 1 || alpha == 0) {
+      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (m == 1 || n == 1) {
+      FloatMatrixVector.of(
+              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (isForTiles(n, cost)) {
+      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
     } else {
       Tiling tiling = tiling(transA, transB, m, n, k, Float.BYTES);
       new FloatTiles(
@@ -195,44 +205,57 @@ final class NativeBlas implements Blas {
       float[] a,
       int aOff,
       int lda,
-      int strideA,
       float[] b,
       int bOff,
       int ldb,
-      int strideB,
       float beta,
       float[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
-    Batch.run(
-        workers,
-        threads(),
-        count,
-        (long) m * n * k,
-        (i, t) ->
-            multiply(
-                transA,
-                transB,
-                m,
-                n,
-                k,
-                alpha,
-                a,
-                aOff + i * strideA,
-                lda,
-                b,
-                bOff + i * strideB,
-                ldb,
-                beta,
-                c,
-                cOff + i * strideC,
-                ldc,
-                t));
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
+    MemorySegment left = MemorySegment.ofArray(a);
+    MemorySegment right = MemorySegment.ofArray(b);
+    MemorySegment result = MemorySegment.ofArray(c);
+    Batch.Product product =
+        isOneCall(m, n, k, alpha == 0)
+            ? (i, t) ->
+                calls.gemm(
+                    transA,
+                    transB,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    FloatTiles.at(left, aOff + batch.a(i)),
+                    lda,
+                    FloatTiles.at(right, bOff + batch.b(i)),
+                    ldb,
+                    beta,
+                    FloatTiles.at(result, cOff + batch.c(i)),
+                    ldc)
+            : (i, t) ->
+                multiply(
+                    transA,
+                    transB,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    aOff + batch.a(i),
+                    lda,
+                    b,
+                    bOff + batch.b(i),
+                    ldb,
+                    beta,
+                    c,
+                    cOff + batch.c(i),
+                    ldc,
+                    t);
+    batch.run(workers, threads(), (long) m * n * k, product);
   }
 
   @Override
@@ -278,17 +301,7 @@ final class NativeBlas implements Blas {
       int ldc,
       int threads) {
     long cost = (long) m * n * k;
-    if (cost <= TINY || k == 1 || alpha == 0) {
-      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (m == 1 || n == 1) {
-      DoubleMatrixVector.of(
-              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (isForTiles(n, cost)) {
-      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (cost <= SINGLE) {
+    if (isOneCall(m, n, k, alpha == 0)) {
       calls.gemm(
           transA,
           transB,
@@ -303,6 +316,16 @@ final class NativeBlas implements Blas {
           beta,
           DoubleTiles.at(c, cOff),
           ldc);
+    } else if (cost <= TINY || k == 1 || alpha == 0) {
+      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (m == 1 || n == 1) {
+      DoubleMatrixVector.of(
+              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
+    } else if (isForTiles(n, cost)) {
+      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
+          .run(workers, threads);
     } else {
       Tiling tiling = tiling(transA, transB, m, n, k, Double.BYTES);
       new DoubleTiles(
@@ -323,43 +346,56 @@ final class NativeBlas implements Blas {
       double[] a,
       int aOff,
       int lda,
-      int strideA,
       double[] b,
       int bOff,
       int ldb,
-      int strideB,
       double beta,
       double[] c,
       int cOff,
       int ldc,
-      int strideC,
-      int count) {
+      Batch batch) {
     Checks.batch(
-        transA, transB, m, n, k, a.length, aOff, lda, strideA, b.length, bOff, ldb, strideB,
-        c.length, cOff, ldc, strideC, count);
-    Batch.run(
-        workers,
-        threads(),
-        count,
-        (long) m * n * k,
-        (i, t) ->
-            multiply(
-                transA,
-                transB,
-                m,
-                n,
-                k,
-                alpha,
-                a,
-                aOff + i * strideA,
-                lda,
-                b,
-                bOff + i * strideB,
-                ldb,
-                beta,
-                c,
-                cOff + i * strideC,
-                ldc,
-                t));
+        transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
+        batch);
+    MemorySegment left = MemorySegment.ofArray(a);
+    MemorySegment right = MemorySegment.ofArray(b);
+    MemorySegment result = MemorySegment.ofArray(c);
+    Batch.Product product =
+        isOneCall(m, n, k, alpha == 0)
+            ? (i, t) ->
+                calls.gemm(
+                    transA,
+                    transB,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    DoubleTiles.at(left, aOff + batch.a(i)),
+                    lda,
+                    DoubleTiles.at(right, bOff + batch.b(i)),
+                    ldb,
+                    beta,
+                    DoubleTiles.at(result, cOff + batch.c(i)),
+                    ldc)
+            : (i, t) ->
+                multiply(
+                    transA,
+                    transB,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    aOff + batch.a(i),
+                    lda,
+                    b,
+                    bOff + batch.b(i),
+                    ldb,
+                    beta,
+                    c,
+                    cOff + batch.c(i),
+                    ldc,
+                    t);
+    batch.run(workers, threads(), (long) m * n * k, product);
   }
 }

@@ -36,6 +36,17 @@ class BlasTest {
       int strideB,
       int strideC) {
 
+    /** The same places by two dimensions where the count is even. */
+    Batch batch() {
+      return count % 2 != 0
+          ? Batch.of(count, strideA, strideB, strideC)
+          : new Batch(
+              new int[] {count / 2, 2},
+              new int[] {2 * strideA, strideA},
+              new int[] {2 * strideB, strideB},
+              new int[] {2 * strideC, strideC});
+    }
+
     static Case random(Random r) {
       boolean ta = r.nextBoolean();
       boolean tb = r.nextBoolean();
@@ -353,8 +364,8 @@ class BlasTest {
     double[] c = random(r, q.cLength());
     double[] c64 = c.clone();
     e.gemmBatched(
-        q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, q.strideA, b, q.bOff, q.ldb,
-        q.strideB, q.beta, c64, q.cOff, q.ldc, q.strideC, q.count);
+        q.ta, q.tb, q.m, q.n, q.k, q.alpha, a, q.aOff, q.lda, b, q.bOff, q.ldb, q.beta, c64, q.cOff,
+        q.ldc, q.batch());
     same(q.expected(a, b, c, q.count), c64, 1e-12 * (q.k + 1), q);
 
     float[] a32 = floats(a);
@@ -371,17 +382,14 @@ class BlasTest {
         a32,
         q.aOff,
         q.lda,
-        q.strideA,
         b32,
         q.bOff,
         q.ldb,
-        q.strideB,
         (float) q.beta,
         c32,
         q.cOff,
         q.ldc,
-        q.strideC,
-        q.count);
+        q.batch());
     same(want, doubles(c32), 1e-6 * (q.k + 1), q);
   }
 
@@ -444,9 +452,10 @@ class BlasTest {
     assertThrows(
         ArgumentException.class,
         () -> e.gemm(false, false, -2, 2, 3, 1f, a, 0, 3, a, 0, 2, 0f, c, 0, 2));
+    Batch two = Batch.of(2, 0, 0, 4);
     assertThrows(
         ArgumentException.class,
-        () -> e.gemmBatched(false, false, 2, 2, 3, 1f, a, 0, 3, 0, a, 0, 2, 0, 0f, c, 0, 2, 4, 2));
+        () -> e.gemmBatched(false, false, 2, 2, 3, 1f, a, 0, 3, a, 0, 2, 0f, c, 0, 2, two));
     assertEquals("[1.0, 1.0, 1.0, 1.0]", Arrays.toString(c));
   }
 

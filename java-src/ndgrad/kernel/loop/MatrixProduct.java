@@ -3,6 +3,7 @@ package ndgrad.kernel.loop;
 import java.util.Arrays;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
+import ndgrad.blas.Batch;
 import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
 import ndgrad.blas.JavaBlas;
@@ -15,7 +16,7 @@ import ndgrad.kernel.memory.Strided;
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands
  * whose rows or columns are contiguous go to it as they lie, transposed or cut out of larger
  * arrays; others are copied first. A batch over one and the same right-hand matrix becomes one tall
- * product; other batches with regular strides are one call.
+ * product; other batches are one call.
  */
 public final class MatrixProduct {
   static {
@@ -307,82 +308,51 @@ public final class MatrixProduct {
   }
 
   private void multiply() {
-    int count = 1;
-    int inner = ndim - 1;
-    if (ndim > 0 && stepsA[inner] >= 0 && stepsB[inner] >= 0) {
-      count = dims[inner];
-    } else {
-      inner = ndim;
-    }
-    int stepA = count == 1 ? 0 : stepsA[inner];
-    int stepB = count == 1 ? 0 : stepsB[inner];
-    int stepC = count == 1 ? 0 : stepsC[inner];
-    int[] index = new int[inner];
-    int atA = offsetA;
-    int atB = offsetB;
-    int atC = offsetC;
-    while (true) {
-      call(atA, atB, atC, stepA, stepB, stepC, count);
-      int i = inner - 1;
-      while (i >= 0 && ++index[i] == dims[i]) {
-        index[i] = 0;
-        atA -= (dims[i] - 1) * stepsA[i];
-        atB -= (dims[i] - 1) * stepsB[i];
-        atC -= (dims[i] - 1) * stepsC[i];
-        i--;
-      }
-      if (i < 0) {
-        return;
-      }
-      atA += stepsA[i];
-      atB += stepsB[i];
-      atC += stepsC[i];
-    }
-  }
-
-  /** {@code count} products, each the given steps behind the one before. */
-  private void call(int atA, int atB, int atC, int stepA, int stepB, int stepC, int count) {
     int la = leading(m, k, rowsA, columnsA);
     int lb = leading(k, n, rowsB, columnsB);
-    Operands o =
-        new Operands(la < 0, lb < 0, Math.abs(la), Math.abs(lb), stepA, stepB, stepC, count);
+    Operands o = new Operands(la < 0, lb < 0, Math.abs(la), Math.abs(lb));
+    Batch batch =
+        new Batch(
+            Arrays.copyOf(dims, ndim),
+            Arrays.copyOf(stepsA, ndim),
+            Arrays.copyOf(stepsB, ndim),
+            Arrays.copyOf(stepsC, ndim));
     switch (c) {
-      case float[] z -> floats(o, atA, atB, z, atC);
-      case double[] z -> doubles(o, atA, atB, z, atC);
+      case float[] z -> floats(o, batch, z);
+      case double[] z -> doubles(o, batch, z);
       default -> {
+        int count = batch.count();
         for (int i = 0; i < count; i++) {
-          integers(o, atA + i * stepA, atB + i * stepB, atC + i * stepC);
+          integers(o, offsetA + batch.a(i), offsetB + batch.b(i), offsetC + batch.c(i));
         }
       }
     }
   }
 
-  private record Operands(
-      boolean ta, boolean tb, int lda, int ldb, int stepA, int stepB, int stepC, int count) {}
+  private record Operands(boolean ta, boolean tb, int lda, int ldb) {}
 
-  private void floats(Operands o, int atA, int atB, float[] z, int atC) {
+  private void floats(Operands o, Batch batch, float[] z) {
     Blas blas = Engines.current();
     float[] x = (float[]) a;
     float[] y = (float[]) b;
-    if (o.count == 1) {
-      blas.gemm(o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, y, atB, o.ldb, 0f, z, atC, n);
+    if (ndim == 0) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1f, x, offsetA, o.lda, y, offsetB, o.ldb, 0f, z, offsetC, n);
     } else {
       blas.gemmBatched(
-          o.ta, o.tb, m, n, k, 1f, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0f, z, atC, n,
-          o.stepC, o.count);
+          o.ta, o.tb, m, n, k, 1f, x, offsetA, o.lda, y, offsetB, o.ldb, 0f, z, offsetC, n, batch);
     }
   }
 
-  private void doubles(Operands o, int atA, int atB, double[] z, int atC) {
+  private void doubles(Operands o, Batch batch, double[] z) {
     Blas blas = Engines.current();
     double[] x = (double[]) a;
     double[] y = (double[]) b;
-    if (o.count == 1) {
-      blas.gemm(o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, y, atB, o.ldb, 0.0, z, atC, n);
+    if (ndim == 0) {
+      blas.gemm(o.ta, o.tb, m, n, k, 1.0, x, offsetA, o.lda, y, offsetB, o.ldb, 0.0, z, offsetC, n);
     } else {
       blas.gemmBatched(
-          o.ta, o.tb, m, n, k, 1.0, x, atA, o.lda, o.stepA, y, atB, o.ldb, o.stepB, 0.0, z, atC, n,
-          o.stepC, o.count);
+          o.ta, o.tb, m, n, k, 1.0, x, offsetA, o.lda, y, offsetB, o.ldb, 0.0, z, offsetC, n,
+          batch);
     }
   }
 
