@@ -5,6 +5,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import ndgrad.ArgumentException;
 
 /**
@@ -21,7 +22,7 @@ public final class Threads {
    */
   private static final int SPINS = 2_000;
 
-  private static final Job NONE = new Job(0, 0, 1, (_, _) -> {}, null);
+  private static final Job NONE = new Job(0, 0, 1, () -> (_, _) -> {}, null);
   private static final AtomicBoolean BUSY = new AtomicBoolean();
   private static volatile Job current = NONE;
   private static volatile Helper[] helpers = {};
@@ -82,10 +83,22 @@ public final class Threads {
    * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
    */
   public static void parallelFor(int n, int grain, Range body) {
+    parallelFor(n, grain, () -> body);
+  }
+
+  /**
+   * The same with a body for each thread, which can keep what it needs from part to part.
+   *
+   * @param n number of iterations
+   * @param grain the number of iterations below which a part is not worth a thread
+   * @param bodies makes a body: called at most once by each thread
+   * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
+   */
+  public static void parallelFor(int n, int grain, Supplier<? extends Range> bodies) {
     int parts = Math.min(n / Math.max(1, grain), threads);
     if (parts < 2 || !BUSY.compareAndSet(false, true)) {
       if (n > 0) {
-        body.run(0, n);
+        bodies.get().run(0, n);
       }
       return;
     }
@@ -93,12 +106,12 @@ public final class Threads {
       // Some more parts than threads, so that a helper that is late or slow does not hold up the
       // rest.
       int pieces = Math.min(n / Math.max(1, grain), 4 * parts);
-      Job job = new Job(n, pieces, parts, body, Thread.currentThread());
+      Job job = new Job(n, pieces, parts, bodies, Thread.currentThread());
       start(job, parts - 1);
       job.work(0);
       job.await();
       current = NONE;
-      job.body = null;
+      job.bodies = null;
       job.rethrow();
     } finally {
       BUSY.set(false);
@@ -143,7 +156,7 @@ public final class Threads {
     private final Thread caller;
 
     /** Dropped when all is done, for a sleeping helper may hold its last job for long. */
-    private Range body;
+    private Supplier<? extends Range> bodies;
 
     /** How many parts of each share are taken. */
     private final AtomicIntegerArray claimed;
@@ -151,17 +164,18 @@ public final class Threads {
     private final AtomicInteger done = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
-    Job(int n, int parts, int shares, Range body, Thread caller) {
+    Job(int n, int parts, int shares, Supplier<? extends Range> bodies, Thread caller) {
       this.n = n;
       this.parts = parts;
       this.shares = shares;
       this.claimed = new AtomicIntegerArray(shares);
-      this.body = body;
+      this.bodies = bodies;
       this.caller = caller;
     }
 
     /** Runs what there is to run, the share of a thread first. */
     void work(int thread) {
+      Range body = null;
       for (int i = 0; i < shares; i++) {
         int share = (thread + i) % shares;
         int first = bound(parts, shares, share);
@@ -169,14 +183,17 @@ public final class Threads {
         for (int k = claimed.getAndIncrement(share);
             k < count;
             k = claimed.getAndIncrement(share)) {
-          part(first + k);
+          body = part(first + k, body);
         }
       }
     }
 
-    private void part(int p) {
+    /** Runs a part by this thread's body, which is made for the first one. */
+    private Range part(int p, Range known) {
+      Range body = known;
       if (failure.get() == null) {
         try {
+          body = body == null ? bodies.get() : body;
           body.run(bound(n, parts, p), bound(n, parts, p + 1));
         } catch (Throwable t) {
           failure.compareAndSet(null, t);
@@ -185,6 +202,7 @@ public final class Threads {
       if (done.incrementAndGet() == parts && Thread.currentThread() != caller) {
         LockSupport.unpark(caller);
       }
+      return body;
     }
 
     private static int bound(int all, int cuts, int cut) {

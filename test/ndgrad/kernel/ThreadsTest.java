@@ -56,6 +56,47 @@ class ThreadsTest {
   }
 
   @Test
+  void aThreadKeepsItsBodyFromPartToPart() {
+    Threads.setNumThreads(3);
+    for (int round = 0; round < 20; round++) {
+      AtomicIntegerArray runs = new AtomicIntegerArray(1200);
+      ConcurrentHashMap<String, Integer> bodies = new ConcurrentHashMap<>();
+      Threads.parallelFor(
+          1200,
+          1,
+          () -> {
+            Thread maker = Thread.currentThread();
+            bodies.merge(maker.getName(), 1, Integer::sum);
+            return (from, to) -> {
+              for (int i = from; i < to; i++) {
+                runs.addAndGet(i, maker == Thread.currentThread() ? 1 : 1000);
+              }
+            };
+          });
+      assertTrue(bodies.values().stream().allMatch(n -> n == 1), bodies::toString);
+      for (int i = 0; i < 1200; i++) {
+        assertEquals(1, runs.get(i));
+      }
+    }
+  }
+
+  @Test
+  void aBodyThatCannotBeMadeIsAFailureOfTheLoop() {
+    Threads.setNumThreads(2);
+    IllegalStateException e =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                Threads.parallelFor(
+                    100,
+                    1,
+                    () -> {
+                      throw new IllegalStateException("no body");
+                    }));
+    assertEquals("no body", e.getMessage());
+  }
+
+  @Test
   void eachThreadBeginsWithItsOwnShare() {
     Threads.setNumThreads(3);
     for (int round = 0; round < 20; round++) {

@@ -226,11 +226,13 @@ final class FoldPlan {
     Threads.parallelFor(
         units,
         (int) Math.max(1, GRAIN / each),
-        (from, to) -> {
+        () -> {
           Worker worker = run.worker();
-          for (int unit = from; unit < to; unit++) {
-            worker.unit(unit, run.partial);
-          }
+          return (from, to) -> {
+            for (int unit = from; unit < to; unit++) {
+              worker.unit(unit, run.partial);
+            }
+          };
         });
     if (parts > 1) {
       run.join();

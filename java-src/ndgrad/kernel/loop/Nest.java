@@ -252,42 +252,72 @@ final class Nest {
       axis = dims[axis] >= 4 * Threads.numThreads() || dims[axis] >= dims[i] ? axis : i;
     }
     if (size < 2L * grain || Threads.numThreads() == 1) {
-      run(kernel, data, 0, 0, dims[0]);
+      new Walk(kernel, data, 0).run(0, dims[0]);
       return;
     }
     int split = axis;
     long step = size / dims[split];
     Threads.parallelFor(
-        dims[split],
-        (int) Math.max(1, grain / step),
-        (from, to) -> run(kernel, data, split, from, to));
+        dims[split], (int) Math.max(1, grain / step), () -> new Walk(kernel, data, split));
   }
 
-  private void run(Kernel kernel, Object[] data, int axis, int from, int to) {
-    int[] n = dims.clone();
-    n[axis] = to - from;
-    int[] at = new int[3 * operands];
-    int inner = ndim - 1;
-    for (int k = 0; k < operands; k++) {
-      at[k] = first[k] + from * strides[axis][k];
-      at[operands + k] = strides[inner][k];
-      at[2 * operands + k] = inner > 0 ? strides[inner - 1][k] : 0;
-    }
-    int[] index = new int[ndim];
-    int outer = inner > 0 ? n[inner - 1] : 1;
-    Kernel tile = arranged.length > 0 ? new Arranged(kernel, outer, n[inner]) : kernel;
-    do {
-      if (tiled || arranged.length > 0) {
-        tiles(tile, data, at, outer, n[inner]);
-      } else {
-        kernel.run(data, at, outer, n[inner]);
+  /** The loops of one thread, over parts of one dimension. */
+  private final class Walk implements Threads.Range {
+    private final Kernel kernel;
+    private final Object[] data;
+    private final int axis;
+    private final int[] at = new int[3 * operands];
+    private Arranged arranging;
+
+    Walk(Kernel kernel, Object[] data, int axis) {
+      this.kernel = kernel;
+      this.data = data;
+      this.axis = axis;
+      int last = ndim - 1;
+      for (int k = 0; k < operands; k++) {
+        at[operands + k] = strides[last][k];
+        at[2 * operands + k] = last > 0 ? strides[last - 1][k] : 0;
       }
-    } while (advance(at, index, n, inner - 2));
+    }
+
+    @Override
+    public void run(int from, int to) {
+      for (int k = 0; k < operands; k++) {
+        at[k] = first[k] + from * strides[axis][k];
+      }
+      int last = ndim - 1;
+      int inner = axis == last ? to - from : dims[last];
+      int outer = last == 0 ? 1 : axis == last - 1 ? to - from : dims[last - 1];
+      if (last < 2) {
+        inner(outer, inner);
+        return;
+      }
+      int[] n = dims.clone();
+      n[axis] = to - from;
+      int[] index = new int[last - 1];
+      do {
+        inner(outer, inner);
+      } while (advance(at, index, n));
+    }
+
+    /** The two innermost loops. */
+    private void inner(int outer, int inner) {
+      if (arranged.length > 0) {
+        if (arranging == null || !arranging.holds(outer, inner)) {
+          arranging = new Arranged(kernel, outer, inner);
+        }
+        tiles(arranging, data, at, outer, inner);
+      } else if (tiled) {
+        tiles(kernel, data, at, outer, inner);
+      } else {
+        kernel.run(data, at, outer, inner);
+      }
+    }
   }
 
   /** Steps the outer loops; false when they have come to their end. */
-  private boolean advance(int[] at, int[] index, int[] n, int last) {
-    for (int i = last; i >= 0; i--) {
+  private boolean advance(int[] at, int[] index, int[] n) {
+    for (int i = index.length - 1; i >= 0; i--) {
       boolean wraps = ++index[i] == n[i];
       for (int k = 0; k < operands; k++) {
         at[k] += wraps ? (1 - n[i]) * strides[i][k] : strides[i][k];
@@ -334,14 +364,24 @@ final class Nest {
   private final class Arranged implements Kernel {
     private final Kernel kernel;
     private final Object[] buffers = new Object[operands];
+    private final int length;
 
     Arranged(Kernel kernel, int outer, int inner) {
       this.kernel = kernel;
-      int columns = columns(outer, inner);
-      int length = Math.min(outer, elements() / columns) * columns;
+      length = length(outer, inner);
       for (int k = 0; k < operands; k++) {
         buffers[k] = arranged[k] ? dtypes[k].newArray(length) : null;
       }
+    }
+
+    /** Elements of the tiles that loops of such lengths are walked in. */
+    private int length(int outer, int inner) {
+      int columns = columns(outer, inner);
+      return Math.min(outer, elements() / columns) * columns;
+    }
+
+    boolean holds(int outer, int inner) {
+      return length(outer, inner) <= length;
     }
 
     @Override

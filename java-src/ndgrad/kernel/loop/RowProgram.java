@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import ndgrad.DType;
-import ndgrad.blas.Spares;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
@@ -191,12 +190,13 @@ public final class RowProgram {
     Threads.parallelFor(
         shares,
         (int) Math.max(1, GRAIN / each),
-        (from, to) -> {
-          Run.Worker worker = run.idle.take(run::worker);
-          for (int share = from; share < to; share++) {
-            worker.share(share, shares, done);
-          }
-          run.idle.give(worker);
+        () -> {
+          Run.Worker worker = run.worker();
+          return (from, to) -> {
+            for (int share = from; share < to; share++) {
+              worker.share(share, shares, done);
+            }
+          };
         });
   }
 
@@ -264,9 +264,6 @@ public final class RowProgram {
     private final int[] inner = new int[count];
     private final int[] outer = new int[count];
     private final Object[] compiled;
-
-    /** Workers that no thread is using: there are more parts of a run than threads. */
-    private final Spares<Worker> idle = new Spares<>();
 
     Run(int rows, int length, Strided... operands) {
       this.dtype = operands[0].dtype();
@@ -338,11 +335,13 @@ public final class RowProgram {
         Threads.parallelFor(
             sum ? segments : rows * segments,
             1,
-            (from, to) -> {
+            () -> {
               Worker worker = new Worker(all);
-              for (int i = from; i < to; i++) {
-                worker.segment(p, i / segments, i % segments, partial, i);
-              }
+              return (from, to) -> {
+                for (int i = from; i < to; i++) {
+                  worker.segment(p, i / segments, i % segments, partial, i);
+                }
+              };
             });
         if (passes[p] instanceof Fold fold) {
           merge(fold.combine())

@@ -11,6 +11,8 @@ import ndgrad.ShapeException;
  * zero. Immutable; every method that returns a layout describes a view of the same storage.
  */
 public final class Layout {
+  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, true);
+
   private final int[] shape;
   private final int[] strides;
   private final int offset;
@@ -42,6 +44,9 @@ public final class Layout {
    *     elements
    */
   public static Layout of(int... shape) {
+    if (shape.length == 0) {
+      return SCALAR;
+    }
     long size = Dimensions.size(shape);
     if (size > Integer.MAX_VALUE - 8) {
       throw new ShapeException(
