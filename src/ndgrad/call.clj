@@ -68,14 +68,15 @@
   "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword
   that is no word in the place of a parameter that takes words."
   [^Op op more]
-  (let [params (drop (.required (.signature (.spec op))) (.params (.signature (.spec op))))
-        option? (into #{} (map #(.name ^Param %)) params)
-        word? (fn [^Param p] (#{Param$Kind/WORD Param$Kind/DTYPE Param$Kind/ANY} (.kind p)))]
-    (first (keep-indexed (fn [i [arg param]]
-                           (when (and (keyword? arg)
-                                      (or (nil? param) (option? (name arg)) (not (word? param))))
-                             i))
-                         (map vector more (concat params (repeat nil)))))))
+  (when (some keyword? more)
+    (let [params (drop (.required (.signature (.spec op))) (.params (.signature (.spec op))))
+          option? (into #{} (map #(.name ^Param %)) params)
+          word? (fn [^Param p] (#{Param$Kind/WORD Param$Kind/DTYPE Param$Kind/ANY} (.kind p)))]
+      (first (keep-indexed (fn [i [arg param]]
+                             (when (and (keyword? arg)
+                                        (or (nil? param) (option? (name arg)) (not (word? param))))
+                               i))
+                           (map vector more (concat params (repeat nil))))))))
 
 (defn- split-args
   "[positional options] for a call of `op`: options are a trailing map or keyword arguments; values

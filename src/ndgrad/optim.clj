@@ -105,14 +105,15 @@
   "Calls (update param grad slots step) for every Array that has a gradient; a vector of what it gives, nil for the
   other leaves."
   [opt params grads state update]
-  (let [n (inc (long (:step state)))]
-    (apply mapv
-           (fn [param grad & slots]
-             (when (and (array? param) grad)
-               (update param grad (vec slots) n)))
-           (tree/leaves params)
-           (aligned "the gradients" params grads)
-           (map #(aligned (str "the slots " %) params (get state %)) (slot-keys opt)))))
+  (let [n (inc (long (:step state)))
+        all (tree/leaves params)
+        grads (aligned "the gradients" params grads)
+        slots (mapv #(aligned (str "the slots " %) params (get state %)) (slot-keys opt))]
+    (into []
+          (map-indexed (fn [i param]
+                         (when-let [grad (and (array? param) (nth grads i))]
+                           (update param grad (mapv #(nth % i) slots) n))))
+          all)))
 
 (defn step!
   "Updates `params` in place, and the slots of `state` with them: one pass over each parameter. Returns the state of the

@@ -32,12 +32,18 @@
   [f x]
   (walk f x))
 
+(defn- gather
+  "`out`, a transient vector, with the leaves of `x` behind it."
+  [out x]
+  (cond
+    (map? x) (reduce (fn [out e] (gather out (val e))) out x)
+    (or (sequential? x) (set? x)) (reduce gather out x)
+    :else (conj! out x)))
+
 (defn leaves
   "A vector of the leaves of `x`."
   [x]
-  (let [out (volatile! (transient []))]
-    (walk (fn [leaf] (vswap! out conj! leaf) leaf) x)
-    (persistent! @out)))
+  (persistent! (gather (transient []) x)))
 
 (defn rebuild
   "The structure of `x` with `new-leaves`, in the order of `leaves`."
