@@ -1,50 +1,20 @@
 package ndgrad.kernel.code;
 
-import static java.lang.constant.ConstantDescs.CD_Object;
-import static java.lang.constant.ConstantDescs.CD_int;
-import static java.lang.constant.ConstantDescs.CD_void;
-import static java.lang.constant.ConstantDescs.CLASS_INIT_NAME;
-import static java.lang.constant.ConstantDescs.MTD_void;
-
-import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.TypeKind;
-import java.lang.constant.ClassDesc;
-import java.lang.constant.MethodTypeDesc;
+import java.util.List;
+import java.util.stream.IntStream;
 import ndgrad.DType;
 
 /**
- * Writes {@link TransposeKernel}s. A square is transposed in registers, by halves: two rows that
- * are w apart swap the lanes whose numbers differ in the bit w, for w = 1, 2, 4 and so on (J. O.
- * Eklundh, "A fast computer method for matrix transposing", IEEE Trans. Comput. C-21, 1972).
+ * Writes {@link BlockKernel}s that transpose: {@code to[q + i*qs + j] = from[p + j*ps + i]}, rows
+ * being a multiple of the number of lanes, too. A square is transposed in registers, by halves: two
+ * rows that are w apart swap the lanes whose numbers differ in the bit w, for w = 1, 2, 4 and so on
+ * (J. O. Eklundh, "A fast computer method for matrix transposing", IEEE Trans. Comput. C-21, 1972).
  */
-public final class VectorTransposes {
-  private static final MethodTypeDesc RUN =
-      MethodTypeDesc.of(
-          CD_void, CD_Object, CD_int, CD_int, CD_Object, CD_int, CD_int, CD_int, CD_int);
-
-  // The parameters' slots.
-  private static final int FROM = 1;
-  private static final int P = 2;
-  private static final int PS = 3;
-  private static final int TO = 4;
-  private static final int Q = 5;
-  private static final int QS = 6;
-  private static final int ROWS = 7;
-  private static final int N = 8;
-
-  private final CodeBuilder code;
-  private final VectorOps ops;
-  private final ClassDesc self;
-  private final ClassDesc array;
-  private final int side;
-
+public final class VectorTransposes extends VectorBlocks {
   private VectorTransposes(CodeBuilder code, DType dtype) {
-    this.code = code;
-    this.ops = new VectorOps(dtype);
-    this.self = Generated.name(TransposeKernel.class);
-    this.array = dtype.primitive().describeConstable().orElseThrow().arrayType();
-    this.side = Forms.lanes(dtype);
+    super(code, dtype);
   }
 
   /**
@@ -53,62 +23,46 @@ public final class VectorTransposes {
    * @param dtype a numeric one that has vectors
    * @return the kernel
    */
-  public static TransposeKernel compile(DType dtype) {
-    int side = Forms.lanes(dtype);
-    return Generated.instance(
-        TransposeKernel.class,
-        type -> {
-          for (int w = 1; w < side; w *= 2) {
-            int flags = ClassFile.ACC_STATIC | ClassFile.ACC_FINAL;
-            type.withField(swap(w), VectorOps.SHUFFLE, flags);
-            type.withField(upper(w), VectorOps.MASK, flags);
-          }
-          type.withMethodBody(
-              CLASS_INIT_NAME,
-              MTD_void,
-              ClassFile.ACC_STATIC,
-              c -> new VectorTransposes(c, dtype).constants());
-          type.withMethodBody(
-              "run", RUN, ClassFile.ACC_PUBLIC, c -> new VectorTransposes(c, dtype).run());
-          type.withMethodBody(
-              "side",
-              MethodTypeDesc.of(CD_int),
-              ClassFile.ACC_PUBLIC,
-              c -> c.loadConstant(side).ireturn());
-        });
+  public static BlockKernel compile(DType dtype) {
+    List<Integer> bits = bits(Forms.lanes(dtype));
+    return compile(
+        dtype,
+        bits.stream().map(VectorTransposes::swap).toList(),
+        bits.stream().map(VectorTransposes::upper).toList(),
+        c -> new VectorTransposes(c, dtype));
   }
 
-  /** The field of the shuffle that swaps lanes that are w apart. */
+  private static List<Integer> bits(int side) {
+    return IntStream.iterate(1, w -> w < side, w -> 2 * w).boxed().toList();
+  }
+
+  /** The shuffle that swaps lanes that are w apart. */
   private static String swap(int w) {
     return "swap" + w;
   }
 
-  /** The field of the mask of the lanes whose numbers have the bit w. */
+  /** The mask of the lanes whose numbers have the bit w. */
   private static String upper(int w) {
     return "upper" + w;
   }
 
-  private void constants() {
-    for (int w = 1; w < side; w *= 2) {
+  @Override
+  void constants() {
+    for (int w : bits(side)) {
       int[] lanes = new int[side];
       long mask = 0;
       for (int i = 0; i < side; i++) {
         lanes[i] = i ^ w;
         mask |= (i & w) != 0 ? 1L << i : 0;
       }
-      ops.shuffle(code, lanes);
-      code.putstatic(self, swap(w), VectorOps.SHUFFLE);
-      ops.mask(code, mask);
-      code.putstatic(self, upper(w), VectorOps.MASK);
+      setShuffle(swap(w), lanes);
+      setMask(upper(w), mask);
     }
-    code.return_();
   }
 
-  private void run() {
-    code.aload(FROM).checkcast(array).astore(FROM);
-    code.aload(TO).checkcast(array).astore(TO);
+  @Override
+  void moves() {
     Loops.upTo(code, N, side, j -> Loops.upTo(code, ROWS, side, i -> square(i, j)));
-    code.return_();
   }
 
   private void square(int i, int j) {
@@ -138,18 +92,13 @@ public final class VectorTransposes {
 
   /** Swaps the lanes of a row that have the bit w with those w before them of a row below. */
   private void exchange(int row, int below, int w) {
+    code.aload(row).aload(below);
+    rearrange(swap(w));
+    blend(upper(w));
     code.aload(row);
-    swapped(below, w);
-    code.getstatic(self, upper(w), VectorOps.MASK);
-    ops.blend(code);
-    swapped(row, w);
-    code.aload(below).getstatic(self, upper(w), VectorOps.MASK);
-    ops.blend(code);
+    rearrange(swap(w));
+    code.aload(below);
+    blend(upper(w));
     code.astore(below).astore(row);
-  }
-
-  private void swapped(int row, int w) {
-    code.aload(row).getstatic(self, swap(w), VectorOps.SHUFFLE);
-    ops.rearrange(code);
   }
 }

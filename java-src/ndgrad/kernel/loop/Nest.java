@@ -25,6 +25,13 @@ final class Nest {
   /** Bytes of one operand's part of a tile: a few of them fit into the first-level cache. */
   private static final int TILE_BYTES = 1 << 14;
 
+  /**
+   * The same where all operands are read in the order of memory: short, so that the hardware, which
+   * fetches ahead of a few streams at once, does not take a stream for ended while another is
+   * copied.
+   */
+  private static final int STREAM_BYTES = 1 << 12;
+
   /** Elements below which arranging them would take longer than walking them as they lie. */
   private static final int SMALL = 2048;
 
@@ -357,7 +364,7 @@ final class Nest {
     for (DType dtype : dtypes) {
       itemsize = Math.max(itemsize, dtype.itemsize());
     }
-    return TILE_BYTES / itemsize;
+    return (tiled ? TILE_BYTES : STREAM_BYTES) / itemsize;
   }
 
   /** A kernel behind the buffers of one thread. */
