@@ -119,7 +119,7 @@
   [{:keys [only sweep]}]
   (let [only? (if only (set (str/split only #",")) any?)]
     (if sweep
-      (for [[name what] sweep/names :when (only? (second (str/split name #" ")))] [name what])
+      (for [[name what] sweep/names :when (or (only? name) (only? (second (str/split name #" "))))] [name what])
       (filter (comp only? first) workloads/names))))
 
 (defn- sitting
@@ -140,7 +140,7 @@
 ;; the command line
 
 (def ^:private options
-  [["-o" "--only LIST" "workloads by name, W03,W06, or ops of the sweep, add,exp"]
+  [["-o" "--only LIST" "workloads by name, W03,W06; of the sweep, ops or whole names, add,op exp f32 100 100 - -"]
    ["-s" "--sweep" "single ops over sizes, dtypes and layouts instead of the whole workloads"]
    ["-a" "--against LIST" "libraries to time in turn with ndgrad: torch, numpy, djl, numpygrad, or none"
     :default "torch,numpy"]
