@@ -10,6 +10,21 @@ import ndgrad.kernel.expr.Functions;
 final class ScalarMath {
   private ScalarMath() {}
 
+  /**
+   * The number that has a key of {@link ExtremeKeys}, but a NaN where the key from the other end of
+   * the order is one's.
+   */
+  static float fromKeys(int key, int other) {
+    float end = Float.intBitsToFloat(other ^ other >> 31 & Integer.MAX_VALUE);
+    return end != end ? end : Float.intBitsToFloat(key ^ key >> 31 & Integer.MAX_VALUE);
+  }
+
+  /** The same for float64. */
+  static double fromKeys(long key, long other) {
+    double end = Double.longBitsToDouble(other ^ other >> 63 & Long.MAX_VALUE);
+    return end != end ? end : Double.longBitsToDouble(key ^ key >> 63 & Long.MAX_VALUE);
+  }
+
   /** Quotient towards -∞, 0 for a division by 0; wraps for MIN_VALUE / -1. */
   static int floorDiv(int x, int y) {
     return y == 0 ? 0 : Math.floorDiv(x, y);

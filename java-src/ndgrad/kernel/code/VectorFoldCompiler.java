@@ -4,6 +4,7 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
 import java.util.Arrays;
+import java.util.function.ObjIntConsumer;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
@@ -19,6 +20,9 @@ final class VectorFoldCompiler extends FoldCompiler {
   /** Nodes in the code of a group and its rest up to which its vectors are side by side. */
   private static final int UNROLLED = 64;
 
+  /** Vectors of keys that are side by side where expressions are short. */
+  private static final int KEYED = 4;
+
   private final VectorOps ops;
   private final Dag steps;
   private final int width;
@@ -26,6 +30,11 @@ final class VectorFoldCompiler extends FoldCompiler {
   private final DType[] pairTypes;
   private int[] constants = {};
   private int begin;
+
+  /** Vectors of keys side by side, where keys are used. */
+  private final int keyed;
+
+  private ExtremeKeys keys;
 
   /** Shuffles that bring the upper half of a vector down, of half of it, and so on. */
   private final int[] halves;
@@ -36,6 +45,10 @@ final class VectorFoldCompiler extends FoldCompiler {
     this.steps = Functions.spell(dag, loads, spec.acc());
     this.width = Forms.lanes(spec.acc());
     this.vector = new int[inputs];
+    this.keyed =
+        !isExtreme() || !ExtremeKeys.pay(spec.acc())
+            ? 0
+            : 2 * KEYED * steps.size() > UNROLLED ? 1 : KEYED;
     this.halves = new int[Integer.numberOfTrailingZeros(width)];
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
   }
@@ -78,6 +91,9 @@ final class VectorFoldCompiler extends FoldCompiler {
     start(code);
     ops.broadcast(code);
     begin = VectorOps.keep(code);
+    if (keyed > 0) {
+      keys = new ExtremeKeys(code, ops, spec.combine() == Expr.Fn2.MAX, keyed);
+    }
     for (int j = 0, half = width / 2; !isExtreme() && half > 0; j++, half /= 2) {
       ops.shift(code, half);
       halves[j] = VectorOps.keep(code);
@@ -88,6 +104,13 @@ final class VectorFoldCompiler extends FoldCompiler {
   void fold(CodeBuilder code, int scratch) {
     int[] fixed = new int[inputs];
     spreadFixed(code, value, fixed);
+    if (keyed > 0) {
+      foldKeys(code, fixed);
+      code.aload(scratch).iconst_0();
+      keys.result(code);
+      code.arrayStore(element);
+      return;
+    }
     code.iload(N).loadConstant(-lanes).iand();
     int whole = Loops.store(code, TypeKind.INT);
     int[] sums = new int[lanes / width];
@@ -117,6 +140,34 @@ final class VectorFoldCompiler extends FoldCompiler {
       ops.first(code);
     }
     code.arrayStore(element);
+  }
+
+  /** Folds at least a vector of elements: twice, where the last vector overlaps, does no harm. */
+  private void foldKeys(CodeBuilder code, int[] fixed) {
+    keys.begin(code);
+    int i = Loops.zero(code);
+    if (keyed > 1) {
+      code.iload(N).loadConstant(-keyed * width).iand();
+      int whole = Loops.store(code, TypeKind.INT);
+      loop(
+          code,
+          i,
+          whole,
+          keyed * width,
+          b -> {
+            for (int v = 0; v < keyed; v++) {
+              computed(b, position, fixed, i, v * width);
+              keys.fold(b, v);
+            }
+          });
+    }
+    vectors(
+        code,
+        i,
+        (b, at) -> {
+          computed(b, position, fixed, at, 0);
+          keys.fold(b, 0);
+        });
   }
 
   private boolean isExtreme() {
@@ -187,11 +238,20 @@ final class VectorFoldCompiler extends FoldCompiler {
               });
           halve(b, sums);
         },
-        b -> vectors(b, sums[0], fixed, i));
+        b ->
+            vectors(
+                b,
+                i,
+                (c, at) -> {
+                  c.aload(sums[0]);
+                  computed(c, position, fixed, at, 0);
+                  combine(c);
+                  c.astore(sums[0]);
+                }));
   }
 
-  /** Folds at least a vector of elements into a sum, one after the other. */
-  private void vectors(CodeBuilder code, int sum, int[] fixed, int i) {
+  /** Vectors of elements from i on, one after the other; the last one ends with the run. */
+  private void vectors(CodeBuilder code, int i, ObjIntConsumer<CodeBuilder> each) {
     loop(
         code,
         i,
@@ -199,11 +259,7 @@ final class VectorFoldCompiler extends FoldCompiler {
         width,
         b -> {
           b.iload(i).iload(N).loadConstant(width).isub().invokestatic(MATH, "min", MIN);
-          int at = Loops.store(b, TypeKind.INT);
-          b.aload(sum);
-          computed(b, position, fixed, at, 0);
-          combine(b);
-          b.astore(sum);
+          each.accept(b, Loops.store(b, TypeKind.INT));
         });
   }
 

@@ -280,6 +280,53 @@ class ReductionTest extends InForm {
   }
 
   @Test
+  void extremesAreThoseOfMathWhereverSpecialNumbersAre() {
+    float[] special = {
+      Float.NaN,
+      Float.intBitsToFloat(0xffc00000), // what 0/0 is on x86: a NaN with a sign
+      -0.0f,
+      0.0f,
+      Float.NEGATIVE_INFINITY,
+      Float.POSITIVE_INFINITY,
+      Float.MIN_VALUE,
+      -Float.MAX_VALUE
+    };
+    for (int n : new int[] {1, 31, 32, 33, 48, 63, 64, 65, 100, 127, 128, 257}) {
+      for (float first : special) {
+        for (float second : special) {
+          for (float rest : new float[] {first, Float.NEGATIVE_INFINITY, -0.0f, 1}) {
+            float[] singles = new float[n];
+            double[] doubles = new double[n];
+            Arrays.fill(singles, rest);
+            singles[random.nextInt(n)] = first;
+            singles[random.nextInt(n)] = second;
+            for (int i = 0; i < n; i++) {
+              doubles[i] = singles[i];
+            }
+            assertExtremes(singles, n);
+            assertExtremes(doubles, n);
+          }
+        }
+      }
+    }
+  }
+
+  /** Both zeros differ here, and all NaNs are one. */
+  private static void assertExtremes(Object elements, int n) {
+    Strided x = new Strided(new Storage(elements), Layout.of(n));
+    for (Expr.Fn2 fn : new Expr.Fn2[] {Expr.Fn2.MAX, Expr.Fn2.MIN}) {
+      Strided out = Strided.zeros(x.dtype());
+      Reduction.of(Expr.in(0), fn).run(out, x.dtype(), new int[] {0}, x);
+      double expected = ((Number) java.lang.reflect.Array.get(elements, 0)).doubleValue();
+      for (int i = 1; i < n; i++) {
+        double b = ((Number) java.lang.reflect.Array.get(elements, i)).doubleValue();
+        expected = combine(fn, x.dtype(), expected, b);
+      }
+      assertEquals(expected, Samples.get(out), () -> fn + " of " + x);
+    }
+  }
+
+  @Test
   void theSumOfNegativeZerosIsNegativeZeroAndOfNothingZero() {
     float[] a = {-0.0f, -0.0f, -0.0f};
     for (int n : new int[] {0, 1, 3}) {
