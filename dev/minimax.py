@@ -81,14 +81,13 @@ def error_function():
     return near_zero(lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1, series)
 
 
-def scaled_tail(c):
+TAIL_CENTRE = mpf("2.5")
+
+
+def scaled_tail(u):
     """exp(x^2) erfc(x) in u = (x - c)/(x + c)."""
-
-    def g(u):
-        x = c * (1 + u) / (1 - u)
-        return mpmath.exp(x**2) * mpmath.erfc(x)
-
-    return g
+    x = TAIL_CENTRE * (1 + u) / (1 - u)
+    return mpmath.exp(x**2) * mpmath.erfc(x)
 
 
 def at(x, c):
@@ -101,7 +100,7 @@ R = LN2 / 2 * mpf("1.01")
 LOG_WEIGHT = lambda z: z / 2
 CBRT_LOW, CBRT_HIGH = mpmath.sqrt(mpf(1) / 2) / 2, 2 * mpmath.sqrt(2)
 
-# name, what it is, function, low, high, weight, (terms, bound in bits) of float32 and of float64
+# name, what it is, function, low, high, weight, (terms, bound in bits) of float32 and of float64 or None
 TABLE = [
     ("EXP", "(e^r - 1 - r)/r², |r| ≤ ln 2/2", exponential(), -R, R, EXP_WEIGHT, (5, 27), (11, 59)),
     ("LOG", "(log((1+s)/(1-s)) - 2s)/s³ in s², |s| ≤ 0.1716", logarithm(), mpf(0), LOG_S**2,
@@ -126,8 +125,10 @@ TABLE = [
      relative_odd(mpmath.atanh), (6, 27), (13, 56)),
     ("ERF", "erf(x)/x - 1 in x², |x| ≤ 1", error_function(), mpf(0), mpf(1),
      lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)) if z > 0 else mpf("0.88"), (7, 27), (13, 56)),
-    ("ERFC", "exp(x²) erfc(x) in (x - c)/(x + c), 1 ≤ x ≤ 4 and c = 2 (float32), 6 and 2.5",
-     None, None, None, None, (8, 25), (16, 52)),
+    ("LOG_ERFC", "log(erfc(x))/x + 1, 1 ≤ x ≤ 4", lambda x: mpmath.log(mpmath.erfc(x)) / x + 1, mpf(1),
+     mpf(4), lambda x: x * mpmath.erfc(mpf(x)), (6, 27), None),
+    ("ERFC", "exp(x²) erfc(x) in (x - 2.5)/(x + 2.5), 1 ≤ x ≤ 6", scaled_tail, at(1, TAIL_CENTRE),
+     at(6, TAIL_CENTRE), lambda u: 1 / scaled_tail(mpf(u)), None, (16, 52)),
     ("CBRT", "x^(-1/3), 0.35 ≤ x ≤ 2.83", lambda x: x ** (mpf(-1) / 3), CBRT_LOW, CBRT_HIGH,
      lambda x: x ** (mpf(1) / 3), (6, 8), (6, 8)),
 ]
@@ -192,15 +193,13 @@ def bits(f, low, high, weight, c):
 
 def table(name, what, f, low, high, weight, single, double):
     lines = []
-    for suffix, (n, bound) in (("FLOAT", single), ("DOUBLE", double)):
-        g, a, b, w = f, low, high, weight
-        if name == "ERFC":
-            top, c = (4, mpf(2)) if suffix == "FLOAT" else (6, mpf("2.5"))
-            g, a, b = scaled_tail(c), at(1, c), at(top, c)
-            w = lambda u, c=c: 1 / scaled_tail(c)(mpf(u))
-        exact = remez(g, a, b, w, n)
+    for suffix, wanted in (("FLOAT", single), ("DOUBLE", double)):
+        if wanted is None:
+            continue
+        n, bound = wanted
+        exact = remez(f, low, high, weight, n)
         c = [to_float32(x) if suffix == "FLOAT" else float(x) for x in exact]
-        left = bits(g, a, b, w, c)
+        left = bits(f, low, high, weight, c)
         print(f"{name}_{suffix}: {n} terms, 2^-{float(left):.1f}", file=sys.stderr)
         if left < bound:
             sys.exit(f"{name}_{suffix} has an error of 2^-{float(left):.1f}, its bound is 2^-{bound}")

@@ -184,23 +184,33 @@ final class Exponentials extends Steps {
     return where(a, Fn2.GT, pick(89.41599f, 710.4758600739439), limit, value);
   }
 
-  /**
-   * The error function: x + x P(x²) below 1, 1 - exp(-x²) Q((x - c)/(x + c)) above, where it is 1
-   * to the last digit from 4 (float32) or 6 on.
-   */
+  /** The error function: x + x P(x²) below 1, 1 - erfc(x) above. */
   Expr erf(Expr x) {
     Expr a = abs(x);
     Expr z = x.times(x);
     Expr small =
         fma(a, polynomial(isSingle ? Coefficients.ERF_FLOAT : Coefficients.ERF_DOUBLE, z), a);
-    double end = pick(4, 6);
-    double c = pick(2, 2.5);
-    Expr b = where(a, Fn2.GT, end, n(end), a);
+    Expr large = isSingle ? erfFromLogarithm(a) : erfFromTail(a);
+    return flip(where(a, Fn2.LT, 1, small, large), sign(x));
+  }
+
+  /** 1 - exp(x P(x) - x) from 1 on: 1 to the last digit from 4 on. */
+  private Expr erfFromLogarithm(Expr a) {
+    Expr b = where(a, Fn2.GT, 4, n(4), a);
+    Expr p = polynomial(Coefficients.LOG_ERFC_FLOAT, b);
+    Expr high = fma(p, b, b.negate());
+    Expr low = fma(p, b, b.plus(high).negate());
+    return ONE.minus(expOfModerate(high, low));
+  }
+
+  /** 1 - exp(-x²) Q((x - c)/(x + c)) from 1 on: 1 to the last digit from 6 on. */
+  private Expr erfFromTail(Expr a) {
+    double c = 2.5;
+    Expr b = where(a, Fn2.GT, 6, n(6), a);
     Pair square = product(b, b);
     Expr u = sub(b, c).over(add(b, c));
-    Expr tail = polynomial(isSingle ? Coefficients.ERFC_FLOAT : Coefficients.ERFC_DOUBLE, u);
+    Expr tail = polynomial(Coefficients.ERFC_DOUBLE, u);
     Expr e = expOfModerate(square.high().negate(), square.low().negate());
-    Expr large = fma(e.negate(), tail, ONE);
-    return flip(where(a, Fn2.LT, 1, small, large), sign(x));
+    return fma(e.negate(), tail, ONE);
   }
 }
