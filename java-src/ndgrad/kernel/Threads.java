@@ -83,7 +83,16 @@ public final class Threads {
    * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
    */
   public static void parallelFor(int n, int grain, Range body) {
-    parallelFor(n, grain, () -> body);
+    if (parts(n, grain) > 1) {
+      parallelFor(n, grain, () -> body);
+    } else if (n > 0) {
+      body.run(0, n);
+    }
+  }
+
+  /** The threads that a loop is worth. */
+  private static int parts(int n, int grain) {
+    return Math.min(n / Math.max(1, grain), threads);
   }
 
   /**
@@ -95,7 +104,7 @@ public final class Threads {
    * @throws RuntimeException what a part threw first; the parts not yet begun are then left out
    */
   public static void parallelFor(int n, int grain, Supplier<? extends Range> bodies) {
-    int parts = Math.min(n / Math.max(1, grain), threads);
+    int parts = parts(n, grain);
     if (parts < 2 || !BUSY.compareAndSet(false, true)) {
       if (n > 0) {
         bodies.get().run(0, n);
