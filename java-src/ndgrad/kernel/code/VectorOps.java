@@ -299,6 +299,11 @@ final class VectorOps {
     code.invokevirtual(MASK, "anyTrue", MethodTypeDesc.of(CD_boolean));
   }
 
+  /** mask → the number of its first lane that is set. */
+  void firstTrue(CodeBuilder code) {
+    code.invokevirtual(MASK, "firstTrue", MethodTypeDesc.of(CD_int));
+  }
+
   /** mask → truth value. */
   void allTrue(CodeBuilder code) {
     code.invokevirtual(MASK, "allTrue", MethodTypeDesc.of(CD_boolean));

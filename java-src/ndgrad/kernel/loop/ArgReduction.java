@@ -21,11 +21,11 @@ public final class ArgReduction {
   /** Runs at least as long are searched one by one. */
   private static final int LONG = 16;
 
-  /**
-   * Runs of at least two such blocks are searched by the blocks' extremes, which vectors find: then
-   * only one block of a run is looked through element by element.
-   */
-  private static final int BLOCK = 256;
+  /** Runs at least as long are searched by their extremes, which vectors find. */
+  private static final int FAST = 64;
+
+  /** Elements that are looked through, where their extreme is that of the run. */
+  private static final int BLOCK = 2048;
 
   private static final Reduction LARGEST = Reduction.of(Expr.in(0), Expr.Fn2.MAX);
   private static final Reduction SMALLEST = Reduction.of(Expr.in(0), Expr.Fn2.MIN);
@@ -52,7 +52,7 @@ public final class ArgReduction {
     // Columns are searched together when neighbours of the input are columns, not elements of one
     // run.
     boolean byRuns = n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG);
-    if (byRuns && n >= 2 * BLOCK) {
+    if (byRuns && n >= FAST) {
       blocks(out, in, axis, max);
     } else if (byRuns) {
       runs(out, in, max, new Line(n, step), walk);
@@ -100,7 +100,7 @@ public final class ArgReduction {
 
   /**
    * First finds the block that has the best element, by searching the blocks' extremes in the same
-   * way, then the element.
+   * way, then the element in it.
    */
   private static void blocks(Strided out, Strided in, int axis, boolean max) {
     Strided best = extremes(in, axis, max);
@@ -110,7 +110,8 @@ public final class ArgReduction {
     RowWalk walk = new RowWalk(first, firstBest, out.layout());
     int step = in.layout().stride(axis);
     int bestStep = best.layout().stride(axis);
-    Rows rows = Rows.of(in.dtype());
+    Searches search = Searches.of(in.dtype());
+    int n = in.layout().dim(axis);
     long[] to = (long[]) out.array();
     eachRun(
         walk,
@@ -120,7 +121,10 @@ public final class ArgReduction {
           int block = (int) to[q];
           int p = c.position(0) + j * walk.step(0) + block * BLOCK * step;
           int m = c.position(1) + j * walk.step(1) + block * bestStep;
-          to[q] = block * BLOCK + rows.first(in.array(), p, step, best.array(), m, max);
+          to[q] =
+              block * BLOCK
+                  + search.first(
+                      in.array(), p, step, Math.min(BLOCK, n - block * BLOCK), best.array(), m);
         });
   }
 
@@ -137,9 +141,11 @@ public final class ArgReduction {
     for (int i = 0; i < cut.length; i++) {
       cut[i] = i == axis ? blocks : i == axis + 1 ? BLOCK : shape[i < axis ? i : i - 1];
     }
-    Layout whole = all.slice(axis, 0, blocks * BLOCK, 1).reshape(cut).orElseThrow();
-    Layout to = best.layout().slice(axis, 0, blocks, 1);
-    extreme.run(best.with(to), in.dtype(), new int[] {axis + 1}, in.with(whole));
+    if (blocks > 0) {
+      Layout whole = all.slice(axis, 0, blocks * BLOCK, 1).reshape(cut).orElseThrow();
+      Layout to = best.layout().slice(axis, 0, blocks, 1);
+      extreme.run(best.with(to), in.dtype(), new int[] {axis + 1}, in.with(whole));
+    }
     if (blocks * BLOCK < n) {
       Layout rest = all.slice(axis, blocks * BLOCK, n - blocks * BLOCK, 1);
       Layout last = best.layout().slice(axis, blocks, 1, 1).squeeze(axis);

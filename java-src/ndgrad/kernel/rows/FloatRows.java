@@ -190,16 +190,21 @@ final class FloatRows extends Rows {
   }
 
   @Override
-  public int first(Object a, int p, int ps, Object best, int at, boolean largest) {
+  public boolean isNaN(Object a, int at) {
+    return Scalars.isNaN(((float[]) a)[at]);
+  }
+
+  @Override
+  public int first(Object a, int p, int ps, Object number, int at) {
     float[] x = (float[]) a;
-    float b = ((float[]) best)[at];
+    float b = ((float[]) number)[at];
     int i = 0;
-    if (largest) {
-      while (above(b, x[p + i * ps])) {
+    if (Scalars.isNaN(b)) {
+      while (!Scalars.isNaN(x[p + i * ps])) {
         i++;
       }
     } else {
-      while (below(b, x[p + i * ps])) {
+      while (x[p + i * ps] != b) {
         i++;
       }
     }

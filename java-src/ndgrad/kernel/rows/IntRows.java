@@ -190,16 +190,21 @@ final class IntRows extends Rows {
   }
 
   @Override
-  public int first(Object a, int p, int ps, Object best, int at, boolean largest) {
+  public boolean isNaN(Object a, int at) {
+    return Scalars.isNaN(((int[]) a)[at]);
+  }
+
+  @Override
+  public int first(Object a, int p, int ps, Object number, int at) {
     int[] x = (int[]) a;
-    int b = ((int[]) best)[at];
+    int b = ((int[]) number)[at];
     int i = 0;
-    if (largest) {
-      while (above(b, x[p + i * ps])) {
+    if (Scalars.isNaN(b)) {
+      while (!Scalars.isNaN(x[p + i * ps])) {
         i++;
       }
     } else {
-      while (below(b, x[p + i * ps])) {
+      while (x[p + i * ps] != b) {
         i++;
       }
     }

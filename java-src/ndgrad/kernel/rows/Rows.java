@@ -141,17 +141,25 @@ public abstract class Rows {
   public abstract int best(Object a, int p, int ps, int n, boolean largest);
 
   /**
-   * Where the first element is that a known one does not beat. There must be one.
+   * Whether an element is NaN.
+   *
+   * @param a the array
+   * @param at where the element is
+   * @return false for dtypes that have none
+   */
+  public abstract boolean isNaN(Object a, int at);
+
+  /**
+   * Where a number is first, or the first NaN when it is one. There must be one.
    *
    * @param a not modified
    * @param p the first element
    * @param ps the step to the next
-   * @param best an array of the known element, not modified
+   * @param number an array that holds the number, not modified
    * @param at its index
-   * @param largest false where the smaller one beats the other
    * @return its index in the row
    */
-  public abstract int first(Object a, int p, int ps, Object best, int at, boolean largest);
+  public abstract int first(Object a, int p, int ps, Object number, int at);
 
   /**
    * Row i of a column-wise search: where it beats best[j], that becomes its element and index[j]

@@ -77,6 +77,26 @@ final class Scalars {
     return a & !best;
   }
 
+  static boolean isNaN(double a) {
+    return a != a;
+  }
+
+  static boolean isNaN(float a) {
+    return a != a;
+  }
+
+  static boolean isNaN(long a) {
+    return false;
+  }
+
+  static boolean isNaN(int a) {
+    return false;
+  }
+
+  static boolean isNaN(boolean a) {
+    return false;
+  }
+
   /* Whether a replaces the smallest so far. */
 
   static boolean below(double a, double best) {

@@ -6,11 +6,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.Arrays;
 import java.util.Random;
 import ndgrad.DType;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.InForm;
 import ndgrad.kernel.memory.Samples;
 import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-class ArgReductionTest {
+@ParameterizedClass
+@EnumSource(
+    value = Forms.Mode.class,
+    names = {"PLAIN", "VECTOR"})
+class ArgReductionTest extends InForm {
   private final Random random = new Random(4);
 
   @Test
