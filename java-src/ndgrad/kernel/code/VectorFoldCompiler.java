@@ -20,9 +20,6 @@ final class VectorFoldCompiler extends FoldCompiler {
   /** Nodes in the code of a group and its rest up to which its vectors are side by side. */
   private static final int UNROLLED = 64;
 
-  /** Vectors of keys that are side by side where expressions are short. */
-  private static final int KEYED = 4;
-
   private final VectorOps ops;
   private final Dag steps;
   private final int width;
@@ -31,8 +28,8 @@ final class VectorFoldCompiler extends FoldCompiler {
   private int[] constants = {};
   private int begin;
 
-  /** Vectors of keys side by side, where keys are used. */
-  private final int keyed;
+  /** Whether the largest or the smallest is found by keys. */
+  private final boolean isKeyed;
 
   private ExtremeKeys keys;
 
@@ -45,10 +42,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     this.steps = Functions.spell(dag, loads, spec.acc());
     this.width = Forms.lanes(spec.acc());
     this.vector = new int[inputs];
-    this.keyed =
-        !isExtreme() || !ExtremeKeys.pay(spec.acc())
-            ? 0
-            : 2 * KEYED * steps.size() > UNROLLED ? 1 : KEYED;
+    this.isKeyed = isExtreme() && ExtremeKeys.pay(spec.acc());
     this.halves = new int[Integer.numberOfTrailingZeros(width)];
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
   }
@@ -91,8 +85,8 @@ final class VectorFoldCompiler extends FoldCompiler {
     start(code);
     ops.broadcast(code);
     begin = VectorOps.keep(code);
-    if (keyed > 0) {
-      keys = new ExtremeKeys(code, ops, spec.combine() == Expr.Fn2.MAX, keyed);
+    if (isKeyed) {
+      keys = new ExtremeKeys(code, ops, spec.combine() == Expr.Fn2.MAX);
     }
     for (int j = 0, half = width / 2; !isExtreme() && half > 0; j++, half /= 2) {
       ops.shift(code, half);
@@ -104,7 +98,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   void fold(CodeBuilder code, int scratch) {
     int[] fixed = new int[inputs];
     spreadFixed(code, value, fixed);
-    if (keyed > 0) {
+    if (isKeyed) {
       foldKeys(code, fixed);
       code.aload(scratch).iconst_0();
       keys.result(code);
@@ -142,31 +136,19 @@ final class VectorFoldCompiler extends FoldCompiler {
     code.arrayStore(element);
   }
 
-  /** Folds at least a vector of elements: twice, where the last vector overlaps, does no harm. */
+  /**
+   * Folds at least a vector of elements: twice, where the last vector overlaps, does no harm. One
+   * vector at a time, for in longer code the JIT leaves some calls calls, and makes objects for
+   * them.
+   */
   private void foldKeys(CodeBuilder code, int[] fixed) {
     keys.begin(code);
-    int i = Loops.zero(code);
-    if (keyed > 1) {
-      code.iload(N).loadConstant(-keyed * width).iand();
-      int whole = Loops.store(code, TypeKind.INT);
-      loop(
-          code,
-          i,
-          whole,
-          keyed * width,
-          b -> {
-            for (int v = 0; v < keyed; v++) {
-              computed(b, position, fixed, i, v * width);
-              keys.fold(b, v);
-            }
-          });
-    }
     vectors(
         code,
-        i,
+        Loops.zero(code),
         (b, at) -> {
           computed(b, position, fixed, at, 0);
-          keys.fold(b, 0);
+          keys.fold(b);
         });
   }
 

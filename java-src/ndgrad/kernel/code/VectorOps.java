@@ -248,34 +248,25 @@ final class VectorOps {
     return operator.equals("SUB") ? "Binary" : "Associative";
   }
 
-  /** → bits, the same number in each lane: in lanes of 32 bits its upper half. */
-  void bitConstant(CodeBuilder code, long value) {
-    code.getstatic(bitVector(), "SPECIES_PREFERRED", SPECIES);
-    if (isSingle()) {
-      code.loadConstant((int) (value >> 32));
-    } else {
-      code.loadConstant(value);
-    }
-    code.invokestatic(bitVector(), "broadcast", MethodTypeDesc.of(bitVector(), SPECIES, bitLane()));
+  /** → bits of float32 lanes, the same in each. */
+  void bitConstant(CodeBuilder code, int value) {
+    code.getstatic(bitVector(), "SPECIES_PREFERRED", SPECIES).loadConstant(value);
+    code.invokestatic(bitVector(), "broadcast", MethodTypeDesc.of(bitVector(), SPECIES, CD_int));
   }
 
-  /** bits → their combination by MAX or MIN. */
+  /** bits of float32 lanes → their combination by MAX or MIN. */
   void reduceBits(CodeBuilder code, String operator) {
     ClassDesc associative = OPERATORS.nested("Associative");
     code.getstatic(OPERATORS, operator, associative);
-    code.invokevirtual(bitVector(), "reduceLanes", MethodTypeDesc.of(bitLane(), associative));
+    code.invokevirtual(bitVector(), "reduceLanes", MethodTypeDesc.of(CD_int, associative));
   }
 
   /** two keys of {@link ExtremeKeys} → number. */
   void fromKeys(CodeBuilder code) {
-    code.invokestatic(SCALAR_MATH, "fromKeys", MethodTypeDesc.of(lane, bitLane(), bitLane()));
+    code.invokestatic(SCALAR_MATH, "fromKeys", MethodTypeDesc.of(lane, CD_int, CD_int));
   }
 
-  private ClassDesc bitLane() {
-    return isSingle() ? CD_int : CD_long;
-  }
-
-  /** bits → bits; of the amount so many bits count as tell the places of a lane. */
+  /** bits → bits. */
   void shift(CodeBuilder code, String operator, int amount) {
     code.getstatic(OPERATORS, operator, OPERATORS.nested("Binary"));
     if (isSingle()) {
