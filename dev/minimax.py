@@ -90,8 +90,8 @@ def scaled_tail(u):
     return mpmath.exp(x**2) * mpmath.erfc(x)
 
 
-def at(x, c):
-    return (mpf(x) - c) / (mpf(x) + c)
+def at(x):
+    return (mpf(x) - TAIL_CENTRE) / (mpf(x) + TAIL_CENTRE)
 
 
 ONE = lambda z: mpf(1)
@@ -127,8 +127,8 @@ TABLE = [
      lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)) if z > 0 else mpf("0.88"), (7, 27), (13, 56)),
     ("LOG_ERFC", "log(erfc(x))/x + 1, 1 ≤ x ≤ 4", lambda x: mpmath.log(mpmath.erfc(x)) / x + 1, mpf(1),
      mpf(4), lambda x: x * mpmath.erfc(mpf(x)), (6, 27), None),
-    ("ERFC", "exp(x²) erfc(x) in (x - 2.5)/(x + 2.5), 1 ≤ x ≤ 6", scaled_tail, at(1, TAIL_CENTRE),
-     at(6, TAIL_CENTRE), lambda u: 1 / scaled_tail(mpf(u)), None, (16, 52)),
+    ("ERFC", "exp(x²) erfc(x) in (x - 2.5)/(x + 2.5), 1 ≤ x ≤ 6", scaled_tail, at(1),
+     at(6), lambda u: 1 / scaled_tail(mpf(u)), None, (16, 52)),
     ("CBRT", "x^(-1/3), 0.35 ≤ x ≤ 2.83", lambda x: x ** (mpf(-1) / 3), CBRT_LOW, CBRT_HIGH,
      lambda x: x ** (mpf(1) / 3), (6, 8), (6, 8)),
 ]

@@ -130,7 +130,7 @@ public interface Blas {
       int ldc);
 
   /**
-   * {@code count} float32 products of one shape: matrix {@code i} of {@code A} starts at {@code
+   * A batch of float32 products of one shape: the {@code A} of product {@code i} starts at {@code
    * aOff + batch.a(i)}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed
@@ -195,7 +195,7 @@ public interface Blas {
   }
 
   /**
-   * {@code count} float64 products of one shape: matrix {@code i} of {@code A} starts at {@code
+   * A batch of float64 products of one shape: the {@code A} of product {@code i} starts at {@code
    * aOff + batch.a(i)}, and so on. The default calls {@link #gemm} in turn.
    *
    * @param transA whether the matrices of {@code A} are stored as k×m and used transposed

@@ -115,7 +115,7 @@ public final class ArgReduction {
     long[] to = (long[]) out.array();
     eachRun(
         walk,
-        GRAIN / BLOCK,
+        GRAIN / Math.min(n, BLOCK),
         (c, j) -> {
           int q = c.position(2) + j * walk.step(2);
           int block = (int) to[q];

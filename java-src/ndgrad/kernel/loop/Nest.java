@@ -274,10 +274,9 @@ final class Nest {
     private final Object[] data;
     private final int axis;
     private final int[] at = new int[3 * operands];
-    private Arranged arranging;
 
     Walk(Kernel kernel, Object[] data, int axis) {
-      this.kernel = kernel;
+      this.kernel = arranged.length > 0 ? new Arranged(kernel) : kernel;
       this.data = data;
       this.axis = axis;
       int last = ndim - 1;
@@ -309,12 +308,7 @@ final class Nest {
 
     /** The two innermost loops. */
     private void inner(int outer, int inner) {
-      if (arranged.length > 0) {
-        if (arranging == null || !arranging.holds(outer, inner)) {
-          arranging = new Arranged(kernel, outer, inner);
-        }
-        tiles(arranging, data, at, outer, inner);
-      } else if (tiled) {
+      if (tiled || arranged.length > 0) {
         tiles(kernel, data, at, outer, inner);
       } else {
         kernel.run(data, at, outer, inner);
@@ -358,7 +352,7 @@ final class Nest {
     return Math.min(inner, most / rows);
   }
 
-  /** Elements of a tile. */
+  /** Elements of a tile at most. */
   private int elements() {
     int itemsize = 4;
     for (DType dtype : dtypes) {
@@ -371,24 +365,12 @@ final class Nest {
   private final class Arranged implements Kernel {
     private final Kernel kernel;
     private final Object[] buffers = new Object[operands];
-    private final int length;
 
-    Arranged(Kernel kernel, int outer, int inner) {
+    Arranged(Kernel kernel) {
       this.kernel = kernel;
-      length = length(outer, inner);
       for (int k = 0; k < operands; k++) {
-        buffers[k] = arranged[k] ? dtypes[k].newArray(length) : null;
+        buffers[k] = arranged[k] ? dtypes[k].newArray(elements()) : null;
       }
-    }
-
-    /** Elements of the tiles that loops of such lengths are walked in. */
-    private int length(int outer, int inner) {
-      int columns = columns(outer, inner);
-      return Math.min(outer, elements() / columns) * columns;
-    }
-
-    boolean holds(int outer, int inner) {
-      return length(outer, inner) <= length;
     }
 
     @Override
