@@ -74,6 +74,12 @@ def log_rest():
     return near_zero(lambda z: (f(z) - mpf(2) / 3) / z, series)
 
 
+def logarithm_direct():
+    """2 (log(1+f) - f + f^2/2) / f^3."""
+    series = [mpf(2) / (i + 3) * (-1) ** i for i in range(10)]
+    return near_zero(lambda f: 2 * (mpmath.log(1 + f) - f + f * f / 2) / f**3, series)
+
+
 def error_function():
     """erf(x)/x - 1 in z = x^2."""
     terms = taylor(mpmath.erf, 20)
@@ -104,7 +110,9 @@ CBRT_LOW, CBRT_HIGH = mpmath.sqrt(mpf(1) / 2) / 2, 2 * mpmath.sqrt(2)
 TABLE = [
     ("EXP", "(e^r - 1 - r)/r², |r| ≤ ln 2/2", exponential(), -R, R, EXP_WEIGHT, (5, 27), (11, 59)),
     ("LOG", "(log((1+s)/(1-s)) - 2s)/s³ in s², |s| ≤ 0.1716", logarithm(), mpf(0), LOG_S**2,
-     LOG_WEIGHT, (3, 30), (7, 58)),
+     LOG_WEIGHT, None, (7, 58)),
+    ("LOG1P", "2 (log(1+f) - f + f²/2)/f³, √½ ≤ 1+f ≤ √2", logarithm_direct(), mpmath.sqrt(mpf(1) / 2) - 1,
+     mpmath.sqrt(2) - 1, lambda f: f**3 / 2 / mpmath.log(1 + f) if f else mpf(0), (9, 28), None),
     ("LOG_REST", "((log((1+s)/(1-s)) - 2s)/s³ - 2/3)/s² in s², |s| ≤ 0.1716", log_rest(), mpf(0),
      LOG_S**2, lambda z: z * z / 2, (4, 38), (8, 66)),
     ("SIN", "(sin r - r)/r³ in r², |r| ≤ π/4", odd(mpmath.sin), mpf(0), QUARTER**2,
@@ -119,6 +127,10 @@ TABLE = [
      relative_odd(mpmath.asin), (5, 27), (12, 55)),
     ("SINH", "(sinh x - x)/x³ in x², |x| ≤ 1", odd(mpmath.sinh), mpf(0), mpf(1),
      relative_odd(mpmath.sinh), (4, 27), (8, 56)),
+    ("TANH", "(tanh x - x)/x³ in x², |x| ≤ 1", odd(mpmath.tanh), mpf(0), mpf(1), relative_odd(mpmath.tanh),
+     (7, 26), None),
+    ("TANH_TAIL", "2/(1+t), 0 ≤ t ≤ e^-2", lambda t: 2 / (1 + t), mpf(0), mpmath.exp(-2),
+     lambda t: t**2 * (1 + t) / (1 - t), (4, 26), None),
     ("ASINH", "(asinh x - x)/x³ in x², |x| ≤ 1/2", odd(mpmath.asinh), mpf(0), mpf("0.25"),
      relative_odd(mpmath.asinh), (5, 28), (12, 59)),
     ("ATANH", "(atanh x - x)/x³ in x², |x| ≤ 1/2", odd(mpmath.atanh), mpf(0), mpf("0.25"),

@@ -96,9 +96,13 @@ final class Exponentials extends Steps {
   }
 
   Expr exp(Expr x) {
+    return scaled(x, exponential(reduced(x)));
+  }
+
+  /** What x is above the multiple of ln 2 that is nearest to it. */
+  private Expr reduced(Expr x) {
     Expr k = integer(x);
-    Expr r = fma(k, -ln2Rest, fma(k, -ln2, x));
-    return scaled(x, exponential(r));
+    return fma(k, -ln2Rest, fma(k, -ln2, x));
   }
 
   /** e^r for |r| ≤ ln 2 / 2. */
@@ -106,11 +110,14 @@ final class Exponentials extends Steps {
     return fma(r, fma(r, polynomial(exp, r), ONE), ONE);
   }
 
-  /** e^(x + low) for a normal result. */
-  Expr expOfModerate(Expr x, Expr low) {
-    Expr k = integer(x);
-    Expr r = fma(k, -ln2Rest, fma(k, -ln2, x)).plus(low);
-    return exponential(r).times(power(k));
+  /** e^x for a normal result, or NaN. */
+  private Expr expOfModerate(Expr x) {
+    return exponential(reduced(x)).times(power(integer(x)));
+  }
+
+  /** e^(x + low) for a normal result, or NaN. */
+  private Expr expOfModerate(Expr x, Expr low) {
+    return exponential(reduced(x).plus(low)).times(power(integer(x)));
   }
 
   Expr exp2(Expr x) {
@@ -144,9 +151,22 @@ final class Exponentials extends Steps {
     return where(abs(x), Fn2.LT, tiny * tiny, x, outside(x, value, pick(-18, -38), -1));
   }
 
-  /** (e^2a - 1)/(e^2a + 1), the quotient's rest taken along. */
   Expr tanh(Expr x) {
     Expr a = abs(x);
+    return flip(isSingle ? tanhWithoutQuotient(a) : tanhFromQuotient(a), sign(x));
+  }
+
+  /** a + a³ P(a²) below 1; 1 - 2t/(1 + t), t being e^-2a, above: 1 to the last digit from 10 on. */
+  private Expr tanhWithoutQuotient(Expr a) {
+    Expr z = a.times(a);
+    Expr small = fma(polynomial(Coefficients.TANH_FLOAT, z).times(z), a, a);
+    Expr t = expOfModerate(where(a, Fn2.GT, 10, n(10), a).times(-2));
+    Expr large = fma(fma(polynomial(Coefficients.TANH_TAIL_FLOAT, t), t, n(-2)), t, ONE);
+    return where(a, Fn2.LT, 1, small, large);
+  }
+
+  /** (e^2a - 1)/(e^2a + 1), the quotient's rest taken along. */
+  private Expr tanhFromQuotient(Expr a) {
     Pair half = halfExpm1(a.plus(a));
     Pair up = fastSum(half.high(), half.low());
     Pair down = sum(ONE, up.high());
@@ -156,7 +176,7 @@ final class Exponentials extends Steps {
     Expr rest = fma(q.negate(), low, fma(q.negate(), down.high(), up.high()).plus(up.low()));
     Expr value = fma(rest, inverse, q);
     Expr inside = where(a, Fn2.LT, tiny, a, value);
-    return flip(where(a, Fn2.GE, pick(9.02, 19.07), ONE, inside), sign(x));
+    return where(a, Fn2.GE, 19.07, ONE, inside);
   }
 
   Expr sinh(Expr x) {

@@ -1,13 +1,15 @@
 package ndgrad.kernel.expr;
 
+import java.util.function.Function;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.expr.Step.Op;
 
 /**
- * Logarithms and what is made of them. The argument is 2^k (1 + f) with 1 + f between √½ and √2;
- * with s = f/(2 + f) log(1 + f) is f - (f²/2 - s (f²/2 + R(s²))), R being a minimax polynomial (K.
- * C. Ng, in the documentation of fdlibm's log, Sun Microsystems 1993).
+ * Logarithms and what is made of them. The argument is 2^k (1 + f) with 1 + f between √½ and √2.
+ * With s = f/(2 + f) log(1 + f) is f - (f²/2 - s (f²/2 + R(s²))), R being a minimax polynomial (K.
+ * C. Ng, in the documentation of fdlibm's log, Sun Microsystems 1993); of float32 it is f - f²/2 +
+ * f³ P(f), which needs no quotient.
  */
 final class Logarithms extends Steps {
   private static final double LN2 = 0.6931471805599453;
@@ -28,7 +30,7 @@ final class Logarithms extends Steps {
 
   Logarithms(DType dtype) {
     super(dtype);
-    log = isSingle ? Coefficients.LOG_FLOAT : Coefficients.LOG_DOUBLE;
+    log = isSingle ? Coefficients.LOG1P_FLOAT : Coefficients.LOG_DOUBLE;
   }
 
   /**
@@ -67,20 +69,40 @@ final class Logarithms extends Steps {
 
   /** Splits a positive number. */
   Split split(Expr x) {
+    return split(scaled(x));
+  }
+
+  private Split split(Scaled scaled) {
+    Split split = splitNormal(scaled.x);
+    return new Split(Expr.select(scaled.isScaled, sub(split.k, fraction), split.k), split.f);
+  }
+
+  /**
+   * A number, made normal.
+   *
+   * @param isScaled whether it had to be multiplied for that, by 2 to the bits of a fraction
+   */
+  private record Scaled(Expr isScaled, Expr x) {}
+
+  private Scaled scaled(Expr x) {
     Expr small = Expr.of(Fn2.LT, x, n(minNormal));
-    Split split = splitNormal(Expr.select(small, x.times(Math.scalb(1.0, fraction)), x));
-    return new Split(split.k.minus(Expr.select(small, n(fraction), n(0))), split.f);
+    return new Scaled(small, Expr.select(small, x.times(Math.scalb(1.0, fraction)), x));
   }
 
   private Parts parts(Split x) {
     Expr f = x.f;
-    Expr s = f.over(add(f, 2));
-    Expr z = s.times(s);
     Expr halfF = f.times(0.5);
     Expr half = halfF.times(f);
-    Expr r = fma(z, polynomial(log, z), half);
     Expr lost = fma(halfF.negate(), f, half);
-    return new Parts(x.k, f, fma(s, r, lost).minus(half));
+    Expr rest = isSingle ? fma(half.times(f), polynomial(log, f), lost) : byQuotient(f, half, lost);
+    return new Parts(x.k, f, rest.minus(half));
+  }
+
+  /** s (f²/2 + R(s²)) + lost. */
+  private Expr byQuotient(Expr f, Expr half, Expr lost) {
+    Expr s = f.over(add(f, 2));
+    Expr z = s.times(s);
+    return fma(s, fma(z, polynomial(log, z), half), lost);
   }
 
   /** The parts of log(u + c), c being a rounding error of u. */
@@ -95,28 +117,39 @@ final class Logarithms extends Steps {
     return a.high().plus(l.rest.plus(fma(l.k, LN2 - ln2 + LN2_REST, a.low())));
   }
 
-  /** The value where x is positive and finite, else what a logarithm is there. */
-  private static Expr special(Expr x, Expr value) {
-    Expr infinity = n(Double.POSITIVE_INFINITY);
-    Expr zero = where(x, Fn2.EQ, 0, n(Double.NEGATIVE_INFINITY), n(Double.NaN));
-    Expr positive = Expr.select(Expr.of(Fn2.EQ, x, infinity), infinity, value);
-    return where(x, Fn2.GT, 0, positive, zero);
+  /** Whether a number is positive, normal and finite. */
+  private Expr isNormal(Expr x) {
+    // Of the next greater bits, those of ∞ are NaN and those of NaN no greater than 0.
+    Expr next = Step.of(Op.ADD_BITS, x, n(isSingle ? Float.MIN_VALUE : Double.MIN_VALUE));
+    return Expr.of(Fn2.GT, next, n(minNormal));
+  }
+
+  /** A logarithm made of the parts of one. */
+  private Expr ofParts(Expr x, Function<Parts, Expr> made) {
+    Expr usual = made.apply(parts(splitNormal(x)));
+    Scaled scaled = scaled(x);
+    Expr root = sqrt(x);
+    // -∞ of 0, ∞ of ∞ and NaN of what is negative.
+    Expr limit = root.minus(ONE.over(abs(root)));
+    Expr small = made.apply(parts(split(scaled)));
+    Expr rare = Expr.select(isNormal(scaled.x), small, limit);
+    return usually(isNormal(x), usual, rare);
   }
 
   Expr log(Expr x) {
-    return special(x, natural(parts(split(x))));
+    return ofParts(x, this::natural);
   }
 
   Expr log2(Expr x) {
     double rest = pick(LOG2_E_REST_SINGLE, LOG2_E_REST);
-    return special(x, times(parts(split(x)), 1, 0, round(LOG2_E), rest));
+    return ofParts(x, parts -> times(parts, 1, 0, round(LOG2_E), rest));
   }
 
   Expr log10(Expr x) {
     double high = shortened(LOG10_2);
     double rest = pick(LOG10_E_REST_SINGLE, LOG10_E_REST);
     double low = LOG10_2 - high + LOG10_2_REST;
-    return special(x, times(parts(split(x)), high, low, round(LOG10_E), rest));
+    return ofParts(x, parts -> times(parts, high, low, round(LOG10_E), rest));
   }
 
   /** k (high + low) + (f + rest) (e + eRest). */

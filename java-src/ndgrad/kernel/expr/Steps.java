@@ -82,7 +82,12 @@ class Steps {
    * usual where |a| is no greater than a bound, which NaN never is, as nearly always; else rare.
    */
   static Expr usually(Expr a, double bound, Expr usual, Expr rare) {
-    return Step.of(Op.USUALLY, Expr.of(Fn2.LE, abs(a), n(bound)), usual, rare);
+    return usually(Expr.of(Fn2.LE, abs(a), n(bound)), usual, rare);
+  }
+
+  /** usual where a test is true, as nearly always; else rare. */
+  static Expr usually(Expr test, Expr usual, Expr rare) {
+    return Step.of(Op.USUALLY, test, usual, rare);
   }
 
   /** c[0] + c[1] x + c[2] x² + …, by Horner's rule. */
