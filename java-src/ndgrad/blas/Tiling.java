@@ -2,8 +2,8 @@ package ndgrad.blas;
 
 /**
  * How one matrix product is cut into calls of a library, each on one thread and too short to hold
- * up anybody. It depends on the shape alone: the same calls are made in whatever number of threads,
- * so the result is the same to the last bit.
+ * up anybody. It depends on the shape and the machine alone: the same calls are made in whatever
+ * number of threads, so the result is the same to the last bit.
  *
  * @param rows of {@code C} in one call
  * @param columns of {@code C} in one call
@@ -26,14 +26,15 @@ record Tiling(int rows, int columns, int depth, boolean packed) {
   private static final int TRANSPOSED = 512;
 
   /**
-   * The most multiplications of bytes in a call: 3 ms of a core at 45 thousand million a second.
+   * The most multiplications of bytes in a call: 6 ms of a core at 45 thousand million a second.
    */
-  private static final long LONG = 1L << 29;
+  private static final long LONG = 1L << 30;
 
   /** Bytes times multiplications for which a call on a tile of its own pays. */
   private static final long TILE = 1L << 22;
 
-  private static final int MOST = 8;
+  /** Tiles of a product that is not too long for fewer: what a library packs is packed for each. */
+  private static final int MOST = 2 * Runtime.getRuntime().availableProcessors();
 
   /** Bytes of a matrix that is multiplied by a vector: more of them pay for another thread. */
   private static final int BLOCK = 1 << 19;
