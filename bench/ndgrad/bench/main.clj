@@ -7,6 +7,7 @@
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.tools.cli :as cli]
+   [ndgrad.bench.startup :as startup]
    [ndgrad.bench.sweep :as sweep]
    [ndgrad.bench.table :as table]
    [ndgrad.bench.workloads :as workloads])
@@ -116,11 +117,13 @@
 
 (defn- chosen
   "The workloads that the options ask for, as [name what]."
-  [{:keys [only sweep]}]
-  (let [only? (if only (set (str/split only #",")) any?)]
-    (if sweep
-      (for [[name what] sweep/names :when (or (only? name) (only? (second (str/split name #" "))))] [name what])
-      (filter (comp only? first) workloads/names))))
+  [{:keys [only sweep startup]}]
+  (let [only? (if only (set (str/split only #",")) any?)
+        op #(second (str/split % #" "))]
+    (filter (fn [[name]] (or (only? name) (only? (op name))))
+            (cond startup startup/names
+                  sweep sweep/names
+                  :else workloads/names))))
 
 (defn- sitting
   "Runs what the options ask for and gives everything measured as data."
@@ -136,12 +139,22 @@
                         (chosen options))}
       (finally (run! stop contestants)))))
 
+(defn- starts
+  "Times how ndgrad starts, each figure in a new process, round by round; everything measured as data."
+  [{:keys [blas rounds] :as options}]
+  (let [names (chosen options)
+        times (group-by first (for [_ (range rounds), [name] names] [name (startup/in-new-process blas name)]))]
+    {:machine (machine)
+     :rounds rounds
+     :starts (for [[name what] names] {:name name :what what :millis (median (map second (times name)))})}))
+
 ;; ---------------------------------------------------------------------------------------------
 ;; the command line
 
 (def ^:private options
   [["-o" "--only LIST" "workloads by name, W03,W06; of the sweep, ops or whole names, add,op exp f32 100 100 - -"]
    ["-s" "--sweep" "single ops over sizes, dtypes and layouts instead of the whole workloads"]
+   [nil "--startup" "how long it takes to load ndgrad, to a first gradient, and for first calls of ops, in milliseconds"]
    ["-a" "--against LIST" "libraries to time in turn with ndgrad: torch, numpy, djl, numpygrad, or none"
     :default "torch,numpy"]
    [nil "--seconds S" "how long a workload is timed in each round"
@@ -170,10 +183,10 @@
       (:help options) (println (str "bin/bench [options]\nbin/bench --jmh [options of JMH]\n\n" summary))
       wrong (do (println (str "bin/bench: " wrong)) (System/exit 2))
       (:table options) (println (table/write-readme!))
-      :else (let [result (sitting options)]
+      :else (let [result ((if (:startup options) starts sitting) options)]
               (some-> (:json options) (spit (json/write-str result :indent true)))
               (println)
-              (println (table/table result))))))
+              (println ((if (:startup options) table/starts table/table) result))))))
 
 (defn -main
   "The command line of bin/bench."

@@ -36,6 +36,12 @@
         (row (concat [what] (map #(rounded (micros %)) columns)
                      (when torch? [(ratio ndgrad torch) (ratio scoped torch)]))))))))
 
+(defn starts
+  "A result of `bin/bench --startup` in Markdown."
+  [{:keys [starts]}]
+  (str/join "\n" (concat [(row ["ms" "ndgrad"]) (row ["---" "--:"])]
+                         (for [{:keys [what millis]} starts] (row [what (rounded millis)])))))
+
 (def ^:private begin "<!-- bin/bench --table: begin -->")
 (def ^:private end "<!-- bin/bench --table: end -->")
 
