@@ -1,19 +1,23 @@
 (ns build
   "Builds the jar: `clojure -T:build jar` or `bin/clj -M:build jar`, and the same with `install`,
-  `compile-java` and `clean`. The jar holds the compiled Java core, the Clojure sources and
-  resources: no natives, and no dependency that a Java user would have to take."
+  `compile-all` and `clean`. The jar holds the compiled Java core, the Clojure sources, compiled
+  too where they need nothing else, and resources: no natives, and no dependency that a Java user
+  would have to take."
   (:require
    [clojure.edn :as edn]
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.tools.build.api :as b]
-   [jdk]))
+   [jdk])
+  (:import
+   (java.io File)))
 
 (def lib 'io.github.ndgrad/ndgrad)
 (def release 25)
 (def java-paths ["java-src"])
 
 (def ^:private class-dir "target/classes")
+(def ^:private precompiled-dir "target/precompiled")
 (def ^:private jar-dir "target/jar")
 
 (defn- version [] (str/trim (slurp (b/resolve-path "resources/ndgrad/VERSION"))))
@@ -34,7 +38,7 @@
         (b/process {:command-args
                     (into [(jdk/tool "javac") "--release" (str release)
                            "--add-modules" "jdk.incubator.vector"
-                           "-Xlint:all,-restricted,-path" "-Werror" "-parameters"
+                           "-XDstringConcat=inline" "-Xlint:all,-restricted,-path" "-Werror" "-parameters"
                            "-encoding" "UTF-8" "-classpath" dir "-d" dir]
                           (java-files))})]
     (when-not (zero? exit)
@@ -53,10 +57,26 @@
   [_]
   (b/delete {:path "target"}))
 
-(defn compile-java
-  "Compiles java-src into target/classes."
+(defn- precompile
+  "Compiles namespaces into `dir`, against the core's classes in `classes`."
+  [dir classes]
+  (io/make-parents (b/resolve-path dir) "x")
+  (let [jars (filter #(str/ends-with? % ".jar") (:classpath-roots (b/create-basis {:root nil, :user nil})))
+        path (concat ["src" "resources" classes dir] jars)
+        {:keys [exit]}
+        (b/process {:command-args [(jdk/tool "java") "-Dndgrad.preload=false"
+                                   (str "-Dclojure.compile.path=" dir)
+                                   "-classpath" (str/join File/pathSeparator (distinct path))
+                                   "clojure.main" "dev/precompile.clj"]})]
+    (when-not (zero? exit)
+      (throw (ex-info "src does not compile" {:exit exit})))))
+
+(defn compile-all
+  "Compiles java-src into target/classes and namespaces into target/precompiled."
   [_]
-  (javac class-dir))
+  (javac class-dir)
+  (b/delete {:path precompiled-dir})
+  (precompile precompiled-dir class-dir))
 
 (defn jar
   "Builds the jar and its pom."
@@ -64,6 +84,7 @@
   (b/delete {:path jar-dir})
   (javac jar-dir)
   (b/copy-dir {:src-dirs ["src" "resources"] :target-dir jar-dir})
+  (precompile jar-dir jar-dir)
   (b/copy-file {:src "LICENSE" :target (str jar-dir "/META-INF/LICENSE")})
   (b/write-pom
    {:class-dir jar-dir
@@ -88,7 +109,7 @@
 (defn -main
   "The same from bin/clj: the arguments are names of tasks."
   [& tasks]
-  (let [known {"clean" clean, "compile-java" compile-java, "jar" jar, "install" install}]
+  (let [known {"clean" clean, "compile-all" compile-all, "jar" jar, "install" install}]
     (if (and (seq tasks) (every? known tasks))
       (run! #((known %) nil) tasks)
       (do (println "tasks:" (str/join " " (sort (keys known))))

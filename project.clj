@@ -14,7 +14,7 @@
   :target-path "target/lein/%s"        ; bin/clj has target/classes
 
   :java-cmd ~(do (load-file "dev/jdk.clj") ((resolve 'jdk/tool) "java"))
-  :javac-options ["--release" "25" "--add-modules" "jdk.incubator.vector"
+  :javac-options ["--release" "25" "--add-modules" "jdk.incubator.vector" "-XDstringConcat=inline"
                   "-Xlint:all,-restricted,-path" "-Werror" "-parameters" "-encoding" "UTF-8"]
   ;; ^:replace, because Leiningen's own options switch the optimising compiler off
   :jvm-opts ^:replace ["--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"

@@ -22,7 +22,7 @@
   (def x (nd/array [1.0 2.0 3.0] {:requires-grad true}))
   (nd/backward! (nd/sum (nd/* x x)))
   (nd/grad-of x)"
-  (:refer-clojure :exclude [* + - / < <= == > >= get])
+  (:refer-clojure :exclude [* + - / < <= == > >= abs cat chunk concat empty flatten get max min mod repeat sort take])
   (:require
    [clojure.java.io :as io]
    [ndgrad.call :as call]
@@ -312,7 +312,7 @@
 (defn- backward-of-all [ys upstream retain? create?]
   (let [ys (mapv #(call/existing "backward!" %) ys)
         gs (cond
-             (nil? upstream) (vec (repeat (count ys) nil))
+             (nil? upstream) (mapv (constantly nil) ys)
              (or (array? upstream) (sequential? upstream)) (vec upstream)
              :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
     (call/naming-else "backward!"

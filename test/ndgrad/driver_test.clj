@@ -38,6 +38,18 @@
       (is (zero? exit) err)
       (is (= "(\"a b\" \"*\") \"float32\" true true" (str/trim out))))))
 
+(deftest loads-compiled-namespaces
+  (if windows?
+    (skip "bin/clj is a shell script")
+    (let [{:keys [exit out err]}
+          (clj "(require 'ndgrad.core 'ndgrad.optim)
+                (prn (mapv #(instance? clojure.lang.DynamicClassLoader (.getClassLoader (class %)))
+                           [(fn []) @#'ndgrad.core/array @#'ndgrad.optim/step]))"
+               "-M" "script.clj")]
+      (is (zero? exit) err)
+      (is (= "[true false false]" (str/trim out)) "what is loaded from a source has a loader of its own")
+      (is (= ["ndgrad"] (seq (.list (io/file root "target" "precompiled")))) "none of another library"))))
+
 (deftest passes-on-the-exit-status-and-flags
   (if windows?
     (skip "bin/clj is a shell script")

@@ -1,6 +1,5 @@
 package ndgrad.kernel.code;
 
-import java.lang.reflect.Method;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -41,13 +40,6 @@ public final class Forms {
   private static final String MODULE = "jdk.incubator.vector";
 
   private static final Optional<Module> VECTORS = ModuleLayer.boot().findModule(MODULE);
-
-  /**
-   * Lanes of the widest vectors of each dtype, 0 as long as nobody has asked: the classes of the
-   * Vector API take tens of milliseconds to load, and background threads are the first to need
-   * them.
-   */
-  private static final int[] LANES = new int[DType.values().length];
 
   private static volatile Mode mode = initial();
 
@@ -121,13 +113,8 @@ public final class Forms {
    * @param dtype of the elements
    * @return how many, 0 when there are no vectors
    */
-  public static synchronized int lanes(DType dtype) {
-    int known = LANES[dtype.ordinal()];
-    if (known == 0 && VECTORS.isPresent() && dtype != DType.BOOL) {
-      known = lanes(VECTORS.get(), VectorOps.vectorClass(dtype));
-      LANES[dtype.ordinal()] = known;
-    }
-    return known;
+  public static int lanes(DType dtype) {
+    return dtype == DType.BOOL ? 0 : Width.BYTES / dtype.itemsize();
   }
 
   /**
@@ -163,14 +150,19 @@ public final class Forms {
     return isVectorised();
   }
 
-  private static int lanes(Module module, String name) {
-    try {
-      Class<?> vector = Class.forName(module, MODULE + "." + name);
-      Object species = vector.getField("SPECIES_PREFERRED").get(null);
-      Method length = Class.forName(module, MODULE + ".VectorSpecies").getMethod("length");
-      return (int) length.invoke(species);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("the Vector API of this JDK is unknown to ndgrad", e);
+  /** Looked up when it is first asked for. */
+  private static final class Width {
+    static final int BYTES = VECTORS.map(Width::of).orElse(0);
+
+    /** Asks the shape: the classes of vectors would take ten times as long to load. */
+    private static int of(Module module) {
+      try {
+        Class<?> shape = Class.forName(module, MODULE + ".VectorShape");
+        Object preferred = shape.getMethod("preferredShape").invoke(null);
+        return (int) shape.getMethod("vectorBitSize").invoke(preferred) / Byte.SIZE;
+      } catch (ReflectiveOperationException e) {
+        throw new IllegalStateException("the Vector API of this JDK is unknown to ndgrad", e);
+      }
     }
   }
 

@@ -110,7 +110,7 @@ public final class Interpreter {
     double y =
         switch (fn) {
           case NEG -> -x;
-          case ABS -> x < 0 ? -x : x;
+          case ABS -> Math.abs(x);
           default -> x > 0 ? 1 : x < 0 ? -1 : x;
         };
     return convert(y, typeOf(a));
