@@ -74,6 +74,17 @@ class DoctorTest {
   }
 
   @Test
+  void advisesMklWhereItIsFastest() {
+    Doctor.Engine mkl = new Doctor.Engine("mkl", false, false, "", "", 0, "no jar");
+    Doctor.Engine openblas = new Doctor.Engine("openblas", true, true, "0.3", "", 2, "");
+    List<Doctor.Engine> engines = List.of(mkl, openblas);
+    assertEquals(List.of(), Doctor.advice(true, true, engines, false));
+    List<String> advice = Doctor.advice(true, true, engines, true);
+    assertEquals(1, advice.size());
+    assertTrue(advice.getFirst().startsWith("put MKL on the class path"), advice.getFirst());
+  }
+
+  @Test
   void oneNumberOfThreadsForAll() {
     int before = Threads.numThreads();
     try {

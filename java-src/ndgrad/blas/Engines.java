@@ -300,6 +300,15 @@ public final class Engines {
         .toList();
   }
 
+  /**
+   * Whether MKL has been seen to be faster than the other engines on processors of this kind.
+   *
+   * @return true on Intel's, where the operating system says so
+   */
+  public static boolean isMklFastest() {
+    return Platform.isIntel();
+  }
+
   /** A wrong name in the settings must not keep the report from being made. */
   private static Optional<Blas> currentOrNone() {
     try {

@@ -1,15 +1,18 @@
 package ndgrad.blas;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 
 /** The machine we run on, in the spelling of bytedeco's jars. */
 final class Platform {
   private static final Path MAPS = Path.of("/proc/self/maps");
+  private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
 
   private Platform() {}
 
@@ -31,6 +34,22 @@ final class Platform {
     return os.startsWith("mac") ? 1 : os.startsWith("windows") ? 2 : 0;
   }
 
+  /** Whether the processor is one of Intel's; known on Linux and Windows only. */
+  static boolean isIntel() {
+    String vendor = "GenuineIntel";
+    if (Objects.requireNonNullElse(System.getenv("PROCESSOR_IDENTIFIER"), "").contains(vendor)) {
+      return true;
+    }
+    if (!Files.isReadable(PROCESSORS)) {
+      return false;
+    }
+    try (var lines = Files.lines(PROCESSORS, StandardCharsets.ISO_8859_1)) {
+      return lines.limit(8).anyMatch(line -> line.contains(vendor));
+    } catch (IOException | UncheckedIOException e) {
+      return false;
+    }
+  }
+
   /** Where a library of this name is mapped into our process from; known on Linux only. */
   static Optional<Path> loaded(String file) {
     if (!Files.isReadable(MAPS)) {
@@ -47,7 +66,7 @@ final class Platform {
           .map(Path::of)
           .filter(Files::exists)
           .findFirst();
-    } catch (IOException | java.io.UncheckedIOException e) {
+    } catch (IOException | UncheckedIOException e) {
       return Optional.empty();
     }
   }
