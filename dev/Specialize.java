@@ -64,6 +64,7 @@ public final class Specialize {
           new Template(Path.of("java-src/ndgrad/kernel/rows"), "Radix", "long", "int"),
           new Template(Path.of("java-src/ndgrad/blas"), "Gemm", "float", "double", "int", "long"),
           new Template(Path.of("java-src/ndgrad/blas"), "Packed", "float", "double", "int", "long"),
+          new Template(Path.of("java-src/ndgrad/blas"), "Products", "float", "double"),
           new Template(Path.of("java-src/ndgrad/blas"), "Tiles", "float", "double"),
           new Template(Path.of("java-src/ndgrad/blas"), "MatrixVector", "float", "double"));
 

@@ -12,40 +12,22 @@ import java.lang.foreign.ValueLayout;
  * for work in a loop that takes the processor away from whatever else there is to do.
  */
 final class NativeBlas implements Blas {
-  /** Up to this many multiplications the Java loops finish before a native call has begun. */
-  static final long TINY = 8;
-
-  /**
-   * The same where there are {@link TileKernel}s and the library packs whatever it is given: with
-   * AVX2 OpenBLAS takes 1.3 times as long for 64³. Larger products would take too long on the plain
-   * loops while these are not compiled.
-   */
-  private static final long PACKED = 1L << 24;
-
-  /** Columns that fill the tiles of most processors. */
-  private static final int WIDE = 16;
-
-  /** Up to here a product is one call. */
-  private static final long SINGLE = 1L << 18;
-
   private final Library library;
-  private final Cblas calls;
   private final String version;
-  private final boolean fine;
-
-  /** Whether the library packs both operands whatever their size. */
-  private final boolean packs;
-
   private final Workers workers;
+  private final FloatProducts floats;
+  private final DoubleProducts doubles;
   private volatile int limit = Integer.MAX_VALUE;
 
   NativeBlas(Library library, Workers workers) {
     this.library = library;
-    this.calls = library.bind();
     this.version = version(library);
-    this.fine = library.hasSmallKernels();
-    this.packs = library.kind() == Library.Kind.OPENBLAS && !fine;
     this.workers = workers;
+    Cblas calls = library.bind();
+    boolean fine = library.hasSmallKernels();
+    Routes routes = new Routes(fine, library.kind() == Library.Kind.OPENBLAS && !fine);
+    this.floats = new FloatProducts(calls, routes, workers);
+    this.doubles = new DoubleProducts(calls, routes, workers);
     library.useOneThread();
   }
 
@@ -71,20 +53,6 @@ final class NativeBlas implements Blas {
     } catch (Throwable e) {
       throw new UnavailableException(library.path() + " doesn't answer: " + e, e);
     }
-  }
-
-  /** Whether a product is one call of the library, on one thread. */
-  private boolean isOneCall(int m, int n, int k, boolean zero) {
-    long cost = (long) m * n * k;
-    return cost > TINY
-        && cost <= SINGLE
-        && Math.min(m, Math.min(n, k)) > 1
-        && !zero
-        && !isForTiles(n, cost);
-  }
-
-  private boolean isForTiles(int n, long cost) {
-    return packs && cost < PACKED && n >= WIDE && Engines.tileKernels().areExpected();
   }
 
   @Override
@@ -113,10 +81,6 @@ final class NativeBlas implements Blas {
     limit = threads;
   }
 
-  private Tiling tiling(boolean transA, boolean transB, int m, int n, int k, int bytes) {
-    return fine ? Tiling.fine(transA, transB, m, n, k, bytes) : Tiling.coarse(m, n, k, bytes);
-  }
-
   @Override
   public void gemm(
       boolean transA,
@@ -137,61 +101,8 @@ final class NativeBlas implements Blas {
       int ldc) {
     Checks.gemm(
         transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
-    multiply(
+    floats.gemm(
         transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, threads());
-  }
-
-  private void multiply(
-      boolean transA,
-      boolean transB,
-      int m,
-      int n,
-      int k,
-      float alpha,
-      float[] a,
-      int aOff,
-      int lda,
-      float[] b,
-      int bOff,
-      int ldb,
-      float beta,
-      float[] c,
-      int cOff,
-      int ldc,
-      int threads) {
-    long cost = (long) m * n * k;
-    if (isOneCall(m, n, k, alpha == 0)) {
-      calls.gemm(
-          transA,
-          transB,
-          m,
-          n,
-          k,
-          alpha,
-          FloatTiles.at(a, aOff),
-          lda,
-          FloatTiles.at(b, bOff),
-          ldb,
-          beta,
-          FloatTiles.at(c, cOff),
-          ldc);
-    } else if (cost <= TINY || k == 1 || alpha == 0) {
-      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (m == 1 || n == 1) {
-      FloatMatrixVector.of(
-              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (isForTiles(n, cost)) {
-      FloatGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else {
-      Tiling tiling = tiling(transA, transB, m, n, k, Float.BYTES);
-      new FloatTiles(
-              calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c,
-              cOff, ldc)
-          .run(workers, threads);
-    }
   }
 
   @Override
@@ -216,46 +127,9 @@ final class NativeBlas implements Blas {
     Checks.batch(
         transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
         batch);
-    MemorySegment left = MemorySegment.ofArray(a);
-    MemorySegment right = MemorySegment.ofArray(b);
-    MemorySegment result = MemorySegment.ofArray(c);
-    Batch.Product product =
-        isOneCall(m, n, k, alpha == 0)
-            ? (i, t) ->
-                calls.gemm(
-                    transA,
-                    transB,
-                    m,
-                    n,
-                    k,
-                    alpha,
-                    FloatTiles.at(left, aOff + batch.a(i)),
-                    lda,
-                    FloatTiles.at(right, bOff + batch.b(i)),
-                    ldb,
-                    beta,
-                    FloatTiles.at(result, cOff + batch.c(i)),
-                    ldc)
-            : (i, t) ->
-                multiply(
-                    transA,
-                    transB,
-                    m,
-                    n,
-                    k,
-                    alpha,
-                    a,
-                    aOff + batch.a(i),
-                    lda,
-                    b,
-                    bOff + batch.b(i),
-                    ldb,
-                    beta,
-                    c,
-                    cOff + batch.c(i),
-                    ldc,
-                    t);
-    batch.run(workers, threads(), (long) m * n * k, product);
+    floats.gemmBatched(
+        transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, batch,
+        threads());
   }
 
   @Override
@@ -278,61 +152,8 @@ final class NativeBlas implements Blas {
       int ldc) {
     Checks.gemm(
         transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc);
-    multiply(
+    doubles.gemm(
         transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, threads());
-  }
-
-  private void multiply(
-      boolean transA,
-      boolean transB,
-      int m,
-      int n,
-      int k,
-      double alpha,
-      double[] a,
-      int aOff,
-      int lda,
-      double[] b,
-      int bOff,
-      int ldb,
-      double beta,
-      double[] c,
-      int cOff,
-      int ldc,
-      int threads) {
-    long cost = (long) m * n * k;
-    if (isOneCall(m, n, k, alpha == 0)) {
-      calls.gemm(
-          transA,
-          transB,
-          m,
-          n,
-          k,
-          alpha,
-          DoubleTiles.at(a, aOff),
-          lda,
-          DoubleTiles.at(b, bOff),
-          ldb,
-          beta,
-          DoubleTiles.at(c, cOff),
-          ldc);
-    } else if (cost <= TINY || k == 1 || alpha == 0) {
-      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (m == 1 || n == 1) {
-      DoubleMatrixVector.of(
-              calls, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else if (isForTiles(n, cost)) {
-      DoubleGemm.of(transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc)
-          .run(workers, threads);
-    } else {
-      Tiling tiling = tiling(transA, transB, m, n, k, Double.BYTES);
-      new DoubleTiles(
-              calls, tiling, transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c,
-              cOff, ldc)
-          .run(workers, threads);
-    }
   }
 
   @Override
@@ -357,45 +178,8 @@ final class NativeBlas implements Blas {
     Checks.batch(
         transA, transB, m, n, k, a.length, aOff, lda, b.length, bOff, ldb, c.length, cOff, ldc,
         batch);
-    MemorySegment left = MemorySegment.ofArray(a);
-    MemorySegment right = MemorySegment.ofArray(b);
-    MemorySegment result = MemorySegment.ofArray(c);
-    Batch.Product product =
-        isOneCall(m, n, k, alpha == 0)
-            ? (i, t) ->
-                calls.gemm(
-                    transA,
-                    transB,
-                    m,
-                    n,
-                    k,
-                    alpha,
-                    DoubleTiles.at(left, aOff + batch.a(i)),
-                    lda,
-                    DoubleTiles.at(right, bOff + batch.b(i)),
-                    ldb,
-                    beta,
-                    DoubleTiles.at(result, cOff + batch.c(i)),
-                    ldc)
-            : (i, t) ->
-                multiply(
-                    transA,
-                    transB,
-                    m,
-                    n,
-                    k,
-                    alpha,
-                    a,
-                    aOff + batch.a(i),
-                    lda,
-                    b,
-                    bOff + batch.b(i),
-                    ldb,
-                    beta,
-                    c,
-                    cOff + batch.c(i),
-                    ldc,
-                    t);
-    batch.run(workers, threads(), (long) m * n * k, product);
+    doubles.gemmBatched(
+        transA, transB, m, n, k, alpha, a, aOff, lda, b, bOff, ldb, beta, c, cOff, ldc, batch,
+        threads());
   }
 }
