@@ -1,40 +1,47 @@
 package ndgrad;
 
+import java.util.List;
+import java.util.stream.Stream;
 import ndgrad.blas.Engines;
 
 /**
  * Takes ops through their first calls in the background. A JVM links lambdas, switches and
  * generated classes when they are first run, which makes the first call of an op take a tenth of a
- * second; a thread that does so while the rest of a program is being loaded spares its user the
- * wait.
+ * second; threads that do so while the rest of a program is being loaded spare its user the wait.
  */
 public final class Preload {
-  private static final Thread THREAD =
-      Thread.ofPlatform().daemon().name("ndgrad-preload").unstarted(Preload::run);
+  private static final List<Thread> THREADS =
+      Stream.<Runnable>of(Preload::ops, Engines::link).map(Preload::thread).toList();
 
   private Preload() {}
 
   /**
-   * Starts the thread, unless it has been, or the system property {@code ndgrad.preload} is {@code
-   * false}. It ends when it is done, and nothing depends on it. {@code ndgrad.core} does this when
-   * it is loaded.
+   * Starts the threads, unless they have been, or the system property {@code ndgrad.preload} is
+   * {@code false}. They end when they are done, and nothing depends on them. {@code ndgrad.core}
+   * does this when it is loaded.
    *
    * <p>Example: {@code Preload.start();}
    */
   public static synchronized void start() {
     boolean wanted = !"false".equals(System.getProperty("ndgrad.preload"));
-    if (wanted && THREAD.getState() == Thread.State.NEW) {
-      THREAD.start();
+    if (wanted && THREADS.getFirst().getState() == Thread.State.NEW) {
+      THREADS.forEach(Thread::start);
     }
   }
 
-  private static void run() {
-    try {
-      ops();
-    } catch (RuntimeException | LinkageError e) {
-      // Whoever calls the op will meet the same.
-      System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a first call failed", e);
-    }
+  private static Thread thread(Runnable calls) {
+    return Thread.ofPlatform()
+        .daemon()
+        .name("ndgrad-preload")
+        .unstarted(
+            () -> {
+              try {
+                calls.run();
+              } catch (RuntimeException | LinkageError e) {
+                // Whoever calls the op will meet the same.
+                System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a first call failed", e);
+              }
+            });
   }
 
   /** An op of each kind of kernel, of few elements. */
@@ -45,6 +52,5 @@ public final class Preload {
     x.softmax(1);
     Array leaf = x.copy().requiresGrad(true);
     leaf.mul(leaf).sum().backward();
-    Engines.link();
   }
 }
