@@ -58,15 +58,16 @@
   (b/delete {:path "target"}))
 
 (defn- precompile
-  "Compiles namespaces into `dir`, against the core's classes in `classes`."
+  "Compiles namespaces into `dir` with the Clojure that runs this, against the core's classes in `classes`."
   [dir classes]
   (io/make-parents (b/resolve-path dir) "x")
-  (let [jars (filter #(str/ends-with? % ".jar") (:classpath-roots (b/create-basis {:root nil, :user nil})))
+  (let [jars (filter #(str/ends-with? % ".jar")
+                     (str/split (System/getProperty "java.class.path") (re-pattern File/pathSeparator)))
         path (concat ["src" "resources" classes dir] jars)
         {:keys [exit]}
         (b/process {:command-args [(jdk/tool "java") "-Dndgrad.preload=false"
                                    (str "-Dclojure.compile.path=" dir)
-                                   "-classpath" (str/join File/pathSeparator (distinct path))
+                                   "-classpath" (str/join File/pathSeparator path)
                                    "clojure.main" "dev/precompile.clj"]})]
     (when-not (zero? exit)
       (throw (ex-info "src does not compile" {:exit exit})))))
