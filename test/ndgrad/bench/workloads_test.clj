@@ -5,6 +5,7 @@
    [clojure.set :as set]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [ndgrad.bench.startup :as startup]
    [ndgrad.bench.sweep :as sweep]
    [ndgrad.bench.table :as table]
    [ndgrad.bench.workloads :as workloads])
@@ -46,6 +47,13 @@
               "| sort | 1234 | – | – | – | – |")
          (table/table {:workloads [{:what "add" :micros {:ndgrad 75.0 :scoped 2.0 :torch 150.0}}
                                    {:what "sort" :micros {:ndgrad 1234.4}}]}))))
+
+(deftest starts-are-timed
+  (is (set/subset? (set (map first (drop 2 startup/names))) (set (map first sweep/names))))
+  (is (pos? (#'startup/time-first "gradient")))
+  (is (number? (#'startup/time-first "op sum f32 4 4 - -")))
+  (is (= "| ms | ndgrad |\n| --- | --: |\n| require | 86.3 |"
+         (table/starts {:starts [{:name "require" :what "require" :millis 86.27}]}))))
 
 (deftest the-readme-has-the-table-of-the-results
   (let [readme (slurp (io/file root "README.md"))
