@@ -3,6 +3,7 @@ package ndgrad.kernel.code;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
+import jdk.incubator.vector.VectorShape;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
@@ -150,20 +151,10 @@ public final class Forms {
     return isVectorised();
   }
 
-  /** Looked up when it is first asked for. */
+  /** Asks the shape: the classes of vectors would take ten times as long to load. */
   private static final class Width {
-    static final int BYTES = VECTORS.map(Width::of).orElse(0);
-
-    /** Asks the shape: the classes of vectors would take ten times as long to load. */
-    private static int of(Module module) {
-      try {
-        Class<?> shape = Class.forName(module, MODULE + ".VectorShape");
-        Object preferred = shape.getMethod("preferredShape").invoke(null);
-        return (int) shape.getMethod("vectorBitSize").invoke(preferred) / Byte.SIZE;
-      } catch (ReflectiveOperationException e) {
-        throw new IllegalStateException("the Vector API of this JDK is unknown to ndgrad", e);
-      }
-    }
+    static final int BYTES =
+        VECTORS.isPresent() ? VectorShape.preferredShape().vectorBitSize() / Byte.SIZE : 0;
   }
 
   /**
