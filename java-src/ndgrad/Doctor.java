@@ -216,16 +216,17 @@ public final class Doctor {
     if (!nativeAccess) {
       out.add("start the JVM with " + NATIVE_FLAG + " to call native libraries without a warning");
     }
-    if (engines.stream().noneMatch(Engine::chosen)) {
+    String chosen =
+        engines.stream().filter(Engine::chosen).map(Engine::name).findFirst().orElse("");
+    if (chosen.isEmpty()) {
       out.add(
           "the BLAS engine named by ndgrad.blas or NDGRAD_BLAS is not there; name one of "
               + engines.stream().filter(Engine::available).map(Engine::name).toList());
-    } else if (engines.stream().anyMatch(e -> e.chosen && e.name.equals("java"))) {
+    } else if (chosen.equals("java")) {
       out.add(
           "put MKL or OpenBLAS on the class path: matrix products are several times faster with"
               + " them");
-    } else if (mklFastest
-        && engines.stream().anyMatch(e -> e.chosen && e.name.equals("openblas"))) {
+    } else if (chosen.equals("openblas") && mklFastest) {
       out.add(
           "put MKL on the class path: on this processor it multiplies large matrices up to twice as"
               + " fast as OpenBLAS");

@@ -153,12 +153,14 @@
                     "-cp" (str/join File/pathSeparator sources) "clojure.main" "-e" code]))))
 
 (defn- warnings
-  "The warnings of reflection and of names taken from clojure.core that loading `namespaces` in a fresh JVM prints, and its other output if it fails."
+  "The warnings of reflection and of names taken from clojure.core that loading `namespaces` in a fresh JVM prints, and its
+  other output if it fails."
   [namespaces]
   (let [code (str "(set! *warn-on-reflection* true) (run! require '[" (str/join " " namespaces)
                   "]) (shutdown-agents)")
         {:keys [exit err out]} (in-fresh-jvm code)]
-    (concat (filter #(re-find #"^(Reflection warning|Boxed math|WARNING: .* already refers to)" %) (str/split-lines err))
+    (concat (filter #(re-find #"^(Reflection warning|Boxed math|WARNING: .* already refers to)" %)
+                    (str/split-lines err))
             (when-not (zero? exit) [out err]))))
 
 (deftest namespaces-load-without-warnings

@@ -10,7 +10,7 @@
 
 (set! *warn-on-reflection* true)
 
-(defn- nanos
+(defn nanos
   "How long `n` calls of `f` take."
   ^long [f ^long n]
   (let [start (System/nanoTime)]

@@ -183,10 +183,11 @@
       (:help options) (println (str "bin/bench [options]\nbin/bench --jmh [options of JMH]\n\n" summary))
       wrong (do (println (str "bin/bench: " wrong)) (System/exit 2))
       (:table options) (println (table/write-readme!))
-      :else (let [result ((if (:startup options) starts sitting) options)]
+      :else (let [[measured table] (if (:startup options) [starts table/starts] [sitting table/table])
+                  result (measured options)]
               (some-> (:json options) (spit (json/write-str result :indent true)))
               (println)
-              (println ((if (:startup options) table/starts table/table) result))))))
+              (println (table result))))))
 
 (defn -main
   "The command line of bin/bench."

@@ -18,9 +18,7 @@
 (defn- millis
   "How long a call of `f` takes."
   [f]
-  (let [start (System/nanoTime)]
-    (f)
-    (/ (- (System/nanoTime) start) 1e6)))
+  (/ (contestant/nanos f 1) 1e6))
 
 (defn- first-gradient []
   (eval '(let [f (ndgrad.core/grad (fn [x] (ndgrad.core/sum (ndgrad.core/* x x))))]

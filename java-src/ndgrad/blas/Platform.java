@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** The machine we run on, in the spelling of bytedeco's jars. */
 final class Platform {
@@ -40,32 +42,32 @@ final class Platform {
     if (Objects.requireNonNullElse(System.getenv("PROCESSOR_IDENTIFIER"), "").contains(vendor)) {
       return true;
     }
-    if (!Files.isReadable(PROCESSORS)) {
-      return false;
-    }
-    try (var lines = Files.lines(PROCESSORS, StandardCharsets.ISO_8859_1)) {
-      return lines.limit(8).anyMatch(line -> line.contains(vendor));
-    } catch (IOException | UncheckedIOException e) {
-      return false;
-    }
+    return inFile(PROCESSORS, lines -> lines.limit(8).filter(line -> line.contains(vendor)))
+        .isPresent();
   }
 
   /** Where a library of this name is mapped into our process from; known on Linux only. */
   static Optional<Path> loaded(String file) {
-    if (!Files.isReadable(MAPS)) {
-      return Optional.empty();
-    }
     String stem = file.replaceFirst("\\.so.*", ".so");
-    // File names need not be UTF-8; we only want ours.
-    try (var lines = Files.lines(MAPS, StandardCharsets.ISO_8859_1)) {
-      return lines
-          .filter(line -> line.indexOf('/') >= 0)
-          .map(line -> line.substring(line.indexOf('/')))
-          .filter(path -> path.substring(path.lastIndexOf('/') + 1).startsWith(stem))
-          .map(p -> new String(p.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8))
-          .map(Path::of)
-          .filter(Files::exists)
-          .findFirst();
+    return inFile(
+        MAPS,
+        lines ->
+            lines
+                .filter(line -> line.indexOf('/') >= 0)
+                .map(line -> line.substring(line.indexOf('/')))
+                .filter(path -> path.substring(path.lastIndexOf('/') + 1).startsWith(stem))
+                // File names need not be UTF-8; we only want ours.
+                .map(
+                    p ->
+                        new String(p.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8))
+                .map(Path::of)
+                .filter(Files::exists));
+  }
+
+  /** The first of what is found in a file's lines; nothing where there is no such file. */
+  private static <T> Optional<T> inFile(Path file, Function<Stream<String>, Stream<T>> find) {
+    try (var lines = Files.lines(file, StandardCharsets.ISO_8859_1)) {
+      return find.apply(lines).findFirst();
     } catch (IOException | UncheckedIOException e) {
       return Optional.empty();
     }

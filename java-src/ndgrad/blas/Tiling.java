@@ -33,7 +33,7 @@ record Tiling(int rows, int columns, int depth, boolean packed) {
   /** Bytes times multiplications for which a call on a tile of its own pays. */
   private static final long TILE = 1L << 22;
 
-  /** Tiles of a product that is not too long for fewer: what a library packs is packed for each. */
+  /** Tiles of a product whose calls are short enough: each packs anew what it needs. */
   private static final int MOST = 2 * Runtime.getRuntime().availableProcessors();
 
   /** Bytes of a matrix that is multiplied by a vector: more of them pay for another thread. */
