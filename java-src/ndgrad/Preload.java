@@ -11,7 +11,7 @@ import ndgrad.blas.Engines;
  */
 public final class Preload {
   private static final List<Thread> THREADS =
-      Stream.<Runnable>of(Preload::ops, Engines::link).map(Preload::thread).toList();
+      Stream.<Runnable>of(Preload::ops, Engines::prepare).map(Preload::thread).toList();
 
   private Preload() {}
 
@@ -52,5 +52,8 @@ public final class Preload {
     x.softmax(1);
     Array leaf = x.copy().requiresGrad(true);
     leaf.mul(leaf).sum().backward();
+    Engines.with("java", () -> x.matmul(x.transpose()));
+    x.argmax(1);
+    x.sort(1);
   }
 }

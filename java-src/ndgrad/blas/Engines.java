@@ -251,13 +251,17 @@ public final class Engines {
   }
 
   /**
-   * Prepares the calls of native engines as far as that goes without loading one, so that the first
-   * product need not wait for it. Does nothing where native code is not allowed.
+   * Prepares the loading of native engines, and the calls of them, as far as that goes without
+   * loading one, so that the first product need not wait for it.
    *
-   * <p>Example: {@code Engines.link();}
+   * <p>Example: {@code Engines.prepare();}
    */
-  public static void link() {
+  public static void prepare() {
     Library.link();
+    for (Library.Kind kind : Library.Kind.values()) {
+      NativeFiles.find(kind, loader(kind));
+      Platform.loaded(kind.file());
+    }
   }
 
   /** The innermost loops lent at the moment. */
@@ -352,10 +356,14 @@ public final class Engines {
   }
 
   private static Blas load(Library.Kind kind) {
+    return new NativeBlas(Library.open(kind, loader(kind), cache()), CURRENT_WORKERS);
+  }
+
+  /** Who has the files of a library: the thread's loader, or else ours. */
+  private static ClassLoader loader(Library.Kind kind) {
     ClassLoader context = Thread.currentThread().getContextClassLoader();
     boolean there = context != null && NativeFiles.find(kind, context).isPresent();
-    ClassLoader loader = there ? context : Engines.class.getClassLoader();
-    return new NativeBlas(Library.open(kind, loader, cache()), CURRENT_WORKERS);
+    return there ? context : Engines.class.getClassLoader();
   }
 
   /** The folder for copies of native libraries. */

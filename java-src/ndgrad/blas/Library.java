@@ -31,6 +31,11 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
   private static final Set<String> SMALL_KERNELS =
       Set.of("skylakex", "cooperlake", "sapphirerapids");
 
+  /** A function that tells a text, and one that takes a number. */
+  static final FunctionDescriptor TEXT = FunctionDescriptor.of(ValueLayout.ADDRESS);
+
+  private static final FunctionDescriptor SETTING = FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT);
+
   /** The libraries we know, and in what they differ. */
   enum Kind {
     MKL(
@@ -150,10 +155,7 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
       return false;
     }
     try {
-      MemorySegment core =
-          (MemorySegment)
-              function("openblas_get_corename", FunctionDescriptor.of(ValueLayout.ADDRESS))
-                  .invokeExact();
+      MemorySegment core = (MemorySegment) function("openblas_get_corename", TEXT).invokeExact();
       String name = core.reinterpret(Long.MAX_VALUE).getString(0); // ends with a NUL
       return SMALL_KERNELS.contains(name.toLowerCase(Locale.ROOT));
     } catch (Throwable e) {
@@ -170,8 +172,7 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
       return;
     }
     try {
-      function("openblas_set_num_threads", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT))
-          .invokeExact(1);
+      function("openblas_set_num_threads", SETTING).invokeExact(1);
     } catch (Throwable e) {
       throw new UnavailableException(path + " doesn't answer: " + e, e);
     }
@@ -198,6 +199,8 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
         Linker.nativeLinker().downcallHandle(Cblas.gemmType(scalar), Cblas.ON_HEAP);
         Linker.nativeLinker().downcallHandle(Cblas.gemvType(scalar), Cblas.ON_HEAP);
       }
+      Linker.nativeLinker().downcallHandle(TEXT);
+      Linker.nativeLinker().downcallHandle(SETTING);
     }
   }
 

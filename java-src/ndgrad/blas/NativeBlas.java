@@ -42,11 +42,7 @@ final class NativeBlas implements Blas {
                 FunctionDescriptor.ofVoid(ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
             .invokeExact(text, 255);
       } else {
-        text =
-            (MemorySegment)
-                library
-                    .function("openblas_get_config", FunctionDescriptor.of(ValueLayout.ADDRESS))
-                    .invokeExact();
+        text = (MemorySegment) library.function("openblas_get_config", Library.TEXT).invokeExact();
         text = text.reinterpret(Long.MAX_VALUE); // ends with a NUL
       }
       return text.getString(0).strip();

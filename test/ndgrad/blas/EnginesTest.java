@@ -233,6 +233,7 @@ class EnginesTest {
     public static void main(String[] args) {
       Array x = Array.of(new double[][] {{1, 2}, {3, 4}});
       x.add(x).exp().sum();
+      Engines.prepare();
       boolean early = Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent();
       x.matmul(x);
       System.out.println(early + " " + Platform.loaded(Library.Kind.OPENBLAS.file()).isPresent());

@@ -1,6 +1,8 @@
 package ndgrad.kernel.code;
 
 import java.util.Arrays;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 
@@ -12,12 +14,20 @@ final class AdaptiveFold implements FoldKernel {
   /** Elements of a run below which the plain form is the faster one. */
   private static final int SHORT = 32;
 
+  /** Runs up to which the JIT may have something to learn. */
+  private static final int YOUNG = 4000;
+
+  /** Elements from which on it pays to have the JIT know the plain form first. */
+  private static final int MANY = 1 << 14;
+
   private final FoldKernel plain;
+  private final Spec spec;
   private final int cost;
   private final Warmup folds;
   private final Warmup rows;
   private volatile FoldKernel currentFolds;
   private volatile FoldKernel currentRows;
+  private int calls;
 
   /**
    * Starts with the plain form.
@@ -29,34 +39,31 @@ final class AdaptiveFold implements FoldKernel {
    */
   AdaptiveFold(FoldKernel plain, Spec spec, Dag dag, boolean isVector) {
     this.plain = plain;
+    this.spec = spec;
     this.cost = dag.cost();
     int vectorCost = dag.vectorCost();
     this.currentFolds = isVector ? VectorFoldCompiler.compile(spec) : plain;
     this.currentRows = currentFolds;
-    this.folds =
-        new Warmup(
-            () -> {
-              FoldKernel fast = VectorFoldCompiler.compile(spec);
-              Tile tile = new Tile(spec);
-              return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * vectorCost,
-                  () -> tile.trainFolds(fast),
-                  () -> tile.fold(fast, Tile.RUNS, Tile.RACE),
-                  () -> tile.fold(plain, Tile.RUNS, Tile.RACE),
-                  () -> currentFolds = fast);
-            });
-    this.rows =
-        new Warmup(
-            () -> {
-              FoldKernel fast = VectorFoldCompiler.compile(spec);
-              Tile tile = new Tile(spec);
-              return new Warmup.Trial(
-                  (long) Tile.RUNS * Tile.RACE * vectorCost,
-                  () -> tile.trainRows(fast),
-                  () -> tile.rows(fast, Tile.RUNS, Tile.RACE),
-                  () -> tile.rows(plain, Tile.RUNS, Tile.RACE),
-                  () -> currentRows = fast);
-            });
+    this.folds = warmup(vectorCost, Tile::trainFolds, Tile::raceFolds, fast -> currentFolds = fast);
+    this.rows = warmup(vectorCost, Tile::trainRows, Tile::raceRows, fast -> currentRows = fast);
+  }
+
+  private Warmup warmup(
+      int vectorCost,
+      BiConsumer<Tile, FoldKernel> train,
+      BiConsumer<Tile, FoldKernel> race,
+      Consumer<FoldKernel> change) {
+    return new Warmup(
+        () -> {
+          FoldKernel fast = VectorFoldCompiler.compile(spec);
+          Tile tile = new Tile(spec);
+          return new Warmup.Trial(
+              (long) Tile.RUNS * Tile.RACE * vectorCost,
+              () -> train.accept(tile, fast),
+              () -> race.accept(tile, fast),
+              () -> race.accept(tile, plain),
+              () -> change.accept(fast));
+        });
   }
 
   @Override
@@ -65,9 +72,32 @@ final class AdaptiveFold implements FoldKernel {
     if (n < SHORT) {
       plain.fold(in, at, runs, n, out, slot, step);
     } else if (kernel == plain) {
-      folds.count((long) runs * n, cost, () -> plain.fold(in, at, runs, n, out, slot, step));
+      folds.count((long) runs * n, cost, () -> foldPlain(in, at, runs, n, out, slot, step));
     } else {
       kernel.fold(in, at, runs, n, out, slot, step);
+    }
+  }
+
+  /**
+   * Runs that are new one by one: the JIT compiles what has been called some hundred times long
+   * before what has run through one long loop, which would be interpreted up to then.
+   */
+  private void foldPlain(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
+    if (calls >= YOUNG) {
+      plain.fold(in, at, runs, n, out, slot, step);
+      return;
+    }
+    if (calls == 0 && (long) runs * n >= MANY) {
+      new Tile(spec).introduce(plain);
+    }
+    int operands = in.length;
+    int[] here = at.clone();
+    for (int r = 0; r < runs; r++) {
+      calls++;
+      for (int k = 0; k < operands; k++) {
+        here[k] = at[k] + r * at[2 * operands + k];
+      }
+      plain.fold(in, here, 1, n, out, slot + r * step, step);
     }
   }
 
@@ -91,6 +121,11 @@ final class AdaptiveFold implements FoldKernel {
     private static final int LENGTH = 2000;
     private static final int RUNS = 4;
     private static final int RACE = 500;
+
+    /** Calls, and elements of each, that have the JIT compile a loop for the first time. */
+    private static final int CALLS = 200;
+
+    private static final int FEW = 16;
 
     /** From a row to the next. */
     private static final int APART = 100;
@@ -121,12 +156,18 @@ final class AdaptiveFold implements FoldKernel {
       out = spec.acc().newArray(LENGTH);
     }
 
-    void fold(FoldKernel kernel, int runs, int n) {
-      kernel.fold(in, at, runs, n, out, 0, 1);
+    void introduce(FoldKernel kernel) {
+      for (int i = 0; i < CALLS; i++) {
+        kernel.fold(in, at, 1, FEW, out, 0, 1);
+      }
     }
 
-    void rows(FoldKernel kernel, int rows, int n) {
-      kernel.rows(in, at, rows, n, out, 0);
+    void raceFolds(FoldKernel kernel) {
+      kernel.fold(in, at, RUNS, RACE, out, 0, 1);
+    }
+
+    void raceRows(FoldKernel kernel) {
+      kernel.rows(in, at, RUNS, RACE, out, 0);
     }
 
     /**
@@ -142,7 +183,7 @@ final class AdaptiveFold implements FoldKernel {
         }
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
-        fold(kernel, 0, 0);
+        kernel.fold(in, at, 0, 0, out, 0, 1);
       }
     }
 
@@ -155,7 +196,7 @@ final class AdaptiveFold implements FoldKernel {
         kernel.rows(shortest, at, 1, 1, out, 0);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
-        rows(kernel, 0, 0);
+        kernel.rows(in, at, 0, 0, out, 0);
       }
     }
 

@@ -49,6 +49,9 @@ public final class Warmup {
   /** Running time after which a vector form is given up. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 
+  /** What is left to the first call of an op, which is under way and wants the JIT to itself. */
+  private static final long PAUSE = TimeUnit.MILLISECONDS.toNanos(60);
+
   /** The longest rest between two rounds, in milliseconds. */
   private static final long REST = 20;
 
@@ -172,6 +175,7 @@ public final class Warmup {
    * way take turns, so that none waits for another to be compiled.
    */
   private final class Course implements Runnable {
+    private final long start = System.nanoTime() + PAUSE;
     private int forms;
     private Trial current;
     private int round;
@@ -185,18 +189,19 @@ public final class Warmup {
     @Override
     public void run() {
       try {
+        TimeUnit.NANOSECONDS.sleep(start - System.nanoTime());
         if (isHopeless() || current == null && !begin()) {
           REFUSED.incrementAndGet();
           return;
         }
-        long start = System.nanoTime();
+        long begin = System.nanoTime();
         train();
         plain = Math.min(plain, time(current.plain, plain));
         if (round >= ROUNDS) {
           long enough = Math.min(plain, current.compiled());
           wins = time(current.vector, enough) < enough ? wins + 1 : 0;
         }
-        long took = System.nanoTime() - start;
+        long took = System.nanoTime() - begin;
         spent += took;
         spentByAll += took;
         round++;
