@@ -1,6 +1,5 @@
 package ndgrad.kernel.code;
 
-import java.util.Arrays;
 import java.util.function.Supplier;
 import ndgrad.DType;
 
@@ -14,7 +13,7 @@ final class AdaptiveKernel implements Kernel {
   private static final int LONG = 1024;
 
   private final Kernel plain;
-  private final long units;
+  private final long strides;
   private final Warmup warmup;
   private final int cost;
   private volatile Kernel current;
@@ -26,7 +25,7 @@ final class AdaptiveKernel implements Kernel {
    * @param plain the plain form
    * @param vector makes the vector form
    * @param stored the dtype of each operand's array
-   * @param units bit k is set when operand k has inner stride 1
+   * @param strides the inner strides
    * @param lanes the dtype of the vectors
    * @param cost of one element in units of 0.1 ns
    * @param vectorCost the same for the vector form
@@ -35,19 +34,19 @@ final class AdaptiveKernel implements Kernel {
       Kernel plain,
       Supplier<Kernel> vector,
       DType[] stored,
-      long units,
+      long strides,
       DType lanes,
       int cost,
       int vectorCost) {
     this.plain = plain;
     this.current = plain;
     this.cost = cost;
-    this.units = units;
+    this.strides = strides;
     this.warmup =
         new Warmup(
             () -> {
               Kernel fast = vector.get();
-              Tile tile = new Tile(stored, units, Forms.lanes(lanes));
+              Tile tile = new Tile(stored, strides, Forms.lanes(lanes));
               return new Warmup.Trial(
                   (Tile.RACE + 1L) * vectorCost,
                   () -> tile.train(fast),
@@ -86,7 +85,7 @@ final class AdaptiveKernel implements Kernel {
       int length;
       for (int i = 0; i < inner; i += length) {
         for (int k = 0; k < operands; k++) {
-          here[k] = at[k] + o * at[2 * operands + k] + ((units >>> k & 1) != 0 ? i : 0);
+          here[k] = at[k] + o * at[2 * operands + k] + InnerStrides.of(strides, k) * i;
         }
         length = calls++ < SHORT_CALLS ? SHORT : LONG;
         plain.run(data, here, 1, Math.min(length, inner - i));
@@ -111,16 +110,16 @@ final class AdaptiveKernel implements Kernel {
     private final int[] last;
     private final int lanes;
 
-    Tile(DType[] stored, long units, int lanes) {
+    Tile(DType[] stored, long strides, int lanes) {
       int n = stored.length;
       data = new Object[n];
       shortest = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
       for (int k = 0; k < n; k++) {
-        data[k] = Warmup.numbers(stored[k], RACE + 1);
+        at[n + k] = InnerStrides.of(strides, k);
+        data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, at[n + k]));
         shortest[k] = Warmup.numbers(stored[k], 1);
-        at[n + k] = (int) (units >>> k & 1);
       }
       last = at.clone();
     }
@@ -144,10 +143,17 @@ final class AdaptiveKernel implements Kernel {
       for (int i = 0; i < Warmup.TRAPS; i++) {
         kernel.run(shortest, at, 1, 1);
         for (int length : new int[] {2 * lanes, lanes + 1, lanes - 1}) {
-          Arrays.fill(last, 0, data.length, RACE + 1 - length);
-          kernel.run(data, last, 1, length);
+          kernel.run(data, last(length), 1, length);
         }
       }
+    }
+
+    /** The positions of runs that end where their arrays end. */
+    private int[] last(int length) {
+      for (int k = 0; k < data.length; k++) {
+        last[k] = (RACE + 1 - length) * Math.max(1, at[data.length + k]);
+      }
+      return last;
     }
 
     void race(Kernel kernel) {

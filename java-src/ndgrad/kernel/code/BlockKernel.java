@@ -2,7 +2,7 @@ package ndgrad.kernel.code;
 
 /**
  * Moves the elements of a block to where they are wanted, a vector at a time. What moves where is
- * said where such kernels are made: {@link VectorTransposes}, {@link VectorSteps}.
+ * said where such kernels are made: {@link VectorTransposes}.
  */
 @FunctionalInterface
 public interface BlockKernel {

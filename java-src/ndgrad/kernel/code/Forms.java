@@ -164,10 +164,11 @@ public final class Forms {
    * @param stored the dtype of each operand's array, outputs before inputs
    * @param load the dtype each input is converted to
    * @param form the form of the loops
-   * @param units bit k is set when operand k has inner stride 1
+   * @param strides the {@link InnerStrides}
    * @return the kernel
    */
-  public static Kernel kernel(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+  public static Kernel kernel(
+      Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides) {
     Mode now = mode;
     Optional<DType> lanes = Optional.empty();
     if (isVectorised() && form != Kernel.Form.STRIDED) {
@@ -177,18 +178,18 @@ public final class Forms {
       lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
-      return VectorKernelCompiler.compile(dag, stored, load, form, units, lanes.get());
+      return VectorKernelCompiler.compile(dag, stored, load, form, strides, lanes.get());
     }
-    Kernel plain = KernelCompiler.compile(dag, stored, load, form, units);
+    Kernel plain = KernelCompiler.compile(dag, stored, load, form, strides);
     if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
       return plain;
     }
     DType lane = lanes.get();
     return new AdaptiveKernel(
         plain,
-        () -> VectorKernelCompiler.compile(dag, stored, load, form, units, lane),
+        () -> VectorKernelCompiler.compile(dag, stored, load, form, strides, lane),
         stored,
-        units,
+        strides,
         lane,
         dag.cost(),
         dag.vectorCost());

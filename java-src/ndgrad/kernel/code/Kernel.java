@@ -2,9 +2,6 @@ package ndgrad.kernel.code;
 
 /** A generated nest of two loops over the elements of some operands, outputs before inputs. */
 public interface Kernel {
-  /** The number of operands whose inner strides a mask can hold. */
-  int MAX_UNIT_OPERANDS = 62;
-
   /**
    * Runs the nest.
    *
@@ -34,8 +31,8 @@ public interface Kernel {
      * input.
      */
     ALIGNED,
-    /** Inner strides are 1 or 0, fixed when the kernel is compiled; positions are independent. */
-    UNIT,
+    /** {@link InnerStrides} are fixed when the kernel is compiled; positions are independent. */
+    FIXED,
     /** Inner strides are variables. */
     STRIDED
   }

@@ -31,7 +31,7 @@ class KernelCompiler {
   final DType[] stored;
   final DType[] load;
   private final Kernel.Form form;
-  final long units;
+  final long strides;
   final int operands;
   private final boolean[] used;
   final int[] array;
@@ -42,13 +42,13 @@ class KernelCompiler {
   private int i;
 
   KernelCompiler(
-      CodeBuilder code, Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
+      CodeBuilder code, Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides) {
     this.code = code;
     this.dag = dag;
     this.stored = stored;
     this.load = load;
     this.form = form;
-    this.units = units;
+    this.strides = strides;
     this.operands = stored.length;
     this.used = dag.usedInputs(load.length);
     this.array = new int[operands];
@@ -65,11 +65,11 @@ class KernelCompiler {
    * @param stored the dtype of each operand's array, outputs before inputs
    * @param load the dtype each input is converted to
    * @param form the form of the loops
-   * @param units for the forms other than strided bit k is set when operand k has inner stride 1
+   * @param strides the {@link InnerStrides}, for the forms other than strided
    * @return the kernel
    */
-  static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units) {
-    return define(code -> new KernelCompiler(code, dag, stored, load, form, units).emit());
+  static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides) {
+    return define(code -> new KernelCompiler(code, dag, stored, load, form, strides).emit());
   }
 
   /** Makes a kernel of what writes the body of its method. */
@@ -101,7 +101,7 @@ class KernelCompiler {
       if (isUsed(k)) {
         if (form == Kernel.Form.STRIDED) {
           code.iload(position[k]).istore(moving[k]);
-        } else if (isInput(k) && !isUnit(k)) {
+        } else if (isInput(k) && isStill(k)) {
           code.aload(array[k]).iload(position[k]);
           loadInput(k);
         }
@@ -126,7 +126,7 @@ class KernelCompiler {
     i = counter;
     int outs = dag.outputs();
     for (int k = outs; k < operands; k++) {
-      if (isUsed(k) && (form == Kernel.Form.STRIDED || isUnit(k))) {
+      if (isUsed(k) && (form == Kernel.Form.STRIDED || !isStill(k))) {
         place(k);
         loadInput(k);
       }
@@ -163,7 +163,11 @@ class KernelCompiler {
     if (form == Kernel.Form.STRIDED) {
       code.iload(moving[k]);
     } else {
-      code.iload(position[k]).iload(i).iadd();
+      code.iload(position[k]).iload(i);
+      if (step(k) == 2) {
+        code.iconst_1().ishl();
+      }
+      code.iadd();
     }
   }
 
@@ -187,12 +191,18 @@ class KernelCompiler {
     return !isInput(k) || used[k - dag.outputs()];
   }
 
-  final boolean isUnit(int k) {
-    return (units >>> k & 1) != 0;
+  /** The inner stride of an operand. */
+  final int step(int k) {
+    return InnerStrides.of(strides, k);
+  }
+
+  /** Whether an operand is one element for all of a row. */
+  final boolean isStill(int k) {
+    return step(k) == 0;
   }
 
   /** Whether operand k is always where operand 0 is. */
   private boolean follows(int k) {
-    return k > 0 && form == Kernel.Form.ALIGNED && isUnit(k);
+    return k > 0 && form == Kernel.Form.ALIGNED && step(k) == 1;
   }
 }

@@ -89,7 +89,7 @@ final class VectorFoldCompiler extends FoldCompiler {
       keys = new ExtremeKeys(code, ops, spec.combine() == Expr.Fn2.MAX);
     }
     for (int j = 0, half = width / 2; !isExtreme() && half > 0; j++, half /= 2) {
-      ops.shift(code, half);
+      ops.iota(code, half, 1);
       halves[j] = VectorOps.keep(code);
     }
   }

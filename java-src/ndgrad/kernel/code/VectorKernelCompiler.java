@@ -10,18 +10,25 @@ import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Functions;
 
 /**
- * Writes kernels whose inner loop takes a vector of elements at a time. Inner strides are 1 or 0;
- * inputs of stride 0 are spread over a vector before the loop. The last vector of a row ends where
- * the row ends, and keeps what the one before it has written. Rows shorter than a vector are masked
- * where functions make that worth it, by a kernel of its own: past the end of an array a masked
- * load calls a method, and around a call the JIT would keep all of a loop's constants in memory.
+ * Writes kernels whose inner loop takes a vector of elements at a time. Inputs of stride 0 are
+ * spread over a vector before the loop; of stride 2, two vectors give every second lane. The last
+ * vector of a row ends where the row ends, and keeps what the one before it has written. Rows
+ * shorter than a vector are masked where functions make that worth it, by a kernel of its own: past
+ * the end of an array a masked load calls a method, and around a call the JIT would keep all of a
+ * loop's constants in memory.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;
   private final Dag steps;
   private final int[] vector;
+  private final int width;
   private int[] constants = {};
   private Part part = Part.ALL_ROWS;
+
+  // Where there are inputs of stride 2: shuffles, and the mask of a vector's upper half.
+  private int even;
+  private int odd;
+  private int upper;
 
   private VectorKernelCompiler(
       CodeBuilder code,
@@ -29,12 +36,13 @@ final class VectorKernelCompiler extends KernelCompiler {
       DType[] stored,
       DType[] load,
       Kernel.Form form,
-      long units,
+      long strides,
       DType lanes) {
-    super(code, dag, stored, load, form, units);
+    super(code, dag, stored, load, form, strides);
     this.ops = new VectorOps(lanes);
     this.steps = Functions.spell(dag, load, lanes);
     this.vector = new int[load.length];
+    this.width = Forms.lanes(lanes);
   }
 
   /** A kernel for rows of at least a vector, and one for shorter rows. */
@@ -52,16 +60,16 @@ final class VectorKernelCompiler extends KernelCompiler {
    * @param form not the strided one
    */
   static Kernel compile(
-      Dag dag, DType[] stored, DType[] load, Kernel.Form form, long units, DType lanes) {
+      Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides, DType lanes) {
     Function<Part, Kernel> compile =
         part ->
             define(
                 code -> {
                   var compiler =
-                      new VectorKernelCompiler(code, dag, stored, load, form, units, lanes);
+                      new VectorKernelCompiler(code, dag, stored, load, form, strides, lanes);
                   compiler.start(part);
                 });
-    return Functions.spell(dag, load, lanes) != dag && isMaskable(dag, stored, units)
+    return Functions.spell(dag, load, lanes) != dag && isMaskable(dag, stored, strides)
         ? new ByLength(compile.apply(Part.ROWS), compile.apply(Part.SHORT_ROWS), Forms.lanes(lanes))
         : compile.apply(Part.ALL_ROWS);
   }
@@ -76,13 +84,21 @@ final class VectorKernelCompiler extends KernelCompiler {
   private void start(Part part) {
     this.part = part;
     constants = VectorEmitter.constants(code, steps, ops);
+    if (hasPairs(strides, operands)) {
+      ops.iota(code, 0, 2);
+      even = VectorOps.keep(code);
+      ops.iota(code, 1, 2);
+      odd = VectorOps.keep(code);
+      ops.mask(code, -1L >>> Long.SIZE - width & -1L << width / 2);
+      upper = VectorOps.keep(code);
+    }
     emit();
   }
 
   @Override
   void inner() {
     for (int k = dag.outputs(); k < operands; k++) {
-      if (isUsed(k) && !isUnit(k)) {
+      if (isUsed(k) && isStill(k)) {
         spread(k - dag.outputs());
       }
     }
@@ -115,7 +131,7 @@ final class VectorKernelCompiler extends KernelCompiler {
       return;
     }
     Label done = code.newLabel();
-    if (isMaskable(dag, stored, units)) {
+    if (hasNumbers(dag, stored, strides)) {
       Label isShort = code.newLabel();
       code.iload(last).iflt(isShort);
       lastVector(i, last);
@@ -174,16 +190,28 @@ final class VectorKernelCompiler extends KernelCompiler {
         });
   }
 
-  /** Arrays of bools have no masked loads and stores. */
-  private static boolean isMaskable(Dag dag, DType[] stored, long units) {
+  private static boolean isMaskable(Dag dag, DType[] stored, long strides) {
+    return hasNumbers(dag, stored, strides) && !hasPairs(strides, stored.length);
+  }
+
+  /** Whether no rows are of bools: arrays of them have no masked loads and stores. */
+  private static boolean hasNumbers(Dag dag, DType[] stored, long strides) {
     boolean[] used = dag.usedInputs(stored.length - dag.outputs());
     for (int k = 0; k < stored.length; k++) {
       boolean isUsed = k < dag.outputs() || used[k - dag.outputs()];
-      if (isUsed && (units >>> k & 1) != 0 && stored[k] == DType.BOOL) {
+      if (isUsed && InnerStrides.of(strides, k) != 0 && stored[k] == DType.BOOL) {
         return false;
       }
     }
     return true;
+  }
+
+  private static boolean hasPairs(long strides, int operands) {
+    boolean any = false;
+    for (int k = 0; k < operands; k++) {
+      any |= InnerStrides.of(strides, k) == 2;
+    }
+    return any;
   }
 
   private void spread(int input) {
@@ -208,10 +236,15 @@ final class VectorKernelCompiler extends KernelCompiler {
   private void vectorBody(int i, int mask, IntConsumer store) {
     int outs = dag.outputs();
     for (int k = outs; k < operands; k++) {
-      if (isUsed(k) && isUnit(k)) {
-        ops.species(code);
-        place(k, i);
-        loadVector(k, mask);
+      if (isUsed(k) && !isStill(k)) {
+        if (step(k) == 2) {
+          loadPair(k, i);
+        } else {
+          ops.species(code);
+          place(k, i);
+          loadVector(k, mask);
+        }
+        vector[k - outs] = VectorOps.keep(code);
       }
     }
     VectorEmitter emitter = new VectorEmitter(code, steps, load, vector, ops, constants);
@@ -234,6 +267,22 @@ final class VectorKernelCompiler extends KernelCompiler {
       code.aload(mask);
       ops.loadMasked(code);
     }
-    vector[input] = VectorOps.keep(code);
+  }
+
+  /** Every second element: the even lanes of a vector, and the odd ones of one that ends there. */
+  private void loadPair(int k, int i) {
+    ops.species(code);
+    place(k, i);
+    ops.load(code);
+    code.aload(even);
+    ops.rearrange(code);
+    ops.species(code);
+    place(k, i);
+    code.loadConstant(width - 1).iadd();
+    ops.load(code);
+    code.aload(odd);
+    ops.rearrange(code);
+    code.aload(upper);
+    ops.blend(code);
   }
 }

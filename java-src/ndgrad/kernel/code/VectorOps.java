@@ -67,10 +67,10 @@ final class VectorOps {
         vector, "reduceLanes", MethodTypeDesc.of(lane, OPERATORS.nested("Associative")));
   }
 
-  /** → shuffle that moves lanes down by some places, the first ones to the end. */
-  void shift(CodeBuilder code, int places) {
+  /** → shuffle that takes lanes start, start + step, …, from the first on again behind the last. */
+  void iota(CodeBuilder code, int start, int step) {
     species(code);
-    code.loadConstant(places).iconst_1().iconst_1();
+    code.loadConstant(start).loadConstant(step).iconst_1();
     code.invokestatic(
         SHUFFLE, "iota", MethodTypeDesc.of(SHUFFLE, SPECIES, CD_int, CD_int, CD_boolean));
   }

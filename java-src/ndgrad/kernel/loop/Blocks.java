@@ -4,7 +4,6 @@ import java.util.Optional;
 import ndgrad.DType;
 import ndgrad.kernel.code.BlockKernel;
 import ndgrad.kernel.code.Forms;
-import ndgrad.kernel.code.VectorSteps;
 import ndgrad.kernel.code.VectorTransposes;
 import ndgrad.kernel.code.WarmKernel;
 import ndgrad.kernel.code.Warmup;
@@ -33,22 +32,12 @@ final class Blocks {
   private final int side;
 
   private final WarmKernel<BlockKernel> transposes;
-  private final WarmKernel<BlockKernel> steps;
 
   private Blocks(DType dtype) {
     this.dtype = dtype;
     this.rows = Rows.of(dtype);
     this.side = Forms.lanes(dtype);
-    this.transposes =
-        new WarmKernel<>(
-            dtype,
-            () -> VectorTransposes.compile(dtype),
-            (kernel, change) -> trial(kernel, rows::transpose, change));
-    this.steps =
-        new WarmKernel<>(
-            dtype,
-            () -> VectorSteps.compile(dtype),
-            (kernel, change) -> trial(kernel, this::plainSteps, change));
+    this.transposes = new WarmKernel<>(dtype, () -> VectorTransposes.compile(dtype), this::trial);
   }
 
   static Blocks of(DType dtype) {
@@ -83,8 +72,6 @@ final class Blocks {
       transpose(from, p, ps, to, q, qr, m, n);
     } else if (ps == 1 && qr == 1 && large) {
       transpose(from, p, pr, to, q, qs, n, m);
-    } else if (ps == 2 && qs == 1 && n > Rows.LANES) {
-      steps(from, p, pr, to, q, qr, m, n);
     } else if (m > n) {
       for (int j = 0; j < n; j++) {
         rows.copy(from, p + j * ps, pr, to, q + j * qs, qr, m);
@@ -96,13 +83,9 @@ final class Blocks {
     }
   }
 
-  /** The kernel, when it should be used on a block. */
-  private Optional<BlockKernel> kernel(WarmKernel<BlockKernel> kernels, int m, int n) {
-    return dtype == DType.BOOL ? Optional.empty() : kernels.get((long) m * n * COST);
-  }
-
   private void transpose(Object from, int p, int ps, Object to, int q, int qs, int m, int n) {
-    Optional<BlockKernel> kernel = kernel(transposes, m, n);
+    Optional<BlockKernel> kernel =
+        dtype == DType.BOOL ? Optional.empty() : transposes.get((long) m * n * COST);
     int high = 0;
     int wide = 0;
     if (kernel.isPresent()) {
@@ -114,38 +97,20 @@ final class Blocks {
     rows.transpose(from, p + high, ps, to, q + high * qs, qs, m - high, n);
   }
 
-  /** Collects every second element of rows. */
-  private void steps(Object from, int p, int pr, Object to, int q, int qr, int m, int n) {
-    Optional<BlockKernel> kernel = kernel(steps, m, n);
-    int wide = 0;
-    if (kernel.isPresent()) {
-      // Without the last element: the array may end behind it.
-      wide = n - 1 & -side;
-      kernel.get().run(from, p, pr, to, q, qr, m, wide);
-    }
-    plainSteps(from, p + 2 * wide, pr, to, q + wide, qr, m, n - wide);
-  }
-
-  private void plainSteps(Object from, int p, int pr, Object to, int q, int qr, int m, int n) {
-    for (int i = 0; i < m; i++) {
-      rows.copy(from, p + i * pr, 2, to, q + i * qr, 1, n);
-    }
-  }
-
   /** Compares a kernel with the plain loops, on blocks of many forms. */
-  private Warmup.Trial trial(BlockKernel kernel, BlockKernel plain, Runnable change) {
+  private Warmup.Trial trial(BlockKernel kernel, Runnable change) {
     int most = 4 * side;
-    Object from = Warmup.numbers(dtype, 2 * most * most);
+    Object from = Warmup.numbers(dtype, most * most);
     Object to = dtype.newArray(most * most);
     return new Warmup.Trial(
         (long) most * most * VECTOR_COST,
         () -> {
           for (int n = 0; n <= most; n += side) {
-            kernel.run(from, 0, 2 * most, to, 0, most, n, most - n);
+            kernel.run(from, 0, most, to, 0, most, n, most - n);
           }
         },
-        () -> kernel.run(from, 0, 2 * most, to, 0, most, most, most),
-        () -> plain.run(from, 0, 2 * most, to, 0, most, most, most),
+        () -> kernel.run(from, 0, most, to, 0, most, most, most),
+        () -> rows.transpose(from, 0, most, to, 0, most, most, most),
         change);
   }
 }

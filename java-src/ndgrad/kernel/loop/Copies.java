@@ -46,8 +46,12 @@ public final class Copies {
       bulk(from.array(), wide.offset(), to.array(), target.offset(), target.intSize(), shared);
     } else {
       Strided read = shared && !source.equals(target) ? copyOf(from) : from;
-      Nest.of(new Strided[] {to}, new Strided[] {read})
-          .run(MOVES[to.dtype().ordinal()], new Object[] {to.array(), read.array()}, GRAIN);
+      Nest nest = Nest.of(new Strided[] {to}, new Strided[] {read});
+      if (nest.isOfPairs()) {
+        IDENTITY.run(to, to.dtype(), read);
+      } else {
+        nest.run(MOVES[to.dtype().ordinal()], new Object[] {to.array(), read.array()}, GRAIN);
+      }
     }
   }
 

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.InnerStrides;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
@@ -13,10 +14,10 @@ import ndgrad.kernel.memory.Strided;
  * it and put in an order that suits the memory. The two innermost run inside the kernel, the others
  * here.
  *
- * <p>Where an operand's neighbours are not next to each other the nest is walked in tiles. The
- * operand's part of a tile is brought into a small buffer first, in order, so that the kernel finds
- * all operands contiguous: the kernel is the fast one, and the rearrangement is done by loops made
- * for it.
+ * <p>Where an operand's neighbours are farther apart than a kernel can take the nest is walked in
+ * tiles. The operand's part of a tile is brought into a small buffer first, in order, so that the
+ * kernel finds all operands contiguous: the kernel is the fast one, and the rearrangement is done
+ * by loops made for it.
  */
 final class Nest {
   /** Inner length of the tiles in which operands of different orientation are walked. */
@@ -24,13 +25,6 @@ final class Nest {
 
   /** Bytes of one operand's part of a tile: a few of them fit into the first-level cache. */
   private static final int TILE_BYTES = 1 << 14;
-
-  /**
-   * The same where all operands are read in the order of memory: short, so that the hardware, which
-   * fetches ahead of a few streams at once, does not take a stream for ended while another is
-   * copied.
-   */
-  private static final int STREAM_BYTES = 1 << 12;
 
   /** Elements below which arranging them would take longer than walking them as they lie. */
   private static final int SMALL = 2048;
@@ -184,38 +178,50 @@ final class Nest {
   }
 
   /**
-   * Bit k is set when operand k has inner stride 1, or is given it by a buffer; -1 when some
-   * operand's is neither 1 nor 0.
+   * The inner strides that the kernel has to be compiled for: those of the operands, or 1 where a
+   * buffer brings the elements together.
    *
    * @param cost that of one element in plain loops, in units of 0.1 ns
    * @param arithmetic whether the kernel only adds, multiplies and the like, without a branch: then
-   *     its loads may step, too, but by 2, for which the loop that fills a buffer is faster
+   *     its loads may step, too
    */
-  long units(int cost, boolean arithmetic) {
-    if (operands > Kernel.MAX_UNIT_OPERANDS) {
-      return -1;
+  long innerStrides(int cost, boolean arithmetic) {
+    if (operands > InnerStrides.MAX_OPERANDS) {
+      return InnerStrides.VARIABLE;
     }
-    long units = 0;
+    long known = 0;
     boolean[] apart = new boolean[operands];
-    boolean all = true;
+    boolean simple = true;
+    boolean near = true;
     boolean stepped = false;
     int[] inner = strides[ndim - 1];
     for (int k = 0; k < operands; k++) {
       if (inner[k] != 0 || k < outs) {
-        units |= 1L << k;
-        apart[k] = inner[k] != 1;
-        all &= !apart[k];
-        stepped |= apart[k] && (k < outs || arithmetic && inner[k] != 2);
+        known = InnerStrides.with(known, k, isPair(k) ? 2 : 1);
+        apart[k] = inner[k] != 1 && !isPair(k);
+        near &= !apart[k];
+        simple &= inner[k] == 1;
+        stepped |= apart[k] && (k < outs || arithmetic);
       }
     }
-    if (all) {
-      return units;
+    if (simple || near && size() >= SMALL) {
+      return known;
     }
     if (size() < SMALL || stepped && !tiled && cost <= CHEAP) {
-      return -1;
+      return InnerStrides.VARIABLE;
     }
     arranged = apart;
-    return units;
+    return known;
+  }
+
+  /** Whether a kernel can take every second element of an operand from where it lies. */
+  private boolean isPair(int k) {
+    return strides[ndim - 1][k] == 2 && k >= outs && dtypes[k] != DType.BOOL;
+  }
+
+  /** Whether every second element of one operand is put next to each other. */
+  boolean isOfPairs() {
+    return strides[ndim - 1][0] == 1 && isPair(operands - 1) && size() >= SMALL;
   }
 
   private long size() {
@@ -226,13 +232,13 @@ final class Nest {
     return size;
   }
 
-  /** Whether all operands of inner stride 1 are always at the same position. */
-  boolean aligned(long units) {
+  /** Whether all operands that move along rows are always at the same position. */
+  boolean aligned(long inner) {
     if (arranged.length > 0) {
       return false;
     }
     for (int k = 1; k < operands; k++) {
-      if ((units >>> k & 1) != 0) {
+      if (InnerStrides.of(inner, k) != 0) {
         boolean together = first[k] == first[0];
         for (int i = 0; i < ndim; i++) {
           together &= strides[i][k] == strides[i][0];
@@ -358,7 +364,7 @@ final class Nest {
     for (DType dtype : dtypes) {
       itemsize = Math.max(itemsize, dtype.itemsize());
     }
-    return (tiled ? TILE_BYTES : STREAM_BYTES) / itemsize;
+    return TILE_BYTES / itemsize;
   }
 
   /** A kernel behind the buffers of one thread. */

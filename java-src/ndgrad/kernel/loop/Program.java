@@ -5,6 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.InnerStrides;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
@@ -21,7 +22,7 @@ public final class Program {
   /** Work worth handing to another thread, in the units of {@link Dag#cost}: some 6 µs. */
   private static final int GRAIN = 60_000;
 
-  /** Operands whose dtypes fit into one long, 7 bits each beside the form. */
+  /** Operands whose strides and dtypes fit into one long, 8 bits each beside the form. */
   private static final int NARROW = 8;
 
   /** The positions of so many operands that all begin at 0. */
@@ -82,19 +83,19 @@ public final class Program {
       data[k] = (k < outs.length ? outs[k] : sources[k - outs.length]).array();
     }
     int size = outs[0].layout().intSize();
-    long units = flatUnits(outs, sources, size);
-    if (units != 0 && size < 2 * grain) {
+    long strides = flatStrides(outs, sources, size);
+    if (strides != 0 && size < 2 * grain) {
       int[] at = origins(outs, sources) ? ORIGINS : positions(outs, sources);
       boolean aligned = true;
       for (int k = 1; at != ORIGINS && k < operands; k++) {
-        aligned &= at[k] == at[0] || (units >>> k & 1) == 0;
+        aligned &= at[k] == at[0] || InnerStrides.of(strides, k) == 0;
       }
-      kernel(outs, load, sources, units, aligned).run(data, at, 1, size);
+      kernel(outs, load, sources, strides, aligned).run(data, at, 1, size);
       return;
     }
     Nest nest = Nest.of(outs, sources);
-    units = nest.units(dag.cost(), arithmetic);
-    Kernel kernel = kernel(outs, load, sources, units, nest.aligned(units));
+    strides = nest.innerStrides(dag.cost(), arithmetic);
+    Kernel kernel = kernel(outs, load, sources, strides, nest.aligned(strides));
     nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
   }
 
@@ -247,29 +248,28 @@ public final class Program {
   }
 
   /**
-   * Bit k is set when operand k is one run of the elements; 0 when some operand is neither that nor
-   * one element.
+   * The inner strides where each operand is one run of the elements or one element; 0 when some
+   * operand is neither.
    */
-  private static long flatUnits(Strided[] outs, Strided[] ins, int size) {
-    long units = 0;
-    if (outs.length + ins.length > Kernel.MAX_UNIT_OPERANDS) {
+  private static long flatStrides(Strided[] outs, Strided[] ins, int size) {
+    if (outs.length + ins.length > InnerStrides.MAX_OPERANDS) {
       return 0;
     }
+    long strides = InnerStrides.ones(outs.length);
     for (int k = 0; k < outs.length; k++) {
       if (!outs[k].layout().isContiguous()) {
         return 0;
       }
-      units |= 1L << k;
     }
     for (int k = 0; k < ins.length; k++) {
       Layout layout = ins[k].layout();
       if (layout.size() == size && layout.isContiguous()) {
-        units |= 1L << (k + outs.length);
+        strides = InnerStrides.with(strides, k + outs.length, 1);
       } else if (layout.size() != 1) {
         return 0;
       }
     }
-    return units;
+    return strides;
   }
 
   private static boolean origins(Strided[] outs, Strided[] ins) {
@@ -292,14 +292,17 @@ public final class Program {
     return at;
   }
 
-  private Kernel kernel(Strided[] outs, DType[] load, Strided[] ins, long units, boolean aligned) {
+  private Kernel kernel(
+      Strided[] outs, DType[] load, Strided[] ins, long strides, boolean aligned) {
     Kernel.Form form =
-        units == -1 ? Kernel.Form.STRIDED : aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT;
+        strides == InnerStrides.VARIABLE
+            ? Kernel.Form.STRIDED
+            : aligned ? Kernel.Form.ALIGNED : Kernel.Form.FIXED;
     int operands = outs.length + ins.length;
     if (operands > NARROW) {
-      return wideKernel(outs, load, ins, form, units);
+      return wideKernel(outs, load, ins, form, strides);
     }
-    long key = units & (1L << operands) - 1;
+    long key = InnerStrides.first(strides, operands);
     for (Strided out : outs) {
       key = key << 3 | out.dtype().ordinal();
     }
@@ -311,20 +314,20 @@ public final class Program {
     if (recent.key == key) {
       return recent.kernel;
     }
-    Kernel kernel = kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
+    Kernel kernel = kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, strides));
     last = new Compiled(key, kernel);
     return kernel;
   }
 
   private Kernel wideKernel(
-      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
-    Object key = List.of(form, units, List.of(stored(outs, ins)), List.of(load));
-    return kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, units));
+      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long strides) {
+    Object key = List.of(form, strides, List.of(stored(outs, ins)), List.of(load));
+    return kernels.computeIfAbsent(key, _ -> compile(outs, load, ins, form, strides));
   }
 
   private Kernel compile(
-      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long units) {
-    return Forms.kernel(dag, stored(outs, ins), load.clone(), form, units);
+      Strided[] outs, DType[] load, Strided[] ins, Kernel.Form form, long strides) {
+    return Forms.kernel(dag, stored(outs, ins), load.clone(), form, strides);
   }
 
   private static DType[] stored(Strided[] outs, Strided[] ins) {

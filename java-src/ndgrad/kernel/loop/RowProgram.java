@@ -8,6 +8,7 @@ import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.InnerStrides;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
@@ -241,16 +242,16 @@ public final class RowProgram {
   private static Kernel each(Expr of, int[] read, DType dtype, int unit, boolean aligned) {
     DType[] stored = new DType[read.length + 1];
     Arrays.fill(stored, dtype);
-    long units = 1;
+    long strides = InnerStrides.ones(1);
     for (int i = 0; i < read.length; i++) {
-      units |= (long) (unit >> read[i] & 1) << (i + 1);
+      strides = InnerStrides.with(strides, i + 1, unit >> read[i] & 1);
     }
     return Forms.kernel(
         new Dag(Simplify.of(of)),
         stored,
         Arrays.copyOf(stored, read.length),
-        aligned ? Kernel.Form.ALIGNED : Kernel.Form.UNIT,
-        units);
+        aligned ? Kernel.Form.ALIGNED : Kernel.Form.FIXED,
+        strides);
   }
 
   /** One run over some operands: where they are and how they lie. */

@@ -7,6 +7,7 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.InnerStrides;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.code.ScanKernel;
 import ndgrad.kernel.expr.Dag;
@@ -42,7 +43,7 @@ public final class Scan {
 
   private Scan() {}
 
-  private record Key(Expr.Fn2 combine, DType out, DType in, long units) {}
+  private record Key(Expr.Fn2 combine, DType out, DType in, long strides) {}
 
   /**
    * Combines each element with all before it: out[i] = combine(out[i - 1], in[i]) along the axis.
@@ -212,7 +213,8 @@ public final class Scan {
     boolean unit = walk.step(0) == 1 && walk.step(1) == 1;
     int share = Math.ceilDiv(walk.n, Threads.numThreads());
     int width = unit ? Math.clamp(share, NARROW, WIDTH) : LINES;
-    Kernel kernel = step(combine, out.dtype(), in.dtype(), unit ? 7 : -1);
+    Kernel kernel =
+        step(combine, out.dtype(), in.dtype(), unit ? InnerStrides.ones(3) : InnerStrides.VARIABLE);
     int chunks = (walk.n + width - 1) / width;
     Rows rows = Rows.of(out.dtype());
     Threads.parallelFor(
@@ -258,15 +260,15 @@ public final class Scan {
     }
   }
 
-  private static Kernel step(Expr.Fn2 combine, DType out, DType in, long units) {
+  private static Kernel step(Expr.Fn2 combine, DType out, DType in, long strides) {
     return STEPS.computeIfAbsent(
-        new Key(combine, out, in, units),
+        new Key(combine, out, in, strides),
         _ ->
             Forms.kernel(
                 new Dag(Expr.of(combine, Expr.in(0), Expr.in(1))),
                 new DType[] {out, out, in},
                 new DType[] {out, out},
-                units == -1 ? Kernel.Form.STRIDED : Kernel.Form.UNIT,
-                units));
+                strides == InnerStrides.VARIABLE ? Kernel.Form.STRIDED : Kernel.Form.FIXED,
+                strides));
   }
 }

@@ -20,6 +20,7 @@ import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.expr.Types;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.memory.Layout;
@@ -218,6 +219,82 @@ class FormsTest {
     assertSameBits(plain, vector, e + " of " + dtype);
   }
 
+  /** Every second element, of arrays that end with the last one that is read. */
+  @Test
+  void everySecondElementIsThatOfACopyInBothForms() {
+    assumeVectors();
+    Expr[] all = {X, X.plus(Y), Y.minus(X), Expr.of(Expr.Fn2.GT, X, Y), Expr.of(Expr.Fn1.ABS, X)};
+    Expr exp = Expr.of(Expr.Fn1.EXP, X).times(Y);
+    for (DType dtype : NUMBERS) {
+      for (int n = 1; n < 3 * Forms.lanes(dtype) + 2; n++) {
+        Random r = new Random(n);
+        for (int rows = 1; rows < 4; rows++) {
+          for (Expr e : all) {
+            assertPairs(r, e, dtype, rows, n);
+          }
+          if (dtype.isFloating()) {
+            assertPairs(r, exp, dtype, rows, n);
+          }
+        }
+      }
+    }
+  }
+
+  private static void assertPairs(Random r, Expr e, DType dtype, int rows, int n) {
+    DType out = Types.of(new Dag(e), new DType[] {dtype, dtype}, dtype)[new Dag(e).root(0)];
+    Object[] near = {numbers(r, dtype, rows * n).array(), numbers(r, dtype, rows * n).array()};
+    for (int pairs = 1; pairs < 4; pairs++) {
+      Object[] data = near.clone();
+      long strides = InnerStrides.ones(1);
+      int[] at = {0, 0, 0, 1, 1, 1, n, n, n};
+      for (int k = 0; k < 2; k++) {
+        int step = pairs >>> k & 1;
+        strides = InnerStrides.with(strides, k + 1, 1 + step);
+        if (step == 1) {
+          data[k] = numbers(r, dtype, 2 * rows * n - 1).array();
+          for (int i = 0; i < rows * n; i++) {
+            System.arraycopy(near[k], i, data[k], 2 * i, 1);
+          }
+          at[4 + k] = 2;
+          at[7 + k] = 2 * n;
+        }
+      }
+      Object expected =
+          pairs(
+              Forms.Mode.PLAIN,
+              e,
+              out,
+              dtype,
+              InnerStrides.ones(3),
+              near,
+              new int[] {0, 0, 0, 1, 1, 1, n, n, n},
+              rows,
+              n);
+      for (Forms.Mode mode : new Forms.Mode[] {Forms.Mode.PLAIN, Forms.Mode.VECTOR}) {
+        Object result = pairs(mode, e, out, dtype, strides, data, at, rows, n);
+        assertSameBits(expected, result, e + " of " + dtype + ", " + rows + " rows of " + n);
+      }
+    }
+  }
+
+  private static Object pairs(
+      Forms.Mode mode,
+      Expr e,
+      DType out,
+      DType dtype,
+      long strides,
+      Object[] ins,
+      int[] at,
+      int rows,
+      int n) {
+    Forms.use(mode);
+    Object result = out.newArray(rows * n);
+    DType[] stored = {out, dtype, dtype};
+    Forms.kernel(new Dag(e), stored, new DType[] {dtype, dtype}, Kernel.Form.FIXED, strides)
+        .run(new Object[] {result, ins[0], ins[1]}, at, rows, n);
+    return result;
+  }
+
   @Test
   void elementwiseOpsHaveTheSameBitsInBothForms() {
     assumeVectors();
@@ -363,6 +440,23 @@ class FormsTest {
   }
 
   @Test
+  void aKernelOfPairsChangesOver() {
+    assumeVectors();
+    Forms.use(Forms.Mode.AUTO);
+    Strided x = numbers(new Random(11), DType.FLOAT32, 40_000);
+    Strided y = x.with(Layout.of(40_000).slice(0, 1, 20_000, 2));
+    Strided out = Strided.zeros(DType.FLOAT32, 20_000);
+    Program program = Program.of(X.plus(Y));
+    Runnable all = () -> program.run(out, DType.FLOAT32, y, y);
+    runUntilTried(all);
+    fewBytes("nothing", all, all);
+    for (int i = 0; i < 20_000; i++) {
+      float expected = 2 * ((float[]) x.array())[2 * i + 1];
+      assertEquals(expected, ((float[]) out.array())[i], "at " + i);
+    }
+  }
+
+  @Test
   void aFoldThatHasChangedOverKnowsAllLengths() {
     assumeVectors();
     Forms.use(Forms.Mode.AUTO);
@@ -404,16 +498,21 @@ class FormsTest {
     DType[] mixed = {DType.FLOAT64, DType.FLOAT32};
     Dag exp = new Dag(Expr.of(Expr.Fn1.EXP, X));
     Dag remainder = new Dag(Expr.of(Expr.Fn2.REMAINDER, X, X));
-    assertTrue(isVector(exp, doubles, Kernel.Form.UNIT));
+    assertTrue(isVector(exp, doubles, Kernel.Form.FIXED));
     assertFalse(isVector(exp, doubles, Kernel.Form.STRIDED));
-    assertFalse(isVector(exp, mixed, Kernel.Form.UNIT), "two dtypes of numbers");
-    assertFalse(isVector(remainder, doubles, Kernel.Form.UNIT));
+    assertFalse(isVector(exp, mixed, Kernel.Form.FIXED), "two dtypes of numbers");
+    assertFalse(isVector(remainder, doubles, Kernel.Form.FIXED));
   }
 
   private static boolean isVector(Dag dag, DType[] stored, Kernel.Form form) {
     DType[] load = {stored[1]};
     Forms.use(Forms.Mode.AUTO);
-    return Forms.kernel(dag, stored, load, form, form == Kernel.Form.STRIDED ? -1 : 3)
+    return Forms.kernel(
+            dag,
+            stored,
+            load,
+            form,
+            form == Kernel.Form.STRIDED ? InnerStrides.VARIABLE : InnerStrides.ones(2))
         instanceof AdaptiveKernel;
   }
 
