@@ -1,5 +1,6 @@
 package ndgrad.kernel.code;
 
+import java.util.Arrays;
 import java.util.function.Supplier;
 import ndgrad.DType;
 
@@ -102,6 +103,9 @@ final class AdaptiveKernel implements Kernel {
   private static final class Tile {
     private static final int CALLS = 20;
 
+    /** Vectors of a call that has the JIT see them often enough beside the empty calls. */
+    private static final int OFTEN = 16;
+
     private static final int RACE = 2048;
 
     private final Object[] data;
@@ -109,6 +113,7 @@ final class AdaptiveKernel implements Kernel {
     private final int[] at;
     private final int[] last;
     private final int lanes;
+    private final int usual;
 
     Tile(DType[] stored, long strides, int lanes) {
       int n = stored.length;
@@ -116,6 +121,8 @@ final class AdaptiveKernel implements Kernel {
       shortest = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
+      // Masks are stored by a method of the JDK that is inlined where the JIT has seen it often.
+      this.usual = Arrays.asList(stored).contains(DType.BOOL) ? OFTEN * lanes : lanes;
       for (int k = 0; k < n; k++) {
         at[n + k] = InnerStrides.of(strides, k);
         data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, at[n + k]));
@@ -131,7 +138,7 @@ final class AdaptiveKernel implements Kernel {
      */
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
-        kernel.run(data, at, 1, lanes);
+        kernel.run(data, at, 1, usual);
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
         kernel.run(data, at, 0, lanes);
