@@ -17,8 +17,8 @@ import ndgrad.kernel.expr.Types;
  * line alone would wait for its own last result.
  */
 public interface ScanKernel {
-  /** How many lines there are at once: each needs two positions and an accumulator at hand. */
-  int LINES = 4;
+  /** How many lines there are at once: with four, their positions do not fit x86's registers. */
+  int LINES = 3;
 
   /**
    * What a kernel is compiled for.
