@@ -86,15 +86,30 @@ final class Blocks {
   private void transpose(Object from, int p, int ps, Object to, int q, int qs, int m, int n) {
     Optional<BlockKernel> kernel =
         dtype == DType.BOOL ? Optional.empty() : transposes.get((long) m * n * COST);
-    int high = 0;
-    int wide = 0;
-    if (kernel.isPresent()) {
-      high = m & -side;
-      wide = n & -side;
-      kernel.get().run(from, p, ps, to, q, qs, high, wide);
+    if (kernel.isPresent() && m >= side && n >= side) {
+      transpose(kernel.get(), from, p, ps, to, q, qs, m, n);
+    } else {
+      rows.transpose(from, p, ps, to, q, qs, m, n);
     }
-    rows.transpose(from, p + wide * ps, ps, to, q + wide, qs, high, n - wide);
-    rows.transpose(from, p + high, ps, to, q + high * qs, qs, m - high, n);
+  }
+
+  /** The squares at the far edges overlap those before them, which does no harm. */
+  private void transpose(
+      BlockKernel kernel, Object from, int p, int ps, Object to, int q, int qs, int m, int n) {
+    int high = m & -side;
+    int wide = n & -side;
+    int bottom = m - side;
+    int right = n - side;
+    kernel.run(from, p, ps, to, q, qs, high, wide);
+    if (wide < n) {
+      kernel.run(from, p + right * ps, ps, to, q + right, qs, high, side);
+    }
+    if (high < m) {
+      kernel.run(from, p + bottom, ps, to, q + bottom * qs, qs, side, wide);
+    }
+    if (wide < n && high < m) {
+      kernel.run(from, p + right * ps + bottom, ps, to, q + bottom * qs + right, qs, side, side);
+    }
   }
 
   /** Compares a kernel with the plain loops, on blocks of many forms. */
