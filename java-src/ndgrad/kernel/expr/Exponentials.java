@@ -120,6 +120,13 @@ final class Exponentials extends Steps {
     return exponential(reduced(x).plus(low)).times(power(integer(x)));
   }
 
+  /** e^(a·b + c) for a normal result, or NaN, where rounding the exponent would cost digits. */
+  private Expr expOfProduct(Expr a, Expr b, Expr c) {
+    Expr k = integer(fma(a, b, c));
+    Expr r = fma(k, -ln2Rest, fma(a, b, fma(k, -ln2, c)));
+    return exponential(r).times(power(k));
+  }
+
   Expr exp2(Expr x) {
     double limit = pick(128, 1024);
     double least = pick(-150, -1075);
@@ -218,9 +225,7 @@ final class Exponentials extends Steps {
   private Expr erfFromLogarithm(Expr a) {
     Expr b = where(a, Fn2.GT, 4, n(4), a);
     Expr p = polynomial(Coefficients.LOG_ERFC_FLOAT, b);
-    Expr high = fma(p, b, b.negate());
-    Expr low = fma(p, b, b.plus(high).negate());
-    return ONE.minus(expOfModerate(high, low));
+    return ONE.minus(expOfProduct(p, b, b.negate()));
   }
 
   /** 1 - exp(-x²) Q((x - c)/(x + c)) from 1 on: 1 to the last digit from 6 on. */
