@@ -124,8 +124,10 @@ final class AdaptiveKernel implements Kernel {
       // Masks are stored by a method of the JDK that is inlined where the JIT has seen it often.
       this.usual = Arrays.asList(stored).contains(DType.BOOL) ? OFTEN * lanes : lanes;
       for (int k = 0; k < n; k++) {
-        at[n + k] = InnerStrides.of(strides, k);
-        data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, at[n + k]));
+        int stride = InnerStrides.of(strides, k);
+        at[k] = stride < 0 ? RACE : 0;
+        at[n + k] = stride;
+        data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, stride));
         shortest[k] = Warmup.numbers(stored[k], 1);
       }
       last = at.clone();
@@ -148,7 +150,8 @@ final class AdaptiveKernel implements Kernel {
         kernel.run(data, at, 2, length);
       }
       for (int i = 0; i < Warmup.TRAPS; i++) {
-        kernel.run(shortest, at, 1, 1);
+        Arrays.fill(last, 0, data.length, 0);
+        kernel.run(shortest, last, 1, 1);
         for (int length : new int[] {2 * lanes, lanes + 1, lanes - 1}) {
           kernel.run(data, last(length), 1, length);
         }
@@ -158,7 +161,8 @@ final class AdaptiveKernel implements Kernel {
     /** The positions of runs that end where their arrays end. */
     private int[] last(int length) {
       for (int k = 0; k < data.length; k++) {
-        last[k] = (RACE + 1 - length) * Math.max(1, at[data.length + k]);
+        int stride = at[data.length + k];
+        last[k] = stride < 0 ? length - 1 : (RACE + 1 - length) * Math.max(1, stride);
       }
       return last;
     }

@@ -1,8 +1,8 @@
 package ndgrad.kernel.code;
 
 /**
- * The inner strides that a kernel is compiled for, two bits for each operand: 0, 1 or 2. They are
- * packed into a long because every call of an op asks for its kernel by them.
+ * The inner strides that a kernel is compiled for, two bits for each operand: 0, 1, 2 or -1. They
+ * are packed into a long because every call of an op asks for its kernel by them.
  */
 public final class InnerStrides {
   /** That inner strides are variables. */
@@ -12,6 +12,7 @@ public final class InnerStrides {
   public static final int MAX_OPERANDS = 31;
 
   private static final int BITS = 2;
+  private static final long MASK = (1L << BITS) - 1;
 
   private InnerStrides() {}
 
@@ -20,11 +21,11 @@ public final class InnerStrides {
    *
    * @param strides those of other operands, 0 where there are none yet
    * @param k the operand
-   * @param stride its stride, 0, 1 or 2
+   * @param stride its stride, 0, 1, 2 or -1
    * @return the strides with it
    */
   public static long with(long strides, int k, int stride) {
-    return strides | (long) stride << BITS * k;
+    return strides | (stride & MASK) << BITS * k;
   }
 
   /**
@@ -46,10 +47,11 @@ public final class InnerStrides {
    *
    * @param strides not {@link #VARIABLE}
    * @param k the operand
-   * @return 0, 1 or 2
+   * @return 0, 1, 2 or -1
    */
   public static int of(long strides, int k) {
-    return (int) (strides >>> BITS * k) & (1 << BITS) - 1;
+    long bits = strides >>> BITS * k & MASK;
+    return bits == MASK ? -1 : (int) bits;
   }
 
   /**

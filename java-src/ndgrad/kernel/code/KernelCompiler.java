@@ -164,10 +164,11 @@ class KernelCompiler {
       code.iload(moving[k]);
     } else {
       code.iload(position[k]).iload(i);
-      if (step(k) == 2) {
-        code.iconst_1().ishl();
+      switch (step(k)) {
+        case 2 -> code.iconst_1().ishl().iadd();
+        case -1 -> code.isub();
+        default -> code.iadd();
       }
-      code.iadd();
     }
   }
 

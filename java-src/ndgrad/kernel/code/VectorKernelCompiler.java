@@ -11,11 +11,11 @@ import ndgrad.kernel.expr.Functions;
 
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inputs of stride 0 are
- * spread over a vector before the loop; of stride 2, two vectors give every second lane. The last
- * vector of a row ends where the row ends, and keeps what the one before it has written. Rows
- * shorter than a vector are masked where functions make that worth it, by a kernel of its own: past
- * the end of an array a masked load calls a method, and around a call the JIT would keep all of a
- * loop's constants in memory.
+ * spread over a vector before the loop; of stride 2, two vectors give every second lane; of stride
+ * -1, lanes change places. The last vector of a row ends where the row ends, and keeps what the one
+ * before it has written. Rows shorter than a vector are masked where functions make that worth it,
+ * by a kernel of its own: past the end of an array a masked load calls a method, and around a call
+ * the JIT would keep all of a loop's constants in memory.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;
@@ -29,6 +29,9 @@ final class VectorKernelCompiler extends KernelCompiler {
   private int even;
   private int odd;
   private int upper;
+
+  /** Where there are inputs of stride -1: a shuffle. */
+  private int reverse;
 
   private VectorKernelCompiler(
       CodeBuilder code,
@@ -69,9 +72,14 @@ final class VectorKernelCompiler extends KernelCompiler {
                       new VectorKernelCompiler(code, dag, stored, load, form, strides, lanes);
                   compiler.start(part);
                 });
-    return Functions.spell(dag, load, lanes) != dag && isMaskable(dag, stored, strides)
-        ? new ByLength(compile.apply(Part.ROWS), compile.apply(Part.SHORT_ROWS), Forms.lanes(lanes))
-        : compile.apply(Part.ALL_ROWS);
+    if (Functions.spell(dag, load, lanes) == dag || !hasNumbers(dag, stored, strides)) {
+      return compile.apply(Part.ALL_ROWS);
+    }
+    Kernel shortRows =
+        isMaskable(dag, stored, strides)
+            ? compile.apply(Part.SHORT_ROWS)
+            : KernelCompiler.compile(dag, stored, load, form, strides);
+    return new ByLength(compile.apply(Part.ROWS), shortRows, Forms.lanes(lanes));
   }
 
   /** Which rows a kernel is for. */
@@ -84,13 +92,17 @@ final class VectorKernelCompiler extends KernelCompiler {
   private void start(Part part) {
     this.part = part;
     constants = VectorEmitter.constants(code, steps, ops);
-    if (hasPairs(strides, operands)) {
+    if (has(2, strides, operands)) {
       ops.iota(code, 0, 2);
       even = VectorOps.keep(code);
       ops.iota(code, 1, 2);
       odd = VectorOps.keep(code);
       ops.mask(code, -1L >>> Long.SIZE - width & -1L << width / 2);
       upper = VectorOps.keep(code);
+    }
+    if (has(-1, strides, operands)) {
+      ops.iota(code, width - 1, -1);
+      reverse = VectorOps.keep(code);
     }
     emit();
   }
@@ -191,7 +203,9 @@ final class VectorKernelCompiler extends KernelCompiler {
   }
 
   private static boolean isMaskable(Dag dag, DType[] stored, long strides) {
-    return hasNumbers(dag, stored, strides) && !hasPairs(strides, stored.length);
+    return hasNumbers(dag, stored, strides)
+        && !has(2, strides, stored.length)
+        && !has(-1, strides, stored.length);
   }
 
   /** Whether no rows are of bools: arrays of them have no masked loads and stores. */
@@ -206,10 +220,10 @@ final class VectorKernelCompiler extends KernelCompiler {
     return true;
   }
 
-  private static boolean hasPairs(long strides, int operands) {
+  private static boolean has(int stride, long strides, int operands) {
     boolean any = false;
     for (int k = 0; k < operands; k++) {
-      any |= InnerStrides.of(strides, k) == 2;
+      any |= InnerStrides.of(strides, k) == stride;
     }
     return any;
   }
@@ -237,12 +251,14 @@ final class VectorKernelCompiler extends KernelCompiler {
     int outs = dag.outputs();
     for (int k = outs; k < operands; k++) {
       if (isUsed(k) && !isStill(k)) {
-        if (step(k) == 2) {
-          loadPair(k, i);
-        } else {
-          ops.species(code);
-          place(k, i);
-          loadVector(k, mask);
+        switch (step(k)) {
+          case 2 -> loadPair(k, i);
+          case -1 -> loadReversed(k, i);
+          default -> {
+            ops.species(code);
+            place(k, i);
+            loadVector(k, mask);
+          }
         }
         vector[k - outs] = VectorOps.keep(code);
       }
@@ -267,6 +283,16 @@ final class VectorKernelCompiler extends KernelCompiler {
       code.aload(mask);
       ops.loadMasked(code);
     }
+  }
+
+  /** The vector that ends at element i. */
+  private void loadReversed(int k, int i) {
+    ops.species(code);
+    place(k, i);
+    code.loadConstant(width - 1).isub();
+    ops.load(code);
+    code.aload(reverse);
+    ops.rearrange(code);
   }
 
   /** Every second element: the even lanes of a vector, and the odd ones of one that ends there. */

@@ -197,8 +197,8 @@ final class Nest {
     int[] inner = strides[ndim - 1];
     for (int k = 0; k < operands; k++) {
       if (inner[k] != 0 || k < outs) {
-        known = InnerStrides.with(known, k, isPair(k) ? 2 : 1);
-        apart[k] = inner[k] != 1 && !isPair(k);
+        known = InnerStrides.with(known, k, isNear(k) ? inner[k] : 1);
+        apart[k] = !isNear(k);
         near &= !apart[k];
         simple &= inner[k] == 1;
         stepped |= apart[k] && (k < outs || arithmetic);
@@ -214,14 +214,20 @@ final class Nest {
     return known;
   }
 
-  /** Whether a kernel can take every second element of an operand from where it lies. */
-  private boolean isPair(int k) {
-    return strides[ndim - 1][k] == 2 && k >= outs && dtypes[k] != DType.BOOL;
+  /** Whether a kernel takes an operand that moves along rows from where it lies. */
+  private boolean isNear(int k) {
+    return strides[ndim - 1][k] == 1 || isPicked(k);
   }
 
-  /** Whether every second element of one operand is put next to each other. */
-  boolean isOfPairs() {
-    return strides[ndim - 1][0] == 1 && isPair(operands - 1) && size() >= SMALL;
+  /** The same for one whose neighbours are every second element, or in reverse. */
+  private boolean isPicked(int k) {
+    int inner = strides[ndim - 1][k];
+    return (inner == 2 || inner == -1) && k >= outs && dtypes[k] != DType.BOOL;
+  }
+
+  /** Whether the only input is such a one, and many elements long. */
+  boolean isOfPicked() {
+    return strides[ndim - 1][0] == 1 && isPicked(operands - 1) && size() >= SMALL;
   }
 
   private long size() {

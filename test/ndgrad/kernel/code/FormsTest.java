@@ -219,9 +219,9 @@ class FormsTest {
     assertSameBits(plain, vector, e + " of " + dtype);
   }
 
-  /** Every second element, of arrays that end with the last one that is read. */
+  /** Arrays begin with the first element that is read, and end with the last. */
   @Test
-  void everySecondElementIsThatOfACopyInBothForms() {
+  void everySecondElementAndReversedOnesAreThoseOfACopy() {
     assumeVectors();
     Expr[] all = {X, X.plus(Y), Y.minus(X), Expr.of(Expr.Fn2.GT, X, Y), Expr.of(Expr.Fn1.ABS, X)};
     Expr exp = Expr.of(Expr.Fn1.EXP, X).times(Y);
@@ -230,64 +230,53 @@ class FormsTest {
         Random r = new Random(n);
         for (int rows = 1; rows < 4; rows++) {
           for (Expr e : all) {
-            assertPairs(r, e, dtype, rows, n);
+            assertPicked(r, e, dtype, rows, n);
           }
           if (dtype.isFloating()) {
-            assertPairs(r, exp, dtype, rows, n);
+            assertPicked(r, exp, dtype, rows, n);
           }
         }
       }
     }
   }
 
-  private static void assertPairs(Random r, Expr e, DType dtype, int rows, int n) {
+  private static void assertPicked(Random r, Expr e, DType dtype, int rows, int n) {
     DType out = Types.of(new Dag(e), new DType[] {dtype, dtype}, dtype)[new Dag(e).root(0)];
-    Object[] near = {numbers(r, dtype, rows * n).array(), numbers(r, dtype, rows * n).array()};
-    for (int pairs = 1; pairs < 4; pairs++) {
-      Object[] data = near.clone();
-      long strides = InnerStrides.ones(1);
-      int[] at = {0, 0, 0, 1, 1, 1, n, n, n};
-      for (int k = 0; k < 2; k++) {
-        int step = pairs >>> k & 1;
-        strides = InnerStrides.with(strides, k + 1, 1 + step);
-        if (step == 1) {
-          data[k] = numbers(r, dtype, 2 * rows * n - 1).array();
-          for (int i = 0; i < rows * n; i++) {
-            System.arraycopy(near[k], i, data[k], 2 * i, 1);
-          }
-          at[4 + k] = 2;
-          at[7 + k] = 2 * n;
+    int size = rows * n;
+    Object[] near = {numbers(r, dtype, size).array(), numbers(r, dtype, size).array()};
+    int[] at = {0, 0, 0, 1, 1, 1, n, n, n};
+    Forms.use(Forms.Mode.PLAIN);
+    Object expected = picked(e, out, dtype, near, at, rows, n);
+    for (int x : new int[] {1, 2, -1}) {
+      for (int y : new int[] {1, 2, -1}) {
+        Object[] data = {laid(near[0], dtype, size, x), laid(near[1], dtype, size, y)};
+        int[] there = {0, x < 0 ? size - 1 : 0, y < 0 ? size - 1 : 0, 1, x, y, n, x * n, y * n};
+        for (Forms.Mode mode : new Forms.Mode[] {Forms.Mode.PLAIN, Forms.Mode.VECTOR}) {
+          Forms.use(mode);
+          Object result = picked(e, out, dtype, data, there, rows, n);
+          String what = e + " of " + dtype + ", strides " + x + " and " + y;
+          assertSameBits(expected, result, what + ", " + rows + " rows of " + n);
         }
-      }
-      Object expected =
-          pairs(
-              Forms.Mode.PLAIN,
-              e,
-              out,
-              dtype,
-              InnerStrides.ones(3),
-              near,
-              new int[] {0, 0, 0, 1, 1, 1, n, n, n},
-              rows,
-              n);
-      for (Forms.Mode mode : new Forms.Mode[] {Forms.Mode.PLAIN, Forms.Mode.VECTOR}) {
-        Object result = pairs(mode, e, out, dtype, strides, data, at, rows, n);
-        assertSameBits(expected, result, e + " of " + dtype + ", " + rows + " rows of " + n);
       }
     }
   }
 
-  private static Object pairs(
-      Forms.Mode mode,
-      Expr e,
-      DType out,
-      DType dtype,
-      long strides,
-      Object[] ins,
-      int[] at,
-      int rows,
-      int n) {
-    Forms.use(mode);
+  /** The elements with a stride between them. */
+  private static Object laid(Object near, DType dtype, int size, int stride) {
+    Object far = dtype.newArray(1 + (size - 1) * Math.abs(stride));
+    for (int i = 0; i < size; i++) {
+      System.arraycopy(near, i, far, stride < 0 ? size - 1 - i : i * stride, 1);
+    }
+    return far;
+  }
+
+  private static Object picked(
+      Expr e, DType out, DType dtype, Object[] ins, int[] at, int rows, int n) {
+    long strides = InnerStrides.ones(1);
+    for (int k = 1; k < 3; k++) {
+      strides = InnerStrides.with(strides, k, at[3 + k]);
+      assertEquals(at[3 + k], InnerStrides.of(strides, k));
+    }
     Object result = out.newArray(rows * n);
     DType[] stored = {out, dtype, dtype};
     Forms.kernel(new Dag(e), stored, new DType[] {dtype, dtype}, Kernel.Form.FIXED, strides)
@@ -440,16 +429,20 @@ class FormsTest {
   }
 
   @Test
-  void aKernelOfPairsChangesOver() {
+  void kernelsOfSecondAndOfReversedElementsChangeOver() {
     assumeVectors();
     Forms.use(Forms.Mode.AUTO);
     Strided x = numbers(new Random(11), DType.FLOAT32, 40_000);
-    Strided y = x.with(Layout.of(40_000).slice(0, 1, 20_000, 2));
-    Strided out = Strided.zeros(DType.FLOAT32, 20_000);
-    Program program = Program.of(X.plus(X));
-    Runnable all = () -> program.run(out, DType.FLOAT32, y);
-    runUntilTried(all);
-    fewBytes("nothing", all, all);
+    Layout second = Layout.of(40_000).slice(0, 1, 20_000, 2);
+    Layout reversed = Layout.of(20_000).flip(0);
+    for (Layout layout : new Layout[] {second, reversed}) {
+      Strided y = x.with(layout);
+      Strided out = Strided.zeros(DType.FLOAT32, 20_000);
+      Program program = Program.of(X.plus(X));
+      Runnable all = () -> program.run(out, DType.FLOAT32, y);
+      runUntilTried(all);
+      fewBytes(layout.toString(), all, all);
+    }
   }
 
   /** A mask that is no object is stored by code that the JIT has taken in. */
