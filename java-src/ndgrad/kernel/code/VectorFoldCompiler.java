@@ -174,6 +174,12 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
     code.iload(N).loadConstant(-width).iand();
     int end = Loops.store(code, TypeKind.INT);
+    code.iload(end).iload(N);
+    code.ifThen(Opcode.IF_ICMPLT, b -> rest(b, sums, fixed, i, end));
+  }
+
+  /** Folds the elements from end on, fewer than a vector, into the sum that is their turn. */
+  private void rest(CodeBuilder code, int[] sums, int[] fixed, int i, int end) {
     code.aload(begin);
     int left = VectorOps.keep(code);
     foldLast(code, left, fixed, end);
