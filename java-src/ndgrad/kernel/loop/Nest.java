@@ -23,7 +23,15 @@ final class Nest {
   /** Inner length of the tiles in which operands of different orientation are walked. */
   private static final int TILE = 64;
 
-  /** Bytes of one operand's part of a tile: a few of them fit into the first-level cache. */
+  /**
+   * The same for operands that are larger than a second-level cache: the hardware fetches ahead on
+   * long runs.
+   */
+  private static final int LONG_TILE = 4 * TILE;
+
+  private static final int LARGE_BYTES = 1 << 20;
+
+  /** Bytes of one operand's part of a tile, where it is no long one. */
   private static final int TILE_BYTES = 1 << 14;
 
   /** Elements below which arranging them would take longer than walking them as they lie. */
@@ -360,17 +368,26 @@ final class Nest {
   /** The inner length of a tile: short where operands differ in orientation, otherwise long. */
   private int columns(int outer, int inner) {
     int most = elements();
-    int rows = tiled ? Math.min(outer, most / TILE) : 1;
+    int rows = tiled ? Math.min(outer, most / usualColumns()) : 1;
     return Math.min(inner, most / rows);
   }
 
   /** Elements of a tile at most. */
   private int elements() {
+    int most = TILE_BYTES / itemsize();
+    return tiled ? most / TILE * usualColumns() : most;
+  }
+
+  private int usualColumns() {
+    return size() * itemsize() > LARGE_BYTES ? LONG_TILE : TILE;
+  }
+
+  private int itemsize() {
     int itemsize = 4;
     for (DType dtype : dtypes) {
       itemsize = Math.max(itemsize, dtype.itemsize());
     }
-    return TILE_BYTES / itemsize;
+    return itemsize;
   }
 
   /** A kernel behind the buffers of one thread. */
