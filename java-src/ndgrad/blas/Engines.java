@@ -255,6 +255,8 @@ public final class Engines {
    * loading one, so that the first product need not wait for it.
    *
    * <p>Example: {@code Engines.prepare();}
+   *
+   * @throws UnavailableException when a library's files are there and can't be read
    */
   public static void prepare() {
     Library.link();
