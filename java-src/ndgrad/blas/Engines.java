@@ -261,7 +261,7 @@ public final class Engines {
   public static void prepare() {
     Library.link();
     for (Library.Kind kind : Library.Kind.values()) {
-      NativeFiles.find(kind, loader(kind));
+      files(kind);
       Platform.loaded(kind.file());
     }
   }
@@ -358,14 +358,14 @@ public final class Engines {
   }
 
   private static Blas load(Library.Kind kind) {
-    return new NativeBlas(Library.open(kind, loader(kind), cache()), CURRENT_WORKERS);
+    return new NativeBlas(Library.open(kind, files(kind), cache()), CURRENT_WORKERS);
   }
 
-  /** Who has the files of a library: the thread's loader, or else ours. */
-  private static ClassLoader loader(Library.Kind kind) {
-    ClassLoader context = Thread.currentThread().getContextClassLoader();
-    boolean there = context != null && NativeFiles.find(kind, context).isPresent();
-    return there ? context : Engines.class.getClassLoader();
+  /** The files of a library, those of the thread's loader before those of ours. */
+  private static Optional<NativeFiles> files(Library.Kind kind) {
+    return Optional.ofNullable(Thread.currentThread().getContextClassLoader())
+        .flatMap(context -> NativeFiles.find(kind, context))
+        .or(() -> NativeFiles.find(kind, Engines.class.getClassLoader()));
   }
 
   /** The folder for copies of native libraries. */

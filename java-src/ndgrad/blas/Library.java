@@ -100,9 +100,11 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
    * Loads a library: the one already in this process, else the one on the class path, else the
    * system's.
    *
+   * @param files those on the class path
+   * @param cache where they are copied to
    * @throws UnavailableException when there is none, or it can't be loaded
    */
-  static Library open(Kind kind, ClassLoader loader, Path cache) {
+  static Library open(Kind kind, Optional<NativeFiles> files, Path cache) {
     if (!Library.class.getModule().isNativeAccessEnabled() && nativeAccessDenied()) {
       throw new UnavailableException(
           "native code is switched off: start Java with --enable-native-access=ALL-UNNAMED");
@@ -111,7 +113,6 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
     if (loaded.isPresent()) {
       return at(kind, loaded.get(), true);
     }
-    Optional<NativeFiles> files = NativeFiles.find(kind, loader);
     if (files.isPresent()) {
       return files.get().load(cache, dir -> loadFrom(kind, dir));
     }

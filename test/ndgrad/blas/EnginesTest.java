@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import ndgrad.ArgumentException;
@@ -197,7 +198,8 @@ class EnginesTest {
     public static void main(String[] args) {
       ClassLoader loader = LoadedBefore.class.getClassLoader();
       System.setProperty("org.bytedeco.javacpp.cachedir", args[0]); // used if JavaCPP is here
-      Library before = Library.open(Library.Kind.OPENBLAS, loader, Path.of(args[0]));
+      Library.Kind kind = Library.Kind.OPENBLAS;
+      Library before = Library.open(kind, NativeFiles.find(kind, loader), Path.of(args[0]));
       System.setProperty("org.bytedeco.javacpp.cachedir", args[1]);
       System.out.println(before.path());
       System.out.println(Engines.get("openblas").path());
@@ -258,7 +260,7 @@ class EnginesTest {
 
   /** The number of threads that a library says it would use. */
   private static int ownThreads(Library.Kind kind, String function) throws Throwable {
-    Library library = Library.open(kind, EnginesTest.class.getClassLoader(), Path.of("not-needed"));
+    Library library = Library.open(kind, Optional.empty(), Path.of("not-needed"));
     assertTrue(library.shared(), "it is in the process");
     return (int)
         library.function(function, FunctionDescriptor.of(ValueLayout.JAVA_INT)).invokeExact();
