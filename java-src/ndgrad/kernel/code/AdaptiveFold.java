@@ -14,9 +14,6 @@ final class AdaptiveFold implements FoldKernel {
   /** Elements of a run below which the plain form is the faster one. */
   private static final int SHORT = 32;
 
-  /** Runs up to which the JIT may have something to learn. */
-  private static final int YOUNG = 4000;
-
   /** Elements from which on it pays to have the JIT know the plain form first. */
   private static final int MANY = 1 << 14;
 
@@ -83,7 +80,7 @@ final class AdaptiveFold implements FoldKernel {
    * before what has run through one long loop, which would be interpreted up to then.
    */
   private void foldPlain(Object[] in, int[] at, int runs, int n, Object out, int slot, int step) {
-    if (calls >= YOUNG) {
+    if (calls >= Warmup.YOUNG) {
       plain.fold(in, at, runs, n, out, slot, step);
       return;
     }

@@ -6,10 +6,9 @@ import ndgrad.DType;
 
 /** A kernel that is plain at first and of vectors once these are fast. */
 final class AdaptiveKernel implements Kernel {
-  /** Calls up to which the JIT may have something to learn, first from short ones. */
-  private static final int YOUNG = 4000;
-
+  /** The first calls are short ones. */
   private static final int SHORT_CALLS = 300;
+
   private static final int SHORT = 64;
   private static final int LONG = 1024;
 
@@ -68,7 +67,7 @@ final class AdaptiveKernel implements Kernel {
   }
 
   private void runPlain(Object[] data, int[] at, int outer, int inner) {
-    if (calls < YOUNG) {
+    if (calls < Warmup.YOUNG) {
       runInPieces(data, at, outer, inner);
     } else {
       plain.run(data, at, outer, inner);

@@ -96,14 +96,14 @@ public final class VectorTransposes {
   private void setConstants() {
     for (int w : bits(side)) {
       int[] lanes = new int[side];
-      long bits = 0;
+      long mask = 0;
       for (int i = 0; i < side; i++) {
         lanes[i] = i ^ w;
-        bits |= (i & w) != 0 ? 1L << i : 0;
+        mask |= (i & w) != 0 ? 1L << i : 0;
       }
       ops.shuffle(code, lanes);
       code.putstatic(self, swap(w), VectorOps.SHUFFLE);
-      ops.mask(code, bits);
+      ops.mask(code, mask);
       code.putstatic(self, upper(w), VectorOps.MASK);
     }
     code.return_();

@@ -1,7 +1,6 @@
 package ndgrad.kernel.code;
 
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -18,6 +17,9 @@ public final class Warmup {
 
   /** Elements of a run from which on looking at the clock does not matter. */
   private static final int TIMED = 1024;
+
+  /** Calls of a plain form up to which the JIT may have something to learn. */
+  static final int YOUNG = 4000;
 
   /** Wins in a row that show that the JIT is done. */
   private static final int WINS = 5;
@@ -49,8 +51,11 @@ public final class Warmup {
   /** Running time after which a vector form is given up. */
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
 
-  /** What is left to the first call of an op, which is under way and wants the JIT to itself. */
-  private static final long PAUSE = TimeUnit.MILLISECONDS.toNanos(60);
+  /**
+   * What is left to the first call of an op, which is under way and wants the JIT to itself, in
+   * milliseconds.
+   */
+  private static final long PAUSE = 60;
 
   /** The longest rest between two rounds, in milliseconds. */
   private static final long REST = 20;
@@ -62,7 +67,7 @@ public final class Warmup {
 
   private static final AtomicInteger SWITCHED = new AtomicInteger();
   private static final AtomicInteger REFUSED = new AtomicInteger();
-  private static final ThreadPoolExecutor BACKGROUND = background();
+  private static final ScheduledThreadPoolExecutor BACKGROUND = background();
 
   /** Used by the background thread alone. */
   private static long spentByAll;
@@ -123,7 +128,7 @@ public final class Warmup {
   public void count(long work) {
     done += work;
     if (done >= ENOUGH && asked.get() == 0 && asked.compareAndSet(0, 1)) {
-      BACKGROUND.execute(new Course());
+      BACKGROUND.schedule(new Course(), PAUSE, TimeUnit.MILLISECONDS);
     }
   }
 
@@ -147,20 +152,17 @@ public final class Warmup {
     }
   }
 
-  private static ThreadPoolExecutor background() {
-    ThreadPoolExecutor pool =
-        new ThreadPoolExecutor(
+  private static ScheduledThreadPoolExecutor background() {
+    ScheduledThreadPoolExecutor pool =
+        new ScheduledThreadPoolExecutor(
             1,
-            1,
-            IDLE_SECONDS,
-            TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(),
             task -> {
               Thread thread = new Thread(task, "ndgrad-warmup");
               thread.setDaemon(true);
               thread.setPriority(Thread.MIN_PRIORITY);
               return thread;
             });
+    pool.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
     pool.allowCoreThreadTimeOut(true);
     return pool;
   }
@@ -175,7 +177,6 @@ public final class Warmup {
    * way take turns, so that none waits for another to be compiled.
    */
   private final class Course implements Runnable {
-    private final long start = System.nanoTime() + PAUSE;
     private int forms;
     private Trial current;
     private int round;
@@ -189,19 +190,18 @@ public final class Warmup {
     @Override
     public void run() {
       try {
-        TimeUnit.NANOSECONDS.sleep(start - System.nanoTime());
         if (isHopeless() || current == null && !begin()) {
           REFUSED.incrementAndGet();
           return;
         }
-        long begin = System.nanoTime();
+        long start = System.nanoTime();
         train();
         plain = Math.min(plain, time(current.plain, plain));
         if (round >= ROUNDS) {
           long enough = Math.min(plain, current.compiled());
           wins = time(current.vector, enough) < enough ? wins + 1 : 0;
         }
-        long took = System.nanoTime() - begin;
+        long took = System.nanoTime() - start;
         spent += took;
         spentByAll += took;
         round++;
