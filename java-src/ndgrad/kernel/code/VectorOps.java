@@ -55,6 +55,11 @@ final class VectorOps {
     return dtype;
   }
 
+  /** The class of arrays of elements. */
+  ClassDesc array() {
+    return lane.arrayType();
+  }
+
   /** → species. */
   void species(CodeBuilder code) {
     code.getstatic(vector, "SPECIES_PREFERRED", SPECIES);
@@ -102,6 +107,11 @@ final class VectorOps {
   /** vector, shuffle → vector. */
   void rearrange(CodeBuilder code) {
     code.invokevirtual(vector, "rearrange", MethodTypeDesc.of(vector, SHUFFLE));
+  }
+
+  /** vector, mask → vector whose first lanes are those where the mask is true, in their order. */
+  void compress(CodeBuilder code) {
+    code.invokevirtual(vector, "compress", MethodTypeDesc.of(vector, MASK));
   }
 
   /** vector → its first lane. */
@@ -293,6 +303,11 @@ final class VectorOps {
   /** mask → the number of its first lane that is set. */
   void firstTrue(CodeBuilder code) {
     code.invokevirtual(MASK, "firstTrue", MethodTypeDesc.of(CD_int));
+  }
+
+  /** mask → how many of its lanes are set. */
+  void trueCount(CodeBuilder code) {
+    code.invokevirtual(MASK, "trueCount", MethodTypeDesc.of(CD_int));
   }
 
   /** mask → truth value. */

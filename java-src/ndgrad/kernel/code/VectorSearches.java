@@ -39,7 +39,7 @@ public final class VectorSearches {
 
   private static void first(CodeBuilder code, DType dtype) {
     VectorOps ops = new VectorOps(dtype);
-    ClassDesc array = dtype.primitive().describeConstable().orElseThrow().arrayType();
+    ClassDesc array = ops.array();
     code.aload(ARRAY).checkcast(array).astore(ARRAY);
     code.aload(NUMBER).checkcast(array).iload(AT).arrayLoad(ExprEmitter.elementKind(dtype));
     ops.broadcast(code);

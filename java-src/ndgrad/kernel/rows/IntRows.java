@@ -244,19 +244,16 @@ final class IntRows extends Rows {
   }
 
   @Override
-  public void sort(Object a, int from, int to, boolean descending) {
+  public void reverse(Object a, int from, int to) {
     int[] x = (int[]) a;
-    Scalars.sort(x, from, to);
-    if (descending) {
-      int last = to - 1;
-      while (last >= from && x[last] != x[last]) {
-        last--;
-      }
-      for (int i = from; i < last; i++, last--) {
-        int b = x[i];
-        x[i] = x[last];
-        x[last] = b;
-      }
+    int last = to - 1;
+    while (last >= from && Scalars.isNaN(x[last])) {
+      last--;
+    }
+    for (int i = from; i < last; i++, last--) {
+      int b = x[i];
+      x[i] = x[last];
+      x[last] = b;
     }
   }
 }

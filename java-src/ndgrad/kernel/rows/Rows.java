@@ -191,12 +191,11 @@ public abstract class Rows {
   public abstract void keys(Object a, int p, int ps, int n, boolean descending, long[] keys);
 
   /**
-   * Sorts a stretch of an array; NaN comes last in either direction.
+   * Reverses a stretch of an array; NaNs at its end stay there.
    *
    * @param a the array, modified
    * @param from the first element
    * @param to one after the last
-   * @param descending true for the largest first
    */
-  public abstract void sort(Object a, int from, int to, boolean descending);
+  public abstract void reverse(Object a, int from, int to);
 }

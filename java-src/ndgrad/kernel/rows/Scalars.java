@@ -1,18 +1,10 @@
 package ndgrad.kernel.rows;
 
-import java.util.Arrays;
-import ndgrad.DType;
-import ndgrad.kernel.Threads;
-import ndgrad.kernel.memory.Scratch;
-
 /**
  * What the loops of {@link DoubleRows} and its specialisations do with single elements, overloaded
  * by type: the text of a loop is the same for every dtype, overload resolution finds the meaning.
  */
 final class Scalars {
-  /** Elements worth a thread. */
-  private static final int GRAIN = 1 << 14;
-
   private Scalars() {}
 
   static double add(double a, double b) {
@@ -149,89 +141,5 @@ final class Scalars {
 
   static long key(boolean a, boolean descending) {
     return a ^ descending ? 1 : 0;
-  }
-
-  /*
-   * Ascending, NaN last. The JDK has vector code for short lines; long ones are sorted by their
-   * digits, on all threads.
-   */
-
-  static void sort(double[] a, int from, int to) {
-    if (to - from < LongRadix.MANY) {
-      Arrays.sort(a, from, to);
-      return;
-    }
-    int n = to - from;
-    long[] keys = (long[]) Scratch.array(DType.INT64, 0, n);
-    Threads.parallelFor(
-        n,
-        GRAIN,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            long bits = Double.doubleToLongBits(a[from + i]); // one NaN, above all numbers
-            keys[i] = bits ^ ((bits >> 63) & Long.MAX_VALUE);
-          }
-        });
-    LongRadix.sort(keys, 0, n);
-    Threads.parallelFor(
-        n,
-        GRAIN,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            a[from + i] = Double.longBitsToDouble(keys[i] ^ ((keys[i] >> 63) & Long.MAX_VALUE));
-          }
-        });
-  }
-
-  static void sort(float[] a, int from, int to) {
-    if (to - from < IntRadix.MANY) {
-      Arrays.sort(a, from, to);
-      return;
-    }
-    int n = to - from;
-    int[] keys = (int[]) Scratch.array(DType.INT32, 0, n);
-    Threads.parallelFor(
-        n,
-        GRAIN,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            int bits = Float.floatToIntBits(a[from + i]); // one NaN, above all numbers
-            keys[i] = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
-          }
-        });
-    IntRadix.sort(keys, 0, n);
-    Threads.parallelFor(
-        n,
-        GRAIN,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            a[from + i] = Float.intBitsToFloat(keys[i] ^ ((keys[i] >> 31) & Integer.MAX_VALUE));
-          }
-        });
-  }
-
-  static void sort(long[] a, int from, int to) {
-    if (to - from < LongRadix.MANY) {
-      Arrays.sort(a, from, to);
-    } else {
-      LongRadix.sort(a, from, to);
-    }
-  }
-
-  static void sort(int[] a, int from, int to) {
-    if (to - from < IntRadix.MANY) {
-      Arrays.sort(a, from, to);
-    } else {
-      IntRadix.sort(a, from, to);
-    }
-  }
-
-  static void sort(boolean[] a, int from, int to) {
-    int ones = 0;
-    for (int i = from; i < to; i++) {
-      ones += a[i] ? 1 : 0;
-    }
-    Arrays.fill(a, from, to - ones, false);
-    Arrays.fill(a, to - ones, to, true);
   }
 }

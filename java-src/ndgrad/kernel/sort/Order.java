@@ -3,7 +3,6 @@ package ndgrad.kernel.sort;
 import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.kernel.memory.Storage;
-import ndgrad.kernel.rows.LongRadix;
 
 /**
  * Sorts keys and tells where they came from; equal keys stay in their order. Keys of 32 bits share
@@ -66,7 +65,7 @@ final class Order {
       }
     }
     if (n >= RADIX) {
-      LongRadix.sort(sorted, 0, n, narrow ? Integer.SIZE : 0, index);
+      LongSort.sort(sorted, 0, n, narrow ? Integer.SIZE : 0, index);
     } else if (narrow) {
       Arrays.sort(sorted);
     } else {

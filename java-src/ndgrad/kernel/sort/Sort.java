@@ -81,15 +81,22 @@ public final class Sort {
           for (int i = begin; i < end; i++) {
             int p = lines.position(c, 0, i);
             if (step == 1) {
-              rows.sort(array, p, p + lines.n, descending);
+              sort(rows, array, p, p + lines.n, descending);
             } else {
               rows.copy(array, p, step, line, 0, 1, lines.n);
-              rows.sort(line, 0, lines.n, descending);
+              sort(rows, line, 0, lines.n, descending);
               rows.copy(line, 0, 1, array, p, step, lines.n);
             }
             lines.next(c, i);
           }
         });
+  }
+
+  private static void sort(Rows rows, Object line, int from, int to, boolean descending) {
+    LineSort.sort(line, from, to);
+    if (descending) {
+      rows.reverse(line, from, to);
+    }
   }
 
   /**

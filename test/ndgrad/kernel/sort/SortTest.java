@@ -10,14 +10,22 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.DTypeException;
+import ndgrad.kernel.code.Forms;
+import ndgrad.kernel.code.InForm;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Samples;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-class SortTest {
+@ParameterizedClass
+@EnumSource(
+    value = Forms.Mode.class,
+    names = {"PLAIN", "VECTOR"})
+class SortTest extends InForm {
   /** A length from which lines of wide numbers are sorted by their digits. */
   private static final int LONG = 1 << 13;
 

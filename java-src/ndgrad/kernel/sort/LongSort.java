@@ -1,0 +1,119 @@
+package ndgrad.kernel.sort;
+
+import java.util.Arrays;
+import java.util.Optional;
+import ndgrad.DType;
+import ndgrad.kernel.Threads;
+import ndgrad.kernel.code.SortKernel;
+import ndgrad.kernel.memory.Scratch;
+
+/**
+ * Sorts {@code long} keys, and numbers that go with them. Each thread sorts a part of its own,
+ * whose lines stay in its caches; the parts are merged pairwise, each merge by all threads (O.
+ * Green, S. Odeh, Y. Birk, "Merge Path", arXiv:1406.2628). Equal keys stay in their order, so the
+ * result does not depend on the parts.
+ */
+final class LongSort {
+  /** Up to so many keys are sorted by insertion. */
+  private static final int FEW = 32;
+
+  /** Fewer keys than this are not worth the counting of {@link LongRadix}. */
+  private static final int MANY = 1 << 13;
+
+  /** Keys worth a thread. */
+  private static final int GRAIN = 1 << 14;
+
+  private static final DType KEYS = DType.of(long.class);
+  private static final int[] NONE = {};
+
+  /**
+   * Keys from one element on, and the numbers that go with them, if any.
+   *
+   * @param along empty where nothing goes with the keys
+   */
+  record Line(long[] keys, int[] along, int at) {
+    void copy(int from, Line to, int q, int n) {
+      System.arraycopy(keys, at + from, to.keys, to.at + q, n);
+      if (along.length > 0) {
+        System.arraycopy(along, at + from, to.along, to.at + q, n);
+      }
+    }
+  }
+
+  private LongSort() {}
+
+  /**
+   * Sorts keys.
+   *
+   * @param keys modified between {@code from} and {@code to}
+   * @param from the first
+   * @param to one after the last
+   */
+  static void sort(long[] keys, int from, int to) {
+    int n = to - from;
+    Optional<SortKernel> vectors = n <= FEW ? Optional.empty() : LongQuick.kernel(n);
+    if (vectors.isPresent()) {
+      LongQuick.sort(vectors.get(), keys, from, to);
+    } else if (n >= MANY) {
+      sort(keys, from, to, 0, NONE);
+    } else {
+      Arrays.sort(keys, from, to);
+    }
+  }
+
+  /**
+   * Sorts keys, and numbers along with them.
+   *
+   * @param keys modified between {@code from} and {@code to}
+   * @param from the first
+   * @param to one after the last
+   * @param lowest the lowest bit to sort by
+   * @param along a number for each of the keys array, moved with it; or an empty array
+   */
+  static void sort(long[] keys, int from, int to, int lowest, int[] along) {
+    int n = to - from;
+    int parts = Integer.highestOneBit(Math.clamp(n / GRAIN, 1, Threads.numThreads()));
+    Line line = new Line(keys, along, from);
+    Line spare = spare(n, along.length > 0);
+    // Each level of merging goes from one array to the other, and the last one ends in the keys.
+    boolean odd = (Integer.numberOfTrailingZeros(parts) & 1) == 1;
+    Threads.parallelFor(
+        parts,
+        1,
+        (begin, end) -> {
+          for (int part = begin; part < end; part++) {
+            int first = bound(n, parts, part);
+            part(line, spare, first, bound(n, parts, part + 1) - first, lowest, odd);
+          }
+        });
+    Line source = odd ? spare : line;
+    Line target = odd ? line : spare;
+    for (int width = 1; width < parts; width *= 2) {
+      LongMerge.parts(source, target, n, parts, width);
+      Line swap = source;
+      source = target;
+      target = swap;
+    }
+  }
+
+  private static Line spare(int n, boolean along) {
+    long[] keys = (long[]) Scratch.array(KEYS, 1, n);
+    int[] numbers = along ? (int[]) Scratch.array(DType.INT32, 2, n) : NONE;
+    return new Line(keys, numbers, 0);
+  }
+
+  /** Where a part begins. */
+  static int bound(int n, int parts, int part) {
+    return part * (n / parts) + Math.min(part, n % parts);
+  }
+
+  /** Sorts a part, which ends in the line or in the spare one. */
+  private static void part(Line line, Line spare, int p, int n, int lowest, boolean inSpare) {
+    boolean moved = LongRadix.sort(line, spare, p, n, lowest);
+    if (moved && !inSpare) {
+      spare.copy(p, line, p, n);
+    } else if (!moved && inSpare) {
+      line.copy(p, spare, p, n);
+    }
+  }
+}
