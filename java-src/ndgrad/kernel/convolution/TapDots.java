@@ -17,9 +17,10 @@ import ndgrad.kernel.rows.Rows;
  */
 final class TapDots {
   /**
-   * Bytes of what is laid out at a time; a few rows of it, which a core's caches hold, are in use.
+   * Bytes of what is laid out at a time: no more than the third cache has for a core. A few rows of
+   * it, which are in use at a time, are in nearer caches.
    */
-  private static final int ROOM = 3 << 19;
+  private static final int ROOM = 1 << 22;
 
   /** Bytes of all partial sums. */
   private static final int PARTIAL = 1 << 22;
@@ -29,8 +30,11 @@ final class TapDots {
 
   private static final int TASKS = 8;
 
-  /** Elements of dot products below which images are taken together. */
-  private static final int LONG = 1536;
+  /**
+   * Elements of dot products below which images are taken together: adding up their lanes takes as
+   * long as some hundred elements.
+   */
+  private static final int LONG = 4096;
 
   /** Bytes of a row that are worked on at a time: some rows of them fit into the first cache. */
   private static final int CHUNK = 1 << 12;

@@ -22,6 +22,9 @@ final class TapKernels {
 
   private static final int FEW_SUMS = 8;
 
+  /** The same for dot products, which load on both sides: with 24 of 32 the JIT has to spill. */
+  private static final int MANY_DOTS = 20;
+
   private record Key(DType dtype, int rows, int taps) {}
 
   private static final Map<Key, TapKernel> KERNELS = new ConcurrentHashMap<>();
@@ -41,7 +44,8 @@ final class TapKernels {
   /** How many taps a kernel of dot products takes, out of many, when it takes so many rows. */
   static int dotTaps(DType dtype, int rows, int taps) {
     int parts = lanes(dtype) / Math.max(1, Math.min(Forms.lanes(dtype), lanes(dtype)));
-    return even(taps, Math.max(1, sums(dtype) / (rows * Math.min(parts, 4))));
+    int dots = Math.min(sums(dtype), MANY_DOTS);
+    return even(taps, Math.max(1, dots / (rows * Math.min(parts, 4))));
   }
 
   /** The parts of n that are as large as possible, up to a limit, and differ as little. */
