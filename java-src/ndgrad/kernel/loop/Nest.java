@@ -7,6 +7,7 @@ import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.InnerStrides;
 import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Scratch;
 import ndgrad.kernel.memory.Strided;
 
 /**
@@ -365,9 +366,15 @@ final class Nest {
     }
   }
 
-  /** The inner length of a tile: short where operands differ in orientation, otherwise long. */
+  /**
+   * The inner length of a tile: short where operands differ in orientation, otherwise long. Whole
+   * rows that are not much longer make one run of a tile.
+   */
   private int columns(int outer, int inner) {
     int most = elements();
+    if (tiled && arranged.length > 0 && inner <= 2 * usualColumns()) {
+      return inner;
+    }
     int rows = tiled ? Math.min(outer, most / usualColumns()) : 1;
     return Math.min(inner, most / rows);
   }
@@ -397,8 +404,15 @@ final class Nest {
 
     Arranged(Kernel kernel) {
       this.kernel = kernel;
+      int number = Scratch.TOGETHER;
       for (int k = 0; k < operands; k++) {
-        buffers[k] = arranged[k] ? dtypes[k].newArray(elements()) : null;
+        if (arranged[k]) {
+          // What this thread has used before is in its caches.
+          buffers[k] =
+              number < Scratch.NUMBERS
+                  ? Scratch.array(dtypes[k], number++, elements())
+                  : dtypes[k].newArray(elements());
+        }
       }
     }
 
@@ -417,12 +431,25 @@ final class Nest {
           }
         }
       }
-      kernel.run(near, there, outer, inner);
+      if (isOneRun(there, inner)) {
+        kernel.run(near, there, 1, outer * inner);
+      } else {
+        kernel.run(near, there, outer, inner);
+      }
       for (int k = 0; k < outs; k++) {
         if (arranged[k]) {
           Blocks.of(dtypes[k]).copy(near[k], there, k, data[k], at, k, outer, inner);
         }
       }
+    }
+
+    private boolean isOneRun(int[] at, int inner) {
+      for (int k = 0; k < operands; k++) {
+        if (at[2 * operands + k] != inner * at[operands + k]) {
+          return false;
+        }
+      }
+      return true;
     }
   }
 }

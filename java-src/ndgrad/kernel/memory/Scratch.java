@@ -11,7 +11,11 @@ public final class Scratch {
   /** The number of the array that reducing kernels accumulate in. */
   public static final int ACCUMULATORS = 4;
 
-  private static final int NUMBERS = 5;
+  /** The numbers from here on are those of arrays that elements are brought together in. */
+  public static final int TOGETHER = 5;
+
+  /** The numbers of all arrays are below. */
+  public static final int NUMBERS = 8;
 
   private static final ThreadLocal<SoftReference<Object[]>> ARRAYS = new ThreadLocal<>();
 
@@ -21,8 +25,7 @@ public final class Scratch {
    * An array that the calling thread may use until it asks for the same again.
    *
    * @param dtype of its elements
-   * @param which a number from 0 to {@link #ACCUMULATORS}; arrays of different numbers are
-   *     different
+   * @param which a number below {@link #NUMBERS}; arrays of different numbers are different
    * @param length its least length
    * @return the primitive array
    */
