@@ -79,11 +79,25 @@ final class Exponentials extends Steps {
   /** p * 2^k for e^x; 0 and infinity where they are due. */
   private Expr scaled(Expr x, Expr p) {
     Expr rare = outside(x, scale(p, integer(x)), bottom, 0);
-    return usually(x, moderate, scaleNormal(p, integerAndMagic(x)), rare);
+    return usually(isModerate(x), scaleNormal(p, integerAndMagic(x)), rare);
   }
 
   /** e^(x + low), low being small beside x; 0 and infinity where they are due. */
   Expr exp(Expr x, Expr low) {
+    return scaled(x, fractionOfExp(x, low));
+  }
+
+  /** The same where {@link #isModerate} says that it is a normal number. */
+  Expr expOfNormal(Expr x, Expr low) {
+    return scaleNormal(fractionOfExp(x, low), integerAndMagic(x));
+  }
+
+  /** Whether e^x is far from the ends of the normal numbers. */
+  Expr isModerate(Expr x) {
+    return Expr.of(Fn2.LE, abs(x), n(moderate));
+  }
+
+  private Expr fractionOfExp(Expr x, Expr low) {
     Expr k = integer(x);
     Expr r1 = fma(k, -ln2, x);
     Expr r0 = fma(k, -ln2Rest, r1);
@@ -91,8 +105,7 @@ final class Exponentials extends Steps {
     Expr lost = fma(k, -ln2Rest, r1.minus(r0)).plus(r.low());
     Expr square = r.high().times(r.high());
     Pair h = fastSum(ONE, r.high());
-    Expr p = h.high().plus(h.low().plus(fma(square, polynomial(exp, r.high()), lost)));
-    return scaled(x, p);
+    return h.high().plus(h.low().plus(fma(square, polynomial(exp, r.high()), lost)));
   }
 
   Expr exp(Expr x) {

@@ -117,6 +117,11 @@ final class Logarithms extends Steps {
     return a.high().plus(l.rest.plus(fma(l.k, LN2 - ln2 + LN2_REST, a.low())));
   }
 
+  /** Whether a number is positive and finite. */
+  Expr isPositiveNumber(Expr x) {
+    return isNormal(scaled(x).x);
+  }
+
   /** Whether a number is positive, normal and finite. */
   private Expr isNormal(Expr x) {
     // Of the next greater bits, those of ∞ are NaN and those of NaN no greater than 0.

@@ -71,18 +71,35 @@ final class Powers extends Steps {
   Expr pow(Expr x, Expr y) {
     Expr a = abs(x);
     Pair log = log(a);
+    Expr p = y.times(log.high());
+    Expr size = exponentials.expOfNormal(p, productRest(y, log.high(), p, log.low()));
+    Expr test = and(logarithms.isPositiveNumber(a), exponentials.isModerate(p));
+    return usually(test, signed(x, y, size, Expr.of(Fn2.LT, x, n(0))), rarePow(x, y, log));
+  }
+
+  /** y (high + low) less p, the rounded product of the first two. */
+  private static Expr productRest(Expr y, Expr high, Expr p, Expr low) {
+    return fma(y, low, fma(y, high, p.negate()));
+  }
+
+  /** Where a base is 0, infinite or NaN, or so is the power. */
+  private Expr rarePow(Expr x, Expr y, Pair log) {
+    Expr a = abs(x);
     Expr finite = Expr.of(Fn2.LT, a, n(INFINITY));
     Expr high = Expr.select(is(a, 0), n(-INFINITY), Expr.select(finite, log.high(), a));
     Expr p = y.times(high);
-    Expr low = fma(y, log.low(), fma(y, high, p.negate()));
-    Expr size = exponentials.exp(p, low);
+    Expr size = exponentials.exp(p, productRest(y, high, p, log.low()));
     size = Expr.select(and(is(a, 1), not(Expr.of(Fn1.ISNAN, y))), ONE, size);
+    Expr value = signed(x, y, size, and(Expr.of(Fn2.LT, x, n(0)), finite));
+    return Expr.select(Expr.of(Fn2.OR, is(y, 0), is(x, 1)), ONE, value);
+  }
+
+  /** The power of a size: negative for odd powers of negative numbers; roots of these are NaN. */
+  private static Expr signed(Expr x, Expr y, Expr size, Expr isNegative) {
     Expr whole = isWhole(y);
     Expr odd = and(whole, not(isWhole(y.times(0.5))));
     Expr value = flip(size, Expr.select(odd, sign(x), n(0)));
-    Expr root = and(and(Expr.of(Fn2.LT, x, n(0)), finite), not(whole));
-    Expr one = Expr.of(Fn2.OR, is(y, 0), is(x, 1));
-    return Expr.select(one, ONE, Expr.select(root, n(Double.NaN), value));
+    return Expr.select(and(isNegative, not(whole)), n(Double.NaN), value);
   }
 
   /**
