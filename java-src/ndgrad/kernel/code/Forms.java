@@ -173,7 +173,13 @@ public final class Forms {
     Optional<DType> lanes = Optional.empty();
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
-      DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
+      DType[] ins = load.clone();
+      for (int k = dag.outputs(); k < stored.length; k++) {
+        // A number that stays the same along a row is converted once.
+        if (InnerStrides.of(strides, k) != 0) {
+          ins[k - dag.outputs()] = stored[k];
+        }
+      }
       DType number = Types.number(load, outs);
       lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
     }

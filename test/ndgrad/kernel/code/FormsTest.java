@@ -508,6 +508,28 @@ class FormsTest {
     assertFalse(isVector(remainder, doubles, Kernel.Form.FIXED));
   }
 
+  /** Such as the exponent of a power, which a caller gives as a double. */
+  @Test
+  void aNumberOfAnotherDtypeThatStaysTheSameIsNoHindrance() {
+    assumeVectors();
+    Forms.use(Forms.Mode.AUTO);
+    DType[] stored = {DType.FLOAT32, DType.FLOAT32, DType.FLOAT64};
+    DType[] load = {DType.FLOAT32, DType.FLOAT32};
+    Expr pow = Expr.of(Expr.Fn2.POW, X, Y);
+    long strides = InnerStrides.with(InnerStrides.ones(2), 2, 0);
+    Kernel kernel = Forms.kernel(new Dag(pow), stored, load, Kernel.Form.FIXED, strides);
+    assertTrue(kernel instanceof AdaptiveKernel);
+    FoldKernel.Spec sum =
+        new FoldKernel.Spec(
+            pow,
+            Expr.Fn2.ADD,
+            DType.FLOAT32,
+            DType.FLOAT32,
+            List.of(DType.FLOAT32, DType.FLOAT64),
+            List.of(FoldKernel.Step.UNIT, FoldKernel.Step.ZERO));
+    assertTrue(Forms.fold(sum) instanceof AdaptiveFold);
+  }
+
   private static boolean isVector(Dag dag, DType[] stored, Kernel.Form form) {
     DType[] load = {stored[1]};
     Forms.use(Forms.Mode.AUTO);
