@@ -4,6 +4,7 @@ import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
+import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
@@ -15,6 +16,9 @@ import ndgrad.op.spec.Args;
  * computes them.
  */
 final class Ranges {
+  /** Numbers worth a thread. */
+  private static final int GRAIN = 1 << 15;
+
   private Ranges() {}
 
   static Strided arange(Args a) {
@@ -40,7 +44,7 @@ final class Ranges {
             start,
             stop,
             step);
-    Strided out = Strided.zeros(dtype, length);
+    Strided out = Strided.empty(dtype, length);
     if (dtype.isInteger()) {
       long first = integer(start);
       // NumPy cuts the first two numbers to the dtype and keeps their distance.
@@ -49,37 +53,56 @@ final class Ranges {
         requireFits(first, dtype);
         requireFits(first + (length - 1) * distance, dtype);
       }
-      integers(out.array(), first, distance);
-    } else if (out.array() instanceof float[] f) {
-      float first = (float) real(start);
-      float distance = (float) (real(start) + by) - first;
-      for (int i = 0; i < length; i++) {
-        f[i] = i == 1 ? (float) (real(start) + by) : first + i * distance;
-      }
+      integers(out.array(), length, first, distance);
     } else {
-      doubles((double[]) out.array(), real(start), by);
+      reals(out.array(), length, real(start), by);
     }
     return out;
   }
 
-  private static void doubles(double[] d, double first, double by) {
-    double distance = (first + by) - first;
-    for (int i = 0; i < d.length; i++) {
-      d[i] = i == 1 ? first + by : first + i * distance;
+  private static void reals(Object array, int length, double first, double by) {
+    double second = first + by;
+    Threads.parallelFor(
+        length,
+        GRAIN,
+        (from, to) -> {
+          if (array instanceof float[] f) {
+            float start = (float) first;
+            float distance = (float) second - start;
+            for (int i = from; i < to; i++) {
+              f[i] = start + i * distance;
+            }
+          } else {
+            double[] d = (double[]) array;
+            double distance = second - first;
+            for (int i = from; i < to; i++) {
+              d[i] = first + i * distance;
+            }
+          }
+        });
+    if (length > 1 && array instanceof float[] f) {
+      f[1] = (float) second;
+    } else if (length > 1) {
+      ((double[]) array)[1] = second;
     }
   }
 
-  private static void integers(Object array, long first, long distance) {
-    if (array instanceof long[] l) {
-      for (int i = 0; i < l.length; i++) {
-        l[i] = first + i * distance;
-      }
-    } else {
-      int[] n = (int[]) array;
-      for (int i = 0; i < n.length; i++) {
-        n[i] = (int) (first + i * distance);
-      }
-    }
+  private static void integers(Object array, int length, long first, long distance) {
+    Threads.parallelFor(
+        length,
+        GRAIN,
+        (from, to) -> {
+          if (array instanceof long[] l) {
+            for (int i = from; i < to; i++) {
+              l[i] = first + i * distance;
+            }
+          } else {
+            int[] n = (int[]) array;
+            for (int i = from; i < to; i++) {
+              n[i] = (int) (first + i * distance);
+            }
+          }
+        });
   }
 
   /** How many steps lead from start up to stop; exact where doubles would round. */

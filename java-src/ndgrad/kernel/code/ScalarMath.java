@@ -1,6 +1,7 @@
 package ndgrad.kernel.code;
 
 import java.util.function.DoubleUnaryOperator;
+import ndgrad.blas.MulAdd;
 import ndgrad.kernel.expr.Functions;
 
 /**
@@ -50,15 +51,12 @@ final class ScalarMath {
     if (y == 0) {
       return x / y;
     }
-    double rest = x % y;
+    double rest = rest(x, y);
     double quotient = (x - rest) / y;
     if (rest != 0 && (y < 0) != (rest < 0)) {
       quotient -= 1;
     }
-    if (quotient == 0) {
-      return Math.copySign(0.0, x / y);
-    }
-    return Math.rint(quotient);
+    return Math.copySign(Math.rint(quotient), x / y);
   }
 
   /**
@@ -68,20 +66,17 @@ final class ScalarMath {
     if (y == 0) {
       return x / y;
     }
-    float rest = x % y;
+    float rest = rest(x, y);
     float quotient = (x - rest) / y;
     if (rest != 0 && (y < 0) != (rest < 0)) {
       quotient -= 1;
     }
-    if (quotient == 0) {
-      return Math.copySign(0f, x / y);
-    }
-    return (float) Math.rint(quotient);
+    return Math.copySign((float) Math.rint(quotient), x / y);
   }
 
   /** NumPy's remainder: the sign of y, also of a zero; NaN for y = 0 and infinite x. */
   static double remainder(double x, double y) {
-    double rest = x % y;
+    double rest = rest(x, y);
     if (rest == 0) {
       return Math.copySign(0.0, y);
     }
@@ -90,11 +85,35 @@ final class ScalarMath {
 
   /** {@link #remainder(double, double)} in single precision. */
   static float remainder(float x, float y) {
-    float rest = x % y;
+    float rest = rest(x, y);
     if (rest == 0) {
       return Math.copySign(0f, y);
     }
     return (y < 0) != (rest < 0) ? rest + y : rest;
+  }
+
+  /**
+   * {@code x % y}, to the same bits. The processor's instruction takes a step a bit of the
+   * quotient; what a small quotient leaves is exact when it is rounded once.
+   */
+  static double rest(double x, double y) {
+    double quotient = x / y;
+    if (!(Math.abs(quotient) < 0x1p52) || Math.abs(y) > Double.MAX_VALUE || !MulAdd.isFused()) {
+      return x % y;
+    }
+    double rest = Math.fma(-(double) (long) quotient, y, x);
+    // The quotient may have been rounded up to a whole number.
+    boolean beyond = rest != 0 && (rest < 0) != (x < 0);
+    return beyond ? rest + Math.copySign(y, x) : rest;
+  }
+
+  /** {@link #rest(double, double)} in single precision: both steps are exact in double. */
+  static float rest(float x, float y) {
+    double quotient = (double) x / y;
+    if (!(Math.abs(quotient) < 0x1p28) || Math.abs(y) > Float.MAX_VALUE) {
+      return x % y;
+    }
+    return (float) (x - (double) (int) quotient * y);
   }
 
   /** x to the power y by squaring, wrapping; 0 for a negative y unless x is 1 or -1. */

@@ -9,6 +9,7 @@ import ndgrad.blas.Engines;
 import ndgrad.blas.JavaBlas;
 import ndgrad.blas.Workers;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
@@ -16,9 +17,14 @@ import ndgrad.kernel.memory.Strided;
  * Products of matrices and of batches of them, by the {@link Blas} engine of the moment. Operands
  * whose rows or columns are contiguous go to it as they lie, transposed or cut out of larger
  * arrays; others are copied first. A batch over one and the same right-hand matrix becomes one tall
- * product; other batches are one call.
+ * product; other batches are one call. A long row times a column is a reduction, by all threads.
  */
 public final class MatrixProduct {
+  /** Elements of a row and a column from which on their product is a reduction. */
+  private static final int LONG = 1 << 12;
+
+  private static final Reduction DOT = Reduction.of(Expr.in(0).times(Expr.in(1)), Expr.Fn2.ADD);
+
   static {
     Engines.setTileKernels(new ProductKernels());
     Engines.setWorkers(
@@ -108,6 +114,13 @@ public final class MatrixProduct {
       Strided counts = Strided.zeros(DType.INT32, out.layout().shape());
       run(counts, counted(a), counted(b));
       Copies.copy(counts, out);
+      return;
+    }
+    if (out.layout().ndim() == 2 && out.layout().size() == 1 && a.layout().dim(1) >= LONG) {
+      Layout one = out.layout().select(0, 0).select(0, 0);
+      Strided row = a.with(a.layout().select(0, 0));
+      Strided column = b.with(b.layout().select(1, 0));
+      DOT.run(out.with(one), out.dtype(), new int[] {0}, row, column);
       return;
     }
     Strided x = packed(a);

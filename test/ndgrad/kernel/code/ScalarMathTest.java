@@ -222,6 +222,33 @@ class ScalarMathTest {
   }
 
   @Test
+  void restsAreThoseOfTheRemainderOperator() {
+    Random r = new Random(5);
+    for (int i = 0; i < 200_000; i++) {
+      int scale = r.nextInt(i % 2 == 0 ? 4 : 140) - (i % 2 == 0 ? 2 : 70);
+      double y = (r.nextInt(40) - 20) * (i % 3 == 0 ? 1 : r.nextDouble());
+      double x = i % 5 == 0 ? y * r.nextInt(1000) : r.nextGaussian() * Math.scalb(1, scale);
+      x = i % 7 == 0 ? Math.nextUp(x) : x;
+      assertSame(x % y, ScalarMath.rest(x, y), x + " by " + y);
+      float a = (float) x;
+      float b = (float) y;
+      assertSame(a % b, ScalarMath.rest(a, b), a + " by " + b);
+    }
+    double[] ends = {0, -0.0, 1, -1, NAN, INF, -INF, Double.MIN_VALUE, Double.MAX_VALUE, 1e-310};
+    for (double x : ends) {
+      for (double y : ends) {
+        assertSame(x % y, ScalarMath.rest(x, y), x + " by " + y);
+        assertSame((float) x % (float) y, ScalarMath.rest((float) x, (float) y), x + " by " + y);
+      }
+    }
+  }
+
+  /** The sign of a zero is not told apart: both users of a rest give zeros a sign of their own. */
+  private static void assertSame(double expected, double actual, String what) {
+    assertEquals(expected + 0.0, actual + 0.0, what);
+  }
+
+  @Test
   void integerPowersWrap() {
     assertEquals(1L << 62, ScalarMath.pow(2L, 62L));
     assertEquals(0, ScalarMath.pow(2L, 64L));

@@ -216,4 +216,14 @@ class MatrixProductTest {
     MatrixProduct.run(out, a, b);
     assertArrayEquals(new boolean[] {true, false, false, false}, (boolean[]) out.array());
   }
+
+  @Test
+  void aLongRowTimesAColumnIsAReduction() {
+    Strided row = counting(1, 5_000);
+    Strided column = counting(5_000, 2);
+    Strided second = column.with(column.layout().slice(1, 1, 1, 1));
+    assertEquals(List.of(), multiply(row, second));
+    assertEquals(List.of(), multiply(row, row.with(row.layout().permute(1, 0))));
+    assertEquals(1, multiply(counting(1, 300), counting(300, 1)).size());
+  }
 }
