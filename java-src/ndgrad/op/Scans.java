@@ -249,14 +249,12 @@ public final class Scans {
 
   private static Strided shifted(Strided x, int axis, int by, double fill) {
     Layout from = x.layout();
-    Strided out = Strided.zeros(x.dtype(), from.shape());
+    Strided out = Strided.empty(x.dtype(), from.shape());
     int n = from.dim(axis);
     int kept = Math.max(0, n - Math.abs(by));
     int gap = n - kept;
-    if (fill != 0) {
-      Strided one = new Strided(new Storage(new double[] {fill}), Layout.of());
-      Copies.copy(one, out.with(out.layout().slice(axis, by > 0 ? 0 : kept, gap, 1)));
-    }
+    Strided one = new Strided(new Storage(new double[] {fill}), Layout.of());
+    Copies.copy(one, out.with(out.layout().slice(axis, by > 0 ? 0 : kept, gap, 1)));
     Layout source = from.slice(axis, Math.max(0, -by), kept, 1);
     Copies.copy(x.with(source), out.with(out.layout().slice(axis, Math.max(0, by), kept, 1)));
     return out;

@@ -80,7 +80,9 @@ final class ScalarMath {
     if (rest == 0) {
       return Math.copySign(0.0, y);
     }
-    return (y < 0) != (rest < 0) ? rest + y : rest;
+    // y where the signs differ, else 0: a branch would be one that nobody could predict.
+    long bits = Double.doubleToRawLongBits(y);
+    return rest + Double.longBitsToDouble(bits & (bits ^ Double.doubleToRawLongBits(rest)) >> 63);
   }
 
   /** {@link #remainder(double, double)} in single precision. */
@@ -89,7 +91,8 @@ final class ScalarMath {
     if (rest == 0) {
       return Math.copySign(0f, y);
     }
-    return (y < 0) != (rest < 0) ? rest + y : rest;
+    int bits = Float.floatToRawIntBits(y);
+    return rest + Float.intBitsToFloat(bits & (bits ^ Float.floatToRawIntBits(rest)) >> 31);
   }
 
   /**
