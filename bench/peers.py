@@ -204,7 +204,8 @@ def torch_sweep(torch, F):
     ops = {
         "neg": torch.neg, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
         "tanh": torch.tanh, "sigmoid": torch.sigmoid, "sin": torch.sin, "relu": torch.relu,
-        "gelu": F.gelu, "add": torch.add, "mul": torch.mul, "div": torch.div,
+        "gelu": F.gelu, "softplus": F.softplus, "pow-number": lambda x: x.pow(2.5),
+        "mod": torch.remainder, "add": torch.add, "mul": torch.mul, "div": torch.div,
         "maximum": torch.maximum, "pow": torch.pow, "gt": torch.gt,
         "where": lambda x, y: torch.where(x > y, x, y),
         "sum": torch.sum, "sum-0": lambda x: x.sum(0), "sum-1": lambda x: x.sum(1),
@@ -226,7 +227,7 @@ def torch_sweep(torch, F):
             columns = rows
         x = torch.from_numpy(np.abs(kind(rows, columns)) + kind(1)[0] ** 2)
         y = torch.from_numpy(np.abs(kind(rows, columns)) + 1)
-        binary = op in ("add", "mul", "div", "maximum", "pow", "gt", "where", "matmul")
+        binary = op in ("add", "mul", "div", "mod", "maximum", "pow", "gt", "where", "matmul")
         f = ops[op]
         inputs = (x, lay(y)) if binary else (lay(x),)
         if not grad:

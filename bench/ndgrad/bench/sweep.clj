@@ -14,7 +14,8 @@
 
 (def ^:private unary
   {"neg" nd/neg "exp" nd/exp "log" nd/log "sqrt" nd/sqrt "tanh" nd/tanh "sigmoid" nd/sigmoid "sin" nd/sin
-   "relu" nd/relu "gelu" nd/gelu "copy" nd/copy
+   "relu" nd/relu "gelu" nd/gelu "softplus" nd/softplus
+   "pow-number" #(nd/pow % 2.5) "copy" nd/copy
    "sum" nd/sum
    "sum-0" #(nd/sum % {:axis 0})
    "sum-1" #(nd/sum % {:axis 1})
@@ -27,7 +28,7 @@
    "sort-1" #(nd/sort % {:axis 1})})
 
 (def ^:private binary
-  {"add" nd/add "mul" nd/mul "div" nd/div "maximum" nd/maximum "pow" nd/pow "gt" nd/gt
+  {"add" nd/add "mul" nd/mul "div" nd/div "mod" nd/mod "maximum" nd/maximum "pow" nd/pow "gt" nd/gt
    "where" #(nd/where (nd/gt %1 %2) %1 %2)
    "matmul" nd/matmul})
 
@@ -65,7 +66,8 @@
   [["16" 4 4] ["10⁴" 100 100] ["10⁶" 1000 1000] ["10⁷" 1000 10000]])
 
 (def ^:private elementwise
-  ["neg" "exp" "log" "sqrt" "tanh" "sigmoid" "sin" "relu" "gelu" "add" "mul" "div" "maximum" "pow" "gt" "where"])
+  ["neg" "exp" "log" "sqrt" "tanh" "sigmoid" "sin" "relu" "gelu" "softplus" "pow-number"
+   "add" "mul" "div" "mod" "maximum" "pow" "gt" "where"])
 
 (def names
   "Every workload of the sweep, as [name what-it-is]."
