@@ -36,6 +36,13 @@ public final class VectorSorts {
   private static final int PIVOT = 4;
   private static final int SPARE = 6;
 
+  // The slots of a conversion: an array and its first element, where they go, and how many.
+  private static final int SOURCE = 1;
+  private static final int AT = 2;
+  private static final int TARGET = 3;
+  private static final int PLACE = 4;
+  private static final int COUNT = 5;
+
   /** Vectors that are split at a time. */
   private static final int ABREAST = 4;
 
@@ -44,7 +51,6 @@ public final class VectorSorts {
       MethodTypeDesc.of(CD_void, CD_Object, CD_int, CD_int);
   private static final MethodTypeDesc SPLIT =
       MethodTypeDesc.of(CD_int, CD_Object, CD_int, CD_int, CD_long, CD_Object);
-
   private static final MethodTypeDesc CONVERT =
       MethodTypeDesc.of(CD_void, CD_Object, CD_int, CD_Object, CD_int, CD_int);
 
@@ -294,11 +300,11 @@ public final class VectorSorts {
     VectorOps target = toKeys ? ops : numbers;
     Loops.upTo(
         code,
-        5,
+        COUNT,
         lanes,
         i -> {
           source.species(code);
-          code.aload(1).checkcast(source.array()).iload(2).iload(i).iadd();
+          code.aload(SOURCE).checkcast(source.array()).iload(AT).iload(i).iadd();
           source.load(code);
           if (toKeys) {
             bits(code, numbers);
@@ -311,7 +317,7 @@ public final class VectorSorts {
           if (!toKeys) {
             numbers.fromBits(code);
           }
-          code.aload(3).checkcast(target.array()).iload(4).iload(i).iadd();
+          code.aload(TARGET).checkcast(target.array()).iload(PLACE).iload(i).iadd();
           target.store(code);
         });
     code.return_();

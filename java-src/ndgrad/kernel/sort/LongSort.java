@@ -8,13 +8,13 @@ import ndgrad.kernel.code.SortKernel;
 import ndgrad.kernel.memory.Scratch;
 
 /**
- * Sorts {@code long} keys, and numbers that go with them. Each thread sorts a part of its own,
- * whose lines stay in its caches; the parts are merged pairwise, each merge by all threads (O.
- * Green, S. Odeh, Y. Birk, "Merge Path", arXiv:1406.2628). Equal keys stay in their order, so the
- * result does not depend on the parts.
+ * Sorts {@code long} keys: alone by vectors once these are fast ({@link LongQuick}); before, and
+ * where numbers go with them, by digits. Then each thread sorts a part of its own ({@link
+ * LongRadix}), whose lines stay in its caches, and the parts are merged ({@link LongMerge}). Equal
+ * keys stay in their order, so the result does not depend on the parts.
  */
 final class LongSort {
-  /** Up to so many keys are sorted by insertion. */
+  /** Up to so many keys are left to the JDK, which inserts them. */
   private static final int FEW = 32;
 
   /** Fewer keys than this are not worth the counting of {@link LongRadix}. */
