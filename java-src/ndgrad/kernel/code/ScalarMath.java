@@ -53,8 +53,8 @@ final class ScalarMath {
     }
     double rest = rest(x, y);
     double quotient = (x - rest) / y;
-    if (rest != 0 && (y < 0) != (rest < 0)) {
-      quotient -= 1;
+    if (rest != 0) {
+      quotient += differ(rest, y);
     }
     return Math.copySign(Math.rint(quotient), x / y);
   }
@@ -68,8 +68,8 @@ final class ScalarMath {
     }
     float rest = rest(x, y);
     float quotient = (x - rest) / y;
-    if (rest != 0 && (y < 0) != (rest < 0)) {
-      quotient -= 1;
+    if (rest != 0) {
+      quotient += differ(rest, y);
     }
     return Math.copySign((float) Math.rint(quotient), x / y);
   }
@@ -80,9 +80,8 @@ final class ScalarMath {
     if (rest == 0) {
       return Math.copySign(0.0, y);
     }
-    // y where the signs differ, else 0: a branch would be one that nobody could predict.
-    long bits = Double.doubleToRawLongBits(y);
-    return rest + Double.longBitsToDouble(bits & (bits ^ Double.doubleToRawLongBits(rest)) >> 63);
+    // y where the signs differ, else 0.
+    return rest + Double.longBitsToDouble(Double.doubleToRawLongBits(y) & differ(rest, y));
   }
 
   /** {@link #remainder(double, double)} in single precision. */
@@ -91,8 +90,16 @@ final class ScalarMath {
     if (rest == 0) {
       return Math.copySign(0f, y);
     }
-    int bits = Float.floatToRawIntBits(y);
-    return rest + Float.intBitsToFloat(bits & (bits ^ Float.floatToRawIntBits(rest)) >> 31);
+    return rest + Float.intBitsToFloat(Float.floatToRawIntBits(y) & differ(rest, y));
+  }
+
+  /** -1 where the signs of two numbers differ, else 0: nobody could predict a branch on signs. */
+  private static long differ(double a, double b) {
+    return (Double.doubleToRawLongBits(a) ^ Double.doubleToRawLongBits(b)) >> 63;
+  }
+
+  private static int differ(float a, float b) {
+    return (Float.floatToRawIntBits(a) ^ Float.floatToRawIntBits(b)) >> 31;
   }
 
   /**
@@ -106,8 +113,7 @@ final class ScalarMath {
     }
     double rest = Math.fma(-(double) (long) quotient, y, x);
     // The quotient may have been rounded up to a whole number.
-    boolean beyond = rest != 0 && (rest < 0) != (x < 0);
-    return beyond ? rest + Math.copySign(y, x) : rest;
+    return differ(rest, x) != 0 && rest != 0 ? rest + Math.copySign(y, x) : rest;
   }
 
   /** {@link #rest(double, double)} in single precision: both steps are exact in double. */
