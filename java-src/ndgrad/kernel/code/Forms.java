@@ -173,15 +173,11 @@ public final class Forms {
     Optional<DType> lanes = Optional.empty();
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
-      DType[] ins = load.clone();
-      for (int k = dag.outputs(); k < stored.length; k++) {
-        // A number that stays the same along a row is converted once.
-        if (InnerStrides.of(strides, k) != 0) {
-          ins[k - dag.outputs()] = stored[k];
-        }
-      }
+      DType[] ins = Arrays.copyOfRange(stored, dag.outputs(), stored.length);
       DType number = Types.number(load, outs);
-      lanes = VectorEmitter.lanes(dag, number, outs, ins, load);
+      lanes =
+          VectorEmitter.lanes(
+              dag, number, outs, ins, load, i -> InnerStrides.of(strides, dag.outputs() + i) == 0);
     }
     if (lanes.isPresent() && now == Mode.VECTOR) {
       return VectorKernelCompiler.compile(dag, stored, load, form, strides, lanes.get());

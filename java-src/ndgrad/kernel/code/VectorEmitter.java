@@ -9,6 +9,7 @@ import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
@@ -73,17 +74,20 @@ final class VectorEmitter {
    * @param outs the dtype of each output
    * @param stored the dtype of each input's array
    * @param load the dtype that each input is converted to
+   * @param isStill whether an input stays the same along a row: it is converted once, so that its
+   *     array's dtype does not matter
    * @return empty when the expressions mix dtypes of numbers, have none, or use a function without
    *     a vector form
    */
-  static Optional<DType> lanes(Dag dag, DType number, DType[] outs, DType[] stored, DType[] load) {
+  static Optional<DType> lanes(
+      Dag dag, DType number, DType[] outs, DType[] stored, DType[] load, IntPredicate isStill) {
     boolean[] used = dag.usedInputs(load.length);
     boolean any = false;
     for (int i = 0; i < load.length; i++) {
       if (used[i]) {
-        any |= stored[i] == number;
-        if (stored[i] != DType.BOOL && stored[i] != number
-            || load[i] != stored[i] && load[i] != number) {
+        DType from = isStill.test(i) ? load[i] : stored[i];
+        any |= from == number;
+        if (from != DType.BOOL && from != number || load[i] != from && load[i] != number) {
           return Optional.empty();
         }
       }

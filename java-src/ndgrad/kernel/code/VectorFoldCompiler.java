@@ -62,13 +62,16 @@ final class VectorFoldCompiler extends FoldCompiler {
     DType[] stored = spec.stored().toArray(DType[]::new);
     DType[] load = new DType[stored.length];
     Arrays.fill(load, spec.load());
-    for (int k = 0; k < stored.length; k++) {
-      // A number that stays the same along a run is converted once.
-      stored[k] = spec.steps().get(k) == FoldKernel.Step.ZERO ? load[k] : stored[k];
-    }
     DType number = Types.number(load, acc);
     return number == acc
-        && VectorEmitter.lanes(dag, number, new DType[] {acc}, stored, load).isPresent();
+        && VectorEmitter.lanes(
+                dag,
+                number,
+                new DType[] {acc},
+                stored,
+                load,
+                k -> spec.steps().get(k) == FoldKernel.Step.ZERO)
+            .isPresent();
   }
 
   /**

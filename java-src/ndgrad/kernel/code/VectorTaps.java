@@ -62,10 +62,9 @@ public final class VectorTaps {
     this.ops = new VectorOps(dtype);
     this.kind = ExprEmitter.kind(dtype);
     this.lanes = Forms.lanes(dtype);
-    ClassDesc array = dtype.primitive().describeConstable().orElseThrow().arrayType();
-    this.a = cast(A, array);
-    this.x = cast(X, array);
-    this.out = cast(OUT, array);
+    this.a = cast(A, ops.array());
+    this.x = cast(X, ops.array());
+    this.out = cast(OUT, ops.array());
   }
 
   private static TapKernel compile(Consumer<CodeBuilder> body) {

@@ -31,7 +31,7 @@ public final class Warmup {
    * Calls with nothing to do in each round: the JIT counts calls, and vectors are slow until it has
    * counted.
    */
-  static final int EMPTY = 500;
+  public static final int EMPTY = 500;
 
   /** How often an assumption of the JIT has to fail before it compiles without it. */
   static final int TRAPS = 4;

@@ -41,9 +41,6 @@ final class IntQuick {
   /** Blocks that are sorted to compare the ways. */
   private static final int BLOCKS = 16;
 
-  /** Calls with nothing to do in each round of a warm-up: the JIT counts calls. */
-  private static final int CALLS = 500;
-
   private final SortKernel kernel;
   private final int block = VectorSorts.block(KEYS);
   private final int lanes = Forms.lanes(KEYS);
@@ -208,7 +205,7 @@ final class IntQuick {
     return new Warmup.Trial(
         Math.multiplyFull(mixed.length, VECTOR_COST),
         () -> {
-          for (int i = 0; i < CALLS; i++) {
+          for (int i = 0; i < Warmup.EMPTY; i++) {
             kernel.blocks(keys, 0, 0);
             kernel.split(keys, 0, 0, 0, spare);
             kernel.toKeys(numbers, 0, keys, 0, 0);

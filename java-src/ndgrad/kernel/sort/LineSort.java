@@ -47,25 +47,25 @@ final class LineSort {
     int[] keys = (int[]) Scratch.array(DType.INT32, 0, n);
     Optional<SortKernel> kernel = IntQuick.kernel(0);
     int lanes = Forms.lanes(DType.INT32);
-    Threads.parallelFor(
+    convert(
         n,
-        GRAIN,
+        lanes,
+        kernel,
+        (k, p, m) -> k.toKeys(a, from + p, keys, p, m),
         (begin, end) -> {
-          int whole = kernel.isEmpty() ? 0 : end - begin & -lanes;
-          kernel.ifPresent(k -> k.toKeys(a, from + begin, keys, begin, whole));
-          for (int i = begin + whole; i < end; i++) {
+          for (int i = begin; i < end; i++) {
             int bits = Float.floatToIntBits(a[from + i]);
             keys[i] = bits ^ bits >> 31 >>> 1;
           }
         });
     IntSort.sort(keys, 0, n);
-    Threads.parallelFor(
+    convert(
         n,
-        GRAIN,
+        lanes,
+        kernel,
+        (k, p, m) -> k.toNumbers(keys, p, a, from + p, m),
         (begin, end) -> {
-          int whole = kernel.isEmpty() ? 0 : end - begin & -lanes;
-          kernel.ifPresent(k -> k.toNumbers(keys, begin, a, from + begin, whole));
-          for (int i = begin + whole; i < end; i++) {
+          for (int i = begin; i < end; i++) {
             a[from + i] = Float.intBitsToFloat(keys[i] ^ keys[i] >> 31 >>> 1);
           }
         });
@@ -76,27 +76,46 @@ final class LineSort {
     long[] keys = (long[]) Scratch.array(DType.INT64, 0, n);
     Optional<SortKernel> kernel = LongQuick.kernel(0);
     int lanes = Forms.lanes(DType.INT64);
-    Threads.parallelFor(
+    convert(
         n,
-        GRAIN,
+        lanes,
+        kernel,
+        (k, p, m) -> k.toKeys(a, from + p, keys, p, m),
         (begin, end) -> {
-          int whole = kernel.isEmpty() ? 0 : end - begin & -lanes;
-          kernel.ifPresent(k -> k.toKeys(a, from + begin, keys, begin, whole));
-          for (int i = begin + whole; i < end; i++) {
+          for (int i = begin; i < end; i++) {
             long bits = Double.doubleToLongBits(a[from + i]);
             keys[i] = bits ^ bits >> 63 >>> 1;
           }
         });
     LongSort.sort(keys, 0, n);
+    convert(
+        n,
+        lanes,
+        kernel,
+        (k, p, m) -> k.toNumbers(keys, p, a, from + p, m),
+        (begin, end) -> {
+          for (int i = begin; i < end; i++) {
+            a[from + i] = Double.longBitsToDouble(keys[i] ^ keys[i] >> 63 >>> 1);
+          }
+        });
+  }
+
+  /** What a kernel does with some whole vectors from a place on. */
+  @FunctionalInterface
+  private interface Vectors {
+    void run(SortKernel kernel, int from, int n);
+  }
+
+  /** By all threads: whole vectors where there is a kernel, the rest one by one. */
+  private static void convert(
+      int n, int lanes, Optional<SortKernel> kernel, Vectors vectors, Threads.Range rest) {
     Threads.parallelFor(
         n,
         GRAIN,
         (begin, end) -> {
           int whole = kernel.isEmpty() ? 0 : end - begin & -lanes;
-          kernel.ifPresent(k -> k.toNumbers(keys, begin, a, from + begin, whole));
-          for (int i = begin + whole; i < end; i++) {
-            a[from + i] = Double.longBitsToDouble(keys[i] ^ keys[i] >> 63 >>> 1);
-          }
+          kernel.ifPresent(k -> vectors.run(k, begin, whole));
+          rest.run(begin + whole, end);
         });
   }
 }

@@ -53,11 +53,7 @@ final class SortSearch {
 
   /** 1 when the place is behind an element: when that is less than the key, or not greater. */
   private static int goesOn(long element, long key, int right) {
-    int less = less(element, key);
-    return less | right & (less(key, element) ^ 1);
-  }
-
-  private static int less(long a, long b) {
-    return (int) ((a & ~b | ~(a ^ b) & a - b) >>> 63);
+    int less = LongMerge.less(element, key);
+    return less | right & (LongMerge.less(key, element) ^ 1);
   }
 }

@@ -174,7 +174,8 @@ class FormsTest {
       DType[] to = {r.nextBoolean() ? dtype : DType.BOOL, dtype};
       DType[] stored = {dtype, dtype, dtype, DType.BOOL};
       vectors +=
-          VectorEmitter.lanes(new Dag(Simplify.of(exprs)), dtype, to, stored, stored).isPresent()
+          VectorEmitter.lanes(new Dag(Simplify.of(exprs)), dtype, to, stored, stored, _ -> false)
+                  .isPresent()
               ? 1
               : 0;
       Object[] plain = (Object[]) run(Forms.Mode.PLAIN, exprs, to, dtype, ins);
