@@ -155,19 +155,19 @@ public final class ArgReduction {
   }
 
   private static void columns(Strided out, Strided in, boolean max, Line line, RowWalk walk) {
-    int chunks = (walk.n + WIDTH - 1) / WIDTH;
+    int width = Math.min(WIDTH, walk.n);
+    int chunks = Math.ceilDiv(walk.n, width);
     Threads.parallelFor(
         walk.rows * chunks,
-        Math.max(1, GRAIN / (line.n * Math.min(WIDTH, walk.n))),
+        Math.max(1, GRAIN / (line.n * width)),
         (begin, end) -> {
-          Search search = new Search(in, max, line, walk.step(0));
+          Search search = new Search(in, max, line, walk.step(0), width);
           RowWalk.Cursor c = walk.at(begin / chunks);
           for (int i = begin; i < end; i++) {
-            int j = i % chunks * WIDTH;
-            int width = Math.min(WIDTH, walk.n - j);
+            int j = i % chunks * width;
+            int n = Math.min(width, walk.n - j);
             int q = c.position(1) + j * walk.step(1);
-            search.find(
-                c.position(0) + j * walk.step(0), width, (long[]) out.array(), q, walk.step(1));
+            search.find(c.position(0) + j * walk.step(0), n, (long[]) out.array(), q, walk.step(1));
             if (i % chunks == chunks - 1) {
               c.next();
             }
@@ -181,14 +181,15 @@ public final class ArgReduction {
     private final Line line;
     private final int step;
     private final Object best;
-    private final int[] index = new int[WIDTH];
+    private final int[] index;
 
-    Search(Strided in, boolean max, Line line, int step) {
+    Search(Strided in, boolean max, Line line, int step, int width) {
       this.in = in;
       this.max = max;
       this.line = line;
       this.step = step;
-      this.best = in.dtype().newArray(WIDTH);
+      this.best = in.dtype().newArray(width);
+      this.index = new int[width];
     }
 
     void find(int p, int width, long[] out, int q, int qs) {

@@ -1,6 +1,7 @@
 package ndgrad.kernel.loop;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
 import ndgrad.ShapeException;
@@ -97,6 +98,55 @@ public final class Program {
     strides = nest.innerStrides(dag.cost(), arithmetic);
     Kernel kernel = kernel(outs, load, sources, strides, nest.aligned(strides));
     nest.run(kernel, data, kernel.isVector() ? vectorGrain : grain);
+  }
+
+  /**
+   * How to run over few elements, without a look at the operands.
+   *
+   * @param out an output with a {@linkplain Layout#isFresh fresh layout}; not modified
+   * @param load the dtype that each input is converted to when it is loaded
+   * @param ins inputs with fresh layouts
+   * @return a run over such operands, which holds for all that have the same layouts and dtypes;
+   *     empty where there is more to it: views, many elements, none, or an input that is broadcast
+   */
+  public Optional<Run> few(Strided out, DType[] load, Strided[] ins) {
+    boolean fresh = out.layout().isFresh() && ins.length < NARROW;
+    for (int i = 0; fresh && i < ins.length; i++) {
+      fresh = ins[i].layout().isFresh();
+    }
+    int size = out.layout().intSize();
+    if (!fresh || size == 0 || size >= 2 * grain) {
+      return Optional.empty();
+    }
+    Strided[] outs = {out};
+    long strides = flatStrides(outs, ins, size);
+    return strides == 0
+        ? Optional.empty()
+        : Optional.of(new Run(kernel(outs, load, ins, strides, true), size));
+  }
+
+  /**
+   * A run over few elements, all operands at the beginning of their storages.
+   *
+   * @param kernel the loops
+   * @param size the number of elements
+   */
+  public record Run(Kernel kernel, int size) {
+    /**
+     * Runs.
+     *
+     * @param out the output, overwritten; it shares its primitive array with inputs of its own
+     *     layout only
+     * @param ins the inputs, of the layouts and dtypes that this is for
+     */
+    public void run(Strided out, Strided[] ins) {
+      Object[] data = new Object[ins.length + 1];
+      data[0] = out.array();
+      for (int i = 0; i < ins.length; i++) {
+        data[i + 1] = ins[i].array();
+      }
+      kernel.run(data, ORIGINS, 1, size);
+    }
   }
 
   /**

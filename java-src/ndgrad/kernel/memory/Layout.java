@@ -11,7 +11,21 @@ import ndgrad.ShapeException;
  * zero. Immutable; every method that returns a layout describes a view of the same storage.
  */
 public final class Layout {
-  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, true);
+  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, true, 0);
+
+  /** A power of two. */
+  private static final int REMEMBERED = 256;
+
+  /**
+   * Fresh layouts of late, each at the place of its shape's hash: arrays of one shape share them,
+   * so that who has met a layout knows it again by a glance. Races are harmless, for a layout is
+   * immutable.
+   */
+  private static final Layout[] LATELY = new Layout[REMEMBERED];
+
+  static {
+    Arrays.fill(LATELY, SCALAR);
+  }
 
   private final int[] shape;
   private final int[] strides;
@@ -23,22 +37,25 @@ public final class Layout {
    */
   private final boolean fresh;
 
+  private final int place;
+
   private Layout(int[] shape, int[] strides, int offset, long size) {
-    this(shape, strides, offset, size, false);
+    this(shape, strides, offset, size, false, 0);
   }
 
-  private Layout(int[] shape, int[] strides, int offset, long size, boolean fresh) {
+  private Layout(int[] shape, int[] strides, int offset, long size, boolean fresh, int place) {
     this.shape = shape;
     this.strides = strides;
     this.offset = offset;
     this.size = size;
     this.fresh = fresh;
+    this.place = place;
   }
 
   /**
    * The row-major layout of a fresh array.
    *
-   * @param shape the shape, not copied
+   * @param shape the shape
    * @return the layout with offset 0
    * @throws ShapeException when a dimension is negative or the array would have more than 2³¹-1
    *     elements
@@ -46,6 +63,11 @@ public final class Layout {
   public static Layout of(int... shape) {
     if (shape.length == 0) {
       return SCALAR;
+    }
+    int place = place(shape);
+    Layout known = LATELY[place];
+    if (Arrays.equals(known.shape, shape)) {
+      return known;
     }
     long size = Dimensions.size(shape);
     if (size > Integer.MAX_VALUE - 8) {
@@ -60,7 +82,14 @@ public final class Layout {
           "shape",
           shape);
     }
-    return new Layout(shape, Dimensions.rowMajor(shape), 0, size, true);
+    Layout made = new Layout(shape.clone(), Dimensions.rowMajor(shape), 0, size, true, place);
+    LATELY[place] = made;
+    return made;
+  }
+
+  private static int place(int[] shape) {
+    // Dimensions are often powers of two: the product brings all their bits to the upper ones.
+    return Arrays.hashCode(shape) * 0x9E3779B9 >>> 32 - Integer.numberOfTrailingZeros(REMEMBERED);
   }
 
   /**
@@ -73,6 +102,15 @@ public final class Layout {
    */
   public static Layout of(int[] shape, int[] strides, int offset) {
     return new Layout(shape, strides, offset, Dimensions.size(shape));
+  }
+
+  /**
+   * A number that tells most fresh layouts from others.
+   *
+   * @return 0 to 255, from the shape
+   */
+  public int place() {
+    return place;
   }
 
   /**
@@ -409,8 +447,8 @@ public final class Layout {
    * @return the view
    */
   public Layout squeeze(int axis) {
-    return new Layout(
-        Dimensions.without(shape, axis), Dimensions.without(strides, axis), offset, size);
+    int[] left = Dimensions.without(shape, axis);
+    return fresh ? of(left) : new Layout(left, Dimensions.without(strides, axis), offset, size);
   }
 
   /**
@@ -421,8 +459,8 @@ public final class Layout {
    */
   public Layout unsqueeze(int axis) {
     int step = axis < shape.length ? shape[axis] * strides[axis] : 1;
-    return new Layout(
-        Dimensions.with(shape, axis, 1), Dimensions.with(strides, axis, step), offset, size);
+    int[] more = Dimensions.with(shape, axis, 1);
+    return fresh ? of(more) : new Layout(more, Dimensions.with(strides, axis, step), offset, size);
   }
 
   /**
@@ -442,6 +480,9 @@ public final class Layout {
    * @return the view, or empty when the elements would have to be copied
    */
   public Optional<Layout> reshape(int... target) {
+    if (fresh) {
+      return Optional.of(of(target));
+    }
     if (size == 0 || isContiguous()) {
       return Optional.of(new Layout(target, Dimensions.rowMajor(target), offset, size));
     }

@@ -15,7 +15,7 @@ public record Strided(Storage storage, Layout layout) {
    * A fresh row-major array of zeros.
    *
    * @param dtype the element type
-   * @param shape the shape, not copied
+   * @param shape the shape
    * @return the array
    * @throws ShapeException when a dimension is negative, or the elements are more than one array or
    *     the heap can hold
@@ -33,7 +33,7 @@ public record Strided(Storage storage, Layout layout) {
    * A fresh row-major array with anything in it, for who writes every element.
    *
    * @param dtype the element type
-   * @param shape the shape, not copied
+   * @param shape the shape
    * @return the array
    * @throws ShapeException when a dimension is negative, or the elements are more than one array or
    *     the heap can hold

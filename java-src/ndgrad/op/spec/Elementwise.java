@@ -48,6 +48,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   private final Expr[] partials;
   private final Program program;
   private final Map<Double, Elementwise> specialised = new HashMap<>();
+  private final Calls calls = new Calls();
   private final Derived[] gradients;
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
 
@@ -168,10 +169,34 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   private Tensor compute(Tensor... ins) {
+    Calls.Call known = calls.find(ins);
+    if (known != null) {
+      Strided out = Strided.empty(known.dtype(), known.layout());
+      execute(known, out, ins);
+      return new Tensor(out);
+    }
     DType compute = typing.compute(loadsBool, ins);
     Strided out = Strided.empty(typing.givesBool() ? DType.BOOL : compute, layout(ins));
-    execute(out, compute, ins);
+    Strided[] operands = operands(ins);
+    execute(out, compute, ins, operands);
+    // Beside an int32 array, it depends on the number in which dtype is computed.
+    if (compute != DType.INT32) {
+      calls.remember(ins, compute, out, program.few(out, loads[compute.ordinal()], operands));
+    }
     return new Tensor(out);
+  }
+
+  private void execute(Calls.Call known, Strided out, Tensor[] ins) {
+    spec().check().accept(known.compute(), ins);
+    known.run().run(out, operands(ins));
+  }
+
+  private Strided[] operands(Tensor[] ins) {
+    Strided[] operands = new Strided[arity];
+    for (int i = 0; i < arity; i++) {
+      operands[i] = ins[i].strided();
+    }
+    return operands;
   }
 
   @Override
@@ -243,15 +268,13 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     return Layout.broadcast(layouts);
   }
 
-  private void execute(Strided out, DType promoted, Tensor[] ins) {
+  private void execute(Strided out, DType promoted, Tensor[] ins, Strided[] operands) {
     if (out.layout().size() > 0) {
       spec().check().accept(promoted, ins);
     }
     DType compute = typing == Typing.COMPARE ? comparable(promoted, ins) : promoted;
-    Strided[] operands = new Strided[arity];
-    for (int i = 0; i < arity; i++) {
-      operands[i] = ins[i].strided();
-      if (ins[i].isWeak() && compute == DType.INT32) {
+    for (int i = 0; compute == DType.INT32 && i < arity; i++) {
+      if (ins[i].isWeak()) {
         requireFits(operands[i]);
       }
     }
@@ -294,6 +317,11 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
    *     because it is recorded
    */
   boolean runInto(Tensor[] ins) {
+    Calls.Call known = calls.find(ins);
+    if (known != null && known.isInPlace(ins)) {
+      execute(known, ins[0].strided(), ins);
+      return true;
+    }
     DType compute = typing.compute(loadsBool, ins);
     Strided target = ins[0].strided();
     for (int i = 1; i < ins.length; i++) {
@@ -305,7 +333,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
         return false;
       }
     }
-    execute(target, compute, ins);
+    execute(target, compute, ins, operands(ins));
     return true;
   }
 

@@ -71,11 +71,9 @@ public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive
   abstract Object apply(Args args);
 
   static boolean tracked(Tensor... ins) {
-    if (GradMode.isEnabled()) {
-      for (Tensor t : ins) {
-        if (t.requiresGrad()) {
-          return true;
-        }
+    for (Tensor t : ins) {
+      if (t.requiresGrad()) {
+        return GradMode.isEnabled();
       }
     }
     return false;

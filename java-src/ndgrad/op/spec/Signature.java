@@ -15,10 +15,14 @@ public final class Signature {
   private final List<Param> params;
   private final int required;
 
+  /** Interned, as the literals are by which rules ask for parameters. */
+  private final String[] names;
+
   private Signature(String text, List<Param> params) {
     this.text = text;
     this.params = List.copyOf(params);
     this.required = (int) params.stream().filter(Param::required).count();
+    this.names = params.stream().map(p -> p.name().intern()).toArray(String[]::new);
   }
 
   static Signature parse(String text) {
@@ -66,12 +70,16 @@ public final class Signature {
   }
 
   int indexOf(String name) {
-    for (int i = 0; i < params.size(); i++) {
-      if (params.get(i).name().equals(name)) {
+    for (int i = 0; i < names.length; i++) {
+      if (names[i] == name) {
         return i;
       }
     }
-    throw new IllegalStateException("no parameter " + name + " in \"" + text + "\"");
+    int at = List.of(names).indexOf(name);
+    if (at < 0) {
+      throw new IllegalStateException("no parameter " + name + " in \"" + text + "\"");
+    }
+    return at;
   }
 
   /**

@@ -3,6 +3,7 @@ package ndgrad.kernel.memory;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -40,6 +41,19 @@ class LayoutTest {
     for (int i = 0; i < view.size(); i++) {
       int[] index = Samples.unravel(i, view.shape());
       assertEquals(source.position(origin.apply(index.clone())), view.position(index));
+    }
+  }
+
+  @Test
+  void freshLayoutsOfOneShapeAreShared() {
+    int[] shape = {2, 3};
+    Layout l = Layout.of(shape);
+    assertSame(l, Layout.of(2, 3));
+    shape[0] = 5;
+    assertArrayEquals(new int[] {2, 3}, l.shape());
+    assertArrayEquals(new int[] {5, 3}, Layout.of(shape).shape());
+    for (int i = 0; i < 2000; i++) {
+      assertArrayEquals(new int[] {i, 64}, Layout.of(i, 64).shape());
     }
   }
 

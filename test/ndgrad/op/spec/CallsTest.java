@@ -1,0 +1,107 @@
+package ndgrad.op.spec;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Optional;
+import ndgrad.ArgumentException;
+import ndgrad.Array;
+import ndgrad.DType;
+import ndgrad.DTypeException;
+import ndgrad.autograd.Tensor;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
+import org.junit.jupiter.api.Test;
+
+/** What was found out of a call serves the next one, and only one like it. */
+class CallsTest {
+
+  private static final Program SUM = Program.of(Expr.in(0).plus(Expr.in(1)));
+
+  private static Tensor zeros(DType dtype, int... shape) {
+    return new Tensor(Strided.zeros(dtype, shape));
+  }
+
+  private static Optional<Program.Run> run(Tensor out, Tensor... ins) {
+    DType[] load = {out.dtype(), out.dtype()};
+    return SUM.few(out.strided(), load, new Strided[] {ins[0].strided(), ins[1].strided()});
+  }
+
+  private static Tensor[] remembered(Calls calls, Tensor... ins) {
+    Tensor out = zeros(DType.FLOAT64, 2, 3);
+    calls.remember(ins, DType.FLOAT64, out.strided(), run(out, ins));
+    return ins;
+  }
+
+  @Test
+  void callsWithSuchInputsAreFound() {
+    Calls calls = new Calls();
+    assertNull(calls.find(new Tensor[] {zeros(DType.FLOAT64, 2, 3), zeros(DType.FLOAT64, 2, 3)}));
+    remembered(calls, zeros(DType.FLOAT64, 2, 3), zeros(DType.FLOAT64, 2, 3));
+    Calls.Call known =
+        calls.find(new Tensor[] {zeros(DType.FLOAT64, 2, 3), zeros(DType.FLOAT64, 2, 3)});
+    assertNotNull(known);
+    assertEquals(DType.FLOAT64, known.dtype());
+    assertEquals(Layout.of(2, 3), known.layout());
+  }
+
+  @Test
+  void callsWithOtherInputsAreNot() {
+    Calls calls = new Calls();
+    Tensor x = zeros(DType.FLOAT64, 2, 3);
+    remembered(calls, x, zeros(DType.FLOAT64));
+    assertNull(calls.find(new Tensor[] {x, zeros(DType.FLOAT32)}));
+    assertNull(calls.find(new Tensor[] {x, Tensor.weak(Strided.zeros(DType.FLOAT64))}));
+    assertNull(calls.find(new Tensor[] {x, zeros(DType.FLOAT64, 1)}));
+    assertNull(calls.find(new Tensor[] {zeros(DType.FLOAT64, 3, 2), zeros(DType.FLOAT64)}));
+    Tensor rows = new Tensor(x.strided().with(Layout.of(2, 3).flip(0)));
+    assertNull(calls.find(new Tensor[] {rows, zeros(DType.FLOAT64)}));
+  }
+
+  @Test
+  void viewsAndManyElementsAreNotRemembered() {
+    Tensor x = zeros(DType.FLOAT64, 3, 3);
+    Tensor view = new Tensor(x.strided().with(x.layout().transposed()));
+    assertEquals(Optional.empty(), run(x, x, view));
+    assertEquals(Optional.empty(), run(x, x, zeros(DType.FLOAT64, 3)));
+    Tensor many = zeros(DType.FLOAT64, 1 << 10, 1 << 10);
+    assertEquals(Optional.empty(), run(many, many, many));
+    Tensor none = zeros(DType.FLOAT64, 0);
+    assertEquals(Optional.empty(), run(none, none, none));
+  }
+
+  @Test
+  void whatDependsOnValuesIsLookedAtEachTime() {
+    Array longs = Array.of(2L, 3L);
+    Array ints = Array.of(6, 8);
+    for (int i = 0; i < 3; i++) {
+      assertArrayEquals(new long[] {2, 9}, (long[]) longs.pow(Array.of(1L, 2L)).toArray());
+      assertThrows(ArgumentException.class, () -> longs.pow(Array.of(1L, -1L)));
+      assertArrayEquals(new int[] {7, 9}, (int[]) ints.add(1L).toArray());
+      assertThrows(DTypeException.class, () -> ints.add(1L << 40));
+      assertArrayEquals(new boolean[] {true, true}, (boolean[]) ints.gt(1L).toArray());
+      assertArrayEquals(new boolean[] {false, false}, (boolean[]) ints.gt(1L << 40).toArray());
+    }
+  }
+
+  @Test
+  void resultsOverwriteTheFirstInputWhereThatIsAsItWouldBe() {
+    Calls calls = new Calls();
+    Tensor x = zeros(DType.FLOAT64, 2, 3);
+    Tensor one = zeros(DType.FLOAT64);
+    assertTrue(calls.find(remembered(calls, x, one)).isInPlace(new Tensor[] {x, one}));
+    assertFalse(calls.find(remembered(calls, one, x)).isInPlace(new Tensor[] {one, x}));
+    // Later elements would read what was written into the first.
+    Tensor first = new Tensor(x.strided().with(Layout.of()));
+    assertFalse(calls.find(remembered(calls, x, first)).isInPlace(new Tensor[] {x, first}));
+    Tensor narrow = zeros(DType.FLOAT32, 2, 3);
+    assertFalse(calls.find(remembered(calls, narrow, x)).isInPlace(new Tensor[] {narrow, x}));
+  }
+}
