@@ -57,7 +57,7 @@ public final class Creation {
               "[2] {:dtype :int32}")
           .fails(ShapeException.class, "[-1]", "[65536 65536]")
           .fails(DTypeException.class, "[2] {:dtype :bool :requires-grad true}")
-          .composite(a -> leaf(a, ones(zeros(a, DType.FLOAT64, a.ints("shape")))));
+          .composite(a -> leaf(a, ones(a, DType.FLOAT64, a.ints("shape"))));
 
   /** An array whose elements are yet to be written. */
   public static final Composite EMPTY =
@@ -111,7 +111,7 @@ public final class Creation {
           .oracle("np.ones_like(x, dtype=dtype)")
           .samples("#x [2 3]", "#x [] {:dtype :float32}", "#i [0 3]", "#b [2] {:dtype :int32}")
           .fails(DTypeException.class, "#i [2] {:requires-grad true}")
-          .composite(a -> leaf(a, ones(zeros(a, a.tensor("x").dtype(), a.tensor("x").shape()))));
+          .composite(a -> leaf(a, ones(a, a.tensor("x").dtype(), a.tensor("x").shape())));
 
   /** An array like another whose elements are yet to be written. */
   public static final Composite EMPTY_LIKE =
@@ -299,9 +299,10 @@ public final class Creation {
     return new Tensor(Strided.zeros(dtype(a, fallback), shape));
   }
 
-  private static Tensor ones(Tensor made) {
-    Copies.copy(one(), made.strided());
-    return made;
+  private static Tensor ones(Args a, DType fallback, int[] shape) {
+    Strided made = Strided.empty(dtype(a, fallback), shape);
+    Copies.copy(one(), made);
+    return new Tensor(made);
   }
 
   private static Strided one() {

@@ -2,6 +2,7 @@ package ndgrad.op;
 
 import static ndgrad.op.spec.Spec.define;
 
+import java.util.concurrent.atomic.AtomicBoolean;
 import ndgrad.DType;
 import ndgrad.IndexException;
 import ndgrad.autograd.Tensor;
@@ -128,48 +129,53 @@ final class Lanes {
     long[] along = (long[]) read.array();
     int first = read.layout().offset();
     int block = Math.max(1, lanes * width);
+    AtomicBoolean outside = new AtomicBoolean();
     Threads.parallelFor(
         out.length / block,
         Math.max(1, GRAIN / block),
         (begin, end) -> {
+          // No branch, so that the JIT makes vectors of it: the sign tells who is out of range.
+          long signs = 0;
           for (int o = begin; o < end; o++) {
+            int origin = o * n * width;
             for (int i = o * block; i < (o + 1) * block; i++) {
               long given = along[first + i];
-              long at = given < 0 ? given + n : given;
-              out[i] = at < 0 || at >= n ? -1 : o * n * width + (int) at * width;
+              long at = given + (given >> 63 & n);
+              signs |= at | n - 1 - at;
+              out[i] = origin + (int) at * width;
             }
             for (int i = o * block; width > 1 && i < (o + 1) * block; i++) {
-              out[i] = out[i] < 0 ? -1 : out[i] + (i - o * block) % width;
+              out[i] += (i - o * block) % width;
             }
           }
+          if (signs < 0) {
+            outside.set(true);
+          }
         });
-    requireInRange(out, along, first, n, axis, x);
+    if (outside.get()) {
+      throw outOfRange(along, first, n, axis, x);
+    }
     return flat;
   }
 
-  private static void requireInRange(
-      int[] flat, long[] along, int first, int n, int axis, Layout x) {
-    int low = 0;
-    for (int at : flat) {
-      low |= at;
+  private static IndexException outOfRange(long[] along, int first, int n, int axis, Layout x) {
+    int i = first;
+    while (-n <= along[i] && along[i] < n) {
+      i++;
     }
-    for (int i = 0; low < 0 && i < flat.length; i++) {
-      if (flat[i] < 0) {
-        throw new IndexException(
-            "index "
-                + along[first + i]
-                + " is out of range for axis "
-                + axis
-                + " of length "
-                + n
-                + (n == 0 ? "" : "; expected " + -n + " to " + (n - 1)),
-            "index",
-            along[first + i],
-            "axis",
-            axis,
-            "shape",
-            x.shape());
-      }
-    }
+    return new IndexException(
+        "index "
+            + along[i]
+            + " is out of range for axis "
+            + axis
+            + " of length "
+            + n
+            + (n == 0 ? "" : "; expected " + -n + " to " + (n - 1)),
+        "index",
+        along[i],
+        "axis",
+        axis,
+        "shape",
+        x.shape());
   }
 }

@@ -114,7 +114,7 @@ final class TapSums {
     List<Tile> tiles = Tile.cut(rowLine, columnLine, channels, ROOM / dtype.itemsize(), wanted);
     int slices = Math.clamp(wanted / tiles.size(), 1, blocks);
     int tasks = images * groups * tiles.size() * slices;
-    long products = out.layout().size() / groups * channels * Math.max(1, points);
+    long products = out.layout().size() * channels * Math.max(1, points);
     Threads.parallelFor(
         tasks,
         Math.clamp(GRAIN / Math.max(1, products / tasks), 1, tasks),

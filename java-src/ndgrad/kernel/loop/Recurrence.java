@@ -13,6 +13,9 @@ import ndgrad.kernel.memory.Strided;
 public final class Recurrence {
   private static final int GRAIN = 8_192;
 
+  /** Lines that run side by side. */
+  private static final int LINES = 4;
+
   private Recurrence() {}
 
   /**
@@ -41,7 +44,11 @@ public final class Recurrence {
         outer,
         GRAIN / Math.max(1, block),
         (begin, end) -> {
-          for (int o = begin; o < end; o++) {
+          int o = begin;
+          for (; row == 1 && o + LINES <= end; o += LINES) {
+            lines(factors, y, o * block + (reverse ? n - 1 : 0), n, reverse ? -1 : 1);
+          }
+          for (; o < end; o++) {
             for (int i = 1; i < n; i++) {
               int at = o * block + (reverse ? n - 1 - i : i) * row;
               accumulate(factors, y, at, reverse ? at + row : at - row, row);
@@ -54,6 +61,20 @@ public final class Recurrence {
     Strided narrow = Strided.empty(b.dtype(), shape.shape());
     Copies.copy(out, narrow);
     return narrow;
+  }
+
+  /** Some contiguous lines side by side, because each element waits for the one before it. */
+  private static void lines(double[] a, double[] y, int first, int n, int step) {
+    double y0 = y[first];
+    double y1 = y[first + n];
+    double y2 = y[first + 2 * n];
+    double y3 = y[first + 3 * n];
+    for (int i = 1, p = first + step; i < n; i++, p += step) {
+      y0 = y[p] += a[p] * y0;
+      y1 = y[p + n] += a[p + n] * y1;
+      y2 = y[p + 2 * n] += a[p + 2 * n] * y2;
+      y3 = y[p + 3 * n] += a[p + 3 * n] * y3;
+    }
   }
 
   private static void accumulate(double[] a, double[] y, int at, int before, int n) {

@@ -3,6 +3,7 @@ package ndgrad.kernel.memory;
 import java.lang.ref.SoftReference;
 import java.util.Arrays;
 import ndgrad.DType;
+import ndgrad.kernel.Threads;
 
 /**
  * Primitive arrays that wait to be used again: a fresh array costs a cache miss a line, one used a
@@ -20,6 +21,9 @@ public final class Pool {
 
   /** Smaller arrays are not pooled: a fresh one is not worth a look-up. */
   static final int MIN_BYTES = POISON ? 1 : 2048;
+
+  /** Zeros worth a thread. */
+  private static final int ZEROS = 1 << 17;
 
   private static final int MAX_SHELVES = 1024;
   private static final int HEADER = 16;
@@ -289,12 +293,17 @@ public final class Pool {
   }
 
   static void zero(Object array) {
-    switch (array) {
-      case double[] a -> Arrays.fill(a, 0);
-      case float[] a -> Arrays.fill(a, 0);
-      case long[] a -> Arrays.fill(a, 0);
-      case int[] a -> Arrays.fill(a, 0);
-      default -> Arrays.fill((boolean[]) array, false);
-    }
+    Threads.parallelFor(
+        DType.lengthOf(array),
+        ZEROS,
+        (from, to) -> {
+          switch (array) {
+            case double[] a -> Arrays.fill(a, from, to, 0);
+            case float[] a -> Arrays.fill(a, from, to, 0);
+            case long[] a -> Arrays.fill(a, from, to, 0);
+            case int[] a -> Arrays.fill(a, from, to, 0);
+            default -> Arrays.fill((boolean[]) array, from, to, false);
+          }
+        });
   }
 }
