@@ -37,7 +37,7 @@ class RandomTest {
     assertArrayEquals(zeros, LongStream.of(words).mapToObj(Long::toHexString).toArray());
   }
 
-  /** From NumPy's Philox and the normal quantile of Python's statistics module. */
+  /** From dev/draws.py: NumPy's Philox and the normal quantile of Python's statistics module. */
   @Test
   void aSeedGivesTheseNumbersEverywhere() {
     double[] uniform = {
@@ -54,10 +54,18 @@ class RandomTest {
       1.2017673184853805,
       0.9161204856345221
     };
-    float[] single = {0.6539381742477417f, 0.2982192039489746f, 0.9142282605171204f};
+    float[] single = {
+      0.6539381742477417f, 0.20618611574172974f, 0.2982192039489746f, 0.5870640873908997f
+    };
+    float[] singleNormal = {
+      0.3959747850894928f, -0.8197259902954102f, -0.5295290350914001f, 0.21999917924404144f
+    };
     assertArrayEquals(uniform, Random.with(KEY).rand(5).toDoubleArray());
     assertArrayEquals(normal, Random.with(KEY).randn(5).toDoubleArray(), 1e-15);
-    assertArrayEquals(single, Random.with(KEY).dtype(DType.FLOAT32).rand(3).toFloatArray());
+    Draw singles = Random.with(KEY).dtype(DType.FLOAT32);
+    assertArrayEquals(single, singles.rand(4).toFloatArray());
+    assertArrayEquals(Arrays.copyOf(single, 3), singles.rand(3).toFloatArray());
+    assertArrayEquals(singleNormal, singles.randn(4).toFloatArray(), 1e-6f);
     assertArrayEquals(new long[] {6, 2, 9, 8, 8}, Random.with(KEY).randint(0, 10, 5).toLongArray());
     double[] more = Random.with(KEY).rand(4098).toDoubleArray();
     assertEquals(0.07809626210893295, more[4096]);
@@ -114,6 +122,7 @@ class RandomTest {
     moments(Random.with(KEY).rand(MANY), 0.5, 1 / 12.0, 1.8);
     moments(Random.with(KEY).dtype(DType.FLOAT32).uniform(-3, 1, MANY), -1, 16 / 12.0, 1.8);
     moments(Random.with(KEY).normal(2, 3, MANY), 2, 9, 3);
+    moments(Random.with(KEY).dtype(DType.FLOAT32).normal(2, 3, MANY), 2, 9, 3);
     moments(Random.with(KEY).exponential(2, MANY), 2, 4, 9);
     moments(Random.with(KEY).randint(-5, 6, MANY), 0, 10, 1.8);
     moments(Random.with(KEY).bernoulli(0.3, MANY), 0.3, 0.21, 1.77);

@@ -1,18 +1,26 @@
 package ndgrad.kernel.random;
 
+import java.util.function.DoubleSupplier;
 import java.util.random.RandomGenerator;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 
 /**
  * Fills arrays with random numbers. An array is filled in chunks of fixed length, each from a
  * generator of its own, so that the numbers do not depend on how many threads share the work; and
- * only exact arithmetic and StrictMath take part, so that they do not depend on the machine.
+ * only exact arithmetic, StrictMath and kernels, whose bits are the same everywhere, take part, so
+ * that they do not depend on the machine. A number of float64 takes 64 random bits, one of float32
+ * takes 32.
  */
 public final class Samplers {
   private static final int CHUNK = 4096;
+
+  /** Normal numbers that are drawn at a time where they are used one by one. */
+  private static final int SOME = 64;
+
   private static final double UNIT = 0x1p-53;
   private static final double SINGLE_UNIT = 0x1p-24;
 
@@ -43,11 +51,9 @@ public final class Samplers {
      * Draws some numbers.
      *
      * @param g where the bits come from
-     * @param out overwritten in part
-     * @param from the first position
-     * @param to one after the last position
+     * @param out overwritten; float32 or float64, of one dimension, its elements side by side
      */
-    void fill(RandomGenerator g, double[] out, int from, int to);
+    void fill(RandomGenerator g, Strided out);
   }
 
   /**
@@ -61,21 +67,11 @@ public final class Samplers {
    */
   public static Strided reals(DType dtype, int[] shape, Source source, Sampler sampler) {
     Strided out = Strided.empty(dtype, shape);
+    Layout all = Layout.of(out.layout().intSize());
     chunks(
-        out.layout().intSize(),
+        all.intSize(),
         source,
-        (g, from, to) -> {
-          if (out.array() instanceof double[] d) {
-            sampler.fill(g, d, from, to);
-          } else {
-            double[] part = new double[to - from];
-            sampler.fill(g, part, 0, part.length);
-            float[] f = (float[]) out.array();
-            for (int i = 0; i < part.length; i++) {
-              f[from + i] = (float) part[i];
-            }
-          }
-        });
+        (g, from, to) -> sampler.fill(g, out.with(all.slice(0, from, to - from, 1))));
     return out;
   }
 
@@ -196,17 +192,54 @@ public final class Samplers {
    * @return the distribution
    */
   public static Sampler uniform(double low, double high, DType dtype) {
-    boolean single = dtype == DType.FLOAT32;
-    double last = single ? Math.nextDown((float) high) : Math.nextDown(high);
+    return dtype == DType.FLOAT32 ? singles(low, high) : doubles(low, high);
+  }
+
+  private static Sampler doubles(double low, double high) {
     double width = high - low;
-    return (g, out, from, to) -> {
-      for (int i = from; i < to; i++) {
-        long bits = g.nextLong();
-        double v = low + width * (single ? (bits >>> 40) * SINGLE_UNIT : (bits >>> 11) * UNIT);
+    double last = Math.nextDown(high);
+    return (g, out) -> {
+      double[] d = (double[]) out.array();
+      int from = out.layout().offset();
+      for (int i = from; i < from + out.layout().intSize(); i++) {
+        double v = low + width * ((g.nextLong() >>> 11) * UNIT);
         // Rounding may reach the bound.
-        out[i] = (single ? (float) v : v) < high || low == high ? v : last;
+        d[i] = v < high || low == high ? v : last;
       }
     };
+  }
+
+  private static Sampler singles(double low, double high) {
+    double width = high - low;
+    float last = Math.nextDown((float) high);
+    return (g, out) ->
+        halves(
+            g,
+            out,
+            bits -> {
+              float v = (float) (low + width * ((bits >>> 8) * SINGLE_UNIT));
+              return v < high || low == high ? v : last;
+            });
+  }
+
+  /** A float32 number of 32 random bits. */
+  @FunctionalInterface
+  private interface OfBits {
+    float of(int bits);
+  }
+
+  /** Numbers of the upper half of each word and, after it, of the lower. */
+  private static void halves(RandomGenerator g, Strided out, OfBits number) {
+    float[] f = (float[]) out.array();
+    int from = out.layout().offset();
+    int to = from + out.layout().intSize();
+    for (int i = from; i < to; i += 2) {
+      long word = g.nextLong();
+      f[i] = number.of((int) (word >>> 32));
+      if (i + 1 < to) {
+        f[i + 1] = number.of((int) word);
+      }
+    }
   }
 
   /**
@@ -217,20 +250,46 @@ public final class Samplers {
    * @return the distribution
    */
   public static Sampler normal(double mean, double std) {
-    return (g, out, from, to) -> {
-      for (int i = from; i < to; i++) {
-        out[i] = mean + std * gaussian(g);
-      }
+    return (g, out) -> {
+      tails(g, out);
+      NormalQuantile.invert(out, mean, std);
     };
   }
 
-  private static double gaussian(RandomGenerator g) {
-    return NormalQuantile.of(open(g));
+  /**
+   * The probability of a normal number's tail, uniform between 0 and a half and neither; negative
+   * for the lower tail. Exact.
+   */
+  private static void tails(RandomGenerator g, Strided out) {
+    // No branch on which tail it is, for nobody could predict it.
+    if (out.array() instanceof double[] d) {
+      int from = out.layout().offset();
+      for (int i = from; i < from + out.layout().intSize(); i++) {
+        long word = g.nextLong();
+        double tail = (((word ^ word >> 63) >>> 12) + 0.5) * 0x1p-52;
+        d[i] = Math.copySign(tail, ~word);
+      }
+    } else {
+      halves(g, out, bits -> Math.copySign((float) (((bits ^ bits >> 31) + 0.5) * 0x1p-32), ~bits));
+    }
   }
 
   /** A uniform number between 0 and 1 that is neither. */
   private static double open(RandomGenerator g) {
     return ((g.nextLong() >>> 12) + 0.5) * 0x1p-52;
+  }
+
+  /** Numbers that are drawn one by one. */
+  private static void each(Strided out, DoubleSupplier number) {
+    int from = out.layout().offset();
+    int to = from + out.layout().intSize();
+    for (int i = from; i < to; i++) {
+      switch (out.array()) {
+        case double[] d -> d[i] = number.getAsDouble();
+        case float[] f -> f[i] = (float) number.getAsDouble();
+        default -> throw new AssertionError(out.dtype());
+      }
+    }
   }
 
   /**
@@ -240,11 +299,7 @@ public final class Samplers {
    * @return the distribution
    */
   public static Sampler exponential(double scale) {
-    return (g, out, from, to) -> {
-      for (int i = from; i < to; i++) {
-        out[i] = -scale * StrictMath.log(open(g));
-      }
-    };
+    return (g, out) -> each(out, () -> -scale * StrictMath.log(open(g)));
   }
 
   /**
@@ -264,19 +319,37 @@ public final class Samplers {
     boolean mirrored = b < 0;
     double near = mirrored ? -b : a;
     double far = mirrored ? -a : b;
-    return (g, out, from, to) -> {
-      for (int i = from; i < to; i++) {
-        double z = near > 0 ? tail(g, near, far) : around(g, near, far);
-        out[i] = Math.clamp(mean + std * (mirrored ? -z : z), low, high);
+    return (g, out) -> {
+      DoubleSupplier normals = normals(g);
+      each(
+          out,
+          () -> {
+            double z = near > 0 ? tail(g, near, far) : around(g, normals, near, far);
+            return Math.clamp(mean + std * (mirrored ? -z : z), low, high);
+          });
+    };
+  }
+
+  /** Standard normal numbers, drawn some at a time. */
+  private static DoubleSupplier normals(RandomGenerator g) {
+    Strided some = Strided.zeros(DType.FLOAT64, SOME);
+    double[] z = (double[]) some.array();
+    int[] next = {SOME};
+    Sampler standard = normal(0, 1);
+    return () -> {
+      if (next[0] == SOME) {
+        standard.fill(g, some);
+        next[0] = 0;
       }
+      return z[next[0]++];
     };
   }
 
   /** The interval holds 0. */
-  private static double around(RandomGenerator g, double a, double b) {
+  private static double around(RandomGenerator g, DoubleSupplier normals, double a, double b) {
     boolean wide = b - a > StrictMath.sqrt(2 * Math.PI);
     while (true) {
-      double z = wide ? gaussian(g) : a + (b - a) * open(g);
+      double z = wide ? normals.getAsDouble() : a + (b - a) * open(g);
       if (wide ? z >= a && z <= b : open(g) <= StrictMath.exp(-0.5 * z * z)) {
         return z;
       }
