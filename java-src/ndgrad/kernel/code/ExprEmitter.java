@@ -212,9 +212,13 @@ final class ExprEmitter {
       int x = keep(type);
       pushNode(args[0], DType.BOOL);
       code.ifThenElse(
-          b ->
-              b.loadLocal(kind(type), x)
-                  .invokestatic(SCALAR_MATH, rare(op), MethodTypeDesc.of(desc(type), desc(type))),
+          b -> {
+            b.loadLocal(kind(type), x);
+            if (op.isOfTwo()) {
+              b.loadLocal(kind(type), usual);
+            }
+            call(SCALAR_MATH, rare(op), type, op.isOfTwo() ? 2 : 1);
+          },
           b -> b.loadLocal(kind(type), usual));
       return;
     }
@@ -271,6 +275,8 @@ final class ExprEmitter {
       case SIN_OF_HUGE -> "sinOfHuge";
       case COS_OF_HUGE -> "cosOfHuge";
       case TAN_OF_HUGE -> "tanOfHuge";
+      case REMAINDER_OF_HUGE -> "remainder";
+      case FLOOR_DIV_OF_HUGE -> "floorDiv";
       default -> throw new AssertionError(op);
     };
   }
@@ -393,21 +399,27 @@ final class ExprEmitter {
           call(MATH, fn == Expr.Fn2.MAX ? "max" : "min", type, 2);
         }
       }
-      case FLOOR_DIV -> call(SCALAR_MATH, "floorDiv", type, 2);
-      case REMAINDER -> call(SCALAR_MATH, "remainder", type, 2);
-      case POW -> {
+      case FLOOR_DIV, REMAINDER, POW, HYPOT, ATAN2 -> {
         if (type.isFloating()) {
           call(ScalarFunctions.owner(fn, type), ScalarFunctions.METHOD, type, 2);
         } else {
-          call(SCALAR_MATH, "pow", type, 2);
+          call(SCALAR_MATH, ofIntegers(fn), type, 2);
         }
       }
-      case HYPOT, ATAN2 -> call(ScalarFunctions.owner(fn, type), ScalarFunctions.METHOD, type, 2);
       case LT, LE, GT, GE, EQ, NE -> compare(fn, type);
       case AND -> code.iand();
       case OR -> code.ior();
       case XOR -> code.ixor();
     }
+  }
+
+  private static String ofIntegers(Expr.Fn2 fn) {
+    return switch (fn) {
+      case FLOOR_DIV -> "floorDiv";
+      case REMAINDER -> "remainder";
+      case POW -> "pow";
+      default -> throw new AssertionError(fn);
+    };
   }
 
   private void arithmetic(Expr.Fn2 fn, DType type) {

@@ -1,7 +1,7 @@
 package ndgrad.kernel.code;
 
+import java.util.function.DoubleBinaryOperator;
 import java.util.function.DoubleUnaryOperator;
-import ndgrad.blas.MulAdd;
 import ndgrad.kernel.expr.Functions;
 
 /**
@@ -43,86 +43,58 @@ final class ScalarMath {
   }
 
   /**
-   * NumPy's floor_divide: the quotient that goes with {@link #remainder(double, double)}, which is
-   * computed exactly, so that x is never a rounding error away from {@code y * floorDiv +
-   * remainder}. x / 0 is x / 0, a quotient of 0 has the sign of x / y.
+   * NumPy's floor_divide, for what {@code Quotients} leaves: the quotient that goes with {@link
+   * #remainder(double, double)}. x / 0 is x / 0, a quotient of 0 has the sign of x / y.
    */
   static double floorDiv(double x, double y) {
+    double rest = x % y;
     if (y == 0) {
       return x / y;
     }
-    double rest = rest(x, y);
-    double quotient = (x - rest) / y;
-    if (rest != 0) {
-      quotient += differ(rest, y);
-    }
+    double quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
     return Math.copySign(Math.rint(quotient), x / y);
   }
 
-  /**
-   * {@link #floorDiv(double, double)} in single precision; the exact steps are the same in both.
-   */
+  /** {@link #floorDiv(double, double)} in single precision, with its roundings. */
   static float floorDiv(float x, float y) {
+    float rest = x % y;
     if (y == 0) {
       return x / y;
     }
-    float rest = rest(x, y);
-    float quotient = (x - rest) / y;
-    if (rest != 0) {
-      quotient += differ(rest, y);
-    }
+    float quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
     return Math.copySign((float) Math.rint(quotient), x / y);
+  }
+
+  /** The quotients towards -∞ of those elements of x whose bit is set, by y and into it. */
+  static void floorDiv(long bits, double[] x, double[] y) {
+    each(bits, x, y, ScalarMath::floorDiv);
+  }
+
+  /** The quotients towards -∞ of those elements of x whose bit is set, by y and into it. */
+  static void floorDiv(long bits, float[] x, float[] y) {
+    each(bits, x, y, (a, b) -> floorDiv((float) a, (float) b));
   }
 
   /** NumPy's remainder: the sign of y, also of a zero; NaN for y = 0 and infinite x. */
   static double remainder(double x, double y) {
-    double rest = rest(x, y);
-    if (rest == 0) {
-      return Math.copySign(0.0, y);
-    }
-    // y where the signs differ, else 0.
-    return rest + Double.longBitsToDouble(Double.doubleToRawLongBits(y) & differ(rest, y));
+    double rest = x % y;
+    return rest == 0 ? Math.copySign(0.0, y) : rest * Math.signum(y) < 0 ? rest + y : rest;
   }
 
   /** {@link #remainder(double, double)} in single precision. */
   static float remainder(float x, float y) {
-    float rest = rest(x, y);
-    if (rest == 0) {
-      return Math.copySign(0f, y);
-    }
-    return rest + Float.intBitsToFloat(Float.floatToRawIntBits(y) & differ(rest, y));
+    float rest = x % y;
+    return rest == 0 ? Math.copySign(0f, y) : rest * Math.signum(y) < 0 ? rest + y : rest;
   }
 
-  /** -1 where the signs of two numbers differ, else 0: nobody could predict a branch on signs. */
-  private static long differ(double a, double b) {
-    return (Double.doubleToRawLongBits(a) ^ Double.doubleToRawLongBits(b)) >> 63;
+  /** The remainders of those elements of x whose bit is set, by y and into it. */
+  static void remainder(long bits, double[] x, double[] y) {
+    each(bits, x, y, ScalarMath::remainder);
   }
 
-  private static int differ(float a, float b) {
-    return (Float.floatToRawIntBits(a) ^ Float.floatToRawIntBits(b)) >> 31;
-  }
-
-  /**
-   * {@code x % y}, to the same bits. The processor's instruction takes a step a bit of the
-   * quotient; what a small quotient leaves is exact when it is rounded once.
-   */
-  static double rest(double x, double y) {
-    double quotient = x / y;
-    if (!(Math.abs(quotient) < 0x1p52) || Math.abs(y) > Double.MAX_VALUE || !MulAdd.isFused()) {
-      return x % y;
-    }
-    double rest = Math.fma(-(double) (long) quotient, y, x);
-    // The quotient may have been rounded up to a whole number.
-    return differ(rest, x) != 0 && rest != 0 ? rest + Math.copySign(y, x) : rest;
-  }
-
-  /** {@link #rest(double, double)} in single precision: both steps are exact in double. */
-  static float rest(float x, float y) {
-    double quotient = (double) x / y;
-    if (!(Math.abs(quotient) < 0x1p28) || Math.abs(y) > Float.MAX_VALUE) {
-      return x % y;
-    }
-    return (float) (x - (double) (int) quotient * y);
+  /** The remainders of those elements of x whose bit is set, by y and into it. */
+  static void remainder(long bits, float[] x, float[] y) {
+    each(bits, x, y, (a, b) -> remainder((float) a, (float) b));
   }
 
   /** x to the power y by squaring, wrapping; 0 for a negative y unless x is 1 or -1. */
@@ -208,16 +180,24 @@ final class ScalarMath {
   }
 
   private static void each(long bits, double[] x, double[] y, DoubleUnaryOperator f) {
-    for (long rest = bits; rest != 0; rest &= rest - 1) {
-      int i = Long.numberOfTrailingZeros(rest);
-      y[i] = f.applyAsDouble(x[i]);
-    }
+    each(bits, x, y, (a, _) -> f.applyAsDouble(a));
   }
 
   private static void each(long bits, float[] x, float[] y, DoubleUnaryOperator f) {
+    each(bits, x, y, (a, _) -> f.applyAsDouble(a));
+  }
+
+  private static void each(long bits, double[] x, double[] y, DoubleBinaryOperator f) {
     for (long rest = bits; rest != 0; rest &= rest - 1) {
       int i = Long.numberOfTrailingZeros(rest);
-      y[i] = (float) f.applyAsDouble(x[i]);
+      y[i] = f.applyAsDouble(x[i], y[i]);
+    }
+  }
+
+  private static void each(long bits, float[] x, float[] y, DoubleBinaryOperator f) {
+    for (long rest = bits; rest != 0; rest &= rest - 1) {
+      int i = Long.numberOfTrailingZeros(rest);
+      y[i] = (float) f.applyAsDouble(x[i], y[i]);
     }
   }
 }

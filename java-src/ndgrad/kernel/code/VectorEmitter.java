@@ -123,8 +123,8 @@ final class VectorEmitter {
             case ADD, SUB, MUL, DIV, MAX, MIN, AND, OR, XOR, EQ, NE -> true;
             case LT, LE, GT, GE -> DType.promote(types[args[0]], types[args[1]]) != DType.BOOL;
             case ATAN2, HYPOT -> true;
-            case POW -> DType.promote(types[args[0]], types[args[1]]).isFloating();
-            case FLOOR_DIV, REMAINDER -> false;
+            case POW, FLOOR_DIV, REMAINDER ->
+                DType.promote(types[args[0]], types[args[1]]).isFloating();
           };
     };
   }

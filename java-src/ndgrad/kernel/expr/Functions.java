@@ -20,12 +20,14 @@ public final class Functions {
   private final Logarithms logarithms;
   private final Angles angles;
   private final Powers powers;
+  private final Quotients quotients;
 
   private Functions(DType dtype) {
     exponentials = new Exponentials(dtype);
     logarithms = new Logarithms(dtype);
     angles = new Angles(dtype);
     powers = new Powers(dtype, logarithms, exponentials);
+    quotients = new Quotients(dtype);
   }
 
   /**
@@ -87,6 +89,8 @@ public final class Functions {
           case POW -> powers.pow(x, y);
           case HYPOT -> powers.hypot(x, y);
           case ATAN2 -> angles.atan2(x, y);
+          case FLOOR_DIV -> quotients.floorDiv(x, y);
+          case REMAINDER -> quotients.remainder(x, y);
           default -> null;
         });
   }
@@ -98,7 +102,10 @@ public final class Functions {
    * @return false for one that is a step itself
    */
   public static boolean isSpelled(Fn2 fn) {
-    return fn == Fn2.POW || fn == Fn2.HYPOT || fn == Fn2.ATAN2;
+    return switch (fn) {
+      case POW, HYPOT, ATAN2, FLOOR_DIV, REMAINDER -> true;
+      default -> false;
+    };
   }
 
   /**

@@ -41,7 +41,11 @@ public record Step(Op op, int amount, List<Expr> args) implements Expr {
     /** Where the bool a is set, which is rare, the cosine of b; elsewhere c. */
     COS_OF_HUGE,
     /** Where the bool a is set, which is rare, the tangent of b; elsewhere c. */
-    TAN_OF_HUGE;
+    TAN_OF_HUGE,
+    /** Where the bool a is set, which is rare, the remainder of b by c; elsewhere c. */
+    REMAINDER_OF_HUGE,
+    /** Where the bool a is set, which is rare, the quotient of b by c towards -∞; elsewhere c. */
+    FLOOR_DIV_OF_HUGE;
 
     /**
      * Whether it is there for rare elements, so that vectors need another way around it.
@@ -49,7 +53,16 @@ public record Step(Op op, int amount, List<Expr> args) implements Expr {
      * @return true for the functions of huge numbers
      */
     public boolean isRare() {
-      return this == SIN_OF_HUGE || this == COS_OF_HUGE || this == TAN_OF_HUGE;
+      return this == SIN_OF_HUGE || this == COS_OF_HUGE || this == TAN_OF_HUGE || isOfTwo();
+    }
+
+    /**
+     * Whether it is the rare case of a function of two numbers.
+     *
+     * @return true for divisions
+     */
+    public boolean isOfTwo() {
+      return this == REMAINDER_OF_HUGE || this == FLOOR_DIV_OF_HUGE;
     }
   }
 

@@ -506,7 +506,9 @@ class FormsTest {
     assertTrue(isVector(exp, doubles, Kernel.Form.FIXED));
     assertFalse(isVector(exp, doubles, Kernel.Form.STRIDED));
     assertFalse(isVector(exp, mixed, Kernel.Form.FIXED), "two dtypes of numbers");
-    assertFalse(isVector(remainder, doubles, Kernel.Form.FIXED));
+    assertTrue(isVector(remainder, doubles, Kernel.Form.FIXED));
+    DType[] longs = {DType.INT64, DType.INT64};
+    assertFalse(isVector(remainder, longs, Kernel.Form.FIXED), "integers");
   }
 
   /** Such as the exponent of a power, which a caller gives as a double. */

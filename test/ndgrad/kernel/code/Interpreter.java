@@ -152,10 +152,18 @@ public final class Interpreter {
       case SIN_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::sin, at[1]) : at[2];
       case COS_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::cos, at[1]) : at[2];
       case TAN_OF_HUGE -> isTrue(at[0]) ? huge(StrictMath::tan, at[1]) : at[2];
+      case REMAINDER_OF_HUGE -> isTrue(at[0]) ? divide(Expr.Fn2.REMAINDER, at) : at[2];
+      case FLOOR_DIV_OF_HUGE -> isTrue(at[0]) ? divide(Expr.Fn2.FLOOR_DIV, at) : at[2];
       case IS_NEGATIVE -> bits(at[0]) < 0;
       case USUALLY -> isTrue(at[0]) ? at[1] : at[2];
       default -> onBits(step, at);
     };
+  }
+
+  private static Object divide(Expr.Fn2 fn, Object[] at) {
+    return at[1] instanceof Float
+        ? (Object) singles(fn, (Float) at[1], (Float) at[2])
+        : (Object) doubles(fn, (Double) at[1], (Double) at[2]);
   }
 
   private static Object fmaSingle(Object[] at) {

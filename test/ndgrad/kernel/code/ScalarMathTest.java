@@ -10,6 +10,7 @@ import java.util.function.DoubleUnaryOperator;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
@@ -208,6 +209,26 @@ class ScalarMathTest {
     {-5e-324, 3.0, -1.0, 3.0}
   };
 
+  private static final double[] ENDS = {
+    0,
+    -0.0,
+    1,
+    -1,
+    NAN,
+    INF,
+    -INF,
+    Double.MIN_VALUE,
+    Double.MAX_VALUE,
+    1e-310,
+    0.1,
+    -0.3,
+    0x1p22,
+    0x1p23 + 1,
+    -0x1p51,
+    0x1p53,
+    3
+  };
+
   @Test
   void divisionOfFloatingNumbersIsNumpys() {
     for (double[] row : DIVISIONS) {
@@ -221,31 +242,53 @@ class ScalarMathTest {
     }
   }
 
+  /** Those of the remainder operator, whose way kernels take for huge quotients alone. */
   @Test
-  void restsAreThoseOfTheRemainderOperator() {
+  void divisionsInStepsAreTheSame() {
     Random r = new Random(5);
-    for (int i = 0; i < 200_000; i++) {
+    int n = 200_000;
+    double[] x = new double[n + ENDS.length * ENDS.length];
+    double[] y = new double[x.length];
+    for (int i = 0; i < n; i++) {
       int scale = r.nextInt(i % 2 == 0 ? 4 : 140) - (i % 2 == 0 ? 2 : 70);
-      double y = (r.nextInt(40) - 20) * (i % 3 == 0 ? 1 : r.nextDouble());
-      double x = i % 5 == 0 ? y * r.nextInt(1000) : r.nextGaussian() * Math.scalb(1, scale);
-      x = i % 7 == 0 ? Math.nextUp(x) : x;
-      assertSame(x % y, ScalarMath.rest(x, y), x + " by " + y);
-      float a = (float) x;
-      float b = (float) y;
-      assertSame(a % b, ScalarMath.rest(a, b), a + " by " + b);
+      y[i] = (r.nextInt(40) - 20) * (i % 3 == 0 ? 1 : r.nextDouble());
+      x[i] = i % 5 == 0 ? y[i] * r.nextInt(1000) : r.nextGaussian() * Math.scalb(1, scale);
+      x[i] = i % 7 == 0 ? Math.nextUp(x[i]) : x[i];
     }
-    double[] ends = {0, -0.0, 1, -1, NAN, INF, -INF, Double.MIN_VALUE, Double.MAX_VALUE, 1e-310};
-    for (double x : ends) {
-      for (double y : ends) {
-        assertSame(x % y, ScalarMath.rest(x, y), x + " by " + y);
-        assertSame((float) x % (float) y, ScalarMath.rest((float) x, (float) y), x + " by " + y);
-      }
+    for (int i = n; i < x.length; i++) {
+      x[i] = ENDS[(i - n) / ENDS.length];
+      y[i] = ENDS[(i - n) % ENDS.length];
+    }
+    double[] quotients = (double[]) divided(Fn2.FLOOR_DIV, x, y);
+    double[] rests = (double[]) divided(Fn2.REMAINDER, x, y);
+    float[] a = singles(x);
+    float[] b = singles(y);
+    float[] singleQuotients = (float[]) divided(Fn2.FLOOR_DIV, a, b);
+    float[] singleRests = (float[]) divided(Fn2.REMAINDER, a, b);
+    for (int i = 0; i < x.length; i++) {
+      String what = x[i] + " by " + y[i];
+      assertEquals(ScalarMath.floorDiv(x[i], y[i]), quotients[i], what);
+      assertEquals(ScalarMath.remainder(x[i], y[i]), rests[i], what);
+      assertEquals(ScalarMath.floorDiv(a[i], b[i]), singleQuotients[i], what);
+      assertEquals(ScalarMath.remainder(a[i], b[i]), singleRests[i], what);
     }
   }
 
-  /** The sign of a zero is not told apart: both users of a rest give zeros a sign of their own. */
-  private static void assertSame(double expected, double actual, String what) {
-    assertEquals(expected + 0.0, actual + 0.0, what);
+  private static float[] singles(double[] x) {
+    float[] out = new float[x.length];
+    for (int i = 0; i < x.length; i++) {
+      out[i] = (float) x[i];
+    }
+    return out;
+  }
+
+  private static Object divided(Fn2 fn, Object x, Object y) {
+    Storage a = new Storage(x);
+    Layout layout = Layout.of(a.length());
+    Strided out = Strided.zeros(a.dtype(), a.length());
+    Program.of(Expr.of(fn, Expr.in(0), Expr.in(1)))
+        .run(out, a.dtype(), new Strided(a, layout), new Strided(new Storage(y), layout));
+    return out.array();
   }
 
   @Test
