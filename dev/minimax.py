@@ -87,6 +87,17 @@ def error_function():
     return near_zero(lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1, series)
 
 
+def log2_normal(x):
+    """log2(erfc(x/sqrt 2)) / x."""
+    return mpmath.log(mpmath.erfc(x / mpmath.sqrt(2)), 2) / x if x else -mpmath.sqrt(2 / mpmath.pi) / LN2
+
+
+def exponential2():
+    """(2^f - 1)/f."""
+    series = [LN2**(i + 1) / mpmath.factorial(i + 1) for i in range(10)]
+    return near_zero(lambda f: (mpf(2) ** f - 1) / f, series)
+
+
 TAIL_CENTRE = mpf("2.5")
 
 
@@ -139,6 +150,10 @@ TABLE = [
      lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)) if z > 0 else mpf("0.88"), (7, 27), (13, 56)),
     ("LOG_ERFC", "log(erfc(x))/x + 1, 1 ≤ x ≤ 4", lambda x: mpmath.log(mpmath.erfc(x)) / x + 1, mpf(1),
      mpf(4), lambda x: x * mpmath.erfc(mpf(x)), (6, 27), None),
+    ("LOG2_NORMAL", "log2(erfc(x/√2))/x, 0 ≤ x ≤ 5.7; of the tail erfc/2 an absolute", log2_normal, mpf(0),
+     mpf("5.7"), lambda x: LN2 * x * mpmath.erfc(mpf(x) / mpmath.sqrt(2)) / 2, (8, 26), None),
+    ("EXP2", "(2^f - 1)/f, |f| ≤ 1/2", exponential2(), -mpf(1) / 2, mpf(1) / 2, lambda f: f * 2**-f,
+     (6, 26), None),
     ("ERFC", "exp(x²) erfc(x) in (x - 2.5)/(x + 2.5), 1 ≤ x ≤ 6", scaled_tail, at(1),
      at(6), lambda u: 1 / scaled_tail(mpf(u)), None, (16, 52)),
     ("CBRT", "x^(-1/3), 0.35 ≤ x ≤ 2.83", lambda x: x ** (mpf(-1) / 3), CBRT_LOW, CBRT_HIGH,

@@ -160,6 +160,8 @@ public sealed interface Expr
     ATANH,
     /** The error function. */
     ERF,
+    /** The normal distribution function, its absolute error a last digit of 1. */
+    NORMAL,
     /** Largest integer not above x. */
     FLOOR,
     /** Smallest integer not below x. */

@@ -70,6 +70,7 @@ public final class Functions {
           case ACOSH -> logarithms.acosh(x);
           case ATANH -> logarithms.atanh(x);
           case ERF -> exponentials.erf(x);
+          case NORMAL -> exponentials.normal(x);
           case CBRT -> powers.cbrt(x);
           case NEG, ABS, SIGN, SQRT, FLOOR, CEIL, RINT, NOT, ISNAN, ISINF, ISFINITE -> null;
         });

@@ -3,6 +3,7 @@ package ndgrad.kernel.expr;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Random;
@@ -152,6 +153,34 @@ class FunctionsTest {
         assertTrue(same || error <= 1, fn + " at " + x[i] + " is " + y[i]);
       }
     }
+  }
+
+  /** The error of float32 is a last digit of 1, wherever it is. */
+  @Test
+  void theNormalDistributionIsThatOfTheErrorFunction() {
+    int n = 200_001;
+    double[] x = new double[n];
+    float[] single = new float[n];
+    for (int i = 0; i < n; i++) {
+      single[i] = (i - n / 2) * 1e-4f;
+      x[i] = single[i];
+    }
+    double[] special = {
+      Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, Double.NaN, -1e30, 1e30
+    };
+    for (int i = 0; i < special.length; i++) {
+      x[i] = special[i];
+      single[i] = (float) special[i];
+    }
+    double[] y = (double[]) run(Fn1.NORMAL, DType.FLOAT64, x);
+    double[] scaled = Arrays.stream(x).map(v -> v * Math.sqrt(0.5)).toArray();
+    double[] erf = (double[]) run(Fn1.ERF, DType.FLOAT64, scaled);
+    float[] close = (float[]) run(Fn1.NORMAL, DType.FLOAT32, single);
+    for (int i = 0; i < n; i++) {
+      assertEquals((1 + erf[i]) / 2, y[i], 0x1p-53, "at " + x[i]);
+      assertEquals(y[i], close[i], 0x1p-23, "at " + x[i]);
+    }
+    assertEquals(0.5f, ((float[]) run(Fn1.NORMAL, DType.FLOAT32, new float[] {0}))[0]);
   }
 
   @Test
