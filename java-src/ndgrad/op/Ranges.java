@@ -1,13 +1,12 @@
 package ndgrad.op;
 
+import java.util.function.DoubleUnaryOperator;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 
@@ -148,60 +147,71 @@ final class Ranges {
   }
 
   static Strided linspace(Args a) {
-    return as(Creation.dtype(a, DType.FLOAT64), spaced(a));
+    DType dtype = Creation.dtype(a, DType.FLOAT64);
+    Strided numbers = spaced(a);
+    if (dtype.isInteger()) {
+      replace(numbers, Math::floor);
+    }
+    return as(dtype, numbers);
   }
 
   static Strided logspace(Args a) {
-    double[] d = spaced(a);
+    DType dtype = Creation.dtype(a, DType.FLOAT64);
+    Strided numbers = spaced(a);
     double base = real(a.get("base"));
-    for (int i = 0; i < d.length; i++) {
-      d[i] = StrictMath.pow(base, d[i]);
-    }
-    return as(Creation.dtype(a, DType.FLOAT64), d, false);
+    replace(numbers, exponent -> StrictMath.pow(base, exponent));
+    return as(dtype, numbers);
   }
 
-  private static double[] spaced(Args a) {
+  private static void replace(Strided numbers, DoubleUnaryOperator by) {
+    double[] d = (double[]) numbers.array();
+    Threads.parallelFor(
+        d.length,
+        GRAIN,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            d[i] = by.applyAsDouble(d[i]);
+          }
+        });
+  }
+
+  private static Strided spaced(Args a) {
     int num = a.integer("num");
     if (num < 0) {
       throw new ArgumentException("num must not be negative, got " + num, "num", num);
     }
-    Creation.dtype(a, DType.FLOAT64);
     double start = real(a.get("start"));
     double stop = real(a.get("stop"));
     boolean endpoint = a.flag("endpoint");
     int gaps = endpoint ? num - 1 : num;
     double width = stop - start;
     double step = width / gaps;
-    double[] d = (double[]) Strided.zeros(DType.FLOAT64, num).storage().escape();
-    for (int i = 0; i < num; i++) {
-      // A width so small that the step vanishes is spread by a product in the other order.
-      d[i] =
-          gaps <= 0
-              ? i * width + start
-              : step == 0 ? (double) i / gaps * width + start : i * step + start;
-    }
+    Strided out = Strided.empty(DType.FLOAT64, num);
+    double[] d = (double[]) out.array();
+    Threads.parallelFor(
+        num,
+        GRAIN,
+        (from, to) -> {
+          for (int i = from; i < to; i++) {
+            // A width so small that the step vanishes is spread by a product in the other order.
+            d[i] =
+                gaps <= 0
+                    ? i * width + start
+                    : step == 0 ? (double) i / gaps * width + start : i * step + start;
+          }
+        });
     if (endpoint && num > 1) {
       d[num - 1] = stop;
     }
-    return d;
+    return out;
   }
 
-  private static Strided as(DType dtype, double[] d) {
-    return as(dtype, d, dtype.isInteger());
-  }
-
-  private static Strided as(DType dtype, double[] d, boolean floor) {
-    if (floor) {
-      for (int i = 0; i < d.length; i++) {
-        d[i] = Math.floor(d[i]);
-      }
-    }
-    Strided from = new Strided(new Storage(d), Layout.of(d.length));
+  private static Strided as(DType dtype, Strided numbers) {
     if (dtype == DType.FLOAT64) {
-      return from;
+      return numbers;
     }
-    Strided out = Strided.zeros(dtype, d.length);
-    Copies.copy(from, out);
+    Strided out = Strided.empty(dtype, numbers.layout());
+    Copies.copy(numbers, out);
     return out;
   }
 
