@@ -150,7 +150,7 @@ TABLE = [
      lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)) if z > 0 else mpf("0.88"), (7, 27), (13, 56)),
     ("LOG_ERFC", "log(erfc(x))/x + 1, 1 ≤ x ≤ 4", lambda x: mpmath.log(mpmath.erfc(x)) / x + 1, mpf(1),
      mpf(4), lambda x: x * mpmath.erfc(mpf(x)), (6, 27), None),
-    ("LOG2_NORMAL", "log2(erfc(x/√2))/x, 0 ≤ x ≤ 5.7; of the tail erfc/2 an absolute", log2_normal, mpf(0),
+    ("LOG2_NORMAL", "log2(erfc(x/√2))/x, 0 ≤ x ≤ 5.7, as it is felt in erfc(x/√2)/2", log2_normal, mpf(0),
      mpf("5.7"), lambda x: LN2 * x * mpmath.erfc(mpf(x) / mpmath.sqrt(2)) / 2, (8, 26), None),
     ("EXP2", "(2^f - 1)/f, |f| ≤ 1/2", exponential2(), -mpf(1) / 2, mpf(1) / 2, lambda f: f * 2**-f,
      (6, 26), None),

@@ -114,10 +114,9 @@ final class TapSums {
     List<Tile> tiles = Tile.cut(rowLine, columnLine, channels, ROOM / dtype.itemsize(), wanted);
     int slices = Math.clamp(wanted / tiles.size(), 1, blocks);
     int tasks = images * groups * tiles.size() * slices;
-    long products = out.layout().size() * channels * Math.max(1, points);
     Threads.parallelFor(
         tasks,
-        Math.clamp(GRAIN / Math.max(1, products / tasks), 1, tasks),
+        grain(out.layout().size(), channels * Math.max(1, points), tasks),
         (from, to) -> {
           for (int i = from; i < to; i++) {
             int slice = i % slices;
@@ -133,6 +132,17 @@ final class TapSums {
                 blocks * (slice + 1) / slices);
           }
         });
+  }
+
+  /**
+   * How many tasks are worth a thread.
+   *
+   * @param results elements of the whole output
+   * @param products of each result
+   * @param tasks in all
+   */
+  static int grain(long results, int products, int tasks) {
+    return Math.clamp(GRAIN / Math.max(1, results * products / tasks), 1, tasks);
   }
 
   /** Some blocks of a group's rows. */

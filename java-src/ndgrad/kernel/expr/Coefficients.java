@@ -319,7 +319,7 @@ final class Coefficients {
     0.00021018207189626992
   };
 
-  /** log2(erfc(x/√2))/x, 0 ≤ x ≤ 5.7; of the tail erfc/2 an absolute; error below 2^-26. */
+  /** log2(erfc(x/√2))/x, 0 ≤ x ≤ 5.7, as it is felt in erfc(x/√2)/2; error below 2^-26. */
   static final double[] LOG2_NORMAL_FLOAT = {
     -1.1511051654815674,
     -0.4592081904411316,
