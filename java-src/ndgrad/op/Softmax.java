@@ -4,7 +4,6 @@ import static ndgrad.kernel.expr.Expr.in;
 import static ndgrad.kernel.expr.Expr.num;
 import static ndgrad.kernel.expr.Expr.of;
 
-import java.util.Arrays;
 import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.autograd.GradMode;
@@ -185,13 +184,21 @@ final class Softmax {
   }
 
   private static boolean isLast(int[] axes, int kept) {
-    return IntStream.of(axes).allMatch(axis -> axis >= kept);
+    boolean last = true;
+    for (int axis : axes) {
+      last &= axis >= kept;
+    }
+    return last;
   }
 
   /** Whether all are row-major, and of one dtype. */
   private static boolean areRows(Strided[] operands) {
     DType dtype = operands[0].dtype();
-    return Arrays.stream(operands).allMatch(x -> x.dtype() == dtype && x.layout().isContiguous());
+    boolean rows = true;
+    for (Strided x : operands) {
+      rows &= x.dtype() == dtype && x.layout().isContiguous();
+    }
+    return rows;
   }
 
   private static Tensor sum(Tensor g, Args args) {
