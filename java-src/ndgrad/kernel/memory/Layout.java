@@ -11,10 +11,12 @@ import ndgrad.ShapeException;
  * zero. Immutable; every method that returns a layout describes a view of the same storage.
  */
 public final class Layout {
-  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, true, 0);
+  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, 0);
 
   /** A power of two. */
   private static final int REMEMBERED = 256;
+
+  private static final int NOWHERE = -1;
 
   /**
    * Fresh layouts of late, each at the place of its shape's hash: arrays of one shape share them,
@@ -33,22 +35,20 @@ public final class Layout {
   private final long size;
 
   /**
-   * Made by {@link #of(int...)}: contiguous, offset 0, and the strides are those of a fresh array.
+   * Where a layout made by {@link #of(int...)} is remembered: it is contiguous, has offset 0, and
+   * the strides are those of a fresh array. {@link #NOWHERE} for others.
    */
-  private final boolean fresh;
-
   private final int place;
 
   private Layout(int[] shape, int[] strides, int offset, long size) {
-    this(shape, strides, offset, size, false, 0);
+    this(shape, strides, offset, size, NOWHERE);
   }
 
-  private Layout(int[] shape, int[] strides, int offset, long size, boolean fresh, int place) {
+  private Layout(int[] shape, int[] strides, int offset, long size, int place) {
     this.shape = shape;
     this.strides = strides;
     this.offset = offset;
     this.size = size;
-    this.fresh = fresh;
     this.place = place;
   }
 
@@ -82,7 +82,7 @@ public final class Layout {
           "shape",
           shape);
     }
-    Layout made = new Layout(shape.clone(), Dimensions.rowMajor(shape), 0, size, true, place);
+    Layout made = new Layout(shape.clone(), Dimensions.rowMajor(shape), 0, size, place);
     LATELY[place] = made;
     return made;
   }
@@ -107,7 +107,7 @@ public final class Layout {
   /**
    * A number that tells most fresh layouts from others.
    *
-   * @return 0 to 255, from the shape
+   * @return 0 to 255, from the shape; -1 for a layout that is not fresh
    */
   public int place() {
     return place;
@@ -215,7 +215,7 @@ public final class Layout {
    * @return true when it was made by {@link #of(int...)}
    */
   public boolean isFresh() {
-    return fresh;
+    return place != NOWHERE;
   }
 
   /**
@@ -224,7 +224,7 @@ public final class Layout {
    * @return true for every layout of size 0 or 1, too
    */
   public boolean isContiguous() {
-    if (fresh || size <= 1) {
+    if (isFresh() || size <= 1) {
       return true;
     }
     int step = 1;
@@ -448,7 +448,7 @@ public final class Layout {
    */
   public Layout squeeze(int axis) {
     int[] left = Dimensions.without(shape, axis);
-    return fresh ? of(left) : new Layout(left, Dimensions.without(strides, axis), offset, size);
+    return isFresh() ? of(left) : new Layout(left, Dimensions.without(strides, axis), offset, size);
   }
 
   /**
@@ -460,7 +460,9 @@ public final class Layout {
   public Layout unsqueeze(int axis) {
     int step = axis < shape.length ? shape[axis] * strides[axis] : 1;
     int[] more = Dimensions.with(shape, axis, 1);
-    return fresh ? of(more) : new Layout(more, Dimensions.with(strides, axis, step), offset, size);
+    return isFresh()
+        ? of(more)
+        : new Layout(more, Dimensions.with(strides, axis, step), offset, size);
   }
 
   /**
@@ -480,7 +482,7 @@ public final class Layout {
    * @return the view, or empty when the elements would have to be copied
    */
   public Optional<Layout> reshape(int... target) {
-    if (fresh) {
+    if (isFresh()) {
       return Optional.of(of(target));
     }
     if (size == 0 || isContiguous()) {
