@@ -16,6 +16,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Pool;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
@@ -351,21 +352,10 @@ public final class Indexing {
     int row = plan.inner(owner.layout()).intSize();
     for (int i = 0; i < positions.length; i++) {
       if (marks[positions[i]] != i) {
-        zero(out.array(), i * row, (i + 1) * row);
+        Pool.zero(out.array(), i * row, (i + 1) * row);
       }
     }
     return out;
-  }
-
-  /** Sets a range of a primitive array to zero. */
-  static void zero(Object array, int from, int to) {
-    switch (array) {
-      case double[] a -> Arrays.fill(a, from, to, 0);
-      case float[] a -> Arrays.fill(a, from, to, 0);
-      case long[] a -> Arrays.fill(a, from, to, 0);
-      case int[] a -> Arrays.fill(a, from, to, 0);
-      default -> Arrays.fill((boolean[]) array, from, to, false);
-    }
   }
 
   private static Tensor cleared(Tensor g, List<Tensor> arrays, Object use) {

@@ -15,6 +15,7 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Pool;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
@@ -507,7 +508,7 @@ public final class Rearranging {
     for (int r = 0; r < all; r++) {
       int edge = Math.clamp((long) (r % rows) + k + (upper ? 0 : 1), 0, cols);
       int from = r * cols + (upper ? 0 : edge);
-      Indexing.zero(out.array(), from, r * cols + (upper ? edge : cols));
+      Pool.zero(out.array(), from, r * cols + (upper ? edge : cols));
     }
     return out;
   }

@@ -293,17 +293,23 @@ public final class Pool {
   }
 
   static void zero(Object array) {
-    Threads.parallelFor(
-        DType.lengthOf(array),
-        ZEROS,
-        (from, to) -> {
-          switch (array) {
-            case double[] a -> Arrays.fill(a, from, to, 0);
-            case float[] a -> Arrays.fill(a, from, to, 0);
-            case long[] a -> Arrays.fill(a, from, to, 0);
-            case int[] a -> Arrays.fill(a, from, to, 0);
-            default -> Arrays.fill((boolean[]) array, from, to, false);
-          }
-        });
+    Threads.parallelFor(DType.lengthOf(array), ZEROS, (from, to) -> zero(array, from, to));
+  }
+
+  /**
+   * Sets a range of a primitive array to zero.
+   *
+   * @param array modified; a {@code float[] double[] int[] long[]} or {@code boolean[]}
+   * @param from the first element
+   * @param to one after the last
+   */
+  public static void zero(Object array, int from, int to) {
+    switch (array) {
+      case double[] a -> Arrays.fill(a, from, to, 0);
+      case float[] a -> Arrays.fill(a, from, to, 0);
+      case long[] a -> Arrays.fill(a, from, to, 0);
+      case int[] a -> Arrays.fill(a, from, to, 0);
+      default -> Arrays.fill((boolean[]) array, from, to, false);
+    }
   }
 }
