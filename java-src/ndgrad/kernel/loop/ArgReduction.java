@@ -1,6 +1,7 @@
 package ndgrad.kernel.loop;
 
 import java.util.Arrays;
+import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.memory.Layout;
@@ -24,11 +25,20 @@ public final class ArgReduction {
   /** Runs at least as long are searched by their extremes, which vectors find. */
   private static final int FAST = 64;
 
+  /** Runs shorter than this are worth turning into columns, */
+  private static final int FEW = 32;
+
+  /** from so many elements in all on. */
+  private static final int MANY = 1 << 12;
+
   /** Elements that are looked through, where their extreme is that of the run. */
   private static final int BLOCK = 2048;
 
   private static final Reduction LARGEST = Reduction.of(Expr.in(0), Expr.Fn2.MAX);
   private static final Reduction SMALLEST = Reduction.of(Expr.in(0), Expr.Fn2.MIN);
+
+  private static final Program LARGER = better(Expr.Fn2.GT);
+  private static final Program SMALLER = better(Expr.Fn2.LT);
 
   private ArgReduction() {}
 
@@ -49,6 +59,11 @@ public final class ArgReduction {
     int step = l.stride(axis);
     Layout first = l.slice(axis, 0, 1, 1).squeeze(axis);
     RowWalk walk = new RowWalk(first, out.layout());
+    boolean isShort = n < FEW && Math.abs(step) < Math.abs(walk.step(0));
+    if (isShort && l.size() >= MANY && in.dtype().isFloating()) {
+      sideBySide(out, in, axis, max);
+      return;
+    }
     // Columns are searched together when neighbours of the input are columns, not elements of one
     // run.
     boolean byRuns = n >= LONG && (Math.abs(step) <= Math.abs(walk.step(0)) || walk.n < LONG);
@@ -59,6 +74,47 @@ public final class ArgReduction {
     } else {
       columns(out, in, max, new Line(n, step), walk);
     }
+  }
+
+  /**
+   * Turns many short runs into columns and goes through all of them at once, by kernels without a
+   * branch: where the best of a few is, nobody could predict. Places are numbers of the input's
+   * dtype meanwhile, so that these become vectors.
+   */
+  private static void sideBySide(Strided out, Strided in, int axis, boolean max) {
+    Layout l = in.layout();
+    DType dtype = in.dtype();
+    int[] order = new int[l.ndim()];
+    for (int i = 0; i < order.length; i++) {
+      order[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
+    }
+    Strided turned = Copies.copyOf(in.with(l.permute(order)));
+    int n = l.dim(axis);
+    Layout all = Layout.of(n, l.intSize() / n);
+    Strided best = Copies.copyOf(turned.with(all.slice(0, 0, 1, 1).squeeze(0)));
+    Strided place = Strided.zeros(dtype, best.layout().intSize());
+    Strided[] state = {best, place};
+    DType[] load = {dtype, dtype, dtype, dtype};
+    for (int i = 1; i < n; i++) {
+      Strided row = turned.with(all.slice(0, i, 1, 1).squeeze(0));
+      (max ? LARGER : SMALLER)
+          .run(state, load, new Strided[] {row, best, place, Strided.number(i, dtype)});
+    }
+    Copies.copy(place.with(place.layout().reshape(out.layout().shape()).orElseThrow()), out);
+  }
+
+  /** The best of columns and its place, given another row, what was the best, and its place. */
+  private static Program better(Expr.Fn2 compare) {
+    Expr x = Expr.in(0);
+    Expr best = Expr.in(1);
+    Expr isFirstNaN =
+        Expr.of(
+            Expr.Fn2.AND,
+            Expr.of(Expr.Fn1.ISNAN, x),
+            Expr.of(Expr.Fn1.NOT, Expr.of(Expr.Fn1.ISNAN, best)));
+    Expr isBetter = Expr.of(Expr.Fn2.OR, Expr.of(compare, x, best), isFirstNaN);
+    return Program.of(
+        Expr.select(isBetter, x, best), Expr.select(isBetter, Expr.in(3), Expr.in(2)));
   }
 
   private record Line(int n, int step) {}

@@ -48,6 +48,24 @@ class ArgReductionTest extends InForm {
   }
 
   @Test
+  void manyShortRunsAreSearchedAsEachIs() {
+    for (int round = 0; round < 60; round++) {
+      int n = 1 + random.nextInt(33);
+      int[] shape = round % 2 == 0 ? new int[] {5000 / n, n} : new int[] {41, n, 120 / n + 1};
+      DType dtype = DType.values()[round % 5];
+      Strided in = Samples.array(random, dtype, shape);
+      Strided out = Samples.target(random, DType.INT64, without(shape, 1));
+      boolean max = random.nextBoolean();
+      ArgReduction.run(out, in, 1, max);
+      for (int i = 0; i < out.layout().size(); i++) {
+        int[] kept = Samples.unravel(i, without(shape, 1));
+        assertEquals(
+            first(in, kept, 1, max), Samples.get(out, kept), shape[0] + " by " + n + dtype);
+      }
+    }
+  }
+
+  @Test
   void aLongRunIsOneWhateverItsParts() {
     int n = 200_000;
     for (int[] shape : new int[][] {{n}, {n, 2}, {2, n}, {2, n, 2}}) {
