@@ -268,8 +268,7 @@ public final class Threads {
     @Override
     public void run() {
       Job job = NONE;
-      while (!dismissed) {
-        job = next(job);
+      for (job = next(job); !dismissed; job = next(job)) {
         job.work(index + 1);
       }
     }

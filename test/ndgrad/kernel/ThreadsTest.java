@@ -60,13 +60,13 @@ class ThreadsTest {
     Threads.setNumThreads(3);
     for (int round = 0; round < 20; round++) {
       AtomicIntegerArray runs = new AtomicIntegerArray(1200);
-      ConcurrentHashMap<String, Integer> bodies = new ConcurrentHashMap<>();
+      ConcurrentHashMap<Thread, Integer> bodies = new ConcurrentHashMap<>();
       Threads.parallelFor(
           1200,
           1,
           () -> {
             Thread maker = Thread.currentThread();
-            bodies.merge(maker.getName(), 1, Integer::sum);
+            bodies.merge(maker, 1, Integer::sum);
             return (from, to) -> {
               for (int i = from; i < to; i++) {
                 runs.addAndGet(i, maker == Thread.currentThread() ? 1 : 1000);
