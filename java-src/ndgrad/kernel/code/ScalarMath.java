@@ -47,20 +47,20 @@ final class ScalarMath {
    * #remainder(double, double)}. x / 0 is x / 0, a quotient of 0 has the sign of x / y.
    */
   static double floorDiv(double x, double y) {
-    double rest = x % y;
     if (y == 0) {
       return x / y;
     }
+    double rest = x % y;
     double quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
     return Math.copySign(Math.rint(quotient), x / y);
   }
 
   /** {@link #floorDiv(double, double)} in single precision, with its roundings. */
   static float floorDiv(float x, float y) {
-    float rest = x % y;
     if (y == 0) {
       return x / y;
     }
+    float rest = x % y;
     float quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
     return Math.copySign((float) Math.rint(quotient), x / y);
   }

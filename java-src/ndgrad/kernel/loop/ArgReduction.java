@@ -84,11 +84,7 @@ public final class ArgReduction {
   private static void sideBySide(Strided out, Strided in, int axis, boolean max) {
     Layout l = in.layout();
     DType dtype = in.dtype();
-    int[] order = new int[l.ndim()];
-    for (int i = 0; i < order.length; i++) {
-      order[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
-    }
-    Strided turned = Copies.copyOf(in.with(l.permute(order)));
+    Strided turned = Copies.copyOf(in.with(l.move(axis, 0)));
     int n = l.dim(axis);
     Layout all = Layout.of(n, l.intSize() / n);
     Strided best = Copies.copyOf(turned.with(all.slice(0, 0, 1, 1).squeeze(0)));

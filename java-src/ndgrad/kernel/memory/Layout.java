@@ -358,6 +358,22 @@ public final class Layout {
   }
 
   /**
+   * A view with one axis at another place.
+   *
+   * @param from the axis, from 0 to ndim-1
+   * @param to its place in the result, from 0 to ndim-1
+   * @return the view
+   */
+  public Layout move(int from, int to) {
+    int[] order = new int[shape.length];
+    for (int i = 0, next = 0; i < order.length; i++) {
+      next += next == from ? 1 : 0;
+      order[i] = i == to ? from : next++;
+    }
+    return permute(order);
+  }
+
+  /**
    * The layout with its last two axes exchanged.
    *
    * @return the permuted layout

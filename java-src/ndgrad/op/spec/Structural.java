@@ -198,17 +198,8 @@ public final class Structural {
       Spec.define("move-axis", "x, from: int, to: int")
           .internal()
           .view(
-              (a, l) -> Optional.of(moved(l, a.integer("from"), a.integer("to"))),
+              (a, l) -> Optional.of(l.move(a.integer("from"), a.integer("to"))),
               (n, a, g) -> Structural.MOVE_AXIS.of(g, a.integer("to"), a.integer("from")));
-
-  private static Layout moved(Layout l, int from, int to) {
-    int[] order = new int[l.ndim()];
-    for (int i = 0, next = 0; i < order.length; i++) {
-      next += next == from ? 1 : 0;
-      order[i] = i == to ? from : next++;
-    }
-    return l.permute(order);
-  }
 
   /**
    * The same array several times along a new first axis.
