@@ -183,18 +183,33 @@ public final class Forms {
       return VectorKernelCompiler.compile(dag, stored, load, form, strides, lanes.get());
     }
     Kernel plain = KernelCompiler.compile(dag, stored, load, form, strides);
-    if (lanes.isEmpty() || form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)) {
+    if (lanes.isEmpty()) {
       return plain;
     }
     DType lane = lanes.get();
-    return new AdaptiveKernel(
-        plain,
-        () -> VectorKernelCompiler.compile(dag, stored, load, form, strides, lane),
-        stored,
-        strides,
-        lane,
-        dag.cost(),
-        dag.vectorCost());
+    Kernel adaptive =
+        new AdaptiveKernel(
+            plain,
+            () -> VectorKernelCompiler.compile(dag, stored, load, form, strides, lane),
+            stored,
+            strides,
+            lane,
+            dag.cost(),
+            dag.vectorCost());
+    return form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)
+        ? new Unrolled(plain, adaptive, lanes(lane))
+        : adaptive;
+  }
+
+  /** Plain loops that the JIT unrolls, and vectors for rows that are over before that pays. */
+  private record Unrolled(Kernel plain, Kernel vectors, int lanes) implements Kernel {
+    private static final int LONG = 256;
+
+    @Override
+    public void run(Object[] data, int[] at, int outer, int inner) {
+      boolean areShort = outer > 1 && inner >= lanes && inner < LONG;
+      (areShort ? vectors : plain).run(data, at, outer, inner);
+    }
   }
 
   /**

@@ -12,10 +12,10 @@ import ndgrad.kernel.expr.Functions;
 /**
  * Writes kernels whose inner loop takes a vector of elements at a time. Inputs of stride 0 are
  * spread over a vector before the loop; of stride 2, two vectors give every second lane; of stride
- * -1, lanes change places. The last vector of a row ends where the row ends, and keeps what the one
- * before it has written. Rows shorter than a vector are masked where functions make that worth it,
- * by a kernel of its own: past the end of an array a masked load calls a method, and around a call
- * the JIT would keep all of a loop's constants in memory.
+ * -1, lanes change places. The last vector of a row ends where the row ends: it overlaps the one
+ * before it. Rows shorter than a vector are masked where functions make that worth it, by a kernel
+ * of its own: past the end of an array a masked load calls a method, and around a call the JIT
+ * would keep all of a loop's constants in memory.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;
@@ -124,33 +124,43 @@ final class VectorKernelCompiler extends KernelCompiler {
     int length = Loops.store(code, TypeKind.INT);
     code.iload(INNER).iload(length).isub();
     int last = Loops.store(code, TypeKind.INT);
-    Label top = code.newLabel();
-    Label end = code.newLabel();
-    code.labelBinding(top).iload(i).iload(last).if_icmpgt(end);
-    vector(i);
-    code.iload(i).iload(length).iadd().istore(i);
-    code.goto_(top).labelBinding(end);
     Label done = code.newLabel();
-    code.iload(i).iload(INNER).if_icmpge(done);
-    rest(i, last);
+    if (part == Part.ALL_ROWS) {
+      Label isLong = code.newLabel();
+      code.iload(last).ifge(isLong);
+      Loops.on(code, i, INNER, 1, this::body);
+      code.goto_(done).labelBinding(isLong);
+    }
+    rows(i, last, length);
     code.labelBinding(done);
   }
 
-  /** Writes what follows the whole vectors of a row, from i on; the last vector begins at last. */
-  private void rest(int i, int last) {
-    if (part == Part.ROWS) {
-      lastVector(i, last);
-      return;
+  /**
+   * Writes the vectors of a row. The last one is computed first, from inputs that none has written
+   * to yet, and written at the end.
+   */
+  private void rows(int i, int last, int length) {
+    int[] end = new int[dag.outputs()];
+    vectorBody(last, -1, k -> end[k] = VectorOps.keep(code));
+    Label top = code.newLabel();
+    Label out = code.newLabel();
+    code.labelBinding(top).iload(i).iload(last).if_icmpge(out);
+    vectorBody(i, -1, k -> store(k, i));
+    code.iload(i).iload(length).iadd().istore(i);
+    code.goto_(top).labelBinding(out);
+    for (int k = 0; k < end.length; k++) {
+      code.aload(end[k]);
+      store(k, last);
     }
-    Label done = code.newLabel();
-    if (hasNumbers(dag, stored, strides)) {
-      Label isShort = code.newLabel();
-      code.iload(last).iflt(isShort);
-      lastVector(i, last);
-      code.goto_(done).labelBinding(isShort);
+  }
+
+  private void store(int k, int i) {
+    place(k, i);
+    if (stored[k] == DType.BOOL) {
+      ops.storeMask(code);
+    } else {
+      ops.store(code);
     }
-    Loops.on(code, i, INNER, 1, this::body);
-    code.labelBinding(done);
   }
 
   private void masked(int i) {
@@ -165,40 +175,6 @@ final class VectorKernelCompiler extends KernelCompiler {
           place(k, i);
           code.aload(mask);
           ops.storeMasked(code);
-        });
-  }
-
-  /** The vector that ends a row; elements before i are done. */
-  private void lastVector(int i, int last) {
-    ops.species(code);
-    code.iconst_0().iload(i).iload(last).isub();
-    ops.indexInRange(code);
-    int done = VectorOps.keep(code);
-    vectorBody(
-        last,
-        -1,
-        k -> {
-          ops.species(code);
-          place(k, last);
-          ops.load(code);
-          code.aload(done);
-          ops.blend(code);
-          place(k, last);
-          ops.store(code);
-        });
-  }
-
-  private void vector(int i) {
-    vectorBody(
-        i,
-        -1,
-        k -> {
-          place(k, i);
-          if (stored[k] == DType.BOOL) {
-            ops.storeMask(code);
-          } else {
-            ops.store(code);
-          }
         });
   }
 

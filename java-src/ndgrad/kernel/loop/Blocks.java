@@ -66,7 +66,9 @@ final class Blocks {
     int qs = target[target.length / 3 + t];
     int qr = target[2 * (target.length / 3) + t];
     boolean large = m >= Rows.LANES && n >= Rows.LANES;
-    if (ps == 1 && qs == 1) {
+    if (ps == 1 && qs == 1 && pr == 0 && qr == n) {
+      repeat(from, p, to, q, m, n);
+    } else if (ps == 1 && qs == 1) {
       rows.copyRows(from, p, pr, to, q, qr, m, n);
     } else if (pr == 1 && qs == 1 && large) {
       transpose(from, p, ps, to, q, qr, m, n);
@@ -83,9 +85,79 @@ final class Blocks {
     }
   }
 
+  /** Copies a row m times, one behind the other: what has been copied is copied again. */
+  private void repeat(Object from, int p, Object to, int q, int m, int n) {
+    System.arraycopy(from, p, to, q, n);
+    int done = n;
+    for (int most = m * n; done < most; done *= 2) {
+      System.arraycopy(to, q, to, q + done, Math.min(done, most - done));
+    }
+  }
+
+  /**
+   * Turns rows: {@code to[j*width + i] = from[p + i*ps + j]} for i &lt; m, j &lt; n.
+   *
+   * @param from the source
+   * @param p where the first row begins
+   * @param ps from a row to the next
+   * @param to the target, overwritten; what is behind row n of it, too, up to a vector's lanes
+   * @param width from a row of the target to the next
+   * @param m how many rows
+   * @param n elements of a row
+   */
+  void turn(Object from, int p, int ps, Object to, int width, int m, int n) {
+    if (!isPartOfSquare(n)) {
+      transpose(from, p, ps, to, 0, width, n, m);
+      return;
+    }
+    // Vectors go on behind their rows, but not behind the array.
+    int whole = m & -side;
+    int end = DType.lengthOf(from) - side;
+    while (whole > 0 && p + Math.max(0, (whole - 1) * ps) > end) {
+      whole -= side;
+    }
+    Optional<BlockKernel> kernel = kernel(m, n);
+    if (kernel.isPresent()) {
+      kernel.get().run(from, p, ps, to, 0, width, side, whole);
+    } else {
+      whole = 0;
+    }
+    rows.transpose(from, p + whole * ps, ps, to, whole, width, n, m - whole);
+  }
+
+  /**
+   * Turns rows back: {@code to[q + i*n + j] = from[j*width + i]} for i &lt; m, j &lt; n.
+   *
+   * @param from the source; holds a vector's lanes of rows at least
+   * @param width from a row of the source to the next
+   * @param to the target, overwritten
+   * @param q where the first row goes
+   * @param m how many rows, one behind the other
+   * @param n elements of a row
+   */
+  void turnBack(Object from, int width, Object to, int q, int m, int n) {
+    if (!isPartOfSquare(n)) {
+      transpose(from, 0, width, to, q, n, m, n);
+      return;
+    }
+    // What a vector writes behind its row the next rows overwrite.
+    Optional<BlockKernel> kernel = kernel(m, n);
+    int whole = kernel.isPresent() ? Math.max(0, m + 1 - Math.ceilDiv(side, n)) & -side : 0;
+    kernel.ifPresent(k -> k.run(from, 0, width, to, q, n, whole, side));
+    rows.transpose(from, whole, width, to, q + whole * n, n, m - whole, n);
+  }
+
+  /** Whether rows are shorter than a vector, but not so short that moving squares is slow. */
+  private boolean isPartOfSquare(int n) {
+    return n < side && 4 * n >= side;
+  }
+
+  private Optional<BlockKernel> kernel(int m, int n) {
+    return dtype == DType.BOOL ? Optional.empty() : transposes.get((long) m * n * COST);
+  }
+
   private void transpose(Object from, int p, int ps, Object to, int q, int qs, int m, int n) {
-    Optional<BlockKernel> kernel =
-        dtype == DType.BOOL ? Optional.empty() : transposes.get((long) m * n * COST);
+    Optional<BlockKernel> kernel = kernel(m, n);
     if (kernel.isPresent() && m >= side && n >= side) {
       transpose(kernel.get(), from, p, ps, to, q, qs, m, n);
     } else {

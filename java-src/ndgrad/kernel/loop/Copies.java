@@ -47,7 +47,7 @@ public final class Copies {
     } else {
       Strided read = shared && !source.equals(target) ? copyOf(from) : from;
       Nest nest = Nest.of(new Strided[] {to}, new Strided[] {read});
-      if (nest.isOfPicked()) {
+      if (nest.isOfPicked() || nest.isOfColumn()) {
         IDENTITY.run(to, to.dtype(), read);
       } else {
         nest.run(MOVES[to.dtype().ordinal()], new Object[] {to.array(), read.array()}, GRAIN);

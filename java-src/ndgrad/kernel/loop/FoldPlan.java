@@ -1,5 +1,7 @@
 package ndgrad.kernel.loop;
 
+import java.util.function.IntFunction;
+import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.memory.Layout;
@@ -50,6 +52,10 @@ final class FoldPlan {
   private final Dims kept;
   private final Dims reduced;
   private final boolean byRows;
+
+  /** Whether short runs are turned into rows. */
+  private final boolean turned;
+
   private final int[] along;
   private final int[] across;
   private final int segment;
@@ -164,11 +170,13 @@ final class FoldPlan {
     size = all;
     kept.merge();
     reduced.merge();
-    byRows = choose();
+    boolean rows = choose();
     runLength = reduced.lastLength();
     rowLength = kept.lastLength();
     along = reduced.pop(operands);
     across = kept.pop(operands);
+    turned = !rows && areShort();
+    byRows = rows || turned;
     segment = byRows ? ROWS : GROUP * SEGMENT;
     width = Math.min(rowLength, width());
     chunks = size == 0 ? 0 : (rowLength + width - 1) / width;
@@ -179,7 +187,22 @@ final class FoldPlan {
         tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
   }
 
+  private boolean areShort() {
+    boolean near = ShortRows.areMany(rowLength, runLength);
+    for (int k = 0; k < ins; k++) {
+      near &= along[k] == 0 || along[k] == 1;
+    }
+    return near;
+  }
+
+  private boolean isTurned(int k) {
+    return turned && along[k] == 1;
+  }
+
   private int width() {
+    if (turned) {
+      return ShortRows.block(rowLength, runLength);
+    }
     return byRows
         ? Dims.reach(across) > 1 ? STRIDED_WIDTH : WIDTH
         : Math.max(1, RUNS / Math.clamp(runLength, 1, segment));
@@ -203,7 +226,7 @@ final class FoldPlan {
 
   /** How input k moves along the inner loop. */
   FoldKernel.Step step(int k) {
-    return FoldKernel.Step.of((byRows ? across : along)[k]);
+    return FoldKernel.Step.of(isTurned(k) ? 1 : (byRows ? across : along)[k]);
   }
 
   /**
@@ -250,6 +273,7 @@ final class FoldPlan {
     private final Object start;
     private final Strided out;
     private final Rows rows;
+    private final IntFunction<DType> dtypes;
     private final Object[] data = new Object[ins];
     private final int[] first = new int[ins + 1];
 
@@ -262,6 +286,7 @@ final class FoldPlan {
       this.start = start;
       this.out = out;
       this.rows = Rows.of(out.dtype());
+      this.dtypes = k -> inputs[k].dtype();
       for (int k = 0; k < ins; k++) {
         data[k] = inputs[k].array();
         first[k] = inputs[k].layout().offset();
@@ -309,10 +334,17 @@ final class FoldPlan {
     private final int[] tileAt = new int[ins + 1];
     private final int[] at = new int[3 * ins];
 
+    /** The inputs, buffers in place of those that are turned. */
+    private final Object[] near;
+
     Worker(Run run) {
       this.run = run;
       System.arraycopy(byRows ? across : along, 0, at, ins, ins);
       System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
+      near =
+          turned
+              ? ShortRows.buffers(run.dtypes, run.data, FoldPlan.this::isTurned, width, runLength)
+              : run.data;
     }
 
     void unit(int unit, Object dest) {
@@ -353,12 +385,27 @@ final class FoldPlan {
       }
       int length = Math.min(segment, runLength - begin);
       if (byRows) {
+        if (turned) {
+          turn(n);
+        }
         run.rows.fill(to, slot, 1, n, run.start);
-        run.kernel.rows(run.data, at, length, n, to, slot);
+        run.kernel.rows(near, at, length, n, to, slot);
       } else if (length <= SEGMENT) {
         run.kernel.fold(run.data, at, n, length, to, slot, step);
       } else {
         group(length, to, slot);
+      }
+    }
+
+    private void turn(int n) {
+      for (int k = 0; k < ins; k++) {
+        if (isTurned(k)) {
+          Blocks blocks = Blocks.of(run.dtypes.apply(k));
+          blocks.turn(run.data[k], at[k], across[k], near[k], width, n, runLength);
+          at[k] = 0;
+          at[ins + k] = 1;
+          at[2 * ins + k] = width;
+        }
       }
     }
 

@@ -38,6 +38,9 @@ final class Nest {
   /** Elements below which arranging them would take longer than walking them as they lie. */
   private static final int SMALL = 2048;
 
+  /** Rows that are shorter are worth repeating. */
+  private static final int SHORT = 256;
+
   /** Cost of an element up to which it is computed where it lies rather than moved there. */
   private static final int CHEAP = 16;
 
@@ -213,6 +216,14 @@ final class Nest {
         stepped |= apart[k] && (k < outs || arithmetic);
       }
     }
+    if (simple && areRepeated()) {
+      for (int k = outs; k < operands; k++) {
+        apart[k] = !isOneRun(k);
+        known = apart[k] ? InnerStrides.with(known, k, 1) : known;
+      }
+      arranged = apart;
+      return known;
+    }
     if (simple || near && size() >= SMALL) {
       return known;
     }
@@ -221,6 +232,28 @@ final class Nest {
     }
     arranged = apart;
     return known;
+  }
+
+  /**
+   * Whether rows are short, and the same in some input: all of a tile are one run where such inputs
+   * are repeated in a buffer.
+   */
+  private boolean areRepeated() {
+    int last = ndim - 1;
+    boolean any = false;
+    boolean run = last > 0 && dims[last] < SHORT && size() >= SMALL;
+    for (int k = 0; run && k < operands; k++) {
+      boolean repeated = k >= outs && strides[last][k] == 1 && strides[last - 1][k] == 0;
+      any |= repeated;
+      run = repeated || isOneRun(k) || strides[last][k] == 0;
+    }
+    return run && any;
+  }
+
+  /** Whether the two innermost dimensions of an operand are one. */
+  private boolean isOneRun(int k) {
+    int last = ndim - 1;
+    return strides[last - 1][k] == dims[last] * strides[last][k];
   }
 
   /** Whether a kernel takes an operand that moves along rows from where it lies. */
@@ -237,6 +270,12 @@ final class Nest {
   /** Whether the only input is such a one, and many elements long. */
   boolean isOfPicked() {
     return strides[ndim - 1][0] == 1 && isPicked(operands - 1) && size() >= SMALL;
+  }
+
+  /** Whether the only input is a column, whose numbers fill rows. */
+  boolean isOfColumn() {
+    int[] inner = strides[ndim - 1];
+    return inner[0] == 1 && inner[operands - 1] == 0 && size() >= SMALL;
   }
 
   private long size() {
@@ -402,6 +441,11 @@ final class Nest {
     private final Kernel kernel;
     private final Object[] buffers = new Object[operands];
 
+    /** How many rows a buffer holds that are all the one at a position, and that position. */
+    private final int[] repeated = new int[operands];
+
+    private final int[] origin = new int[operands];
+
     Arranged(Kernel kernel) {
       this.kernel = kernel;
       int number = Scratch.TOGETHER;
@@ -426,7 +470,7 @@ final class Nest {
           there[k] = 0;
           there[operands + k] = 1;
           there[2 * operands + k] = inner;
-          if (k >= outs) {
+          if (k >= outs && !isThere(k, at, outer)) {
             Blocks.of(dtypes[k]).copy(data[k], at, k, near[k], there, k, outer, inner);
           }
         }
@@ -441,6 +485,15 @@ final class Nest {
           Blocks.of(dtypes[k]).copy(near[k], there, k, data[k], at, k, outer, inner);
         }
       }
+    }
+
+    /** Whether a buffer has an operand's rows from the tile before, as they are all the same. */
+    private boolean isThere(int k, int[] at, int outer) {
+      boolean same = at[2 * operands + k] == 0 && origin[k] == at[k];
+      boolean there = same && repeated[k] >= outer;
+      repeated[k] = there ? repeated[k] : at[2 * operands + k] == 0 ? outer : 0;
+      origin[k] = at[k];
+      return there;
     }
 
     private boolean isOneRun(int[] at, int inner) {

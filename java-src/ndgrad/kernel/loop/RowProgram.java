@@ -14,7 +14,6 @@ import ndgrad.kernel.expr.Dag;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.expr.Simplify;
-import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
 /**
@@ -28,14 +27,8 @@ import ndgrad.kernel.memory.Strided;
  * some rows only.
  */
 public final class RowProgram {
-  /**
-   * Elements of the rows that are taken at a time. Of three float32 arrays they fill 192 KiB: each
-   * call of a kernel costs more than reading from the second cache instead of the first.
-   */
-  private static final int BLOCK = 16384;
-
   /** Elements that are folded into the accumulators of a kernel before these are combined. */
-  private static final int SEGMENT = 8192;
+  static final int SEGMENT = 8192;
 
   /** Fewer rows than this are taken one after the other, by all threads, when they are long. */
   private static final int FEW = 8;
@@ -116,10 +109,12 @@ public final class RowProgram {
   private final Pass[] passes;
   private final int[][] operands;
   private final int count;
+  private final boolean[] takes;
+  private final boolean[] makes;
   private final ConcurrentHashMap<Key, Object[]> kernels = new ConcurrentHashMap<>();
 
   /** What kernels are compiled for: bit k of a mask tells of operand or pass k. */
-  private record Key(DType dtype, int inner, int outer, int aligned, Forms.Mode mode) {}
+  private record Key(DType dtype, int inner, int down, int aligned, Forms.Mode mode) {}
 
   private RowProgram(Pass... passes) {
     this.passes = passes;
@@ -129,10 +124,19 @@ public final class RowProgram {
       Expr of = passes[p].of();
       int inputs = new Dag(of).inputs();
       IntStream read = IntStream.range(0, inputs).filter(of::uses);
-      operands[p] = IntStream.concat(IntStream.of(passes[p].to()), read).toArray();
+      IntStream written = folds(passes[p]) ? IntStream.empty() : IntStream.of(passes[p].to());
+      operands[p] = IntStream.concat(written, read).toArray();
       most = Math.max(most, Math.max(inputs, passes[p].to() + 1));
     }
     this.count = most;
+    this.takes = new boolean[count];
+    this.makes = new boolean[count];
+    for (int p = 0; p < passes.length; p++) {
+      for (int k : operands[p]) {
+        takes[k] |= !makes[k] && passes[p].of().uses(k);
+      }
+      makes[passes[p].to()] |= passes[p] instanceof Each;
+    }
   }
 
   /**
@@ -180,7 +184,7 @@ public final class RowProgram {
     if (rows == 0) {
       return;
     }
-    Run run = new Run(rows, length, given);
+    RowRun run = new RowRun(this, rows, length, given);
     if (isWide(rows, length)) {
       run.wide();
       done.rows(0, rows);
@@ -192,7 +196,7 @@ public final class RowProgram {
         shares,
         (int) Math.max(1, GRAIN / each),
         () -> {
-          Run.Worker worker = run.worker();
+          RowRun.Worker worker = run.worker();
           return (from, to) -> {
             for (int share = from; share < to; share++) {
               worker.share(share, shares, done);
@@ -214,20 +218,63 @@ public final class RowProgram {
 
   // ---- kernels
 
+  Pass[] passes() {
+    return passes;
+  }
+
+  /** How many operands there are, those for which a caller has none too. */
+  int operands() {
+    return count;
+  }
+
+  /** The operands of a pass's kernel: what it writes, unless it folds, then what it reads. */
+  int[] operands(int pass) {
+    return operands[pass];
+  }
+
+  /** Whether the elements of a matrix are read before a pass has made them. */
+  boolean takes(int operand) {
+    return takes[operand];
+  }
+
+  /** Whether a pass makes the elements of a matrix. */
+  boolean makes(int operand) {
+    return makes[operand];
+  }
+
+  /**
+   * The kernel of each pass.
+   *
+   * @param dtype of all operands
+   * @param inner bit k: whether operand k moves along the inner loop
+   * @param down bit k: whether it moves from row to row
+   * @param aligned bit p: whether those of pass p that move are at one position
+   */
+  Object[] kernels(DType dtype, int inner, int down, int aligned) {
+    Key key = new Key(dtype, inner, down, aligned, Forms.mode());
+    Object[] known = kernels.get(key);
+    return known != null ? known : kernels.computeIfAbsent(key, this::compile);
+  }
+
   private Object[] compile(Key key) {
     Object[] result = new Object[passes.length];
     for (int p = 0; p < passes.length; p++) {
-      int[] read = Arrays.copyOfRange(operands[p], 1, operands[p].length);
+      int skip = folds(passes[p]) ? 0 : 1;
+      int[] read = Arrays.copyOfRange(operands[p], skip, operands[p].length);
       Expr of = passes[p].of().substitute(i -> Expr.in(Arrays.binarySearch(read, i)));
       result[p] =
           switch (passes[p]) {
             case Fold(int _, Fn2 combine, Expr _) -> fold(of, combine, read, key);
             case Sum _ -> fold(of, Fn2.ADD, read, key);
             case Each _ -> each(of, read, key.dtype, key.inner, (key.aligned >> p & 1) != 0);
-            case Column _ -> each(of, read, key.dtype, key.outer, false);
+            case Column _ -> each(of, read, key.dtype, key.down, false);
           };
     }
     return result;
+  }
+
+  private static boolean folds(Pass pass) {
+    return pass instanceof Fold || pass instanceof Sum;
   }
 
   private static FoldKernel fold(Expr of, Fn2 combine, int[] read, Key key) {
@@ -252,233 +299,5 @@ public final class RowProgram {
         Arrays.copyOf(stored, read.length),
         aligned ? Kernel.Form.ALIGNED : Kernel.Form.FIXED,
         strides);
-  }
-
-  /** One run over some operands: where they are and how they lie. */
-  private final class Run {
-    private final DType dtype;
-    private final int rows;
-    private final int length;
-    private final int given;
-    private final Object[] data = new Object[count];
-    private final int[] offset = new int[count];
-    private final int[] inner = new int[count];
-    private final int[] outer = new int[count];
-    private final Object[] compiled;
-
-    Run(int rows, int length, Strided... operands) {
-      this.dtype = operands[0].dtype();
-      this.rows = rows;
-      this.length = length;
-      this.given = Math.min(operands.length, count);
-      Arrays.fill(outer, 1);
-      for (int k = 0; k < given; k++) {
-        Layout layout = operands[k].layout();
-        data[k] = operands[k].array();
-        offset[k] = layout.offset();
-        boolean column = layout.ndim() == 2 && layout.dim(1) == 1 && length > 1;
-        inner[k] = layout.ndim() == 0 || column ? 0 : 1;
-        outer[k] = layout.ndim() < 2 ? 0 : column ? 1 : length;
-      }
-      Key key = new Key(dtype, mask(inner), mask(outer), aligned(), Forms.mode());
-      Object[] known = kernels.get(key);
-      this.compiled =
-          known != null ? known : kernels.computeIfAbsent(key, RowProgram.this::compile);
-    }
-
-    private Worker worker() {
-      return new Worker(withScratch(blockRows()));
-    }
-
-    private int mask(int[] strides) {
-      int mask = 0;
-      for (int k = 0; k < count; k++) {
-        mask |= strides[k] != 0 ? 1 << k : 0;
-      }
-      return mask;
-    }
-
-    /** The passes whose operands are at one position as far as they move along rows. */
-    private int aligned() {
-      int mask = 0;
-      for (int p = 0; p < passes.length; p++) {
-        boolean same = true;
-        int to = operands[p][0];
-        for (int k : operands[p]) {
-          same &= inner[k] == 0 || offset[k] == offset[to] && outer[k] == outer[to];
-        }
-        mask |= same ? 1 << p : 0;
-      }
-      return mask;
-    }
-
-    /** Makes the columns that the caller did not give. */
-    private Object[] withScratch(int length) {
-      Object[] all = data.clone();
-      for (int k = given; k < count; k++) {
-        all[k] = dtype.newArray(length);
-      }
-      return all;
-    }
-
-    /** Pass after pass, each over all rows and by all threads. */
-    void wide() {
-      Object[] all = withScratch(rows);
-      int segments = segments();
-      Object partial = dtype.newArray(rows * segments);
-      for (int pass = 0; pass < passes.length; pass++) {
-        int p = pass;
-        if (passes[p] instanceof Column) {
-          new Worker(all).column(p, 0, 0, rows);
-          continue;
-        }
-        boolean sum = passes[p] instanceof Sum;
-        Threads.parallelFor(
-            sum ? segments : rows * segments,
-            1,
-            () -> {
-              Worker worker = new Worker(all);
-              return (from, to) -> {
-                for (int i = from; i < to; i++) {
-                  worker.segment(p, i / segments, i % segments, partial, i);
-                }
-              };
-            });
-        if (passes[p] instanceof Fold fold) {
-          merge(fold.combine())
-              .fold(
-                  new Object[] {partial},
-                  new int[] {0, 1, segments},
-                  rows,
-                  segments,
-                  all[fold.to()],
-                  offset[fold.to()],
-                  1);
-        }
-      }
-    }
-
-    private int segments() {
-      return (length + SEGMENT - 1) / SEGMENT;
-    }
-
-    private FoldKernel merge(Fn2 combine) {
-      return Reduction.combine(combine, dtype);
-    }
-
-    /** What one thread needs. */
-    private final class Worker {
-      private final Object[] all;
-      private final Object[][] ins = new Object[passes.length][];
-      private final int[][] at = new int[passes.length][];
-      private final Object partial;
-
-      Worker(Object[] all) {
-        this.all = all;
-        this.partial = length > SEGMENT ? dtype.newArray(segments()) : all[0];
-        for (int p = 0; p < passes.length; p++) {
-          int[] ops = operands[p];
-          boolean folds = passes[p] instanceof Fold || passes[p] instanceof Sum;
-          boolean column = passes[p] instanceof Column;
-          int skip = folds ? 1 : 0;
-          int n = ops.length - skip;
-          ins[p] = new Object[n];
-          at[p] = new int[3 * n];
-          for (int i = 0; i < n; i++) {
-            int k = ops[i + skip];
-            ins[p][i] = all[k];
-            at[p][n + i] = column ? outer[k] : inner[k];
-            at[p][2 * n + i] = column ? 0 : outer[k];
-          }
-        }
-      }
-
-      /** Where a row's number in a column is, or its first element. */
-      private int position(int k, int row, int local) {
-        return k < given ? offset[k] + row * outer[k] : local;
-      }
-
-      /** Sets the positions of a pass's operands to an element of a row. */
-      private int[] place(int p, int row, int local, int column) {
-        int[] ops = operands[p];
-        int[] where = at[p];
-        int n = ins[p].length;
-        int skip = ops.length - n;
-        for (int i = 0; i < n; i++) {
-          int k = ops[i + skip];
-          where[i] = position(k, row, local) + column * inner[k];
-        }
-        return where;
-      }
-
-      void share(int share, int shares, Done done) {
-        int end = (int) ((long) rows * (share + 1) / shares);
-        int block = blockRows();
-        for (int from = (int) ((long) rows * share / shares); from < end; from += block) {
-          int n = Math.min(block, end - from);
-          for (int p = 0; p < passes.length; p++) {
-            switch (passes[p]) {
-              case Fold fold -> fold(p, fold, from, n);
-              case Each _ -> ((Kernel) compiled[p]).run(ins[p], place(p, from, 0, 0), n, length);
-              case Column _ -> column(p, from, 0, n);
-              case Sum sum -> {
-                int row = offset[sum.to()] + share * length;
-                int[] where = place(p, from, 0, 0);
-                ((FoldKernel) compiled[p]).rows(ins[p], where, n, length, all[sum.to()], row);
-              }
-            }
-          }
-          done.rows(from, from + n);
-        }
-      }
-
-      private void fold(int p, Fold fold, int from, int n) {
-        FoldKernel kernel = (FoldKernel) compiled[p];
-        Object to = all[fold.to()];
-        if (length <= SEGMENT) {
-          int slot = position(fold.to(), from, 0);
-          kernel.fold(ins[p], place(p, from, 0, 0), n, length, to, slot, 1);
-          return;
-        }
-        int[] ahead = {0, 1, 0};
-        for (int r = 0; r < n; r++) {
-          for (int s = 0; s < segments(); s++) {
-            foldSegment(p, from + r, r, s, partial, s);
-          }
-          int slot = position(fold.to(), from + r, r);
-          merge(fold.combine()).fold(new Object[] {partial}, ahead, 1, segments(), to, slot, 1);
-        }
-      }
-
-      private void foldSegment(int p, int row, int local, int segment, Object out, int slot) {
-        int column = segment * SEGMENT;
-        int n = Math.min(SEGMENT, length - column);
-        int[] where = place(p, row, local, column);
-        ((FoldKernel) compiled[p]).fold(ins[p], where, 1, n, out, slot, 1);
-      }
-
-      void column(int p, int row, int local, int n) {
-        ((Kernel) compiled[p]).run(ins[p], place(p, row, local, 0), 1, n);
-      }
-
-      /** A segment of a row; of a sum, of all rows. */
-      void segment(int p, int row, int segment, Object out, int slot) {
-        int column = segment * SEGMENT;
-        int n = Math.min(SEGMENT, length - column);
-        int[] where = place(p, row, row, column);
-        switch (passes[p]) {
-          case Fold _ -> foldSegment(p, row, row, segment, out, slot);
-          case Each _ -> ((Kernel) compiled[p]).run(ins[p], where, 1, n);
-          case Sum sum ->
-              ((FoldKernel) compiled[p])
-                  .rows(ins[p], where, rows, n, all[sum.to()], offset[sum.to()] + column);
-          case Column _ -> throw new AssertionError(passes[p]);
-        }
-      }
-    }
-
-    private int blockRows() {
-      return Math.min(rows, Math.max(1, BLOCK / Math.max(1, length)));
-    }
   }
 }

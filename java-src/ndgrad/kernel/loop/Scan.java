@@ -33,6 +33,9 @@ public final class Scan {
   /** The same when neighbouring lines are not next to each other. */
   private static final int LINES = 16;
 
+  /** Lines that are shorter are not worth turning. */
+  private static final int TINY = 8;
+
   /** Elements from which a line that has few beside it is cut into blocks. */
   private static final int LONG = 1 << 15;
 
@@ -84,6 +87,8 @@ public final class Scan {
       for (int i = 0; i < count; i++) {
         blocks(out, source, combine, line, walk, i);
       }
+    } else if (areShortRows(out, in, line, walk)) {
+      turned(out, source, combine, line.n, walk);
     } else if (line.n < 2 || walk.n < ScanKernel.LINES) {
       lines(out, source, combine, line, walk);
     } else if (Math.abs(line.to) < Math.abs(walk.step(1))) {
@@ -94,6 +99,42 @@ public final class Scan {
   }
 
   private record Line(int n, int from, int to) {}
+
+  private static boolean areShortRows(Strided out, Strided in, Line line, RowWalk walk) {
+    boolean areRows = line.from == 1 && line.to == 1 && walk.step(1) == line.n;
+    return areRows
+        && line.n >= TINY
+        && in.dtype() == out.dtype()
+        && ShortRows.areMany(walk.n, line.n);
+  }
+
+  /** Many short rows, which are columns of a {@linkplain ShortRows turned} block meanwhile. */
+  private static void turned(Strided out, Strided in, Expr.Fn2 combine, int n, RowWalk walk) {
+    int block = ShortRows.block(walk.n, n);
+    int blocks = Math.ceilDiv(walk.n, block);
+    Kernel kernel = step(combine, out.dtype(), out.dtype(), InnerStrides.ones(3));
+    Blocks turn = Blocks.of(out.dtype());
+    Threads.parallelFor(
+        walk.rows * blocks,
+        Math.max(1, GRAIN / (block * n)),
+        (begin, end) -> {
+          Object buffer = ShortRows.buffer(out.dtype(), 0, block, n);
+          Object[] data = {buffer, buffer, buffer};
+          int[] at = {block, 0, block, 1, 1, 1, block, block, block};
+          RowWalk.Cursor c = walk.at(begin / blocks);
+          for (int i = begin; i < end; i++) {
+            int j = i % blocks * block;
+            int rows = Math.min(block, walk.n - j);
+            int p = c.position(0) + j * walk.step(0);
+            turn.turn(in.array(), p, walk.step(0), buffer, block, rows, n);
+            kernel.run(data, at, n - 1, rows);
+            turn.turnBack(buffer, block, out.array(), c.position(1) + j * n, rows, n);
+            if (i % blocks == blocks - 1) {
+              c.next();
+            }
+          }
+        });
+  }
 
   /** One line after the other. */
   private static void lines(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {

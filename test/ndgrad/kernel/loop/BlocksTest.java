@@ -68,6 +68,38 @@ class BlocksTest extends InForm {
     }
   }
 
+  @Test
+  void rowsAreTurnedAndTurnedBackAndNothingElseIsWritten() {
+    for (DType dtype : DType.values()) {
+      for (int seed = 0; seed < 300; seed++) {
+        Random r = new Random(seed);
+        int m = 1 + r.nextInt(seed % 2 == 0 ? 20 : 200);
+        int n = 1 + r.nextInt(40);
+        int apart = n + r.nextInt(3);
+        Object from = dtype.newArray(3 + (m - 1) * apart + n + r.nextInt(3));
+        for (int i = 0; i < Array.getLength(from); i++) {
+          set(from, i, 1 + i % 100);
+        }
+        int width = m + r.nextInt(20);
+        Object turned = dtype.newArray(width * Math.max(n, Forms.lanes(dtype)));
+        Blocks.of(dtype).turn(from, 3, apart, turned, width, m, n);
+        Object back = dtype.newArray(m * n + 40);
+        Object expected = dtype.newArray(m * n + 40);
+        for (int i = 0; i < m; i++) {
+          for (int j = 0; j < n; j++) {
+            Object element = Array.get(from, 3 + i * apart + j);
+            assertEquals(element, Array.get(turned, j * width + i), dtype + ", seed " + seed);
+            Array.set(expected, 20 + i * n + j, element);
+          }
+        }
+        Blocks.of(dtype).turnBack(turned, width, back, 20, m, n);
+        for (int i = 0; i < m * n + 40; i++) {
+          assertEquals(Array.get(expected, i), Array.get(back, i), dtype + ", seed " + seed);
+        }
+      }
+    }
+  }
+
   private static void set(Object array, int i, int value) {
     switch (array) {
       case boolean[] a -> a[i] = value % 3 == 0;

@@ -36,7 +36,7 @@ class CopiesTest {
   void anyDtypeAndLayoutToAnyOther() {
     for (int seed = 0; seed < 3000; seed++) {
       Random r = new Random(seed);
-      int[] shape = Samples.shape(r, 0, 5);
+      int[] shape = seed % 20 == 0 ? Samples.shortRows(r) : Samples.shape(r, 0, 5);
       DType[] dtypes = DType.values();
       Strided from = Samples.array(r, dtypes[r.nextInt(5)], shape.clone());
       Strided to = Samples.target(r, dtypes[r.nextInt(5)], shape.clone());

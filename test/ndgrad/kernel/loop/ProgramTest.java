@@ -241,6 +241,55 @@ class ProgramTest extends InForm {
   }
 
   @Test
+  void shortRowsBesideARowAndAColumn() {
+    Expr matrix = Expr.in(0);
+    Expr[] exprs = {
+      matrix.plus(Expr.in(1)),
+      matrix.times(Expr.in(2)),
+      matrix.plus(Expr.in(1)).times(Expr.in(2)).minus(Expr.in(3)),
+      Expr.of(Expr.Fn1.EXP, matrix.minus(Expr.in(2))),
+      Expr.of(Expr.Fn2.GT, matrix, Expr.in(1)),
+      Expr.in(1).minus(Expr.in(2))
+    };
+    int before = Threads.numThreads();
+    try {
+      for (int seed = 0; seed < 60; seed++) {
+        Random r = new Random(seed);
+        Threads.setNumThreads(1 + r.nextInt(3));
+        int[] shape = Samples.shortRows(r);
+        int last = shape.length - 1;
+        int[] row = new int[shape.length];
+        Arrays.fill(row, 1);
+        row[last] = shape[last];
+        row[0] = r.nextInt(2) == 0 ? shape[0] == 2 ? 2 : 1 : 1;
+        int[] column = shape.clone();
+        column[last] = 1;
+        DType dtype = DTYPES[1 + r.nextInt(4)];
+        Strided x =
+            r.nextInt(3) == 0 ? Samples.target(r, dtype, shape) : Strided.zeros(dtype, shape);
+        for (int i = 0; i < DType.lengthOf(x.array()); i++) {
+          Samples.set(x.array(), i, r.nextInt(9) - 4);
+        }
+        Strided[] ins = {
+          x,
+          Samples.array(r, dtype, row),
+          Samples.array(r, dtype, column),
+          Samples.array(r, dtype, new int[0])
+        };
+        Expr expr = exprs[r.nextInt(exprs.length)];
+        DType made = expr == exprs[4] ? DType.BOOL : dtype;
+        boolean inPlace = made == dtype && r.nextBoolean();
+        Strided out = inPlace ? x : Strided.zeros(made, shape);
+        DType[] load = new DType[4];
+        Arrays.fill(load, dtype);
+        check(new Expr[] {expr}, new Strided[] {out}, load, ins);
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
+  }
+
+  @Test
   void largeArraysOfAnyLayout() {
     int before = Threads.numThreads();
     try {

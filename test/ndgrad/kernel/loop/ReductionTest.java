@@ -91,7 +91,7 @@ class ReductionTest extends InForm {
       DType dtype = DType.values()[round % 5];
       Expr.Fn2 fn = COMBINES[random.nextInt(6)];
       boolean logical = fn == Expr.Fn2.AND || fn == Expr.Fn2.OR;
-      int[] shape = shape(round);
+      int[] shape = round % 10 == 0 ? Samples.shortRows(random) : shape(round);
       boolean[] reduced = new boolean[shape.length];
       for (int i = 0; i < shape.length; i++) {
         reduced[i] = random.nextBoolean();
@@ -120,6 +120,48 @@ class ReductionTest extends InForm {
                 + Arrays.toString(axes(reduced)));
       }
     }
+  }
+
+  @Test
+  void manyShortRunsOfAnExpressionAreTurned() {
+    // Of a matrix, a row, a column and a number: (x - column)² row + number.
+    Expr distance = Expr.in(0).minus(Expr.in(2));
+    Reduction sum =
+        Reduction.of(distance.times(distance).times(Expr.in(1)).plus(Expr.in(3)), Expr.Fn2.ADD);
+    for (DType dtype : new DType[] {DType.INT64, DType.FLOAT32, DType.FLOAT64}) {
+      for (int n = 2; n < 40; n++) {
+        int m = 100 + n;
+        Strided x = numbers(dtype, m, n + 1);
+        x = x.with(x.layout().slice(1, n % 2, n, 1));
+        Strided row = numbers(dtype, n);
+        Strided column = numbers(dtype, m, 1);
+        Strided number = numbers(dtype);
+        Strided out = Strided.zeros(dtype, m);
+        sum.run(out, dtype, new int[] {1}, x, row, column, number);
+        double[] got = Samples.values(out);
+        double[] rows = Samples.values(row);
+        double[] columns = Samples.values(column);
+        double[] all = Samples.values(x);
+        double last = Samples.get(number);
+        for (int i = 0; i < m; i++) {
+          double want = 0;
+          for (int j = 0; j < n; j++) {
+            double d = all[i * n + j] - columns[i];
+            want += d * d * rows[j] + last;
+          }
+          assertEquals(want, got[i], 0, dtype + " " + n);
+        }
+      }
+    }
+  }
+
+  /** Small integers, whose sums are exact. */
+  private Strided numbers(DType dtype, int... shape) {
+    Strided x = Strided.zeros(dtype, shape);
+    for (int i = 0; i < x.layout().intSize(); i++) {
+      Samples.set(x.array(), i, random.nextInt(9) - 4);
+    }
+    return x;
   }
 
   @Test

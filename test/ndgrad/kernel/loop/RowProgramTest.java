@@ -43,7 +43,20 @@ class RowProgramTest {
 
   /** Short and long rows, few and many; those of the last ones are cut into segments. */
   private static final int[][] SHAPES = {
-    {1, 1}, {4, 1}, {1, 5}, {7, 3}, {45, 1000}, {3000, 17}, {20, 9000}, {1, 40_000}, {5, 20_001}
+    {1, 1},
+    {4, 1},
+    {1, 5},
+    {7, 3},
+    {32, 2},
+    {3001, 5},
+    {999, 9},
+    {500, 16},
+    {3000, 17},
+    {47, 31},
+    {45, 1000},
+    {20, 9000},
+    {1, 40_000},
+    {5, 20_001}
   };
 
   private final Forms.Mode before = Forms.mode();

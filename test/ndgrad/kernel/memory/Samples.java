@@ -66,6 +66,13 @@ public final class Samples {
     return shape;
   }
 
+  /** Many short rows, or several times as many, that are shorter or longer than a vector. */
+  public static int[] shortRows(Random r) {
+    int m = 30 + r.nextInt(400);
+    int n = 1 + r.nextInt(r.nextInt(4) == 0 ? 300 : 40);
+    return r.nextInt(3) == 0 ? new int[] {2, m, n} : new int[] {m, n};
+  }
+
   public static double value(Random r, DType dtype) {
     if (dtype.isFloating() && r.nextInt(40) == 0) {
       return new double[] {
