@@ -4,7 +4,7 @@ import java.lang.classfile.CodeBuilder;
 import ndgrad.DType;
 
 /**
- * Finds the largest or smallest number of float32 vectors by keys: their bits, those of negative
+ * Finds the largest or smallest number of floating vectors by keys: their bits, those of negative
  * numbers but the sign reversed, which are in order as integers are. Then -0 is less than 0 and all
  * numbers lie between the NaNs of either sign. So the largest key and the smallest together tell
  * the result of {@link Math#max} or {@link Math#min} over all, in four instructions a vector where
@@ -25,18 +25,18 @@ final class ExtremeKeys {
   ExtremeKeys(CodeBuilder code, VectorOps ops, boolean largest) {
     this.ops = ops;
     this.largest = largest;
-    ops.bitConstant(code, Integer.MAX_VALUE);
+    ops.magnitudeBits(code);
     this.magnitude = VectorOps.keep(code);
   }
 
-  /** Whether keys are faster: not for vectors of 128 bits, nor for long keys. */
+  /** Whether keys are faster: not for vectors of 128 bits, nor for long keys in those of 256. */
   static boolean pay(DType dtype) {
-    return dtype == DType.FLOAT32 && Forms.lanes(dtype) >= 8;
+    return dtype.isFloating() && Forms.lanes(dtype) >= 8;
   }
 
   /** Begins a run. */
   void begin(CodeBuilder code) {
-    ops.bitConstant(code, Integer.MIN_VALUE);
+    ops.signBits(code);
     high = VectorOps.keep(code);
     code.aload(magnitude);
     low = VectorOps.keep(code);
@@ -47,7 +47,7 @@ final class ExtremeKeys {
     ops.bits(code);
     int bits = VectorOps.keep(code);
     code.aload(bits).aload(bits);
-    ops.shift(code, "ASHR", Integer.SIZE - 1);
+    ops.shift(code, "ASHR", ops.dtype().itemsize() * Byte.SIZE - 1);
     code.aload(magnitude);
     ops.onBits(code, "AND");
     ops.onBits(code, "XOR");

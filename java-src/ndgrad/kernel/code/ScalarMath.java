@@ -22,6 +22,14 @@ final class ScalarMath {
     return Float.intBitsToFloat(number & ~nan | end & nan);
   }
 
+  /** The same for keys of float64. */
+  static double fromKeys(long key, long other) {
+    long number = key ^ key >> 63 & Long.MAX_VALUE;
+    long end = other ^ other >> 63 & Long.MAX_VALUE;
+    long nan = Double.doubleToRawLongBits(Double.POSITIVE_INFINITY) - (end & Long.MAX_VALUE) >> 63;
+    return Double.longBitsToDouble(number & ~nan | end & nan);
+  }
+
   /** Quotient towards -∞, 0 for a division by 0; wraps for MIN_VALUE / -1. */
   static int floorDiv(int x, int y) {
     return y == 0 ? 0 : Math.floorDiv(x, y);

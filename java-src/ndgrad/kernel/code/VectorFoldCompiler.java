@@ -33,6 +33,9 @@ final class VectorFoldCompiler extends FoldCompiler {
 
   private ExtremeKeys keys;
 
+  private int lastToFirst;
+  private int lastLanes;
+
   /** Shuffles that bring the upper half of a vector down, of half of it, and so on. */
   private final int[] halves;
 
@@ -99,6 +102,25 @@ final class VectorFoldCompiler extends FoldCompiler {
       ops.iota(code, half, 1);
       halves[j] = VectorOps.keep(code);
     }
+    if (!isKeyed) {
+      prepareLast(code);
+    }
+  }
+
+  /**
+   * Prepares the fold of what is behind the whole vectors of a run, as many elements in all: a
+   * shuffle that brings the end of a vector to its beginning, and a mask of the lanes there.
+   */
+  private void prepareLast(CodeBuilder code) {
+    code.loadConstant(width).iload(N).loadConstant(width - 1).iand();
+    code.isub();
+    int away = Loops.store(code, TypeKind.INT);
+    ops.iota(code, b -> b.iload(away), 1);
+    lastToFirst = VectorOps.keep(code);
+    ops.species(code);
+    code.iload(away).loadConstant(width);
+    ops.indexInRange(code);
+    lastLanes = VectorOps.keep(code);
   }
 
   @Override
@@ -311,16 +333,12 @@ final class VectorFoldCompiler extends FoldCompiler {
     code.iload(N).loadConstant(width).isub();
     int last = Loops.store(code, TypeKind.INT);
     computed(code, position, fixed, last, 0);
-    code.iload(end).iload(last).isub();
-    ops.slice(code);
+    code.aload(lastToFirst);
+    ops.rearrange(code);
     int value = VectorOps.keep(code);
-    ops.species(code);
-    code.iload(end).iload(N);
-    ops.indexInRange(code);
-    int mask = VectorOps.keep(code);
     code.aload(sum).aload(sum).aload(value);
     combine(code);
-    code.aload(mask);
+    code.aload(lastLanes);
     ops.blend(code);
     code.astore(sum);
   }

@@ -9,6 +9,7 @@ import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.TypeKind;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
+import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.blas.MulAdd;
 
@@ -74,8 +75,14 @@ final class VectorOps {
 
   /** → shuffle that takes lanes start, start + step, …, from the first on again behind the last. */
   void iota(CodeBuilder code, int start, int step) {
+    iota(code, b -> b.loadConstant(start), step);
+  }
+
+  /** The same, the code telling where to start. */
+  void iota(CodeBuilder code, Consumer<CodeBuilder> start, int step) {
     species(code);
-    code.loadConstant(start).loadConstant(step).iconst_1();
+    start.accept(code);
+    code.loadConstant(step).iconst_1();
     code.invokestatic(
         SHUFFLE, "iota", MethodTypeDesc.of(SHUFFLE, SPECIES, CD_int, CD_int, CD_boolean));
   }
@@ -97,11 +104,6 @@ final class VectorOps {
     species(code);
     code.loadConstant(bits);
     code.invokestatic(MASK, "fromLong", MethodTypeDesc.of(MASK, SPECIES, CD_long));
-  }
-
-  /** vector, number → vector whose lanes have moved down by so many places, 0 behind them. */
-  void slice(CodeBuilder code) {
-    code.invokevirtual(vector, "slice", MethodTypeDesc.of(vector, CD_int));
   }
 
   /** vector, shuffle → vector. */
@@ -258,22 +260,40 @@ final class VectorOps {
     return operator.equals("SUB") ? "Binary" : "Associative";
   }
 
-  /** → bits of float32 lanes, the same in each. */
-  void bitConstant(CodeBuilder code, int value) {
-    code.getstatic(bitVector(), "SPECIES_PREFERRED", SPECIES).loadConstant(value);
-    code.invokestatic(bitVector(), "broadcast", MethodTypeDesc.of(bitVector(), SPECIES, CD_int));
+  private ClassDesc bitLane() {
+    return isSingle() ? CD_int : CD_long;
   }
 
-  /** bits of float32 lanes → their combination by MAX or MIN. */
+  /** → bits in which all but that of the sign are set, the same in each lane. */
+  void magnitudeBits(CodeBuilder code) {
+    bitConstant(code, Integer.MAX_VALUE, Long.MAX_VALUE);
+  }
+
+  /** → bits in which that of the sign alone is set, the same in each lane. */
+  void signBits(CodeBuilder code) {
+    bitConstant(code, Integer.MIN_VALUE, Long.MIN_VALUE);
+  }
+
+  private void bitConstant(CodeBuilder code, int single, long wide) {
+    code.getstatic(bitVector(), "SPECIES_PREFERRED", SPECIES);
+    if (isSingle()) {
+      code.loadConstant(single);
+    } else {
+      code.loadConstant(wide);
+    }
+    code.invokestatic(bitVector(), "broadcast", MethodTypeDesc.of(bitVector(), SPECIES, bitLane()));
+  }
+
+  /** bits → their combination by MAX or MIN. */
   void reduceBits(CodeBuilder code, String operator) {
     ClassDesc associative = OPERATORS.nested("Associative");
     code.getstatic(OPERATORS, operator, associative);
-    code.invokevirtual(bitVector(), "reduceLanes", MethodTypeDesc.of(CD_int, associative));
+    code.invokevirtual(bitVector(), "reduceLanes", MethodTypeDesc.of(bitLane(), associative));
   }
 
   /** two keys of {@link ExtremeKeys} → number. */
   void fromKeys(CodeBuilder code) {
-    code.invokestatic(SCALAR_MATH, "fromKeys", MethodTypeDesc.of(lane, CD_int, CD_int));
+    code.invokestatic(SCALAR_MATH, "fromKeys", MethodTypeDesc.of(lane, bitLane(), bitLane()));
   }
 
   /** bits → bits. */
@@ -287,7 +307,7 @@ final class VectorOps {
     code.invokevirtual(
         bitVector(),
         "lanewise",
-        MethodTypeDesc.of(bitVector(), OPERATORS.nested("Binary"), isSingle() ? CD_int : CD_long));
+        MethodTypeDesc.of(bitVector(), OPERATORS.nested("Binary"), bitLane()));
   }
 
   /** vectors a, b, c → a·b + c, rounded once. */
