@@ -12,7 +12,7 @@ import ndgrad.kernel.expr.Dag;
  */
 final class AdaptiveFold implements FoldKernel {
   /** Elements of a run below which the plain form is the faster one. */
-  private static final int SHORT = 32;
+  private static final int SHORT = 24;
 
   /** Elements from which on it pays to have the JIT know the plain form first. */
   private static final int MANY = 1 << 14;

@@ -13,7 +13,7 @@ import ndgrad.kernel.memory.Scratch;
  */
 final class ShortRows {
   /** Rows at least as long are worth a loop of their own. */
-  static final int LONG = 32;
+  static final int LONG = 24;
 
   /** Fewer rows are not worth turning. */
   private static final int MANY = 32;
