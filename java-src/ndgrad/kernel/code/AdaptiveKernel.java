@@ -1,7 +1,6 @@
 package ndgrad.kernel.code;
 
 import java.util.Arrays;
-import java.util.function.Supplier;
 import ndgrad.DType;
 
 /** A kernel that is plain at first and of vectors once these are fast. */
@@ -23,32 +22,25 @@ final class AdaptiveKernel implements Kernel {
    * Starts with the plain form.
    *
    * @param plain the plain form
-   * @param vector makes the vector form
-   * @param stored the dtype of each operand's array
-   * @param strides the inner strides
-   * @param lanes the dtype of the vectors
-   * @param cost of one element in units of 0.1 ns
-   * @param vectorCost the same for the vector form
+   * @param vectors what to compile the vector form from
+   * @param part which rows it is for
    */
-  AdaptiveKernel(
-      Kernel plain,
-      Supplier<Kernel> vector,
-      DType[] stored,
-      long strides,
-      DType lanes,
-      int cost,
-      int vectorCost) {
+  AdaptiveKernel(Kernel plain, VectorKernelCompiler.Rows vectors, VectorKernelCompiler.Part part) {
     this.plain = plain;
     this.current = plain;
-    this.cost = cost;
-    this.strides = strides;
+    this.cost = vectors.dag().cost();
+    this.strides = vectors.strides();
     this.warmup =
         new Warmup(
             () -> {
-              Kernel fast = vector.get();
-              Tile tile = new Tile(stored, strides, Forms.lanes(lanes));
+              Kernel fast = vectors.compile(part);
+              int lanes = Forms.lanes(vectors.lanes());
+              Tile tile =
+                  part == VectorKernelCompiler.Part.ROWS
+                      ? new Tile(vectors.stored(), strides, lanes)
+                      : new ShortTile(vectors.stored(), strides, lanes);
               return new Warmup.Trial(
-                  (Tile.RACE + 1L) * vectorCost,
+                  (Tile.RACE + 1L) * vectors.dag().vectorCost(),
                   () -> tile.train(fast),
                   () -> tile.race(fast),
                   () -> tile.race(plain),
@@ -99,19 +91,19 @@ final class AdaptiveKernel implements Kernel {
   }
 
   /** Small arrays to run a kernel over. */
-  private static final class Tile {
+  private static class Tile {
     private static final int CALLS = 20;
 
     /** Vectors of a call that has the JIT see them often enough beside the empty calls. */
     private static final int OFTEN = 16;
 
-    private static final int RACE = 2048;
+    static final int RACE = 2048;
 
-    private final Object[] data;
-    private final Object[] shortest;
-    private final int[] at;
-    private final int[] last;
-    private final int lanes;
+    final Object[] data;
+    final Object[] shortest;
+    final int[] at;
+    final int[] last;
+    final int lanes;
     private final int usual;
 
     Tile(DType[] stored, long strides, int lanes) {
@@ -133,9 +125,9 @@ final class AdaptiveKernel implements Kernel {
     }
 
     /**
-     * All ways through the loops: whole vectors and a rest, either alone, and either at the end of
-     * an array, past which a masked vector reaches; that of the shortest array, too. Mostly one
-     * vector a call: the JIT compiles what has been called often sooner than what has long loops.
+     * All ways through the loops: one vector, several, and a rest, also where arrays end. Mostly
+     * one vector a call: the JIT compiles what has been called often sooner than what has long
+     * loops.
      */
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
@@ -143,22 +135,16 @@ final class AdaptiveKernel implements Kernel {
       }
       for (int i = 0; i < Warmup.EMPTY; i++) {
         kernel.run(data, at, 0, lanes);
-        kernel.run(data, at, 0, 1);
       }
-      for (int length : new int[] {5 * lanes + 3, lanes - 1, 1}) {
-        kernel.run(data, at, 2, length);
-      }
+      kernel.run(data, at, 2, 5 * lanes + 3);
       for (int i = 0; i < Warmup.TRAPS; i++) {
-        Arrays.fill(last, 0, data.length, 0);
-        kernel.run(shortest, last, 1, 1);
-        for (int length : new int[] {2 * lanes, lanes + 1, lanes - 1}) {
-          kernel.run(data, last(length), 1, length);
-        }
+        kernel.run(data, last(2 * lanes), 1, 2 * lanes);
+        kernel.run(data, last(lanes + 1), 1, lanes + 1);
       }
     }
 
     /** The positions of runs that end where their arrays end. */
-    private int[] last(int length) {
+    final int[] last(int length) {
       for (int k = 0; k < data.length; k++) {
         int stride = at[data.length + k];
         last[k] = stride < 0 ? length - 1 : (RACE + 1 - length) * Math.max(1, stride);
@@ -168,6 +154,43 @@ final class AdaptiveKernel implements Kernel {
 
     void race(Kernel kernel) {
       kernel.run(data, at, 1, RACE + 1);
+    }
+  }
+
+  /** The same for rows that are shorter than a vector. */
+  private static final class ShortTile extends Tile {
+    private static final int CALLS = 20;
+
+    private final int length;
+
+    ShortTile(DType[] stored, long strides, int lanes) {
+      super(stored, strides, lanes);
+      this.length = lanes - 1;
+      for (int k = 0; k < stored.length; k++) {
+        at[2 * stored.length + k] = length * InnerStrides.of(strides, k);
+      }
+    }
+
+    /** Also at the end of an array, past which a masked vector reaches; of the shortest, too. */
+    @Override
+    void train(Kernel kernel) {
+      for (int i = 0; i < CALLS; i++) {
+        kernel.run(data, at, 2, length);
+      }
+      for (int i = 0; i < Warmup.EMPTY; i++) {
+        kernel.run(data, at, 0, 1);
+      }
+      kernel.run(data, at, 5, 1);
+      for (int i = 0; i < Warmup.TRAPS; i++) {
+        Arrays.fill(last, 0, data.length, 0);
+        kernel.run(shortest, last, 1, 1);
+        kernel.run(data, last(length), 1, length);
+      }
+    }
+
+    @Override
+    void race(Kernel kernel) {
+      kernel.run(data, at, RACE / length, length);
     }
   }
 }

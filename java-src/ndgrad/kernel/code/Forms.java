@@ -141,6 +141,11 @@ public final class Forms {
     return mode != Mode.PLAIN && isAvailable();
   }
 
+  /** Whether the processor loads and stores some lanes of a vector as fast as all. */
+  static boolean areMasksCheap() {
+    return Width.BYTES == Width.MASKED;
+  }
+
   /**
    * Whether functions such as exp are computed by vectors, where computing one again is cheaper
    * than storing it.
@@ -153,6 +158,9 @@ public final class Forms {
 
   /** Asks the shape: the classes of vectors would take ten times as long to load. */
   private static final class Width {
+    /** AVX-512 has masks in registers of their own. */
+    static final int MASKED = 64;
+
     static final int BYTES =
         VECTORS.isPresent() ? VectorShape.preferredShape().vectorBitSize() / Byte.SIZE : 0;
   }
@@ -169,7 +177,6 @@ public final class Forms {
    */
   public static Kernel kernel(
       Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides) {
-    Mode now = mode;
     Optional<DType> lanes = Optional.empty();
     if (isVectorised() && form != Kernel.Form.STRIDED) {
       DType[] outs = Arrays.copyOf(stored, dag.outputs());
@@ -179,37 +186,18 @@ public final class Forms {
           VectorEmitter.lanes(
               dag, number, outs, ins, load, i -> InnerStrides.of(strides, dag.outputs() + i) == 0);
     }
-    if (lanes.isPresent() && now == Mode.VECTOR) {
-      return VectorKernelCompiler.compile(dag, stored, load, form, strides, lanes.get());
-    }
     Kernel plain = KernelCompiler.compile(dag, stored, load, form, strides);
     if (lanes.isEmpty()) {
       return plain;
     }
-    DType lane = lanes.get();
-    Kernel adaptive =
-        new AdaptiveKernel(
-            plain,
-            () -> VectorKernelCompiler.compile(dag, stored, load, form, strides, lane),
-            stored,
-            strides,
-            lane,
-            dag.cost(),
-            dag.vectorCost());
-    return form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)
-        ? new Unrolled(plain, adaptive, lanes(lane))
-        : adaptive;
-  }
-
-  /** Plain loops that the JIT unrolls, and vectors for rows that are over before that pays. */
-  private record Unrolled(Kernel plain, Kernel vectors, int lanes) implements Kernel {
-    private static final int LONG = 256;
-
-    @Override
-    public void run(Object[] data, int[] at, int outer, int inner) {
-      boolean areShort = outer > 1 && inner >= lanes && inner < LONG;
-      (areShort ? vectors : plain).run(data, at, outer, inner);
+    var vectors = new VectorKernelCompiler.Rows(dag, stored, load, form, strides, lanes.get());
+    if (mode == Mode.VECTOR) {
+      return vectors.choose(plain, vectors::compile);
     }
+    Kernel kernel = vectors.choose(plain, part -> new AdaptiveKernel(plain, vectors, part));
+    return form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)
+        ? new ByLength.Unrolled(plain, kernel)
+        : kernel;
   }
 
   /**

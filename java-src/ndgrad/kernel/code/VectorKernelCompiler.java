@@ -23,7 +23,7 @@ final class VectorKernelCompiler extends KernelCompiler {
   private final int[] vector;
   private final int width;
   private int[] constants = {};
-  private Part part = Part.ALL_ROWS;
+  private Part part = Part.ROWS;
 
   // Where there are inputs of stride 2: shuffles, and the mask of a vector's upper half.
   private int even;
@@ -48,45 +48,44 @@ final class VectorKernelCompiler extends KernelCompiler {
     this.width = Forms.lanes(lanes);
   }
 
-  /** A kernel for rows of at least a vector, and one for shorter rows. */
-  private record ByLength(Kernel rows, Kernel shortRows, int lanes) implements Kernel {
-    @Override
-    public void run(Object[] data, int[] at, int outer, int inner) {
-      (inner < lanes ? shortRows : rows).run(data, at, outer, inner);
-    }
+  /** Which rows a kernel is for: those of a vector at least, or shorter ones. */
+  enum Part {
+    ROWS,
+    SHORT_ROWS
   }
 
   /**
-   * Compiles one kernel; the Vector API must be there.
+   * What kernels are compiled from; the Vector API must be there.
    *
    * @param lanes the dtype that {@link VectorEmitter#lanes} found for these operands
    * @param form not the strided one
    */
-  static Kernel compile(
-      Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides, DType lanes) {
-    Function<Part, Kernel> compile =
-        part ->
-            define(
-                code -> {
-                  var compiler =
-                      new VectorKernelCompiler(code, dag, stored, load, form, strides, lanes);
-                  compiler.start(part);
-                });
-    if (Functions.spell(dag, load, lanes) == dag || !hasNumbers(dag, stored, strides)) {
-      return compile.apply(Part.ALL_ROWS);
-    }
-    Kernel shortRows =
-        isMaskable(dag, stored, strides)
-            ? compile.apply(Part.SHORT_ROWS)
-            : KernelCompiler.compile(dag, stored, load, form, strides);
-    return new ByLength(compile.apply(Part.ROWS), shortRows, Forms.lanes(lanes));
-  }
+  record Rows(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides, DType lanes) {
 
-  /** Which rows a kernel is for. */
-  private enum Part {
-    ALL_ROWS,
-    ROWS,
-    SHORT_ROWS
+    Kernel compile(Part part) {
+      return define(
+          code ->
+              new VectorKernelCompiler(code, dag, stored, load, form, strides, lanes).start(part));
+    }
+
+    /** One kernel for all rows: of those that are made of vectors, and of the plain one. */
+    Kernel choose(Kernel plain, Function<Part, Kernel> kernels) {
+      Kernel shorter = isMaskable() ? kernels.apply(Part.SHORT_ROWS) : plain;
+      return new ByLength(shorter, kernels.apply(Part.ROWS), Forms.lanes(lanes));
+    }
+
+    /** Arrays of bools have no masked loads and stores. */
+    private boolean isMaskable() {
+      boolean pays = Forms.areMasksCheap() || Functions.spell(dag, load, lanes) != dag;
+      boolean[] used = dag.usedInputs(stored.length - dag.outputs());
+      for (int k = 0; pays && k < stored.length; k++) {
+        if (k < dag.outputs() || used[k - dag.outputs()]) {
+          int stride = InnerStrides.of(strides, k);
+          pays = stride == 0 || stride == 1 && stored[k] != DType.BOOL;
+        }
+      }
+      return pays;
+    }
   }
 
   private void start(Part part) {
@@ -124,15 +123,7 @@ final class VectorKernelCompiler extends KernelCompiler {
     int length = Loops.store(code, TypeKind.INT);
     code.iload(INNER).iload(length).isub();
     int last = Loops.store(code, TypeKind.INT);
-    Label done = code.newLabel();
-    if (part == Part.ALL_ROWS) {
-      Label isLong = code.newLabel();
-      code.iload(last).ifge(isLong);
-      Loops.on(code, i, INNER, 1, this::body);
-      code.goto_(done).labelBinding(isLong);
-    }
     rows(i, last, length);
-    code.labelBinding(done);
   }
 
   /**
@@ -176,24 +167,6 @@ final class VectorKernelCompiler extends KernelCompiler {
           code.aload(mask);
           ops.storeMasked(code);
         });
-  }
-
-  private static boolean isMaskable(Dag dag, DType[] stored, long strides) {
-    return hasNumbers(dag, stored, strides)
-        && !has(2, strides, stored.length)
-        && !has(-1, strides, stored.length);
-  }
-
-  /** Whether no rows are of bools: arrays of them have no masked loads and stores. */
-  private static boolean hasNumbers(Dag dag, DType[] stored, long strides) {
-    boolean[] used = dag.usedInputs(stored.length - dag.outputs());
-    for (int k = 0; k < stored.length; k++) {
-      boolean isUsed = k < dag.outputs() || used[k - dag.outputs()];
-      if (isUsed && InnerStrides.of(strides, k) != 0 && stored[k] == DType.BOOL) {
-        return false;
-      }
-    }
-    return true;
   }
 
   private static boolean has(int stride, long strides, int operands) {

@@ -39,6 +39,9 @@ final class FoldPlan {
    */
   private static final int STRIDED_WIDTH = 128;
 
+  /** Runs that are shorter are not worth turning. */
+  private static final int FEW = 8;
+
   /** Inner loops shorter than this are avoided. */
   private static final int TINY = 16;
 
@@ -175,7 +178,7 @@ final class FoldPlan {
     rowLength = kept.lastLength();
     along = reduced.pop(operands);
     across = kept.pop(operands);
-    turned = !rows && areShort();
+    turned = areShort();
     byRows = rows || turned;
     segment = byRows ? ROWS : GROUP * SEGMENT;
     width = Math.min(rowLength, width());
@@ -187,12 +190,13 @@ final class FoldPlan {
         tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
   }
 
+  /** Whether runs of neighbours are short, many, and apart from each other. */
   private boolean areShort() {
-    boolean near = ShortRows.areMany(rowLength, runLength);
+    boolean near = runLength >= FEW && ShortRows.areMany(rowLength, runLength);
     for (int k = 0; k < ins; k++) {
       near &= along[k] == 0 || along[k] == 1;
     }
-    return near;
+    return near && Dims.reach(across) > 1;
   }
 
   private boolean isTurned(int k) {

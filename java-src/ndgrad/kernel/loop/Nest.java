@@ -38,6 +38,9 @@ final class Nest {
   /** Elements below which arranging them would take longer than walking them as they lie. */
   private static final int SMALL = 2048;
 
+  /** Rows that are shorter are moved column by column. */
+  private static final int FEW = 4;
+
   /** Rows that are shorter are worth repeating. */
   private static final int SHORT = 256;
 
@@ -272,10 +275,11 @@ final class Nest {
     return strides[ndim - 1][0] == 1 && isPicked(operands - 1) && size() >= SMALL;
   }
 
-  /** Whether the only input is a column, whose numbers fill rows. */
+  /** Whether the only input is a column, whose numbers fill rows of some elements. */
   boolean isOfColumn() {
     int[] inner = strides[ndim - 1];
-    return inner[0] == 1 && inner[operands - 1] == 0 && size() >= SMALL;
+    boolean fills = inner[0] == 1 && inner[operands - 1] == 0;
+    return fills && dims[ndim - 1] >= FEW && size() >= SMALL;
   }
 
   private long size() {

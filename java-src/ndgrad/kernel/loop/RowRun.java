@@ -63,21 +63,22 @@ final class RowRun {
     this.length = length;
     this.given = Math.min(operands.length, count);
     this.turned = ShortRows.areMany(rows, length);
-    this.block = turned ? ShortRows.block(rows, length) : Math.clamp(BLOCK / length, 1, rows);
+    this.block =
+        turned ? ShortRows.block(rows, length) : Math.clamp(BLOCK / Math.max(1, length), 1, rows);
     this.data = new Object[count];
     this.offset = new int[count];
     this.down = new int[count];
     this.inner = new int[count];
-    this.outer = new int[count];
-    this.isTurned = new boolean[count];
+    this.outer = turned ? new int[count] : down;
+    this.isTurned = new boolean[turned ? count : 0];
     Arrays.fill(down, 1);
     for (int k = 0; k < given; k++) {
       data[k] = operands[k].array();
       offset[k] = operands[k].layout().offset();
       lay(k, operands[k].layout());
     }
-    for (int k = given; k < count; k++) {
-      (turned ? inner : outer)[k] = 1;
+    for (int k = given; turned && k < count; k++) {
+      inner[k] = 1;
     }
     this.kernels = program.kernels(dtype, mask(inner), mask(down), turned ? 0 : aligned());
   }
@@ -87,9 +88,12 @@ final class RowRun {
     boolean matrix = layout.ndim() == 2 && !column;
     int along = layout.ndim() == 0 || column ? 0 : 1;
     down[k] = matrix ? length : column ? 1 : 0;
-    inner[k] = !turned ? along : matrix || column ? 1 : 0;
-    outer[k] = !turned ? down[k] : matrix ? block : along;
-    isTurned[k] = turned && matrix && (program.takes(k) || program.makes(k));
+    inner[k] = along;
+    if (turned) {
+      inner[k] = matrix || column ? 1 : 0;
+      outer[k] = matrix ? block : along;
+      isTurned[k] = matrix && (program.takes(k) || program.makes(k));
+    }
   }
 
   private int mask(int[] strides) {

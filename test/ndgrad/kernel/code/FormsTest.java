@@ -521,7 +521,7 @@ class FormsTest {
     Expr pow = Expr.of(Expr.Fn2.POW, X, Y);
     long strides = InnerStrides.with(InnerStrides.ones(2), 2, 0);
     Kernel kernel = Forms.kernel(new Dag(pow), stored, load, Kernel.Form.FIXED, strides);
-    assertTrue(kernel instanceof AdaptiveKernel);
+    assertTrue(kernel instanceof ByLength);
     FoldKernel.Spec sum =
         new FoldKernel.Spec(
             pow,
@@ -542,7 +542,7 @@ class FormsTest {
             load,
             form,
             form == Kernel.Form.STRIDED ? InnerStrides.VARIABLE : InnerStrides.ones(2))
-        instanceof AdaptiveKernel;
+        instanceof ByLength;
   }
 
   // ---- without the module
