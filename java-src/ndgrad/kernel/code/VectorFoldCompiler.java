@@ -33,6 +33,9 @@ final class VectorFoldCompiler extends FoldCompiler {
 
   private ExtremeKeys keys;
 
+  /** Whether accumulators take turns, as the code of the expression is there once. */
+  private final boolean isLong;
+
   private int lastToFirst;
   private int lastLanes;
 
@@ -45,6 +48,7 @@ final class VectorFoldCompiler extends FoldCompiler {
     this.steps = Functions.spell(dag, loads, spec.acc());
     this.width = Forms.lanes(spec.acc());
     this.vector = new int[inputs];
+    this.isLong = 2 * steps.size() * lanes / width > UNROLLED;
     this.isKeyed = isExtreme() && ExtremeKeys.pay(spec.acc());
     this.halves = new int[Integer.numberOfTrailingZeros(width)];
     this.pairTypes = new DType[] {spec.acc(), spec.acc()};
@@ -141,7 +145,7 @@ final class VectorFoldCompiler extends FoldCompiler {
       code.aload(begin);
       sums[v] = VectorOps.keep(code);
     }
-    if (2 * steps.size() * sums.length > UNROLLED) {
+    if (isLong) {
       inPasses(code, fixed, scratch);
       load(code, sums, scratch);
       halve(code, sums);
@@ -211,7 +215,7 @@ final class VectorFoldCompiler extends FoldCompiler {
   private void rest(CodeBuilder code, int[] sums, int[] fixed, int i, int end) {
     code.aload(begin);
     int left = VectorOps.keep(code);
-    foldLast(code, left, fixed, end);
+    foldLast(code, left, fixed);
     code.iload(end).iload(i).isub();
     int place = Loops.store(code, TypeKind.INT);
     for (int v = 0; v < sums.length; v++) {
@@ -289,9 +293,13 @@ final class VectorFoldCompiler extends FoldCompiler {
     }
   }
 
-  /** Folds a long expression, whose code is there once: one sum after the other. */
+  /**
+   * Folds a long expression, one sum after the other, and whole vectors and the last one by the
+   * same code: the JIT's first compiler gives up on what is too long, and then the second never
+   * gets to see it.
+   */
   private void inPasses(CodeBuilder code, int[] fixed, int scratch) {
-    code.iload(N).loadConstant(width - 1).isub();
+    code.iload(N).loadConstant(width).isub();
     int last = Loops.store(code, TypeKind.INT);
     code.loadConstant(lanes);
     int all = Loops.store(code, TypeKind.INT);
@@ -306,37 +314,44 @@ final class VectorFoldCompiler extends FoldCompiler {
           int sum = VectorOps.keep(b);
           b.iload(j);
           int i = Loops.store(b, TypeKind.INT);
-          loop(
-              b,
-              i,
-              last,
-              lanes,
-              c -> {
-                c.aload(sum);
-                computed(c, position, fixed, i, 0);
-                combine(c);
-                c.astore(sum);
-              });
-          b.iload(i).iload(N);
-          b.ifThen(Opcode.IF_ICMPLT, c -> foldLast(c, sum, fixed, i));
+          loop(b, i, N, lanes, c -> foldNext(c, sum, fixed, i, last));
           b.aload(sum).aload(scratch).iload(j);
           ops.store(b);
         });
   }
 
-  /**
-   * Folds the elements behind the whole vectors, from end on, into a sum. They are loaded with
-   * those before them and moved to the first lanes: masked loads past the end of an array call a
-   * method, and around a call the JIT would keep all of a loop's constants in memory.
-   */
-  private void foldLast(CodeBuilder code, int sum, int[] fixed, int end) {
-    code.iload(N).loadConstant(width).isub();
-    int last = Loops.store(code, TypeKind.INT);
-    computed(code, position, fixed, last, 0);
-    code.aload(lastToFirst);
-    ops.rearrange(code);
+  /** Folds the vector at i, or what is left there, into a sum. */
+  private void foldNext(CodeBuilder code, int sum, int[] fixed, int i, int last) {
+    code.iload(i).iload(last).invokestatic(MATH, "min", MIN);
+    computed(code, position, fixed, Loops.store(code, TypeKind.INT), 0);
     int value = VectorOps.keep(code);
-    code.aload(sum).aload(sum).aload(value);
+    code.iload(i).iload(last);
+    code.ifThenElse(
+        Opcode.IF_ICMPLE,
+        b -> {
+          b.aload(sum).aload(value);
+          combine(b);
+          b.astore(sum);
+        },
+        b -> combineLast(b, sum, value));
+  }
+
+  /**
+   * Folds the elements behind the whole vectors into a sum. They are loaded with those before them
+   * and moved to the first lanes: masked loads past the end of an array call a method, and around a
+   * call the JIT would keep all of a loop's constants in memory.
+   */
+  private void foldLast(CodeBuilder code, int sum, int[] fixed) {
+    code.iload(N).loadConstant(width).isub();
+    computed(code, position, fixed, Loops.store(code, TypeKind.INT), 0);
+    combineLast(code, sum, VectorOps.keep(code));
+  }
+
+  private void combineLast(CodeBuilder code, int sum, int value) {
+    code.aload(value).aload(lastToFirst);
+    ops.rearrange(code);
+    int moved = VectorOps.keep(code);
+    code.aload(sum).aload(sum).aload(moved);
     combine(code);
     code.aload(lastLanes);
     ops.blend(code);
