@@ -222,7 +222,6 @@ final class Nest {
     if (simple && areRepeated()) {
       for (int k = outs; k < operands; k++) {
         apart[k] = !isOneRun(k);
-        known = apart[k] ? InnerStrides.with(known, k, 1) : known;
       }
       arranged = apart;
       return known;
@@ -238,8 +237,8 @@ final class Nest {
   }
 
   /**
-   * Whether rows are short, and the same in some input: all of a tile are one run where such inputs
-   * are repeated in a buffer.
+   * Whether rows are short, the same in some inputs and one behind the other in the rest: those of
+   * a tile are one run where the former are repeated in a buffer.
    */
   private boolean areRepeated() {
     int last = ndim - 1;
@@ -248,7 +247,7 @@ final class Nest {
     for (int k = 0; run && k < operands; k++) {
       boolean repeated = k >= outs && strides[last][k] == 1 && strides[last - 1][k] == 0;
       any |= repeated;
-      run = repeated || isOneRun(k) || strides[last][k] == 0;
+      run = repeated || isOneRun(k);
     }
     return run && any;
   }

@@ -166,6 +166,21 @@ class WarmupTest {
     assertTrue(least < 50_000, least + " bytes after " + what);
   }
 
+  /** The JIT's second compiler does not get to see what is too long for the first. */
+  @Test
+  void aFoldOfALongExpressionChangesOver() {
+    Expr softplus =
+        Expr.of(Expr.Fn1.LOG1P, Expr.of(Expr.Fn1.EXP, Expr.of(Expr.Fn1.ABS, X).times(-1)));
+    Expr loss = Expr.of(Expr.Fn2.MAX, X, Expr.num(0)).minus(X.times(Y)).plus(softplus);
+    Strided x = numbers(new Random(15), DType.FLOAT32, 20_000);
+    Strided target = Strided.zeros(DType.BOOL, 20_000);
+    Strided out = Strided.zeros(DType.FLOAT32);
+    Reduction sum = Reduction.of(loss, Expr.Fn2.ADD);
+    int before = Warmup.switched();
+    runUntilTried(() -> sum.run(out, DType.FLOAT32, new int[] {0}, x, target));
+    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
+  }
+
   /** Short rows have loops of their own, which are warmed up when there have been many. */
   @Test
   void rowsShorterThanAVectorChangeOverByThemselves() {
