@@ -326,7 +326,7 @@ public final class Indexing {
   private static Strided addedTo(Strided out, Strided values, IndexPlan plan) {
     int[] positions = plan.positions(out.layout());
     Layout inner = plan.inner(out.layout());
-    Gather.add(out, positions, inner, rows(values, plan, positions.length, inner));
+    Gather.add(out, positions, inner, rows(values, plan, positions.length, inner), 1);
     return out;
   }
 

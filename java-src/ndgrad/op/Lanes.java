@@ -11,6 +11,7 @@ import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
 
@@ -24,18 +25,24 @@ final class Lanes {
   private static final Layout ELEMENT = Layout.of();
   private static final int GRAIN = 16_384;
 
-  /** The elements at row-major indexes, in the shape of the indexes. */
+  /**
+   * The elements at row-major indexes, in the shape of the indexes. Those of each of {@code apart}
+   * equal stretches of the indexes are in a part of the array of its own.
+   */
   static final Primitive TAKE_AT =
-      define("take-at", "x, at")
+      define("take-at", "x, at, apart: int = 1")
           .internal()
           .linear()
           .batch(
               b ->
                   b.has(0)
                       ? b.call(
-                          b.args(), b.full(0), Batches.together(b.full(1), b.example(0).intSize()))
-                      : b.call(b.args(), b.in(0), b.in(1)))
-          .vjp(0, "at", (n, a, g) -> Lanes.ADD_AT.of(g, n.in(1), n.layout(0).shape()))
+                          apart(b), b.full(0), Batches.together(b.full(1), b.example(0).intSize()))
+                      : b.call(b.args().with("apart", 1), b.in(0), b.in(1)))
+          .vjp(
+              0,
+              "at",
+              (n, a, g) -> Lanes.ADD_AT.of(g, n.in(1), n.layout(0).shape(), a.integer("apart")))
           .primitive(
               (a, in) -> {
                 Strided x = in[0];
@@ -45,24 +52,24 @@ final class Lanes {
                 return out;
               });
 
-  /** Zeros of a shape with the elements added at row-major indexes. */
+  /** Zeros of a shape with the elements added at row-major indexes, see {@link #TAKE_AT}. */
   static final Primitive ADD_AT =
-      define("add-at", "x, at, shape: shape")
+      define("add-at", "x, at, shape: shape, apart: int = 1")
           .internal()
           .linear()
           .batch(
               b -> {
                 int[] shape = b.args().ints("shape");
                 return b.call(
-                    b.args().with("shape", b.with(shape)),
+                    apart(b).with("shape", b.with(shape)),
                     b.full(0),
                     Batches.together(b.full(1), Layout.of(shape).intSize()));
               })
-          .vjp(0, "at", (n, a, g) -> TAKE_AT.of(g, n.in(1)))
+          .vjp(0, "at", (n, a, g) -> TAKE_AT.of(g, n.in(1), a.integer("apart")))
           .primitive(
               (a, in) -> {
                 Strided out = Strided.zeros(in[0].dtype(), a.ints("shape"));
-                Gather.add(out, integers(in[1]), ELEMENT, flat(in[0]));
+                Gather.add(out, integers(in[1]), ELEMENT, flat(in[0]), a.integer("apart"));
                 return out;
               });
 
@@ -84,7 +91,15 @@ final class Lanes {
 
   /** The elements of an array at indexes along an axis; the other dimensions are the same. */
   static Tensor pick(Tensor x, Tensor index, int axis) {
-    return TAKE_AT.of(x, FLAT_INDEX.of(index, x.shape(), axis));
+    int apart = 1;
+    for (int i = 0; i < axis; i++) {
+      apart *= index.layout().dim(i);
+    }
+    return TAKE_AT.of(x, FLAT_INDEX.of(index, x.shape(), axis), Math.max(1, apart));
+  }
+
+  private static Args apart(Batch b) {
+    return b.args().with("apart", b.args().integer("apart") * b.size());
   }
 
   /** The elements in row-major order, to be read only. */

@@ -78,9 +78,30 @@ public final class Gather {
    * @param inner shape and strides of what lies at each position, offset 0
    * @param values of shape [positions.length, inner.shape…] under any layout, of the same dtype, in
    *     another storage
+   * @param apart a divisor of the number of positions: each of so many equal stretches of the list
+   *     adds to elements of its own
    */
-  public static void add(Strided dest, int[] positions, Layout inner, Strided values) {
-    scatter(dest, positions, inner, values, true);
+  public static void add(Strided dest, int[] positions, Layout inner, Strided values, int apart) {
+    if (inner.size() == 1 && apart > 1) {
+      Rows rows = Rows.of(dest.dtype());
+      Layout all = values.layout();
+      int n = positions.length / apart;
+      Threads.parallelFor(
+          apart,
+          GRAIN / Math.max(1, n),
+          (begin, end) ->
+              rows.scatterAdd(
+                  values.array(),
+                  all.offset(),
+                  all.stride(0),
+                  dest.array(),
+                  positions,
+                  begin * n,
+                  end * n,
+                  inner.offset()));
+    } else {
+      scatter(dest, positions, inner, values, true);
+    }
   }
 
   private static void scatter(

@@ -83,7 +83,7 @@ class GatherTest {
         Samples.set(want, p, add ? Samples.get(want, p) + v : v);
       }
       if (add) {
-        Gather.add(dest, at, inner, values);
+        Gather.add(dest, at, inner, values, 1);
       } else {
         Gather.put(dest, at, inner, values);
       }
@@ -123,8 +123,34 @@ class GatherTest {
   void repeatedPositionsAddUp() {
     Strided dest = new Strided(new Storage(new float[3]), Layout.of(3));
     Strided ones = new Strided(new Storage(new float[] {1}), Layout.of(1).broadcastTo(4));
-    Gather.add(dest, new int[] {0, 0, 1, 0}, Layout.of(), ones);
+    Gather.add(dest, new int[] {0, 0, 1, 0}, Layout.of(), ones, 1);
     assertArrayEquals(new float[] {3, 1, 0}, (float[]) dest.array());
+  }
+
+  @Test
+  void stretchesThatAddToElementsOfTheirOwnAreSplitOverThreads() {
+    int rows = 90;
+    int n = 1000;
+    float[] v = new float[rows * n];
+    int[] at = new int[rows * n];
+    float[] want = new float[rows * 50];
+    for (int i = 0; i < v.length; i++) {
+      v[i] = random.nextFloat();
+      at[i] = i / n * 50 + random.nextInt(50);
+      want[at[i]] += v[i];
+    }
+    Strided values = new Strided(new Storage(v), Layout.of(v.length));
+    int before = Threads.numThreads();
+    try {
+      for (int threads = 1; threads <= 3; threads++) {
+        Threads.setNumThreads(threads);
+        Strided dest = Strided.zeros(DType.FLOAT32, rows, 50);
+        Gather.add(dest, at, Layout.of(), values, rows);
+        assertArrayEquals(want, (float[]) dest.array());
+      }
+    } finally {
+      Threads.setNumThreads(before);
+    }
   }
 
   @Test
@@ -181,7 +207,7 @@ class GatherTest {
                 .toArray();
         assertArrayEquals(want, found);
         Strided added = Strided.zeros(DType.FLOAT32, 50, 77);
-        Gather.add(added, positions, Layout.of(77), values);
+        Gather.add(added, positions, Layout.of(77), values, 1);
         assertArrayEquals(sums, (float[]) added.array());
         Strided put = Strided.zeros(DType.FLOAT32, 50, 77);
         Gather.put(put, positions, Layout.of(77), values);
