@@ -92,7 +92,7 @@ final class AdaptiveKernel implements Kernel {
 
   /** Small arrays to run a kernel over. */
   private static class Tile {
-    private static final int CALLS = 20;
+    static final int CALLS = 20;
 
     /** Vectors of a call that has the JIT see them often enough beside the empty calls. */
     private static final int OFTEN = 16;
@@ -159,8 +159,6 @@ final class AdaptiveKernel implements Kernel {
 
   /** The same for rows that are shorter than a vector. */
   private static final class ShortTile extends Tile {
-    private static final int CALLS = 20;
-
     private final int length;
 
     ShortTile(DType[] stored, long strides, int lanes) {

@@ -1,7 +1,6 @@
 package ndgrad.kernel.code;
 
 import java.lang.classfile.CodeBuilder;
-import java.lang.classfile.Label;
 import java.lang.classfile.TypeKind;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
@@ -13,9 +12,9 @@ import ndgrad.kernel.expr.Functions;
  * Writes kernels whose inner loop takes a vector of elements at a time. Inputs of stride 0 are
  * spread over a vector before the loop; of stride 2, two vectors give every second lane; of stride
  * -1, lanes change places. The last vector of a row ends where the row ends: it overlaps the one
- * before it. Rows shorter than a vector are masked where functions make that worth it, by a kernel
- * of its own: past the end of an array a masked load calls a method, and around a call the JIT
- * would keep all of a loop's constants in memory.
+ * before it. Rows shorter than a vector are masked where that is worth it, by a kernel of its own:
+ * past the end of an array a masked load calls a method, and around a call the JIT would keep all
+ * of a loop's constants in memory.
  */
 final class VectorKernelCompiler extends KernelCompiler {
   private final VectorOps ops;
@@ -118,27 +117,19 @@ final class VectorKernelCompiler extends KernelCompiler {
       masked(i);
       return;
     }
-    ops.species(code);
-    ops.length(code);
-    int length = Loops.store(code, TypeKind.INT);
-    code.iload(INNER).iload(length).isub();
-    int last = Loops.store(code, TypeKind.INT);
-    rows(i, last, length);
+    rows(i);
   }
 
   /**
    * Writes the vectors of a row. The last one is computed first, from inputs that none has written
    * to yet, and written at the end.
    */
-  private void rows(int i, int last, int length) {
+  private void rows(int i) {
+    code.iload(INNER).loadConstant(width).isub();
+    int last = Loops.store(code, TypeKind.INT);
     int[] end = new int[dag.outputs()];
     vectorBody(last, -1, k -> end[k] = VectorOps.keep(code));
-    Label top = code.newLabel();
-    Label out = code.newLabel();
-    code.labelBinding(top).iload(i).iload(last).if_icmpge(out);
-    vectorBody(i, -1, k -> store(k, i));
-    code.iload(i).iload(length).iadd().istore(i);
-    code.goto_(top).labelBinding(out);
+    Loops.on(code, i, last, width, _ -> vectorBody(i, -1, k -> store(k, i)));
     for (int k = 0; k < end.length; k++) {
       code.aload(end[k]);
       store(k, last);

@@ -153,11 +153,6 @@ final class VectorOps {
     maskAll(code);
   }
 
-  /** species → the number of lanes. */
-  void length(CodeBuilder code) {
-    code.invokeinterface(SPECIES, "length", MethodTypeDesc.of(CD_int));
-  }
-
   /** species, truth value → mask. */
   void maskAll(CodeBuilder code) {
     code.invokeinterface(SPECIES, "maskAll", MethodTypeDesc.of(MASK, CD_boolean));
