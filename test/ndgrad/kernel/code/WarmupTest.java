@@ -28,7 +28,7 @@ class WarmupTest {
   private final Forms.Mode before = Forms.mode();
 
   @BeforeEach
-  void changeOver() {
+  void startPlain() {
     assumeVectors();
     Forms.use(Forms.Mode.AUTO);
   }
@@ -127,10 +127,8 @@ class WarmupTest {
     Strided x = numbers(new Random(12), DType.FLOAT32, 20_000);
     Strided out = Strided.zeros(DType.BOOL, 20_000);
     Program program = Program.of(Expr.of(Expr.Fn2.GT, X, Y));
-    int before = Warmup.switched();
     Runnable all = () -> program.run(out, DType.FLOAT32, x, x);
-    runUntilTried(all);
-    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
+    changeOver(all);
     fewBytes("nothing", all, all);
   }
 
@@ -148,6 +146,13 @@ class WarmupTest {
         fewBytes(combine + " of " + n + " elements", run, all);
       }
     }
+  }
+
+  /** Runs until a kernel has been tried out, and checks that its vectors are in use now. */
+  private static void changeOver(Runnable run) {
+    int before = Warmup.switched();
+    runUntilTried(run);
+    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
   }
 
   /** Checks that a run over 20 000 elements makes no object of each vector after another run. */
@@ -176,9 +181,7 @@ class WarmupTest {
     Strided target = Strided.zeros(DType.BOOL, 20_000);
     Strided out = Strided.zeros(DType.FLOAT32);
     Reduction sum = Reduction.of(loss, Expr.Fn2.ADD);
-    int before = Warmup.switched();
-    runUntilTried(() -> sum.run(out, DType.FLOAT32, new int[] {0}, x, target));
-    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
+    changeOver(() -> sum.run(out, DType.FLOAT32, new int[] {0}, x, target));
   }
 
   /** Short rows have loops of their own, which are warmed up when there have been many. */
@@ -188,10 +191,8 @@ class WarmupTest {
     Strided rows = x.with(Layout.of(4000, 6).slice(1, 1, 3, 1));
     Strided out = Strided.zeros(DType.FLOAT32, 4000, 3);
     Program program = Program.of(Expr.of(Expr.Fn1.EXP, X));
-    int before = Warmup.switched();
     Runnable all = () -> program.run(out, DType.FLOAT32, rows);
-    runUntilTried(all);
-    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
+    changeOver(all);
     fewBytes("nothing", all, all);
   }
 
@@ -203,10 +204,8 @@ class WarmupTest {
     Strided column = x.with(Layout.of(1000, 1));
     Strided out = Strided.zeros(DType.FLOAT64, 1000, 30);
     Program program = Program.of(X.plus(Y));
-    int before = Warmup.switched();
     Runnable all = () -> program.run(out, DType.FLOAT64, rows, column);
-    runUntilTried(all);
-    assertEquals(before + 1, Warmup.switched(), "vectors are at work");
+    changeOver(all);
     fewBytes("nothing", all, all);
   }
 }
