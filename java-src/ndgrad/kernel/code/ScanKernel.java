@@ -31,18 +31,20 @@ public interface ScanKernel {
   record Spec(Expr.Fn2 combine, DType out, DType in, boolean unit) {}
 
   /**
-   * Scans {@link #LINES} lines. The elements at one place of all lines are read before any of them
-   * is written.
+   * Scans groups of {@link #LINES} lines. The elements at one place of all lines of a group are
+   * read before any of them is written.
    *
    * @param in the input's primitive array
    * @param out the output's
    * @param at the position of the first line in the input, its distance to the next line, the step
    *     along a line; then the same of the output
+   * @param groups how many
    * @param n the elements of a line
-   * @param start of the output's dtype: what each line's first element is combined with
+   * @param start of the output's dtype: what the first elements of a group's lines are combined
+   *     with, the same for all groups
    * @param slot where it is for the first line
    */
-  void run(Object in, Object out, int[] at, int n, Object start, int slot);
+  void run(Object in, Object out, int[] at, int groups, int n, Object start, int slot);
 
   /**
    * The kernel for a combination, made when it is asked for first.
@@ -60,9 +62,10 @@ public interface ScanKernel {
     private static final int IN = 1;
     private static final int OUT = 2;
     private static final int AT = 3;
-    private static final int N = 4;
-    private static final int START = 5;
-    private static final int SLOT = 6;
+    private static final int GROUPS = 4;
+    private static final int N = 5;
+    private static final int START = 6;
+    private static final int SLOT = 7;
 
     private final CodeBuilder code;
     private final Spec spec;
@@ -84,7 +87,14 @@ public interface ScanKernel {
       ClassDesc integer = ConstantDescs.CD_int;
       MethodTypeDesc run =
           MethodTypeDesc.of(
-              ConstantDescs.CD_void, object, object, integer.arrayType(), integer, object, integer);
+              ConstantDescs.CD_void,
+              object,
+              object,
+              integer.arrayType(),
+              integer,
+              integer,
+              object,
+              integer);
       return Generated.instance(
           ScanKernel.class,
           type ->
@@ -96,16 +106,22 @@ public interface ScanKernel {
       int from = array(IN, spec.in);
       int to = array(OUT, spec.out);
       int start = array(START, spec.out);
-      for (int k = 0; k < LINES; k++) {
-        read[k] = position(0, k);
-        write[k] = position(3, k);
-        code.aload(start).iload(SLOT).loadConstant(k).iadd();
-        code.arrayLoad(ExprEmitter.elementKind(spec.out));
-        sum[k] = Loops.store(code, kind);
-      }
       int fromStep = element(2);
       int toStep = element(5);
-      Loops.upTo(code, N, 1, i -> step(from, to, fromStep, toStep, i));
+      Loops.upTo(
+          code,
+          GROUPS,
+          1,
+          group -> {
+            for (int k = 0; k < LINES; k++) {
+              read[k] = position(0, group, k);
+              write[k] = position(3, group, k);
+              code.aload(start).iload(SLOT).loadConstant(k).iadd();
+              code.arrayLoad(ExprEmitter.elementKind(spec.out));
+              sum[k] = Loops.store(code, kind);
+            }
+            Loops.upTo(code, N, 1, i -> step(from, to, fromStep, toStep, i));
+          });
       code.return_();
     }
 
@@ -146,10 +162,11 @@ public interface ScanKernel {
       return Loops.store(code, TypeKind.REFERENCE);
     }
 
-    /** Where line k begins. */
-    private int position(int first, int k) {
+    /** Where line k of a group begins. */
+    private int position(int first, int group, int k) {
       code.aload(AT).loadConstant(first).iaload();
-      code.aload(AT).loadConstant(first + 1).iaload().loadConstant(k).imul().iadd();
+      code.iload(group).loadConstant(LINES).imul().loadConstant(k).iadd();
+      code.aload(AT).loadConstant(first + 1).iaload().imul().iadd();
       return Loops.store(code, TypeKind.INT);
     }
 

@@ -33,9 +33,6 @@ public final class Scan {
   /** The same when neighbouring lines are not next to each other. */
   private static final int LINES = 16;
 
-  /** Lines that are shorter are not worth turning. */
-  private static final int TINY = 8;
-
   /** Elements from which a line that has few beside it is cut into blocks. */
   private static final int LONG = 1 << 15;
 
@@ -87,8 +84,6 @@ public final class Scan {
       for (int i = 0; i < count; i++) {
         blocks(out, source, combine, line, walk, i);
       }
-    } else if (areShortRows(out, in, line, walk)) {
-      turned(out, source, combine, line.n, walk);
     } else if (line.n < 2 || walk.n < ScanKernel.LINES) {
       lines(out, source, combine, line, walk);
     } else if (Math.abs(line.to) < Math.abs(walk.step(1))) {
@@ -99,42 +94,6 @@ public final class Scan {
   }
 
   private record Line(int n, int from, int to) {}
-
-  private static boolean areShortRows(Strided out, Strided in, Line line, RowWalk walk) {
-    boolean areRows = line.from == 1 && line.to == 1 && walk.step(1) == line.n;
-    return areRows
-        && line.n >= TINY
-        && in.dtype() == out.dtype()
-        && ShortRows.areMany(walk.n, line.n);
-  }
-
-  /** Many short rows, which are columns of a {@linkplain ShortRows turned} block meanwhile. */
-  private static void turned(Strided out, Strided in, Expr.Fn2 combine, int n, RowWalk walk) {
-    int block = ShortRows.block(walk.n, n);
-    int blocks = Math.ceilDiv(walk.n, block);
-    Kernel kernel = step(combine, out.dtype(), out.dtype(), InnerStrides.ones(3));
-    Blocks turn = Blocks.of(out.dtype());
-    Threads.parallelFor(
-        walk.rows * blocks,
-        Math.max(1, GRAIN / (block * n)),
-        (begin, end) -> {
-          Object buffer = ShortRows.buffer(out.dtype(), 0, block, n);
-          Object[] data = {buffer, buffer, buffer};
-          int[] at = {block, 0, block, 1, 1, 1, block, block, block};
-          RowWalk.Cursor c = walk.at(begin / blocks);
-          for (int i = begin; i < end; i++) {
-            int j = i % blocks * block;
-            int rows = Math.min(block, walk.n - j);
-            int p = c.position(0) + j * walk.step(0);
-            turn.turn(in.array(), p, walk.step(0), buffer, block, rows, n);
-            kernel.run(data, at, n - 1, rows);
-            turn.turnBack(buffer, block, out.array(), c.position(1) + j * n, rows, n);
-            if (i % blocks == blocks - 1) {
-              c.next();
-            }
-          }
-        });
-  }
 
   /** One line after the other. */
   private static void lines(Strided out, Strided in, Expr.Fn2 combine, Line line, RowWalk walk) {
@@ -177,21 +136,23 @@ public final class Scan {
         Math.max(1, GRAIN / (ScanKernel.LINES * line.n)),
         (begin, end) -> {
           RowWalk.Cursor c = walk.at(begin / parts);
-          for (int i = begin; i < end; i++) {
+          int i = begin;
+          while (i < end) {
             int j = i % parts * ScanKernel.LINES;
             int p = c.position(0) + j * walk.step(0);
             int q = c.position(1) + j * walk.step(1);
-            if (j + ScanKernel.LINES <= walk.n) {
+            int whole = Math.min(end - i, (walk.n - j) / ScanKernel.LINES);
+            if (whole > 0) {
               int[] at = {p, walk.step(0), line.from, q, walk.step(1), line.to};
-              kernel.run(in.array(), out.array(), at, line.n, start, 0);
-            } else {
-              for (int k = 0; k < walk.n - j; k++) {
-                int[] at = {p + k * walk.step(0), line.from};
-                Object[] data = {in.array()};
-                one.scan(data, at, line.n, out.array(), q + k * walk.step(1), line.to);
-              }
+              kernel.run(in.array(), out.array(), at, whole, line.n, start, 0);
             }
-            if (i % parts == parts - 1) {
+            for (int k = 0; whole == 0 && k < walk.n - j; k++) {
+              int[] at = {p + k * walk.step(0), line.from};
+              Object[] data = {in.array()};
+              one.scan(data, at, line.n, out.array(), q + k * walk.step(1), line.to);
+            }
+            i += Math.max(1, whole);
+            if (i % parts == 0) {
               c.next();
             }
           }
@@ -235,7 +196,7 @@ public final class Scan {
               BLOCK * line.to,
               line.to
             };
-            kernel.run(in.array(), out.array(), at, BLOCK, totals, first);
+            kernel.run(in.array(), out.array(), at, 1, BLOCK, totals, first);
           }
         });
     // The rest is one line, LINES times the same: each element is read by all, then written.
@@ -243,7 +204,7 @@ public final class Scan {
     Object last = out.dtype().newArray(ScanKernel.LINES);
     Rows.of(out.dtype()).copy(totals, whole, 0, last, 0, 1, ScanKernel.LINES);
     int[] at = {p + begin * line.from, 0, line.from, q + begin * line.to, 0, line.to};
-    kernel.run(in.array(), out.array(), at, line.n - begin, last, 0);
+    kernel.run(in.array(), out.array(), at, 1, line.n - begin, last, 0);
   }
 
   /**

@@ -47,21 +47,6 @@ final class ShortRows {
   }
 
   /**
-   * A buffer of the calling thread for a turned block.
-   *
-   * @param dtype of the elements
-   * @param number of buffers that the thread uses beside it
-   * @param block rows of a block
-   * @param length elements of a row
-   * @return the primitive array
-   */
-  static Object buffer(DType dtype, int number, int block, int length) {
-    int size = block * Math.max(length, Forms.lanes(dtype));
-    int which = Scratch.TOGETHER + number;
-    return which < Scratch.NUMBERS ? Scratch.array(dtype, which, size) : dtype.newArray(size);
-  }
-
-  /**
    * Operands of which some are turned.
    *
    * @param dtypes the dtype of each operand
@@ -74,9 +59,15 @@ final class ShortRows {
   static Object[] buffers(
       IntFunction<DType> dtypes, Object[] operands, IntPredicate turned, int block, int length) {
     Object[] near = operands.clone();
-    int number = 0;
+    int which = Scratch.TOGETHER;
     for (int k = 0; k < near.length; k++) {
-      near[k] = turned.test(k) ? buffer(dtypes.apply(k), number++, block, length) : near[k];
+      if (turned.test(k)) {
+        DType dtype = dtypes.apply(k);
+        int size = block * Math.max(length, Forms.lanes(dtype));
+        near[k] =
+            which < Scratch.NUMBERS ? Scratch.array(dtype, which, size) : dtype.newArray(size);
+        which++;
+      }
     }
     return near;
   }
