@@ -100,7 +100,6 @@ final class AdaptiveKernel implements Kernel {
     static final int RACE = 2048;
 
     final Object[] data;
-    final Object[] shortest;
     final int[] at;
     final int[] last;
     final int lanes;
@@ -109,7 +108,6 @@ final class AdaptiveKernel implements Kernel {
     Tile(DType[] stored, long strides, int lanes) {
       int n = stored.length;
       data = new Object[n];
-      shortest = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
       // Masks are stored by a method of the JDK that is inlined where the JIT has seen it often.
@@ -119,7 +117,6 @@ final class AdaptiveKernel implements Kernel {
         at[k] = stride < 0 ? RACE : 0;
         at[n + k] = stride;
         data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, stride));
-        shortest[k] = Warmup.numbers(stored[k], 1);
       }
       last = at.clone();
     }
@@ -159,12 +156,15 @@ final class AdaptiveKernel implements Kernel {
 
   /** The same for rows that are shorter than a vector. */
   private static final class ShortTile extends Tile {
+    private final Object[] shortest;
     private final int length;
 
     ShortTile(DType[] stored, long strides, int lanes) {
       super(stored, strides, lanes);
+      this.shortest = new Object[stored.length];
       this.length = lanes - 1;
       for (int k = 0; k < stored.length; k++) {
+        shortest[k] = Warmup.numbers(stored[k], 1);
         at[2 * stored.length + k] = length * InnerStrides.of(strides, k);
       }
     }

@@ -110,19 +110,20 @@ final class Blocks {
       transpose(from, p, ps, to, 0, width, n, m);
       return;
     }
-    // Vectors go on behind their rows, but not behind the array.
+    Optional<BlockKernel> kernel = kernel(m, n);
+    int whole = kernel.isPresent() ? readable(from, p, ps, m) : 0;
+    kernel.ifPresent(k -> k.run(from, p, ps, to, 0, width, side, whole));
+    rows.transpose(from, p + whole * ps, ps, to, whole, width, n, m - whole);
+  }
+
+  /** How many rows, whole squares of them, vectors can read: not behind the end of the array. */
+  private int readable(Object from, int p, int ps, int m) {
     int whole = m & -side;
     int end = DType.lengthOf(from) - side;
     while (whole > 0 && p + Math.max(0, (whole - 1) * ps) > end) {
       whole -= side;
     }
-    Optional<BlockKernel> kernel = kernel(m, n);
-    if (kernel.isPresent()) {
-      kernel.get().run(from, p, ps, to, 0, width, side, whole);
-    } else {
-      whole = 0;
-    }
-    rows.transpose(from, p + whole * ps, ps, to, whole, width, n, m - whole);
+    return whole;
   }
 
   /**

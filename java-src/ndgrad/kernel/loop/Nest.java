@@ -451,14 +451,10 @@ final class Nest {
 
     Arranged(Kernel kernel) {
       this.kernel = kernel;
-      int number = Scratch.TOGETHER;
+      int number = 0;
       for (int k = 0; k < operands; k++) {
         if (arranged[k]) {
-          // What this thread has used before is in its caches.
-          buffers[k] =
-              number < Scratch.NUMBERS
-                  ? Scratch.array(dtypes[k], number++, elements())
-                  : dtypes[k].newArray(elements());
+          buffers[k] = Scratch.together(dtypes[k], number++, elements());
         }
       }
     }

@@ -216,7 +216,7 @@ public final class RowProgram {
     run(rows, length, (_, _) -> {}, given);
   }
 
-  // ---- kernels
+  // ---- what a run asks for
 
   Pass[] passes() {
     return passes;
@@ -255,6 +255,8 @@ public final class RowProgram {
     Object[] known = kernels.get(key);
     return known != null ? known : kernels.computeIfAbsent(key, this::compile);
   }
+
+  // ---- kernels
 
   private Object[] compile(Key key) {
     Object[] result = new Object[passes.length];

@@ -145,13 +145,15 @@ public final class Scan {
             if (whole > 0) {
               int[] at = {p, walk.step(0), line.from, q, walk.step(1), line.to};
               kernel.run(in.array(), out.array(), at, whole, line.n, start, 0);
+              i += whole;
+            } else {
+              for (int k = 0; k < walk.n - j; k++) {
+                int[] at = {p + k * walk.step(0), line.from};
+                Object[] data = {in.array()};
+                one.scan(data, at, line.n, out.array(), q + k * walk.step(1), line.to);
+              }
+              i++;
             }
-            for (int k = 0; whole == 0 && k < walk.n - j; k++) {
-              int[] at = {p + k * walk.step(0), line.from};
-              Object[] data = {in.array()};
-              one.scan(data, at, line.n, out.array(), q + k * walk.step(1), line.to);
-            }
-            i += Math.max(1, whole);
             if (i % parts == 0) {
               c.next();
             }

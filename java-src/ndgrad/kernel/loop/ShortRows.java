@@ -59,14 +59,12 @@ final class ShortRows {
   static Object[] buffers(
       IntFunction<DType> dtypes, Object[] operands, IntPredicate turned, int block, int length) {
     Object[] near = operands.clone();
-    int which = Scratch.TOGETHER;
+    int number = 0;
     for (int k = 0; k < near.length; k++) {
       if (turned.test(k)) {
         DType dtype = dtypes.apply(k);
         int size = block * Math.max(length, Forms.lanes(dtype));
-        near[k] =
-            which < Scratch.NUMBERS ? Scratch.array(dtype, which, size) : dtype.newArray(size);
-        which++;
+        near[k] = Scratch.together(dtype, number++, size);
       }
     }
     return near;

@@ -12,10 +12,10 @@ public final class Scratch {
   public static final int ACCUMULATORS = 4;
 
   /** The numbers from here on are those of arrays that elements are brought together in. */
-  public static final int TOGETHER = 5;
+  private static final int TOGETHER = 5;
 
   /** The numbers of all arrays are below. */
-  public static final int NUMBERS = 8;
+  private static final int NUMBERS = 8;
 
   private static final ThreadLocal<SoftReference<Object[]>> ARRAYS = new ThreadLocal<>();
 
@@ -25,7 +25,8 @@ public final class Scratch {
    * An array that the calling thread may use until it asks for the same again.
    *
    * @param dtype of its elements
-   * @param which a number below {@link #NUMBERS}; arrays of different numbers are different
+   * @param which a number from 0 to {@link #ACCUMULATORS}; arrays of different numbers are
+   *     different
    * @param length its least length
    * @return the primitive array
    */
@@ -44,5 +45,19 @@ public final class Scratch {
       arrays[slot] = dtype.newArray(length);
     }
     return arrays[slot];
+  }
+
+  /**
+   * An array that elements are brought together in. What the thread has used before is in its
+   * caches; beyond some arrays at a time they are fresh.
+   *
+   * @param dtype of its elements
+   * @param number how many such arrays the thread uses beside it
+   * @param length its least length
+   * @return the primitive array
+   */
+  public static Object together(DType dtype, int number, int length) {
+    int which = TOGETHER + number;
+    return which < NUMBERS ? array(dtype, which, length) : dtype.newArray(length);
   }
 }

@@ -66,7 +66,7 @@ public final class Gather {
    *     another storage
    */
   public static void put(Strided dest, int[] positions, Layout inner, Strided values) {
-    scatter(dest, positions, inner, values, false);
+    scatter(dest, positions, inner, values, false, 1);
   }
 
   /**
@@ -82,30 +82,11 @@ public final class Gather {
    *     adds to elements of its own
    */
   public static void add(Strided dest, int[] positions, Layout inner, Strided values, int apart) {
-    if (inner.size() == 1 && apart > 1) {
-      Rows rows = Rows.of(dest.dtype());
-      Layout all = values.layout();
-      int n = positions.length / apart;
-      Threads.parallelFor(
-          apart,
-          GRAIN / Math.max(1, n),
-          (begin, end) ->
-              rows.scatterAdd(
-                  values.array(),
-                  all.offset(),
-                  all.stride(0),
-                  dest.array(),
-                  positions,
-                  begin * n,
-                  end * n,
-                  inner.offset()));
-    } else {
-      scatter(dest, positions, inner, values, true);
-    }
+    scatter(dest, positions, inner, values, true, apart);
   }
 
   private static void scatter(
-      Strided dest, int[] positions, Layout inner, Strided values, boolean add) {
+      Strided dest, int[] positions, Layout inner, Strided values, boolean add, int apart) {
     if (values.layout().size() == 0) {
       return;
     }
@@ -116,11 +97,17 @@ public final class Gather {
     Object from = values.array();
     Object to = dest.array();
     if (inner.size() == 1) {
-      if (add) {
-        rows.scatterAdd(from, p, step, to, positions, 0, positions.length, inner.offset());
-      } else {
-        rows.scatter(from, p, step, to, positions, 0, positions.length, inner.offset());
-      }
+      int n = positions.length / apart;
+      Threads.parallelFor(
+          apart,
+          GRAIN / n,
+          (begin, end) -> {
+            if (add) {
+              rows.scatterAdd(from, p, step, to, positions, begin * n, end * n, inner.offset());
+            } else {
+              rows.scatter(from, p, step, to, positions, begin * n, end * n, inner.offset());
+            }
+          });
       return;
     }
     RowWalk walk = new RowWalk(inner, withoutFirst(all));
