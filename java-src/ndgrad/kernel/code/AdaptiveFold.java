@@ -56,7 +56,7 @@ final class AdaptiveFold implements FoldKernel {
           Tile tile = new Tile(spec);
           return new Warmup.Trial(
               (long) Tile.RUNS * Tile.RACE * vectorCost,
-              () -> train.accept(tile, fast),
+              RareWays.byTurns(fast, () -> train.accept(tile, fast)),
               () -> race.accept(tile, fast),
               () -> race.accept(tile, plain),
               () -> change.accept(fast));

@@ -41,7 +41,7 @@ final class AdaptiveKernel implements Kernel {
                       : new ShortTile(vectors.stored(), strides, lanes);
               return new Warmup.Trial(
                   (Tile.RACE + 1L) * vectors.dag().vectorCost(),
-                  () -> tile.train(fast),
+                  RareWays.byTurns(fast, () -> tile.train(fast)),
                   () -> tile.race(fast),
                   () -> tile.race(plain),
                   () -> current = fast);

@@ -4,6 +4,7 @@ import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_void;
 
+import java.lang.classfile.ClassBuilder;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
@@ -125,16 +126,17 @@ class FoldCompiler {
     return known != null ? known : KERNELS.computeIfAbsent(key, _ -> Forms.fold(spec));
   }
 
-  /** Compiles the kernel that {@code of} writes. */
-  static FoldKernel compile(Supplier<FoldCompiler> of) {
+  /** Compiles the plain kernel. */
+  static FoldKernel compile(FoldKernel.Spec spec) {
+    return Generated.instance(FoldKernel.class, type -> define(type, () -> new FoldCompiler(spec)));
+  }
+
+  /** Makes a class that is written a kernel. */
+  static void define(ClassBuilder type, Supplier<FoldCompiler> of) {
     int flags = ClassFile.ACC_PUBLIC;
-    return Generated.instance(
-        FoldKernel.class,
-        type -> {
-          type.withMethodBody("fold", FOLD, flags, c -> of.get().fold(c));
-          type.withMethodBody("rows", ROWS, flags, c -> of.get().rows(c));
-          type.withMethodBody("scan", SCAN, flags, c -> of.get().scan(c));
-        });
+    type.withMethodBody("fold", FOLD, flags, c -> of.get().fold(c));
+    type.withMethodBody("rows", ROWS, flags, c -> of.get().rows(c));
+    type.withMethodBody("scan", SCAN, flags, c -> of.get().scan(c));
   }
 
   // ---- fold(in, at, runs = 3, n = 4, out = 5, slot = 6, step = 7)

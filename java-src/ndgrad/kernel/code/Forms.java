@@ -239,7 +239,7 @@ public final class Forms {
   static FoldKernel fold(FoldKernel.Spec spec) {
     Mode now = mode;
     Dag dag = new Dag(spec.prologue());
-    FoldKernel plain = FoldCompiler.compile(() -> new FoldCompiler(spec));
+    FoldKernel plain = FoldCompiler.compile(spec);
     if (!isVectorised() || !VectorFoldCompiler.canCompile(spec, dag)) {
       return plain;
     }

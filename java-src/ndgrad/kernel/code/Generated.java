@@ -9,6 +9,7 @@ import java.lang.classfile.ClassFile;
 import java.lang.constant.ClassDesc;
 import java.lang.invoke.MethodHandles;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /** Makes objects of classes that are written at run time. */
 final class Generated {
@@ -24,15 +25,19 @@ final class Generated {
    *
    * @param type the interface that the class implements
    * @param methods writes the methods
+   * @param more interfaces
    */
-  static <T> T instance(Class<T> type, Consumer<ClassBuilder> methods) {
+  static <T> T instance(Class<T> type, Consumer<ClassBuilder> methods, Class<?>... more) {
     byte[] bytes =
         ClassFile.of()
             .build(
                 name(type),
                 builder -> {
                   builder.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SYNTHETIC);
-                  builder.withInterfaceSymbols(type.describeConstable().orElseThrow());
+                  builder.withInterfaceSymbols(
+                      Stream.concat(Stream.of(type), Stream.of(more))
+                          .map(i -> i.describeConstable().orElseThrow())
+                          .toList());
                   builder.withMethodBody(
                       INIT_NAME,
                       MTD_void,

@@ -4,6 +4,7 @@ import static java.lang.constant.ConstantDescs.CD_Object;
 import static java.lang.constant.ConstantDescs.CD_int;
 import static java.lang.constant.ConstantDescs.CD_void;
 
+import java.lang.classfile.ClassBuilder;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.TypeKind;
@@ -69,13 +70,14 @@ class KernelCompiler {
    * @return the kernel
    */
   static Kernel compile(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides) {
-    return define(code -> new KernelCompiler(code, dag, stored, load, form, strides).emit());
+    return Generated.instance(
+        Kernel.class,
+        type -> define(type, c -> new KernelCompiler(c, dag, stored, load, form, strides).emit()));
   }
 
-  /** Makes a kernel of what writes the body of its method. */
-  static Kernel define(Consumer<CodeBuilder> body) {
-    return Generated.instance(
-        Kernel.class, type -> type.withMethodBody("run", RUN, ClassFile.ACC_PUBLIC, body));
+  /** Makes a class that is written a kernel. */
+  static void define(ClassBuilder type, Consumer<CodeBuilder> body) {
+    type.withMethodBody("run", RUN, ClassFile.ACC_PUBLIC, body);
   }
 
   final void emit() {

@@ -1,7 +1,5 @@
 package ndgrad.kernel.code;
 
-import static java.lang.constant.ConstantDescs.CD_int;
-
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.classfile.Opcode;
@@ -28,9 +26,9 @@ import ndgrad.kernel.expr.Types;
  */
 final class VectorEmitter {
   private static final int NONE = -1;
-  private static final ClassDesc WARMUP = Warmup.class.describeConstable().orElseThrow();
 
   private final CodeBuilder code;
+  private final ClassDesc owner;
   private final Dag dag;
   private final VectorOps ops;
   private final DType lanes;
@@ -44,6 +42,7 @@ final class VectorEmitter {
    * Prepares the emission of some outputs.
    *
    * @param code where to emit
+   * @param owner what the class calls itself, of {@link RareWays}
    * @param dag the outputs
    * @param load the dtype of each input
    * @param inputs the local variable of each input: a vector, or a mask for a bool
@@ -51,8 +50,15 @@ final class VectorEmitter {
    * @param constants the local variable of each constant's vector, see {@link #constants}
    */
   VectorEmitter(
-      CodeBuilder code, Dag dag, DType[] load, int[] inputs, VectorOps ops, int[] constants) {
+      CodeBuilder code,
+      ClassDesc owner,
+      Dag dag,
+      DType[] load,
+      int[] inputs,
+      VectorOps ops,
+      int[] constants) {
     this.code = code;
+    this.owner = owner;
     this.dag = dag;
     this.ops = ops;
     this.lanes = ops.dtype();
@@ -268,7 +274,7 @@ final class VectorEmitter {
 
   /**
    * Leaves the usual values on the stack; where the test is false for some element, those and the
-   * others, chosen one by one. {@link Warmup} takes that way too, as it does {@link #rare}.
+   * others, chosen one by one. A warm-up takes that way too, as it does {@link #rare}.
    */
   private void usually(int[] args) {
     pushNode(args[1], lanes);
@@ -279,7 +285,8 @@ final class VectorEmitter {
     code.aload(test);
     ops.allTrue(code);
     // One branch, so that a warm-up takes it as elements do.
-    code.getstatic(WARMUP, "rareWays", CD_int).if_icmpgt(end);
+    RareWays.push(code, owner);
+    code.if_icmpgt(end);
     int[] before = kept.clone();
     pushNode(args[2], lanes);
     code.aload(value).aload(test);
@@ -293,7 +300,7 @@ final class VectorEmitter {
   /**
    * Leaves the usual values on the stack; where the test is true for some element, one that a call
    * has seen to. The JIT must know that way too, or it would have to start anew when it is first
-   * taken: {@link Warmup} takes it.
+   * taken: a warm-up takes it.
    */
   private void rare(Step.Op op, int[] args) {
     pushNode(args[2], lanes);
@@ -302,7 +309,8 @@ final class VectorEmitter {
     int x = VectorOps.keep(code);
     pushNode(args[0], DType.BOOL);
     int test = VectorOps.keep(code);
-    code.getstatic(WARMUP, "rareWays", CD_int).aload(test);
+    RareWays.push(code, owner);
+    code.aload(test);
     ops.anyTrue(code);
     code.iadd().ifThen(Opcode.IFGT, b -> ops.patch(b, test, x, value, ExprEmitter.rare(op)));
     code.aload(value);

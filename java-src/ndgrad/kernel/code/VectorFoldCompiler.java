@@ -3,6 +3,7 @@ package ndgrad.kernel.code;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Opcode;
 import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
 import java.util.Arrays;
 import java.util.function.ObjIntConsumer;
 import ndgrad.DType;
@@ -17,6 +18,8 @@ import ndgrad.kernel.expr.Types;
  * plain form, so both give the same bits.
  */
 final class VectorFoldCompiler extends FoldCompiler {
+  private static final ClassDesc NAME = Generated.name(FoldKernel.class);
+
   /** Nodes in the code of a group and its rest up to which its vectors are side by side. */
   private static final int UNROLLED = 64;
 
@@ -90,7 +93,13 @@ final class VectorFoldCompiler extends FoldCompiler {
     if (lanes(spec) % Forms.lanes(spec.acc()) != 0) {
       throw new IllegalStateException("vectors of this width have no form");
     }
-    return compile(() -> new VectorFoldCompiler(spec));
+    return Generated.instance(
+        FoldKernel.class,
+        type -> {
+          RareWays.declare(type, NAME);
+          define(type, () -> new VectorFoldCompiler(spec));
+        },
+        RareWays.class);
   }
 
   @Override
@@ -455,13 +464,14 @@ final class VectorFoldCompiler extends FoldCompiler {
         vector[k] = VectorOps.keep(code);
       }
     }
-    new VectorEmitter(code, steps, loads, vector, ops, constants).push(0, spec.acc());
+    new VectorEmitter(code, NAME, steps, loads, vector, ops, constants).push(0, spec.acc());
   }
 
   /** vector, vector → their combination. */
   private void combine(CodeBuilder code) {
     int b = VectorOps.keep(code);
     int a = VectorOps.keep(code);
-    new VectorEmitter(code, pair, pairTypes, new int[] {a, b}, ops, new int[0]).push(0, spec.acc());
+    new VectorEmitter(code, NAME, pair, pairTypes, new int[] {a, b}, ops, new int[0])
+        .push(0, spec.acc());
   }
 }

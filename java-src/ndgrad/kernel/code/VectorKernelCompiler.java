@@ -2,6 +2,7 @@ package ndgrad.kernel.code;
 
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.TypeKind;
+import java.lang.constant.ClassDesc;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import ndgrad.DType;
@@ -17,6 +18,8 @@ import ndgrad.kernel.expr.Functions;
  * of a loop's constants in memory.
  */
 final class VectorKernelCompiler extends KernelCompiler {
+  private static final ClassDesc NAME = Generated.name(Kernel.class);
+
   private final VectorOps ops;
   private final Dag steps;
   private final int[] vector;
@@ -32,19 +35,12 @@ final class VectorKernelCompiler extends KernelCompiler {
   /** Where there are inputs of stride -1: a shuffle. */
   private int reverse;
 
-  private VectorKernelCompiler(
-      CodeBuilder code,
-      Dag dag,
-      DType[] stored,
-      DType[] load,
-      Kernel.Form form,
-      long strides,
-      DType lanes) {
-    super(code, dag, stored, load, form, strides);
-    this.ops = new VectorOps(lanes);
-    this.steps = Functions.spell(dag, load, lanes);
-    this.vector = new int[load.length];
-    this.width = Forms.lanes(lanes);
+  private VectorKernelCompiler(CodeBuilder code, Rows rows) {
+    super(code, rows.dag, rows.stored, rows.load, rows.form, rows.strides);
+    this.ops = new VectorOps(rows.lanes);
+    this.steps = Functions.spell(rows.dag, rows.load, rows.lanes);
+    this.vector = new int[rows.load.length];
+    this.width = Forms.lanes(rows.lanes);
   }
 
   /** Which rows a kernel is for: those of a vector at least, or shorter ones. */
@@ -62,9 +58,13 @@ final class VectorKernelCompiler extends KernelCompiler {
   record Rows(Dag dag, DType[] stored, DType[] load, Kernel.Form form, long strides, DType lanes) {
 
     Kernel compile(Part part) {
-      return define(
-          code ->
-              new VectorKernelCompiler(code, dag, stored, load, form, strides, lanes).start(part));
+      return Generated.instance(
+          Kernel.class,
+          type -> {
+            RareWays.declare(type, NAME);
+            define(type, code -> new VectorKernelCompiler(code, this).start(part));
+          },
+          RareWays.class);
     }
 
     /** One kernel for all rows: of those that are made of vectors, and of the plain one. */
@@ -203,7 +203,7 @@ final class VectorKernelCompiler extends KernelCompiler {
         vector[k - outs] = VectorOps.keep(code);
       }
     }
-    VectorEmitter emitter = new VectorEmitter(code, steps, load, vector, ops, constants);
+    VectorEmitter emitter = new VectorEmitter(code, NAME, steps, load, vector, ops, constants);
     for (int k = 0; k < outs; k++) {
       emitter.push(k, stored[k]);
       store.accept(k);

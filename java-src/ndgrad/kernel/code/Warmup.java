@@ -72,12 +72,6 @@ public final class Warmup {
   /** Used by the background thread alone. */
   private static long spentByAll;
 
-  /**
-   * When kernels take the ways that are meant for rare elements: 0 where there are such elements, 1
-   * always, -1 never. Of use in a warm-up only, whose results nobody reads.
-   */
-  static int rareWays;
-
   private final Supplier<Trial> trial;
   private final AtomicInteger asked = new AtomicInteger();
   private long done;
@@ -195,7 +189,7 @@ public final class Warmup {
           return;
         }
         long start = System.nanoTime();
-        train();
+        current.train.run();
         plain = Math.min(plain, time(current.plain, plain));
         if (round >= ROUNDS) {
           long enough = Math.min(plain, current.compiled());
@@ -222,16 +216,6 @@ public final class Warmup {
       } catch (InterruptedException e) {
         REFUSED.incrementAndGet();
         Thread.currentThread().interrupt();
-      }
-    }
-
-    /** Takes rare ways and usual ones by turns: the JIT leaves out what it has not seen taken. */
-    private void train() {
-      rareWays = round % 2 == 0 ? 1 : -1;
-      try {
-        current.train.run();
-      } finally {
-        rareWays = 0;
       }
     }
 

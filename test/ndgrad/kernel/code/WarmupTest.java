@@ -10,6 +10,11 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
@@ -84,6 +89,45 @@ class WarmupTest {
         program.run(out, dtype, x);
         assertSameBits(first, out.array(), fn + " of " + dtype);
       }
+    }
+  }
+
+  /** A warm-up has its kernel take usual ways with rare elements, too. */
+  @Test
+  void aKernelInUseKeepsItsBitsWhileOthersWarmUp() throws Exception {
+    int n = 2000;
+    Strided x = Strided.zeros(DType.FLOAT64, n);
+    for (int i = 0; i < n; i++) {
+      Samples.set(x.array(), i, i % 3 == 0 ? -740 : i % 3 == 1 ? 1e20 : 0.5);
+    }
+    Program program = Program.of(Expr.of(Expr.Fn1.EXP, X).plus(Expr.of(Expr.Fn1.SIN, X)));
+    Strided first = Strided.zeros(DType.FLOAT64, n);
+    program.run(first, DType.FLOAT64, x);
+    changeOver(() -> program.run(Strided.zeros(DType.FLOAT64, n), DType.FLOAT64, x));
+    AtomicBoolean done = new AtomicBoolean();
+    Callable<Long> compare =
+        () -> {
+          Strided out = Strided.zeros(DType.FLOAT64, n);
+          long runs = 0;
+          for (; !done.get() || runs == 0; runs++) {
+            program.run(out, DType.FLOAT64, x);
+            assertSameBits(first.array(), out.array(), "run " + runs);
+          }
+          return runs;
+        };
+    try (ExecutorService other = Executors.newSingleThreadExecutor()) {
+      Future<Long> compared = other.submit(compare);
+      Strided y = numbers(new Random(13), DType.FLOAT64, 20_000);
+      Strided out = Strided.zeros(DType.FLOAT64, 20_000);
+      try {
+        for (int i = 2; i < 5; i++) {
+          Program warming = Program.of(Expr.of(Expr.Fn1.EXP, X).times(1.0 / i));
+          runUntilTried(() -> warming.run(out, DType.FLOAT64, y));
+        }
+      } finally {
+        done.set(true);
+      }
+      assertTrue(compared.get() > 0);
     }
   }
 
