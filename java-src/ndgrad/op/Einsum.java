@@ -3,9 +3,7 @@ package ndgrad.op;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
@@ -15,9 +13,8 @@ import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /**
- * Einstein summation. Operands are combined two at a time, the pair first whose result is smallest
- * beside what it replaces; each combination is one batched product of matrices, so that BLAS does
- * the work.
+ * Einstein summation. Operands are multiplied two at a time, as {@link EinsumPlan} has it; each
+ * time it is one batched product of matrices, so that BLAS does the work.
  */
 public final class Einsum {
   private Einsum() {}
@@ -92,57 +89,21 @@ public final class Einsum {
               "\"...i,...i\" [#x [2 3] #x [4 3]]")
           .composite(a -> evaluate(a.word("equation"), a.tensors("xs")));
 
-  /** A factor of the product whose dimensions have one label each. */
-  private record Factor(Tensor x, int[] labels) {
-    boolean has(int label) {
-      return contains(labels, label);
-    }
-
-    int[] lengths(int... some) {
-      return Arrays.stream(some).map(l -> x.dim(axis(l))).toArray();
-    }
-
-    private int axis(int label) {
-      int i = 0;
-      while (labels[i] != label) {
-        i++;
-      }
-      return i;
-    }
-
-    /** With its dimensions in the order of the labels. */
-    Tensor ordered(int... order) {
-      return Linalg.permute(x, Arrays.stream(order).map(this::axis).toArray());
-    }
-
-    /** Summed over the dimensions whose labels nobody needs. */
-    Factor keeping(int[] needed) {
-      int[] kept = Arrays.stream(labels).filter(l -> contains(needed, l)).toArray();
-      int[] axes =
-          IntStream.range(0, labels.length).filter(i -> !contains(kept, labels[i])).toArray();
-      return axes.length == 0
-          ? this
-          : new Factor(Reductions.SUM.of(x, axes, false, x.dtype()), kept);
-    }
-  }
-
-  private static Tensor evaluate(String text, List<Tensor> operands) {
-    EinsumEquation equation =
-        EinsumEquation.of(text, operands.stream().map(Tensor::layout).toList());
+  private static Tensor evaluate(String equation, List<Tensor> operands) {
+    EinsumPlan plan = EinsumPlan.of(equation, operands.stream().map(Tensor::layout).toList());
     DType dtype = promoted(operands);
-    List<Factor> factors = new ArrayList<>();
+    List<Tensor> factors = new ArrayList<>();
     for (int i = 0; i < operands.size(); i++) {
       Tensor x = operands.get(i);
       Tensor cast = x.dtype() == dtype ? x : Structural.CAST.of(x, dtype);
-      factors.add(unstretched(diagonals(cast, equation.input(i)), equation));
+      factors.add(factor(cast, plan.factors().get(i)));
     }
-    for (int i = 0; i < factors.size(); i++) {
-      factors.set(i, factors.get(i).keeping(needed(factors, equation.output(), i, i)));
+    for (EinsumPlan.Product p : plan.products()) {
+      Tensor product = product(p, factors.get(p.left()), factors.get(p.right()));
+      factors.remove(Math.max(p.left(), p.right()));
+      factors.set(Math.min(p.left(), p.right()), product);
     }
-    while (factors.size() > 1) {
-      combineCheapest(factors, equation.output());
-    }
-    Tensor result = factors.getFirst().ordered(equation.output());
+    Tensor result = Linalg.permute(factors.getFirst(), plan.order());
     boolean shared = operands.stream().anyMatch(x -> x.storage() == result.storage());
     return shared || !result.layout().isContiguous() ? Structural.COPY.of(result) : result;
   }
@@ -157,136 +118,23 @@ public final class Einsum {
     return dtype;
   }
 
-  /** Takes the diagonal of dimensions with the same label. */
-  private static Factor diagonals(Tensor x, int[] labels) {
-    for (int i = 0; i < labels.length; i++) {
-      for (int j = i + 1; j < labels.length; j++) {
-        int label = labels[i];
-        if (labels[j] == label) {
-          int first = i;
-          int second = j;
-          IntStream rest =
-              IntStream.range(0, labels.length)
-                  .filter(k -> k != first && k != second)
-                  .map(k -> labels[k]);
-          // The diagonal becomes the last dimension.
-          return diagonals(
-              Shapes.DIAGONAL.of(x, 0, i, j),
-              IntStream.concat(rest, IntStream.of(label)).toArray());
-        }
-      }
+  private static Tensor factor(Tensor operand, EinsumPlan.Factor plan) {
+    Tensor x = operand;
+    for (int[] axes : plan.diagonals()) {
+      x = Shapes.DIAGONAL.of(x, 0, axes[0], axes[1]);
     }
-    return new Factor(x, labels);
+    x = Linalg.reshape(x, plan.shape());
+    return plan.summed().length == 0 ? x : Reductions.SUM.of(x, plan.summed(), false, x.dtype());
   }
 
-  /** Drops dimensions of length 1 that another operand's stretch. */
-  private static Factor unstretched(Factor f, EinsumEquation equation) {
-    int[] kept =
-        IntStream.range(0, f.labels.length)
-            .filter(i -> f.x.dim(i) == equation.length(f.labels[i]))
-            .map(i -> f.labels[i])
-            .toArray();
-    return kept.length == f.labels.length
-        ? f
-        : new Factor(Linalg.reshape(f.x, f.lengths(kept)), kept);
+  private static Tensor product(EinsumPlan.Product plan, Tensor left, Tensor right) {
+    Tensor a = laidOut(left, plan.a());
+    Tensor b = laidOut(right, plan.b());
+    Tensor product = plan.isMatrix() ? Linalg.MATMUL.of(a, b) : Arithmetic.MUL.of(a, b);
+    return Linalg.reshape(product, plan.shape());
   }
 
-  /** The labels of the output and of all factors but two. */
-  private static int[] needed(List<Factor> factors, int[] output, int one, int other) {
-    IntStream others =
-        IntStream.range(0, factors.size())
-            .filter(i -> i != one && i != other)
-            .flatMap(i -> Arrays.stream(factors.get(i).labels));
-    return IntStream.concat(Arrays.stream(output), others).toArray();
-  }
-
-  private static void combineCheapest(List<Factor> factors, int[] output) {
-    int one = 0;
-    int other = 1;
-    double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; factors.size() > 2 && i < factors.size(); i++) {
-      for (int j = i + 1; j < factors.size(); j++) {
-        Factor a = factors.get(i);
-        Factor b = factors.get(j);
-        double cost = resultSize(a, b, needed(factors, output, i, j)) - a.x.size() - b.x.size();
-        if (cost < least) {
-          least = cost;
-          one = i;
-          other = j;
-        }
-      }
-    }
-    int[] needed = needed(factors, output, one, other);
-    Factor b = factors.remove(other);
-    factors.set(one, combined(factors.get(one), b, needed));
-  }
-
-  private static double resultSize(Factor a, Factor b, int[] needed) {
-    double size = 1;
-    for (int l : a.labels) {
-      size *= contains(needed, l) ? a.lengths(l)[0] : 1;
-    }
-    for (int l : b.labels) {
-      size *= contains(needed, l) && !a.has(l) ? b.lengths(l)[0] : 1;
-    }
-    return size;
-  }
-
-  /** The product of two factors, summed over the labels they share and nobody else needs. */
-  private static Factor combined(Factor a, Factor b, int[] needed) {
-    int[] shared = Arrays.stream(a.labels).filter(b::has).toArray();
-    int[] batch = Arrays.stream(shared).filter(l -> contains(needed, l)).toArray();
-    int[] inner = Arrays.stream(shared).filter(l -> !contains(needed, l)).toArray();
-    int[] freeA = Arrays.stream(a.labels).filter(l -> !b.has(l)).toArray();
-    int[] freeB = Arrays.stream(b.labels).filter(l -> !a.has(l)).toArray();
-    if (freeA.length > 0
-        && freeB.length > 0
-        && Arrays.equals(Linalg.join(batch, freeB, freeA), needed)) {
-      // In the other order the result is the output as it stands.
-      return combined(b, a, needed);
-    }
-    int[] batchShape = a.lengths(batch);
-    int[] shapeA = a.lengths(freeA);
-    int[] shapeB = b.lengths(freeB);
-    Tensor product;
-    if (inner.length == 0) {
-      Tensor left = a.ordered(Linalg.join(batch, freeA));
-      product =
-          Arithmetic.MUL.of(
-              Linalg.reshape(left, Linalg.join(left.shape(), ones(freeB.length))),
-              Linalg.reshape(
-                  b.ordered(Linalg.join(batch, freeB)),
-                  Linalg.join(batchShape, ones(freeA.length), shapeB)));
-    } else {
-      int k = size(a.lengths(inner));
-      Tensor left = a.ordered(Linalg.join(batch, freeA, inner));
-      Tensor right = b.ordered(Linalg.join(batch, inner, freeB));
-      product =
-          Linalg.MATMUL.of(
-              Linalg.reshape(left, Linalg.join(batchShape, new int[] {size(shapeA), k})),
-              Linalg.reshape(right, Linalg.join(batchShape, new int[] {k, size(shapeB)})));
-    }
-    return new Factor(
-        Linalg.reshape(product, Linalg.join(batchShape, shapeA, shapeB)),
-        Linalg.join(batch, freeA, freeB));
-  }
-
-  private static int[] ones(int count) {
-    int[] ones = new int[count];
-    Arrays.fill(ones, 1);
-    return ones;
-  }
-
-  private static int size(int[] lengths) {
-    return Math.toIntExact(Linalg.product(lengths));
-  }
-
-  private static boolean contains(int[] labels, int label) {
-    for (int l : labels) {
-      if (l == label) {
-        return true;
-      }
-    }
-    return false;
+  private static Tensor laidOut(Tensor x, EinsumPlan.Side side) {
+    return Linalg.reshape(Linalg.permute(x, side.axes()), side.shape());
   }
 }
