@@ -118,9 +118,15 @@ final class IntQuick {
       // Pivots were bad time and again.
       Arrays.sort(keys, from, to);
     } else {
-      int mid = halve(from, to);
-      sort(from, mid, depth - 1);
-      sort(mid, to, depth - 1);
+      int pivot = pivot(from, to - from);
+      int mid = split(from, to, pivot);
+      if (mid > from) {
+        sort(from, mid, depth - 1);
+        sort(mid, to, depth - 1);
+      } else {
+        // Those in front are all the same, and in order as they are.
+        sort(above(from, to, pivot), to, depth - 1);
+      }
     }
   }
 
@@ -143,11 +149,12 @@ final class IntQuick {
   private int halve(int from, int to) {
     int pivot = pivot(from, to - from);
     int mid = split(from, to, pivot);
-    if (mid > from) {
-      return mid;
-    }
-    // The pivot is the smallest key, of which there may be many.
-    return pivot == Integer.MAX_VALUE ? to : split(from, to, pivot + 1);
+    return mid > from ? mid : above(from, to, pivot);
+  }
+
+  /** Moves the smallest key, of which there may be many, before the others; where those begin. */
+  private int above(int from, int to, int smallest) {
+    return smallest == Integer.MAX_VALUE ? to : split(from, to, smallest + 1);
   }
 
   /** Moves keys below a pivot before the others; returns where those begin. */
