@@ -158,7 +158,13 @@
 (defn in-place
   "The Clojure function of an op's in-place form."
   [constant]
-  (let [op (lazily constant)]
-    (fn [x & more]
-      (let [[^List positional ^Map opts] (split-args @op (cons x more))]
-        (Ops/callInPlace @op positional opts)))))
+  (let [op (lazily constant)
+        general (fn [args]
+                  (let [[^List positional ^Map opts] (split-args @op args)]
+                    (Ops/callInPlace @op positional opts)))]
+    (fn
+      ([x] (Ops/callInPlace @op [x] {}))
+      ([x y] (if (takes? @op 2)
+               (Ops/callInPlace @op [x y] {})
+               (general [x y])))
+      ([x y & more] (general (list* x y more))))))

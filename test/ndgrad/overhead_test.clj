@@ -29,6 +29,8 @@
                             ["two arrays" 600 #(nd/+ a b)]
                             ["an array and a number" 700 #(nd/* a 2.0)]
                             ["three arrays" 750 #(nd/where condition a b)]
+                            ["in place" 600 #(nd/add! a b)]
+                            ["in place, with a number" 750 #(nd/mul! a 1.0)]
                             ["broadcasting" 1000 #(nd/+ a row)]
                             ["recorded, nothing saved" 650 #(nd/+ x b)]
                             ["recorded, an input saved" 750 #(nd/* x b)]]]

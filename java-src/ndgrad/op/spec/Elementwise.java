@@ -179,11 +179,15 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     Strided out = Strided.empty(typing.givesBool() ? DType.BOOL : compute, layout(ins));
     Strided[] operands = operands(ins);
     execute(out, compute, ins, operands);
+    remember(ins, compute, out, operands);
+    return new Tensor(out);
+  }
+
+  private void remember(Tensor[] ins, DType compute, Strided out, Strided[] operands) {
     // Beside an int32 array, it depends on the number in which dtype is computed.
     if (compute != DType.INT32) {
       calls.remember(ins, compute, out, program.few(out, loads[compute.ordinal()], operands));
     }
-    return new Tensor(out);
   }
 
   private void execute(Calls.Call known, Strided out, Tensor[] ins) {
@@ -310,18 +314,29 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   /**
-   * Applies the op and writes the result into its first input.
+   * Writes the result into the first input where the op was lately called with inputs of the same
+   * layouts and dtypes, and the result has those of the first.
+   *
+   * @param ins the inputs; the first is modified
+   * @return whether the elements were written
+   */
+  boolean runIntoAgain(Tensor[] ins) {
+    Calls.Call known = calls.find(ins);
+    if (known == null || !known.isInPlace(ins)) {
+      return false;
+    }
+    execute(known, ins[0].strided(), ins);
+    return true;
+  }
+
+  /**
+   * Applies the op and writes the result into its first input, which has its shape and dtype.
    *
    * @param ins the inputs; the first is modified
    * @return whether the elements were written; false when the result must be computed apart,
-   *     because it is recorded
+   *     because another input would be overwritten before it is read
    */
   boolean runInto(Tensor[] ins) {
-    Calls.Call known = calls.find(ins);
-    if (known != null && known.isInPlace(ins)) {
-      execute(known, ins[0].strided(), ins);
-      return true;
-    }
     DType compute = typing.compute(loadsBool, ins);
     Strided target = ins[0].strided();
     for (int i = 1; i < ins.length; i++) {
@@ -333,7 +348,9 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
         return false;
       }
     }
-    execute(target, compute, ins, operands(ins));
+    Strided[] operands = operands(ins);
+    execute(target, compute, ins, operands);
+    remember(ins, compute, target, operands);
     return true;
   }
 

@@ -1,5 +1,7 @@
 package ndgrad.op.spec;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -51,7 +53,7 @@ public final class InPlace {
     Args args = op.spec().signature().bind(positional, options);
     Tensor[] ins = args.tensors();
     Tensor target = ins[0];
-    boolean tracked = guard(target, List.of(ins).subList(1, ins.length));
+    boolean tracked = guard(target, Arrays.asList(ins).subList(1, ins.length));
     if (op instanceof Elementwise e) {
       return elementwise(e, target, ins, tracked);
     }
@@ -61,16 +63,20 @@ public final class InPlace {
   }
 
   private static List<?> with(List<?> positional, Tensor first) {
-    List<Object> out = new java.util.ArrayList<>(positional);
+    List<Object> out = new ArrayList<>(positional);
     out.replaceAll(arg -> arg == positional.getFirst() ? first : arg);
     return out;
   }
 
   private static Tensor elementwise(Elementwise op, Tensor target, Tensor[] ins, boolean tracked) {
-    requireDtype(target, op.resultDtype(ins));
-    Layout[] layouts = java.util.Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new);
-    requireShape(target, Layout.of(Layout.broadcast(layouts)));
-    if (!tracked && op.runInto(ins)) {
+    boolean written = !tracked && op.runIntoAgain(ins);
+    if (!written) {
+      requireDtype(target, op.resultDtype(ins));
+      Layout[] layouts = Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new);
+      requireShape(target, Layout.of(Layout.broadcast(layouts)));
+      written = !tracked && op.runInto(ins);
+    }
+    if (written) {
       bump(target, op.name() + "!");
       return target;
     }
@@ -212,7 +218,13 @@ public final class InPlace {
    */
   public static boolean guard(Tensor target, List<Tensor> others) {
     Trace.refuse("writes in place");
-    if (target.level() > 0 || others.stream().anyMatch(t -> t.level() > 0)) {
+    boolean lifted = target.level() > 0;
+    boolean trackedValue = false;
+    for (Tensor other : others) {
+      lifted |= other.level() > 0;
+      trackedValue |= other.requiresGrad();
+    }
+    if (lifted) {
       throw new GraphException(
           "cannot write in place inside jvp or vmap; use the out-of-place form, or setitem",
           "shape",
@@ -229,7 +241,6 @@ public final class InPlace {
     if (!GradMode.isEnabled()) {
       return false;
     }
-    boolean trackedValue = others.stream().anyMatch(Tensor::requiresGrad);
     if (target.isLeaf() && target.requiresGrad()) {
       if (trackedValue) {
         throw new GraphException(
