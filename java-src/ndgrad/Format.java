@@ -97,7 +97,7 @@ final class Format {
   private String body(Array a) {
     int[] at = new int[(int) cellCount()];
     positions(0, layout.offset(), at, 0);
-    cells = cells(a.data(), at, layout.ndim() == 0);
+    cells = cells(a.tensor().strided().array(), at, layout.ndim() == 0);
     return text(0, " ".repeat(PREFIX.length() + 1), options.lineWidth() - 1);
   }
 

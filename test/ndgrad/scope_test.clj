@@ -174,6 +174,13 @@
     (dotimes [_ 20] (f))
     (apply min (map once (range 20)))))
 
+(deftest printing-leaves-memory-in-use
+  (let [reused (fn [look] (nd/with-scope (look (nd/ones [100 100])) nil)
+                 (let [before (hits)] (nd/with-scope (nd/ones [100 100]) nil) (- (hits) before)))]
+    (is (= 1 (reused identity)))
+    (is (= 1 (reused str)))
+    (is (= 0 (reused nd/data)) "what a user holds is the user's")))
+
 (deftest ops-in-scopes-allocate-no-elements
   (let [x (nd/ones [500 500] {:dtype :float32})
         row (nd/ones [500] {:dtype :float32})
