@@ -9,7 +9,7 @@
    [ndgrad.random :as random])
   (:import
    (java.util.function Function)
-   (ndgrad ArgumentException Array GraphException NdException ShapeException)
+   (ndgrad ArgumentException Array GraphException IndexException NdException ShapeException)
    (ndgrad.autograd Node Tensor)))
 
 (set! *warn-on-reflection* true)
@@ -410,6 +410,10 @@
     ShapeException #"out-axes names axis 2" ((nd/vmap nd/sin {:out-axes 2}) v)
     GraphException #"inside vmap.*where" ((nd/vmap #(if (pos? (double (nd/item %))) % (nd/neg %))) v)
     GraphException #"different shapes" ((nd/vmap #(nd/masked-select % (nd/> % 0.0))) (nd/array [[1.0 -1.0] [1.0 1.0]]))
+    IndexException #"target -1 is out of range; expected a class from 0 to 2"
+    ((nd/vmap nd/nll-loss) (nd/log-softmax (nd/ones [2 4 3])) (nd/array [[0 1 2 0] [1 -1 0 2]]))
+    IndexException #"target 3 is out of range; expected a class from 0 to 2, or the ignored -1"
+    (nd/nll-loss (nd/ones [2 3]) [-1 3] {:ignore-index -1})
     GraphException #"in place inside jvp or vmap" ((nd/vmap #(nd/add! % 1.0)) v)
     GraphException #"in place inside jvp or vmap" (nd/jvp #(nd/add! (nd/* % 1.0) 1.0) [v] [v])
     GraphException #"view of a leaf" ((nd/grad #(nd/sum (nd/mul! % 2.0))) v)

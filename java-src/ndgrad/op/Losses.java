@@ -21,12 +21,13 @@ import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
-import ndgrad.op.spec.Structural;
 
 /** What training makes small: losses of predictions given targets. */
 public final class Losses {
@@ -205,6 +206,19 @@ public final class Losses {
           .vjp(0, "logits target", Losses::gradient)
           .noting((a, in) -> ClassLoss.forward(a, in[0], in[1]));
 
+  /** Numbers of classes, checked: negative positions count from the end elsewhere. */
+  private static final Primitive LABELS =
+      define("labels", "target, classes: int, ignore-index: int = nil")
+          .internal()
+          .nonDifferentiable("numbers of classes")
+          .batch(Batch.IN_FRONT)
+          .primitive(
+              (a, in) ->
+                  new Strided(
+                      new Storage(
+                          ClassLoss.labels(a.get("ignore-index"), in[0], a.integer("classes"))),
+                      Layout.of(in[0].layout().shape())));
+
   /** -x[target]. */
   public static final Composite NLL_LOSS =
       classes(
@@ -269,29 +283,12 @@ public final class Losses {
     PointLoss.reduction(a);
     Tensor target = classes(a.tensor("target"), x);
     Optional<Tensor> kept = kept(a, target);
-    Tensor safe = kept.isPresent() ? Selection.WHERE.of(kept.get(), target, 0) : target;
-    requireClasses(safe, x.dim(x.ndim() - 1));
+    Tensor labels = LABELS.of(target, x.dim(x.ndim() - 1), a.get("ignore-index"));
+    Tensor safe = kept.isPresent() ? Selection.WHERE.of(kept.get(), labels, 0) : labels;
     Tensor picked =
         Shapes.SQUEEZE.of(Sorting.TAKE_ALONG_AXIS.of(x, Shapes.UNSQUEEZE.of(safe, -1), -1), -1);
     Tensor rows = Arithmetic.NEG.of(picked);
     return reduced(a, kept.isPresent() ? Selection.WHERE.of(kept.get(), rows, 0) : rows, target);
-  }
-
-  /** Negative positions count from the end elsewhere, but there are no negative classes. */
-  private static void requireClasses(Tensor target, int classes) {
-    if (target.isBatched()) {
-      return;
-    }
-    for (long t : (long[]) Structural.converted(target.strided(), DType.INT64).array()) {
-      if (t < 0 || t >= classes) {
-        throw new IndexException(
-            "target " + t + " is out of range; expected a class from 0 to " + (classes - 1),
-            "index",
-            t,
-            "num-classes",
-            classes);
-      }
-    }
   }
 
   /** The predictions as floating numbers, the classes along the last axis. */
