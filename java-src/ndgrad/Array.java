@@ -508,6 +508,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws GraphException when there is none; see {@link #hasGrad()}
    */
   public Array grad() {
+    Trace.refuse("reads a gradient");
     return of(
         tensor
             .grad()
@@ -526,6 +527,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return true after a backward that reached this leaf
    */
   public boolean hasGrad() {
+    Trace.refuse("reads a gradient");
     return tensor.hasGrad();
   }
 
@@ -543,11 +545,23 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Replaces the accumulated gradient.
    *
-   * @param gradient of this array's shape and dtype
+   * @param gradient of this array's shape and dtype; shared from now on
    * @return this, modified
+   * @throws ArgumentException when it is null: {@link #zeroGrad()} forgets a gradient
+   * @throws DTypeException when the dtype differs
    * @throws ShapeException when the shape differs
    */
   public Array setGrad(Array gradient) {
+    Trace.refuse("replaces a gradient");
+    if (gradient == null) {
+      throw new ArgumentException("expected a gradient, got null; zeroGrad() forgets one");
+    }
+    if (gradient.dtype() != dtype()) {
+      throw new DTypeException(
+          "the gradient is " + gradient.dtype() + ", the array " + dtype() + "; convert it first",
+          "dtypes",
+          List.of(gradient.dtype().toString(), dtype().toString()));
+    }
     if (!gradient.tensor.layout().sameShape(tensor.layout())) {
       throw new ShapeException(
           "the gradient has shape " + gradient.tensor.layout() + ", the array " + tensor.layout(),

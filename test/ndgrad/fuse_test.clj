@@ -381,8 +381,10 @@
   (let [x (nd/array [0.5 -1.0])
         counter (nd/zeros [1])
         leaf (nd/array [1.0 1.0] {:requires-grad true})
+        seen (nd/array [1.0 1.0] {:requires-grad true})
         history (nd/sin leaf)
         own (nd/custom-vjp nd/sin (fn [[_] _ g] [(nd/* 2.0 g)]))]
+    (nd/backward! (nd/sum (nd/* seen seen)))
     (doseq [[reason f]
             [[#"reads elements" (fn [x] (if (pos? (nd/item (nd/sum x))) (nd/sin x) (nd/cos x)))]
              [#"reads elements" (fn [x] (nd/* x (count (nd/tolist x))))]
@@ -395,6 +397,7 @@
              [#"rules of its own" (fn [x] (own x))]
              [#"calls backward" (fn [x] (nd/backward! (nd/sum (nd/* leaf x))) x)]
              [#"asks for a gradient" (fn [x] (nd/requires-grad! x false))]
+             [#"reads a gradient" (fn [x] (nd/+ x (nd/grad-of seen)))]
              [#"returns an array that it takes from outside" (fn [_] leaf)]
              [#"result of a tracked op from outside" (fn [x] (nd/* x history))]
              [#"more than 20000 ops" (fn [x] (nth (iterate nd/sin x) 20001))]]]
