@@ -716,8 +716,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -732,8 +734,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -746,8 +750,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -762,8 +768,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -776,8 +784,10 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -792,8 +802,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -808,8 +820,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -826,8 +840,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -842,8 +858,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -860,8 +878,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -876,8 +896,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -894,8 +916,10 @@ public abstract sealed class ArrayOps permits Array {
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
    * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. The gradient of the base is 0 where the exponent is 0; that
-   * of the exponent is 0 where the base is 0 and the exponent is not negative, NaN where the base is negative.
+   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
+   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
+   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
+   * not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this

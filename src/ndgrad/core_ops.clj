@@ -190,9 +190,11 @@
 (def ^{:arglists '([a b])
        :doc "The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
   NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. The
-  gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the
-  base is 0 and the exponent is not negative, NaN where the base is negative.
+  convert the base to floating first. A negative base with a fractional exponent is NaN. An
+  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
+  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
+  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base
   Example: (nd/pow (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -204,9 +206,11 @@
   version goes up by one.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
   NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. The
-  gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the
-  base is 0 and the exponent is not negative, NaN where the base is negative.
+  convert the base to floating first. A negative base with a fractional exponent is NaN. An
+  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
+  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
+  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base"}
   pow!
@@ -216,9 +220,11 @@
        :doc "Another name of `pow`.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
   NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. The
-  gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the
-  base is 0 and the exponent is not negative, NaN where the base is negative.
+  convert the base to floating first. A negative base with a fractional exponent is NaN. An
+  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
+  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
+  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base
   Example: (nd/power (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -231,9 +237,11 @@
   version goes up by one.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
   NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. The
-  gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the
-  base is 0 and the exponent is not negative, NaN where the base is negative.
+  convert the base to floating first. A negative base with a fractional exponent is NaN. An
+  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
+  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
+  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base"}
   power!

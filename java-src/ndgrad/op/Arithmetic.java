@@ -108,9 +108,11 @@ public final class Arithmetic {
               "The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8"
                   + " in NumPy); an integer to a negative integer power is an ArgumentException, as"
                   + " in NumPy: convert the base to floating first. A negative base with a"
-                  + " fractional exponent is NaN. The gradient of the base is 0 where the exponent"
-                  + " is 0; that of the exponent is 0 where the base is 0 and the exponent is not"
-                  + " negative, NaN where the base is negative.")
+                  + " fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes"
+                  + " square roots, as in PyTorch: NaN of -infinity, where an array of such"
+                  + " exponents gives infinity and 0. The gradient of the base is 0 where the"
+                  + " exponent is 0; that of the exponent is 0 where the base is 0 and the exponent"
+                  + " is not negative, NaN where the base is negative.")
           .param("a", "the base")
           .param("b", "the exponent; broadcast with the base")
           .domain(0.3, 2.5)

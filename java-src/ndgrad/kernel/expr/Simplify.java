@@ -5,10 +5,11 @@ import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Rewrites expressions into shorter ones of the same value, for every dtype they may be computed
- * in. Two liberties: the sign of a zero may change ({@code x + 0} is x), and constants are folded
- * in double precision. NaN is kept: {@code x * 0} is not 0 here; only {@link Derivative} drops
- * terms, those whose derivative is the constant 0. Nodes that occur several times are rewritten
- * once, so the work is linear in their number.
+ * in. Three liberties: the sign of a zero may change ({@code x + 0} is x), constants are folded in
+ * double precision, and a power of 0.5 or -0.5 is made of a square root, which has none of
+ * -infinity. NaN is kept: {@code x * 0} is not 0 here; only {@link Derivative} drops terms, those
+ * whose derivative is the constant 0. Nodes that occur several times are rewritten once, so the
+ * work is linear in their number.
  */
 public final class Simplify {
   /** Folding stops here, so that integers wrap at run time as they would have without it. */
