@@ -119,8 +119,14 @@ class FoldCompiler {
     };
   }
 
-  /** The kernel for a combination, made when it is asked for first. */
+  /**
+   * The kernel for a combination. Those that combine elements as they are, of which there are few,
+   * are kept for all; others belong to who asks for them.
+   */
   static FoldKernel kernel(FoldKernel.Spec spec) {
+    if (!(spec.prologue() instanceof Expr.In)) {
+      return Forms.fold(spec);
+    }
     Key key = new Key(spec, Forms.mode());
     FoldKernel known = KERNELS.get(key);
     return known != null ? known : KERNELS.computeIfAbsent(key, _ -> Forms.fold(spec));

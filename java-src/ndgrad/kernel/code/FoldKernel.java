@@ -85,10 +85,11 @@ public interface FoldKernel {
   void scan(Object[] in, int[] at, int n, Object out, int slot, int step);
 
   /**
-   * The kernel for a combination, made when it is asked for first.
+   * The kernel for a combination.
    *
    * @param spec what it computes
-   * @return the kernel
+   * @return a new kernel, to be kept by who asks for it, or, where elements are combined as they
+   *     are, one that is shared
    */
   static FoldKernel of(Spec spec) {
     return FoldCompiler.kernel(spec);

@@ -25,7 +25,7 @@ public final class Reduction {
 
   private final Expr prologue;
   private final Expr.Fn2 combine;
-  private final ConcurrentHashMap<Long, FoldKernel> kernels = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Object, FoldKernel> kernels = new ConcurrentHashMap<>();
 
   /** What ran last: small arrays take longer to plan for than to reduce. */
   private volatile Planned last;
@@ -184,7 +184,8 @@ public final class Reduction {
 
   private FoldKernel kernel(DType acc, DType load, Strided[] ins, FoldPlan plan) {
     if (ins.length > NARROW) {
-      return FoldKernel.of(spec(acc, load, ins, plan));
+      return kernels.computeIfAbsent(
+          spec(acc, load, ins, plan), s -> FoldKernel.of((FoldKernel.Spec) s));
     }
     long key = acc.ordinal() << 3 | load.ordinal();
     for (int k = 0; k < ins.length; k++) {
