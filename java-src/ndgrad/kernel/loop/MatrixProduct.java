@@ -6,7 +6,6 @@ import ndgrad.DType;
 import ndgrad.blas.Batch;
 import ndgrad.blas.Blas;
 import ndgrad.blas.Engines;
-import ndgrad.blas.JavaBlas;
 import ndgrad.blas.Workers;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.expr.Expr;
@@ -137,93 +136,10 @@ public final class MatrixProduct {
     Layout a = left.layout();
     Layout b = right.layout();
     Layout c = out.layout();
-    int m = c.dim(0);
-    int n = c.dim(1);
-    int k = a.dim(1);
-    int lda = leading(m, k, a.stride(0), a.stride(1));
-    int ldb = leading(k, n, b.stride(0), b.stride(1));
-    boolean ta = lda < 0;
-    boolean tb = ldb < 0;
-    lda = Math.abs(lda);
-    ldb = Math.abs(ldb);
-    switch (out.array()) {
-      case float[] z ->
-          Engines.current()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1f,
-                  (float[]) left.array(),
-                  a.offset(),
-                  lda,
-                  (float[]) right.array(),
-                  b.offset(),
-                  ldb,
-                  0f,
-                  z,
-                  c.offset(),
-                  n);
-      case double[] z ->
-          Engines.current()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1.0,
-                  (double[]) left.array(),
-                  a.offset(),
-                  lda,
-                  (double[]) right.array(),
-                  b.offset(),
-                  ldb,
-                  0.0,
-                  z,
-                  c.offset(),
-                  n);
-      case int[] z ->
-          Engines.java()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1,
-                  (int[]) left.array(),
-                  a.offset(),
-                  lda,
-                  (int[]) right.array(),
-                  b.offset(),
-                  ldb,
-                  0,
-                  z,
-                  c.offset(),
-                  n);
-      default ->
-          Engines.java()
-              .gemm(
-                  ta,
-                  tb,
-                  m,
-                  n,
-                  k,
-                  1L,
-                  (long[]) left.array(),
-                  a.offset(),
-                  lda,
-                  (long[]) right.array(),
-                  b.offset(),
-                  ldb,
-                  0L,
-                  (long[]) out.array(),
-                  c.offset(),
-                  n);
-    }
+    int lda = leading(a.dim(0), a.dim(1), a.stride(0), a.stride(1));
+    int ldb = leading(b.dim(0), b.dim(1), b.stride(0), b.stride(1));
+    new Product(c.dim(0), c.dim(1), a.dim(1), lda, ldb)
+        .run(left.array(), a.offset(), right.array(), b.offset(), out.array(), c.offset());
   }
 
   private static Strided counted(Strided bools) {
@@ -321,65 +237,95 @@ public final class MatrixProduct {
   }
 
   private void multiply() {
-    int la = leading(m, k, rowsA, columnsA);
-    int lb = leading(k, n, rowsB, columnsB);
-    Operands o = new Operands(la < 0, lb < 0, Math.abs(la), Math.abs(lb));
+    Product product =
+        new Product(m, n, k, leading(m, k, rowsA, columnsA), leading(k, n, rowsB, columnsB));
+    if (ndim == 0) {
+      product.run(a, offsetA, b, offsetB, c, offsetC);
+      return;
+    }
     Batch batch =
         new Batch(
             Arrays.copyOf(dims, ndim),
             Arrays.copyOf(stepsA, ndim),
             Arrays.copyOf(stepsB, ndim),
             Arrays.copyOf(stepsC, ndim));
-    switch (c) {
-      case float[] z -> floats(o, batch, z);
-      case double[] z -> doubles(o, batch, z);
-      default -> {
-        int count = batch.count();
-        for (int i = 0; i < count; i++) {
-          integers(o, offsetA + batch.a(i), offsetB + batch.b(i), offsetC + batch.c(i));
+    product.run(a, offsetA, b, offsetB, c, offsetC, batch);
+  }
+
+  /**
+   * One product, but for where its operands are.
+   *
+   * @param leadingA the {@link #leading} dimension of the left matrix
+   * @param leadingB that of the right one
+   */
+  private record Product(int m, int n, int k, int leadingA, int leadingB) {
+    boolean ta() {
+      return leadingA < 0;
+    }
+
+    boolean tb() {
+      return leadingB < 0;
+    }
+
+    int lda() {
+      return Math.abs(leadingA);
+    }
+
+    int ldb() {
+      return Math.abs(leadingB);
+    }
+
+    /** Only the Java engine does integers. */
+    void run(Object a, int p, Object b, int q, Object c, int r) {
+      switch (c) {
+        case float[] z -> {
+          float[] x = (float[]) a;
+          float[] y = (float[]) b;
+          Blas blas = Engines.current();
+          blas.gemm(ta(), tb(), m, n, k, 1f, x, p, lda(), y, q, ldb(), 0f, z, r, n);
+        }
+        case double[] z -> {
+          double[] x = (double[]) a;
+          double[] y = (double[]) b;
+          Blas blas = Engines.current();
+          blas.gemm(ta(), tb(), m, n, k, 1.0, x, p, lda(), y, q, ldb(), 0.0, z, r, n);
+        }
+        case int[] z -> {
+          int[] x = (int[]) a;
+          int[] y = (int[]) b;
+          Engines.java().gemm(ta(), tb(), m, n, k, 1, x, p, lda(), y, q, ldb(), 0, z, r, n);
+        }
+        default -> {
+          long[] x = (long[]) a;
+          long[] y = (long[]) b;
+          long[] z = (long[]) c;
+          Engines.java().gemm(ta(), tb(), m, n, k, 1L, x, p, lda(), y, q, ldb(), 0L, z, r, n);
         }
       }
     }
-  }
 
-  private record Operands(boolean ta, boolean tb, int lda, int ldb) {}
-
-  private void floats(Operands o, Batch batch, float[] z) {
-    Blas blas = Engines.current();
-    float[] x = (float[]) a;
-    float[] y = (float[]) b;
-    if (ndim == 0) {
-      blas.gemm(o.ta, o.tb, m, n, k, 1f, x, offsetA, o.lda, y, offsetB, o.ldb, 0f, z, offsetC, n);
-    } else {
-      blas.gemmBatched(
-          o.ta, o.tb, m, n, k, 1f, x, offsetA, o.lda, y, offsetB, o.ldb, 0f, z, offsetC, n, batch);
-    }
-  }
-
-  private void doubles(Operands o, Batch batch, double[] z) {
-    Blas blas = Engines.current();
-    double[] x = (double[]) a;
-    double[] y = (double[]) b;
-    if (ndim == 0) {
-      blas.gemm(o.ta, o.tb, m, n, k, 1.0, x, offsetA, o.lda, y, offsetB, o.ldb, 0.0, z, offsetC, n);
-    } else {
-      blas.gemmBatched(
-          o.ta, o.tb, m, n, k, 1.0, x, offsetA, o.lda, y, offsetB, o.ldb, 0.0, z, offsetC, n,
-          batch);
-    }
-  }
-
-  /** One product; only the Java engine does integers. */
-  private void integers(Operands o, int atA, int atB, int atC) {
-    JavaBlas blas = Engines.java();
-    if (c instanceof int[] z) {
-      int[] x = (int[]) a;
-      int[] y = (int[]) b;
-      blas.gemm(o.ta, o.tb, m, n, k, 1, x, atA, o.lda, y, atB, o.ldb, 0, z, atC, n);
-    } else {
-      long[] x = (long[]) a;
-      long[] y = (long[]) b;
-      blas.gemm(o.ta, o.tb, m, n, k, 1L, x, atA, o.lda, y, atB, o.ldb, 0L, (long[]) c, atC, n);
+    /** A batch of them. */
+    void run(Object a, int p, Object b, int q, Object c, int r, Batch batch) {
+      switch (c) {
+        case float[] z -> {
+          float[] x = (float[]) a;
+          float[] y = (float[]) b;
+          Blas blas = Engines.current();
+          blas.gemmBatched(ta(), tb(), m, n, k, 1f, x, p, lda(), y, q, ldb(), 0f, z, r, n, batch);
+        }
+        case double[] z -> {
+          double[] x = (double[]) a;
+          double[] y = (double[]) b;
+          Blas blas = Engines.current();
+          blas.gemmBatched(ta(), tb(), m, n, k, 1.0, x, p, lda(), y, q, ldb(), 0.0, z, r, n, batch);
+        }
+        default -> {
+          int count = batch.count();
+          for (int i = 0; i < count; i++) {
+            run(a, p + batch.a(i), b, q + batch.b(i), c, r + batch.c(i));
+          }
+        }
+      }
     }
   }
 }

@@ -87,48 +87,26 @@ final class ProductKernels implements TileKernels {
 
     void plain() {
       switch (c) {
-        case float[] z ->
-            LOOPS.gemm(
-                false,
-                false,
-                m,
-                n,
-                RANKS,
-                1f,
-                (float[]) a,
-                0,
-                RANKS,
-                (float[]) b,
-                0,
-                n,
-                0f,
-                z,
-                0,
-                n);
-        case double[] z ->
-            LOOPS.gemm(
-                false,
-                false,
-                m,
-                n,
-                RANKS,
-                1.0,
-                (double[]) a,
-                0,
-                RANKS,
-                (double[]) b,
-                0,
-                n,
-                0.0,
-                z,
-                0,
-                n);
-        case int[] z ->
-            LOOPS.gemm(
-                false, false, m, n, RANKS, 1, (int[]) a, 0, RANKS, (int[]) b, 0, n, 0, z, 0, n);
-        case long[] z ->
-            LOOPS.gemm(
-                false, false, m, n, RANKS, 1L, (long[]) a, 0, RANKS, (long[]) b, 0, n, 0L, z, 0, n);
+        case float[] z -> {
+          float[] x = (float[]) a;
+          float[] y = (float[]) b;
+          LOOPS.gemm(false, false, m, n, RANKS, 1f, x, 0, RANKS, y, 0, n, 0f, z, 0, n);
+        }
+        case double[] z -> {
+          double[] x = (double[]) a;
+          double[] y = (double[]) b;
+          LOOPS.gemm(false, false, m, n, RANKS, 1.0, x, 0, RANKS, y, 0, n, 0.0, z, 0, n);
+        }
+        case int[] z -> {
+          int[] x = (int[]) a;
+          int[] y = (int[]) b;
+          LOOPS.gemm(false, false, m, n, RANKS, 1, x, 0, RANKS, y, 0, n, 0, z, 0, n);
+        }
+        case long[] z -> {
+          long[] x = (long[]) a;
+          long[] y = (long[]) b;
+          LOOPS.gemm(false, false, m, n, RANKS, 1L, x, 0, RANKS, y, 0, n, 0L, z, 0, n);
+        }
         default -> throw new AssertionError(c);
       }
     }
