@@ -420,6 +420,14 @@
       (is (thrown? ArgumentException (nd/fuse-report nd/sin)))
       (is (thrown? ArgumentException (nd/fuse-report (fn [x] x)))))))
 
+(deftest products-with-0-keep-what-is-not-finite
+  (doseq [[f x] [[(fn [x] (nd/sqrt (nd/* (nd/> x 2) x))) [1.0 4.0]]
+                 [(fn [x] (nd/sqrt (nd/* 0.0 x))) [1.0]]
+                 [(fn [x] (nd/pow (nd/log x) 0)) [0.0 2.0]]]
+          :let [derive #(nd/tolist ((nd/grad (comp nd/sum %)) (nd/array x)))]]
+    (is (= (str (derive f)) (str (derive (nd/fuse f)))))
+    (is (Double/isNaN (first (derive f))))))
+
 (deftest with-other-transforms
   (let [x (nd/array [[0.3 0.7] [1.1 -0.4]])
         f (fn [x] (nd/sum (gelu x)))]

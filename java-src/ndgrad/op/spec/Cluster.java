@@ -230,13 +230,14 @@ final class Cluster {
       Expr out = last ? Expr.in(bools.length + 1) : values.get(p);
       Expr[] ins = part.from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
       for (int i = 0; i < ins.length; i++) {
-        Expr partial =
-            part.from.get(i) instanceof Number || part.op.loadsBool(i) ? null : part.op.partial(i);
-        if (partial == null || partial instanceof Expr.Const(double c) && c == 0) {
+        if (part.from.get(i) instanceof Number || part.op.loadsBool(i)) {
           continue;
         }
+        // Scaled before numbers and masks are put in: a product with such a 0 is no choice of 0.
+        Expr given = back[p];
         Expr term =
-            Elementwise.scaled(back[p], partial.substitute(k -> k == ins.length ? out : ins[k]));
+            Elementwise.scaled(Expr.in(ins.length + 1), part.op.partial(i))
+                .substitute(k -> k > ins.length ? given : k == ins.length ? out : ins[k]);
         switch (part.from.get(i)) {
           case Array(int leaf) -> slopes[leaf] = plus(slopes[leaf], term);
           case Inner(int inner, boolean asNumber) ->
