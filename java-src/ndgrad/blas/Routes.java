@@ -23,6 +23,9 @@ record Routes(boolean fine, boolean packs) {
   /** Up to this many multiplications the Java loops finish before a native call has begun. */
   private static final long TINY = 8;
 
+  /** The same for products with a vector, whose calls take longer. */
+  private static final long SHORT = 1 << 8;
+
   /**
    * The same where there are {@link TileKernel}s and the library packs whatever it is given: with
    * AVX2 OpenBLAS takes 1.3 times as long for 64³. Larger products would take too long on the plain
@@ -47,7 +50,7 @@ record Routes(boolean fine, boolean packs) {
       return Way.LOOPS;
     }
     if (m == 1 || n == 1) {
-      return Way.VECTOR;
+      return cost <= SHORT ? Way.LOOPS : Way.VECTOR;
     }
     if (packs && cost < PACKED && n >= WIDE && Engines.tileKernels().areExpected()) {
       return Way.LOOPS;
