@@ -1189,7 +1189,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1203,7 +1203,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1215,7 +1215,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1229,7 +1229,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1241,7 +1241,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1255,7 +1255,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
-   * larger, half to each where they are equal.
+   * larger, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1267,7 +1267,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1281,7 +1281,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1293,7 +1293,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1307,7 +1307,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1319,7 +1319,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1333,7 +1333,7 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
-   * smaller, half to each where they are equal.
+   * smaller, half to each where they are equal, and to both where either is NaN.
    *
    * @param b the second array; broadcast with the first
    * @return this

@@ -314,7 +314,7 @@
 
 (def ^{:arglists '([a b])
        :doc "The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
-  goes to the larger, half to each where they are equal.
+  goes to the larger, half to each where they are equal, and to both where either is NaN.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/maximum (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -325,7 +325,7 @@
        :doc "Writes the result of `maximum` into its first array, which is modified and returned; its
   version goes up by one.
   The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
-  goes to the larger, half to each where they are equal.
+  goes to the larger, half to each where they are equal, and to both where either is NaN.
     a - the first array
     b - the second array; broadcast with the first"}
   maximum!
@@ -333,7 +333,8 @@
 
 (def ^{:arglists '([a b])
        :doc "The smaller of two elements; NaN if either is. For bool it is the logical and. The
-  gradient goes to the smaller, half to each where they are equal.
+  gradient goes to the smaller, half to each where they are equal, and to both where either
+  is NaN.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/minimum (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -344,7 +345,8 @@
        :doc "Writes the result of `minimum` into its first array, which is modified and returned; its
   version goes up by one.
   The smaller of two elements; NaN if either is. For bool it is the logical and. The
-  gradient goes to the smaller, half to each where they are equal.
+  gradient goes to the smaller, half to each where they are equal, and to both where either
+  is NaN.
     a - the first array
     b - the second array; broadcast with the first"}
   minimum!

@@ -79,7 +79,7 @@ public final class Activations {
                   + " gradient at 0 is 0.",
               "relu(#)")
           .oracle("np.maximum(x, 0)")
-          .elementwise(Typing.COUNTING, POSITIVE_PART, select(of(Fn2.GT, OUT, ZERO), ONE, ZERO));
+          .elementwise(Typing.COUNTING, POSITIVE_PART, select(of(Fn2.LE, OUT, ZERO), ZERO, ONE));
 
   /** x or slope * x. */
   public static final Elementwise LEAKY_RELU =

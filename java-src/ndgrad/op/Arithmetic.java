@@ -179,7 +179,8 @@ public final class Arithmetic {
               "#x [] 1.01",
               "#x [0 3] #x [3]",
               "[-7 7 -7 7 0 5] [3 3 -3 -3 3 0]",
-              "[-7.5 7.5 -7.5 7.5 1.0 -1.0 ##Inf] [2.0 2.0 -2.0 -2.0 0.0 0.0 2.0]")
+              "[-7.5 7.5 -7.5 7.5 1.0 -1.0 ##Inf] [2.0 2.0 -2.0 -2.0 0.0 0.0 2.0]",
+              "[1.0e16 -1.0e16 7.878208e7 3.8797472e7 -0.0 -5.0] [3.0 3.0 11.0 6.0 3.0 ##Inf]")
           .fails(ShapeException.class, "#x [2 3] #x [4]")
           .inPlace()
           .elementwise(Typing.COUNTING, of(Fn2.FLOOR_DIV, A, B));
@@ -212,7 +213,8 @@ public final class Arithmetic {
       define("maximum", "a, b")
           .doc(
               "The larger of two elements; NaN if either is. For bool it is the logical or. The"
-                  + " gradient goes to the larger, half to each where they are equal.")
+                  + " gradient goes to the larger, half to each where they are equal, and to both"
+                  + " where either is NaN.")
           .domain(-3, 3)
           .oracle("np.maximum(a, b)")
           .samples(
@@ -231,7 +233,8 @@ public final class Arithmetic {
       define("minimum", "a, b")
           .doc(
               "The smaller of two elements; NaN if either is. For bool it is the logical and. The"
-                  + " gradient goes to the smaller, half to each where they are equal.")
+                  + " gradient goes to the smaller, half to each where they are equal, and to both"
+                  + " where either is NaN.")
           .domain(-3, 3)
           .oracle("np.minimum(a, b)")
           .samples(

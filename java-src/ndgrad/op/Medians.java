@@ -25,7 +25,7 @@ final class Medians {
 
   private static final Program IS_NAN = Program.of(of(Fn1.ISNAN, in(0)));
 
-  /** The row-major indexes of the two middle elements, along a new last axis. */
+  /** The row-major indexes of the one or two middle elements, along a new last axis. */
   private static final Primitive MIDDLE =
       define("median", "x, axis: axes = nil, keepdims: flag = false")
           .internal()
@@ -45,14 +45,15 @@ final class Medians {
   }
 
   /**
-   * The row-major indexes of the lower and upper middle element of each lane; of a NaN where there
-   * is one.
+   * The row-major indexes of the middle element of each lane, or of the lower and the upper one; of
+   * a NaN where there is one.
    */
   private static Strided middle(Strided x, Axes axes) {
     int n = Math.toIntExact(axes.count());
     int[] shape = axes.result();
-    int[] pairs = Arrays.copyOf(shape, shape.length + 1);
-    pairs[shape.length] = 2;
+    int middles = 2 - n % 2;
+    int[] found = Arrays.copyOf(shape, shape.length + 1);
+    found[shape.length] = middles;
     Strided lanes = lanes(x, axes, n);
     int[] from =
         (int[])
@@ -63,19 +64,19 @@ final class Medians {
                     n)
                 .array();
     long[] order = (long[]) Sorting.order(lanes, 1, false).array();
-    int[] at = new int[2 * lanes.layout().dim(0)];
+    int[] at = new int[middles * lanes.layout().dim(0)];
     Strided nan = Strided.zeros(DType.BOOL, lanes.layout().shape());
     IS_NAN.run(nan, lanes.dtype(), lanes);
     boolean[] isNan = (boolean[]) nan.array();
-    for (int row = 0; row < at.length / 2; row++) {
+    for (int row = 0; row < lanes.layout().dim(0); row++) {
       int start = row * n;
       boolean bad = isNan[start + (int) order[start + n - 1]];
-      int low = bad ? n - 1 : (n - 1) / 2;
-      int high = bad ? n - 1 : n / 2;
-      at[2 * row] = from[start + (int) order[start + low]];
-      at[2 * row + 1] = from[start + (int) order[start + high]];
+      for (int i = 0; i < middles; i++) {
+        int rank = bad ? n - 1 : (n - 1) / 2 + i;
+        at[middles * row + i] = from[start + (int) order[start + rank]];
+      }
     }
-    return new Strided(new Storage(at), Layout.of(pairs));
+    return new Strided(new Storage(at), Layout.of(found));
   }
 
   /** A row-major copy with one row for each element of the result. */

@@ -74,14 +74,17 @@ final class Norms {
                   in(1).times(of(Fn1.SIGN, in(0))).times(of(Fn2.POW, ABS, in(1).minus(num(1))))),
               num(0));
 
-  /** s^(1/p) with derivative 0 at 0. */
+  /** s^(1/p) with derivative 0 at 0, and where the sum has overflowed. */
   private static final Elementwise POWER_ROOT =
       define("norm-root", "s, p")
           .internal()
           .elementwise(
               Typing.PROMOTE,
               of(Fn2.POW, in(0), num(1).over(in(1))),
-              select(of(Fn2.EQ, in(0), num(0)), num(0), in(2).over(in(1).times(in(0)))),
+              select(
+                  of(Fn2.OR, of(Fn2.EQ, in(0), num(0)), of(Fn1.ISINF, in(0))),
+                  num(0),
+                  in(2).over(in(1).times(in(0)))),
               num(0));
 
   static Tensor norm(Args a) {

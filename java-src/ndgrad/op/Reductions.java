@@ -405,7 +405,12 @@ public final class Reductions {
           .oracle("np.median(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
           .samples(OF_NOTHING)
-          .samples(NO_RESULT, "#x [5]", "#x [3 5] {:axis 1}", "[1.0 ##NaN 2.0]")
+          .samples(
+              NO_RESULT,
+              "#x [5]",
+              "#x [3 5] {:axis 1}",
+              "[1.0 ##NaN 2.0]",
+              "[1.7e308 1.75e308 1.0]")
           .fails(ShapeException.class, BAD_AXES)
           .composite(Medians::median);
 

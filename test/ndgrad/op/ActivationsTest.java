@@ -42,8 +42,9 @@ class ActivationsTest {
   }
 
   @Test
-  void subgradientsAtZero() {
+  void subgradientsAtZeroAndNan() {
     assertArrayEquals(new double[] {0}, Slopes.of(Activations.RELU, 0, tracked(0)));
+    assertArrayEquals(new double[] {1}, Slopes.of(Activations.RELU, 0, tracked(Double.NaN)));
     assertArrayEquals(new double[] {0.01}, Slopes.of(Activations.LEAKY_RELU, 0, tracked(0)));
     assertArrayEquals(new double[] {1}, Slopes.of(Activations.ELU, 0, tracked(0)));
   }

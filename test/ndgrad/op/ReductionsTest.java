@@ -89,6 +89,16 @@ class ReductionsTest {
     }
   }
 
+  /** As PyTorch has it. */
+  @Test
+  void normsThatOverflowHaveGradientZero() {
+    Tensor large = leaf(1e150, 1e-3);
+    for (Object ord : new Object[] {3, 2.5}) {
+      Tensor norm = (Tensor) Reductions.NORM.call(List.of(large), Map.of("ord", ord));
+      assertArrayEquals(new double[2], gradient(norm, large), EXACT, "ord " + ord);
+    }
+  }
+
   @Test
   void logSumExpOfInfinities() {
     double low = Double.NEGATIVE_INFINITY;

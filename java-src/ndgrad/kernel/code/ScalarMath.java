@@ -60,7 +60,8 @@ final class ScalarMath {
     }
     double rest = x % y;
     double quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
-    return Math.copySign(Math.rint(quotient), x / y);
+    double floor = Math.floor(quotient);
+    return Math.copySign(quotient - floor > 0.5 ? floor + 1 : floor, x / y);
   }
 
   /** {@link #floorDiv(double, double)} in single precision, with its roundings. */
@@ -70,7 +71,8 @@ final class ScalarMath {
     }
     float rest = x % y;
     float quotient = (x - rest) / y - (rest * Math.signum(y) < 0 ? 1 : 0);
-    return Math.copySign((float) Math.rint(quotient), x / y);
+    float floor = (float) Math.floor(quotient);
+    return Math.copySign(quotient - floor > 0.5f ? floor + 1 : floor, x / y);
   }
 
   /** The quotients towards -∞ of those elements of x whose bit is set, by y and into it. */

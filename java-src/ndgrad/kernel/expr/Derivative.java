@@ -136,18 +136,21 @@ public final class Derivative {
   }
 
   /**
-   * The derivative dx where x is above y, dy where it is below, their mean where they are equal.
-   * Written as a choice of derivatives, so that an infinite one of the argument that lost is not
-   * multiplied by 0. Where one argument is a constant and the other's derivative is one, as in
-   * relu, as arithmetic: it has no branches for data to mispredict.
+   * The derivative dx where x is above y, dy where it is below, their mean where they are equal,
+   * and their sum where one is NaN, for nobody knows which is the larger. Written as a choice of
+   * derivatives, so that an infinite one of the argument that lost is not multiplied by 0. Where
+   * one argument is a constant and the other's derivative is one, as in relu, as arithmetic: it has
+   * no branches for data to mispredict.
    */
   private static Expr larger(Expr x, Expr y, Expr dx, Expr dy) {
     if ((isFinite(x) || isFinite(y)) && isFinite(dx) && isFinite(dy)) {
       Expr half = HALF.times(Expr.of(Fn1.SIGN, x.minus(y)));
       return sum(term(HALF.plus(half), dx), term(HALF.minus(half), dy));
     }
+    Expr both = sum(dx, dy);
+    Expr notBelow = isZero(dy) ? dx : choose(Expr.of(Fn2.LT, y, x), dx, both);
     return Expr.select(
-        Expr.of(Fn2.EQ, x, y), term(HALF, sum(dx, dy)), choose(Expr.of(Fn2.LT, x, y), dy, dx));
+        Expr.of(Fn2.EQ, x, y), term(HALF, both), choose(Expr.of(Fn2.LT, x, y), dy, notBelow));
   }
 
   private static boolean isFinite(Expr e) {
