@@ -45,6 +45,19 @@ class PoolMemoryTest {
     }
   }
 
+  /** In a heap of 64 MiB: a scope around a loop that makes 900 MB of gradients. */
+  static final class Gradients {
+    public static void main(String[] args) {
+      try (Scope _ = Scope.open()) {
+        for (int i = 0; i < 300; i++) {
+          Array x = Array.ones(125_000).requiresGrad(true);
+          x.mul(x).sum().backward();
+        }
+      }
+      System.out.println("done");
+    }
+  }
+
   private static String run(Class<?> main) throws IOException, InterruptedException {
     Process p =
         new ProcessBuilder(
@@ -68,6 +81,11 @@ class PoolMemoryTest {
   @Test
   void aLongScopeKeepsItsGarbageFromNobody() throws Exception {
     assertEquals("1.0", run(Long.class));
+  }
+
+  @Test
+  void aLongScopeKeepsItsGradientsFromNobody() throws Exception {
+    assertEquals("done", run(Gradients.class));
   }
 
   @Test

@@ -7,6 +7,7 @@
   (:import
    (com.sun.management ThreadMXBean)
    (java.lang.management ManagementFactory)
+   (java.lang.ref WeakReference)
    (ndgrad Memory Scope ScopeException)))
 
 (set! *warn-on-reflection* true)
@@ -101,6 +102,20 @@
           (is (nd/allclose 2.0 (vreset! grads (nd/grad-of w)))))
         nil)
       (is (not (usable? @grads))))))
+
+(deftest arrays-with-gradients-are-garbage-before-the-scopes-end
+  (doseq [[what around] {"in the scope" #(%) "in a scope inside" #(nd/with-scope (%) nil)}]
+    (testing what
+      (nd/with-scope
+        (let [seen (volatile! nil)
+              collected? #(do (System/gc) (nil? (.get ^WeakReference @seen)))]
+          (around #(let [x (nd/requires-grad! (nd/ones big) true)
+                         y (nd/* 2 x)]
+                     (nd/mul! y x)
+                     (nd/backward! (nd/sum y))
+                     (vreset! seen (WeakReference. x))))
+          (is (some true? (repeatedly 20 collected?))))
+        nil))))
 
 (deftest closing
   (testing "by an exception"

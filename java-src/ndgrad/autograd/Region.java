@@ -14,8 +14,8 @@ import ndgrad.kernel.memory.Arena;
 public final class Region {
   private final Arena arena = Arena.current();
   private final long start = Node.latest();
-  private final Set<Tensor> kept = identitySet();
-  private final Set<Tensor> touched = identitySet();
+  private Set<Tensor> kept = identitySet();
+  private Set<Tensor> touched = identitySet();
   private final Region outer;
   private final int frame;
 
@@ -50,17 +50,37 @@ public final class Region {
   static void touch(Tensor t) {
     Region inner = current();
     if (inner != null) {
-      inner.touched.add(t);
+      inner.note(t);
     }
   }
 
   /**
-   * Lets a tensor, with its gradient and its graph, outlive the scope.
+   * What was made inside needs no note, and a long loop would make many: it ends with the scope.
+   */
+  private void note(Tensor t) {
+    if (!isAround(t.scope())) {
+      touched.add(t);
+    }
+  }
+
+  private boolean isAround(Region scope) {
+    Region r = scope;
+    while (r != null && r != this) {
+      r = r.outer;
+    }
+    return r == this;
+  }
+
+  /**
+   * Lets a tensor, with its gradient and its graph, outlive the scope. Does nothing once it is
+   * closed.
    *
    * @param t the tensor
    */
   public void keep(Tensor t) {
-    kept.add(t);
+    if (arena.isOpen(this, frame)) {
+      kept.add(t);
+    }
   }
 
   /**
@@ -77,16 +97,15 @@ public final class Region {
     }
     arena.pend(frame);
     Reach reach = new Reach(start);
-    for (Tensor t : touched) {
-      if (!t.storage().isPending()) {
-        reach.add(t);
-      }
-    }
+    touched.forEach(reach::add);
     kept.forEach(reach::add);
     reach.run();
     arena.leaveScope(frame);
     if (outer != null) {
-      outer.touched.addAll(touched);
+      touched.forEach(outer::note);
     }
+    // Tensors that were made inside know this scope as long as they live.
+    touched = Set.of();
+    kept = Set.of();
   }
 }

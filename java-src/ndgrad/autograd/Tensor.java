@@ -28,6 +28,7 @@ public final class Tensor {
   private final Strided strided;
   private final boolean weak;
   private final Lift lift;
+  private final Region scope = Region.current();
   private boolean readOnly;
   private boolean requiresGrad;
   private Node node;
@@ -193,6 +194,11 @@ public final class Tensor {
       case Lift.Batched _ -> true;
       case Lift.Traced _ -> false;
     };
+  }
+
+  /** The innermost scope that was open when this was made; null outside all. */
+  Region scope() {
+    return scope;
   }
 
   /**

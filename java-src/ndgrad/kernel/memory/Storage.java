@@ -234,11 +234,10 @@ public final class Storage {
   }
 
   /**
-   * Whether this ends with the scope that is being closed, as far as is known.
-   *
-   * @return true for what was made inside it and has not been reached from outside
+   * Whether this ends with the scope that is being closed, as far as is known: it was made inside
+   * and has not been reached from outside.
    */
-  public boolean isPending() {
+  boolean isPending() {
     return pending;
   }
 
