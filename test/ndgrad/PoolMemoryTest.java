@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The memory that is kept must not be what a program is short of. */
@@ -58,6 +60,21 @@ class PoolMemoryTest {
     }
   }
 
+  /** In a heap of 64 MiB: arrays of 900 kB until it is full. */
+  static final class Full {
+    public static void main(String[] args) {
+      List<Array> all = new ArrayList<>();
+      try {
+        while (true) {
+          all.add(Array.zeros(112_500));
+        }
+      } catch (ShapeException e) {
+        all.clear();
+        System.out.println(e.getMessage());
+      }
+    }
+  }
+
   private static String run(Class<?> main) throws IOException, InterruptedException {
     Process p =
         new ProcessBuilder(
@@ -86,6 +103,12 @@ class PoolMemoryTest {
   @Test
   void aLongScopeKeepsItsGradientsFromNobody() throws Exception {
     assertEquals("done", run(Gradients.class));
+  }
+
+  @Test
+  void whatDoesNotFitIsTold() throws Exception {
+    String message = run(Full.class);
+    assertTrue(message.contains("needs 878 KiB"), message);
   }
 
   @Test

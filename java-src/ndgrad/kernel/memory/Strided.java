@@ -79,14 +79,20 @@ public record Strided(Storage storage, Layout layout) {
             + " and dtype "
             + dtype
             + " needs "
-            + layout.size() * dtype.itemsize() / (1 << 20)
-            + " MiB, more than the heap has left (at most "
+            + inUnits(layout.size() * dtype.itemsize())
+            + ", more than the heap has left (at most "
             + Runtime.getRuntime().maxMemory() / (1 << 20)
             + " MiB; the flag -Xmx raises it)",
         "shape",
         layout.shape(),
         "dtype",
         dtype.toString());
+  }
+
+  private static String inUnits(long bytes) {
+    return bytes < 1 << 10
+        ? bytes + " bytes"
+        : bytes < 1 << 20 ? (bytes >> 10) + " KiB" : (bytes >> 20) + " MiB";
   }
 
   /**
