@@ -58,6 +58,15 @@
             y (nd/with-scope (nd/sum (nd/exp (nd/sin (nd/* 2 w)))))]
         (nd/backward! y)
         (is (nd/allclose (* 2 (Math/cos 2) (Math/exp (Math/sin 2))) (nd/grad-of w)))))
+    (testing "gradients that a later pass adds to"
+      (doseq [kind [#(nd/requires-grad! (nd/ones shape) true)
+                    #(nd/retain-grad! (nd/* 1.0 (nd/requires-grad! (nd/ones shape) true)))]]
+        (let [w (nd/requires-grad! (nd/ones shape) true)
+              y (nd/with-scope (let [x (kind)]
+                                 (nd/backward! (nd/sum (nd/* x x)) nil {:retain-graph true})
+                                 (nd/sum (nd/+ (nd/* w 2.0) (nd/* x 3.0)))))]
+          (nd/backward! y)
+          (is (nd/allclose 2.0 (nd/grad-of w))))))
     (testing "what outside arrays were overwritten with"
       (let [w (nd/requires-grad! (nd/ones shape) true)
             z (nd/zeros shape)]
@@ -84,7 +93,18 @@
           seen (volatile! nil)]
       (nd/with-scope (vreset! seen (nd/sum (nd/exp w))) nil)
       (is (thrown? ScopeException (nd/backward! @seen)))
-      (is (nil? (nd/grad-of w))))))
+      (is (nil? (nd/grad-of w)))))
+  (testing "a gradient that is to be added to: no other is written"
+    (let [w (nd/requires-grad! (nd/ones big) true)
+          w2 (nd/requires-grad! (nd/ones big) true)
+          seen (volatile! nil)]
+      (nd/with-scope
+        (let [x (nd/requires-grad! (nd/ones big) true)]
+          (nd/backward! (nd/sum (nd/* x x)))
+          (vreset! seen (nd/sum (nd/+ (nd/+ (nd/* w2 5.0) (nd/* x 3.0)) (nd/* w 2.0)))))
+        nil)
+      (is (thrown? ScopeException (nd/backward! @seen (nd/ones []))))
+      (is (= [nil nil] (map nd/grad-of [w w2]))))))
 
 (deftest nesting
   (let [seen (volatile! nil)

@@ -524,23 +524,33 @@ public final class Backward {
   }
 
   /**
-   * The array that asked for the gradient of a node's output, unless it has been overwritten since.
+   * The array that gets the gradient of a node's output: the leaf, or one that asked for it and has
+   * not been overwritten since.
    */
-  private static Tensor retaining(Node n) {
+  private static Tensor target(Node n) {
     Tensor t = n.retaining();
-    return t != null && t.gradFn().orElse(null) == n ? t : null;
+    return n.isLeaf() ? n.leaf() : t != null && t.gradFn().orElse(null) == n ? t : null;
   }
 
+  /** Gives the gradients to their arrays, after what can fail. */
   private void commit(List<Slot> order) {
+    List<Slot> ends = new ArrayList<>();
     for (Slot s : order) {
-      Tensor target = s.node.leaf() != null ? s.node.leaf() : retaining(s.node);
+      Tensor target = target(s.node);
       Tensor g = s.grad;
       if (target != null && g != null) {
-        boolean shared =
-            !g.storage().claim() || !g.layout().isContiguous() || g.size() != g.storage().length();
-        recorded(() -> accumulate(target, shared ? arithmetic.copy(g) : g));
-        replace(s, null);
+        target.requireUsableGrad();
+        if (!g.storage().claim()
+            || !g.layout().isContiguous()
+            || g.size() != g.storage().length()) {
+          recorded(() -> replace(s, arithmetic.copy(g)));
+        }
+        ends.add(s);
       }
+    }
+    for (Slot s : ends) {
+      recorded(() -> accumulate(target(s.node), s.grad));
+      replace(s, null);
     }
   }
 

@@ -475,8 +475,14 @@ public final class Node {
     }
   }
 
-  /** All that a backward pass through this node needs. */
+  /** All that a backward pass through this node needs, also what it adds to. */
   void reach(Reach reach) {
+    if (leaf != null) {
+      reach.add(leaf.ownGrad());
+    }
+    if (retaining != null) {
+      reach.add(retaining.ownGrad());
+    }
     for (Tensor t : saved) {
       reach.add(t);
     }

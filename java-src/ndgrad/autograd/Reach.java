@@ -19,7 +19,7 @@ final class Reach {
    * A search.
    *
    * @param start the latest node when the scope was opened: older ones know nothing of what was
-   *     made inside
+   *     made inside; leaves' nodes have no age
    */
   Reach(long start) {
     this.start = start;
@@ -32,7 +32,7 @@ final class Reach {
   }
 
   void add(Node n) {
-    if (n != null && n.sequence() > start && seen.add(n)) {
+    if (n != null && (n.isLeaf() || n.sequence() > start) && seen.add(n)) {
       pending.add(n);
     }
   }

@@ -485,6 +485,17 @@ public final class Tensor {
   }
 
   /**
+   * Checks that something can be added to the accumulated gradient.
+   *
+   * @throws ndgrad.ScopeException when it ended with a scope
+   */
+  synchronized void requireUsableGrad() {
+    if (grad != null) {
+      grad.eachStorage(Storage::array);
+    }
+  }
+
+  /**
    * Replaces the accumulated gradient. The one before is recycled when no user has seen it.
    *
    * @param value the gradient, or null to forget it
