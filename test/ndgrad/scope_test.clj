@@ -160,7 +160,14 @@
       (.close outer)
       (is (not (usable? x)))
       (.close inner)
-      (is (usable? (nd/ones big))))))
+      (is (usable? (nd/ones big)))))
+  (testing "an outer scope keeps what those inside would have kept"
+    (let [w (nd/requires-grad! (nd/ones big) true)
+          outer (Scope/open)]
+      (Scope/open)
+      (nd/backward! (nd/sum (nd/* w w)))
+      (.close outer)
+      (is (nd/allclose 2.0 (nd/grad-of w))))))
 
 (deftest plans-of-fused-functions-outlive-the-scope-of-their-first-call
   (let [f (nd/fuse (fn [x] (let [c (nd/exp (nd/ones big))] (nd/sum (nd/* x (nd/sin (nd/+ x c)))))))

@@ -95,6 +95,9 @@ public final class Region {
     if (!arena.isOpen(this, frame)) {
       return;
     }
+    for (Region inner = current(); inner != this; inner = current()) {
+      inner.close();
+    }
     arena.pend(frame);
     Reach reach = new Reach(start);
     touched.forEach(reach::add);
