@@ -9,6 +9,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
+import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.random.Keys;
 import ndgrad.op.Reverse;
 
@@ -36,6 +37,7 @@ final class Checkpoint {
       return Lifted.apply(f, xs);
     }
     long start = Node.latest();
+    long age = Storage.beginAge();
     Keys.Replay draws = new Keys.Replay();
     List<Tensor> inputs = xs.stream().map(Checkpoint::point).toList();
     List<Tensor> outs = draws.run(() -> Lifted.apply(f, inputs));
@@ -48,7 +50,8 @@ final class Checkpoint {
     }
     // Without their history: a result that is a view would keep its root's, and all that it saved,
     // alive.
-    return new Run(xs, closed, draws).record(outs.stream().map(Tensor::alias).toList());
+    return new Run(xs, closed, draws)
+        .record(outs.stream().map(y -> Lifted.uprooted(y, age)).toList());
   }
 
   private static Tensor point(Tensor x) {

@@ -11,6 +11,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
+import ndgrad.kernel.memory.Storage;
 import ndgrad.op.Reductions;
 import ndgrad.op.Reverse;
 
@@ -18,7 +19,8 @@ import ndgrad.op.Reverse;
  * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where
  * one is missing it follows from the other. Immutable, and made by {@link Grad#custom}. Rules are
  * written in ops, so they can be differentiated in turn, and work inside {@code vmap}. What the
- * function uses beside its arguments is a constant.
+ * function uses beside its arguments is a constant. A result that is an argument, another array
+ * from outside or a view of one is a copy.
  *
  * <pre>{@code
  * Custom halved = Grad.custom(xs -> List.of(xs.get(0)))
@@ -106,8 +108,11 @@ public final class Custom implements Function<List<Array>, List<Array>> {
     long level = Lifted.level(xs);
     List<Tensor> outs;
     if (level == 0) {
+      long age = Storage.beginAge();
       outs =
-          Lifted.recording(false, () -> Lifted.apply(f, xs)).stream().map(Tensor::alias).toList();
+          Lifted.recording(false, () -> Lifted.apply(f, xs)).stream()
+              .map(y -> Lifted.uprooted(y, age))
+              .toList();
     } else if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
       outs =
           overBatch(Packing.batched(xs, level), Packing.size(xs, level))

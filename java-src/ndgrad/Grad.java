@@ -414,7 +414,8 @@ public final class Grad {
 
   /**
    * The same function, keeping none of its intermediate values for its gradient: it is run again
-   * when that is asked for, with the same random draws from the process's generator.
+   * when that is asked for, with the same random draws from the process's generator. Where it is
+   * recorded, a result that is an array from outside the function or a view of one is a copy.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients
@@ -426,7 +427,8 @@ public final class Grad {
 
   /**
    * The same function, keeping none of its intermediate values for its gradients: it is run again
-   * when they are asked for, with the same random draws from the process's generator.
+   * when they are asked for, with the same random draws from the process's generator. Where it is
+   * recorded, a result that is an array from outside the function or a view of one is a copy.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients
@@ -460,7 +462,8 @@ public final class Grad {
   }
 
   /**
-   * A function with a rule of its own for gradients.
+   * A function with a rule of its own for gradients. A result that is the argument, another array
+   * from outside or a view of one is a copy.
    *
    * @param f the function
    * @param rule from the cotangent of the result to the gradient of the argument
@@ -474,7 +477,8 @@ public final class Grad {
   }
 
   /**
-   * A function with a rule of its own for tangents.
+   * A function with a rule of its own for tangents. A result that is the argument, another array
+   * from outside or a view of one is a copy.
    *
    * @param f the function
    * @param rule from the tangent of the argument to the tangent of the result; linear in it

@@ -75,6 +75,18 @@ final class Lifted {
     return leaf;
   }
 
+  /**
+   * A result of a function without its history, as a root of its own. It must not share elements
+   * with an array that has another history, so what was there before the call is copied.
+   *
+   * @param age that in which the function was called
+   */
+  static Tensor uprooted(Tensor y, long age) {
+    return y.level() == 0 && y.storage().isOlderThan(age)
+        ? new Tensor(Structural.converted(y.strided(), y.dtype()))
+        : y.alias();
+  }
+
   static Tensor zeros(Tensor like) {
     return Structural.zeros(like.dtype(), like.layout());
   }

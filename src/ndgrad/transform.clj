@@ -376,7 +376,8 @@
   "A function with the results and gradients of `f` that keeps none of its intermediate values: when
   a gradient is asked for `f` is run again, with the same draws from the process's random
   generator. `f` must give the same results whenever it is run. Arrays that `f` takes from
-  outside get their gradients, too.
+  outside get their gradients, too. Where it is recorded, a result that is an argument, another
+  Array from outside or a view of one is a copy.
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
@@ -507,7 +508,8 @@
   one gradient for each argument, of its structure; nil is zero. Written in ops, so it can be
   differentiated in turn; works under `vmap`; forward mode uses its transpose unless `custom-jvp`
   gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from
-  outside are constants.
+  outside are constants. A result that is an argument, another Array from outside or a view of one
+  is a copy.
 
   Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
   [f rule]
@@ -517,7 +519,8 @@
   "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of
   arguments, the result and the vector of the arguments' tangents, and returns the tangent of the
   result, of its structure; nil is zero. It must be linear in the tangents; reverse mode uses its
-  transpose unless `custom-vjp` gives a rule for that, too.
+  transpose unless `custom-vjp` gives a rule for that, too. Results are copies as those of
+  `custom-vjp` are.
 
   Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
   [f rule]

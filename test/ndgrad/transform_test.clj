@@ -381,6 +381,35 @@
       (is (close? 3.0 ((d2 (fn [x] (nd/* x (:y (nd/stop-gradient {:y x})))) ) 3.0)))
       (is (close? v ((nd/vmap (d1 (fn [x] (nd/* x (nd/stop-gradient x))))) v))))))
 
+;; ---- results that share memory with arrays from outside -----------------------------------------
+
+(deftest results-share-no-memory-with-arrays-from-outside
+  (doseq [[kind wrap] {"custom-vjp" (fn [f] (nd/custom-vjp f (fn [[x] _ g] [(nd/reshape g (nd/shape x))])))
+                       "checkpoint" nd/checkpoint}
+          [what f] {"the argument" identity
+                    "a view of it" #(nd/reshape % [2 1])}
+          :let [a (nd/array [1.0 2.0] {:requires-grad true})]]
+    (testing (str kind ": " what)
+      (testing "the result is written to"
+        (let [x (nd/* a 3.0)
+              y ((wrap f) x)]
+          (nd/mul! y 2.0)
+          (is (= [3.0 6.0] (nd/tolist x)))
+          (nd/backward! (nd/sum x))
+          (is (= [3.0 3.0] (nd/tolist (nd/grad-of a))))))
+      (testing "the argument is"
+        (let [x (nd/* a 3.0)
+              y ((wrap f) x)
+              before (nd/tolist y)]
+          (nd/mul! (nd/reshape x [2 1]) 2.0)
+          (is (= before (nd/tolist y)))))))
+  (testing "another array from outside"
+    (let [w (nd/array [5.0 7.0] {:requires-grad true})
+          x (nd/array [1.0 2.0] {:requires-grad true})]
+      (nd/mul! ((nd/custom-vjp (fn [_] w) (fn [_ _ g] [g])) x) 2.0)
+      (nd/mul! ((nd/checkpoint (fn [_] w)) x) 2.0)
+      (is (= [5.0 7.0] (nd/tolist w))))))
+
 ;; ---- errors -----------------------------------------------------------------------------------
 
 (deftest errors-in-the-callers-terms

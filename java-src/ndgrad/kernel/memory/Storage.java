@@ -2,6 +2,7 @@ package ndgrad.kernel.memory;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.concurrent.atomic.AtomicLong;
 import ndgrad.DType;
 import ndgrad.ScopeException;
 
@@ -32,8 +33,11 @@ public final class Storage {
     static final Mutation NONE = new Mutation("", "");
   }
 
+  private static final AtomicLong AGE = new AtomicLong();
+
   private final DType dtype;
   private final boolean pooled;
+  private final long age = AGE.get();
   private Object array;
   private int holds;
   private volatile int version;
@@ -108,6 +112,25 @@ public final class Storage {
     Storage made = new Storage(array, dtype, true);
     Arena.current().add(made);
     return made;
+  }
+
+  /**
+   * Begins an age: tells what is made from now on from what is there.
+   *
+   * @return the age, for {@link #isOlderThan}
+   */
+  public static long beginAge() {
+    return AGE.incrementAndGet();
+  }
+
+  /**
+   * Whether this was made before an age began.
+   *
+   * @param began what {@link #beginAge} gave
+   * @return false for what was made since, by any thread
+   */
+  public boolean isOlderThan(long began) {
+    return age < began;
   }
 
   /**
