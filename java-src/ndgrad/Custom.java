@@ -222,7 +222,10 @@ public final class Custom implements Function<List<Array>, List<Array>> {
       if (g == null || !l.dtype().isFloating()) {
         out.add(Lifted.zeros(l));
       } else if (g.tensor().layout().sameShape(l.layout())) {
-        out.add(Lifted.as(g.tensor(), l.dtype()));
+        Tensor d = Lifted.as(g.tensor(), l.dtype());
+        // The rule may have it elsewhere, too, so no leaf may take it for its gradient.
+        d.storage().claim();
+        out.add(d);
       } else {
         throw new ShapeException(
             op

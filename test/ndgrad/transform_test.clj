@@ -376,6 +376,13 @@
         (is (same-tree? {:a (nd/full [3] 5.0) :b (nd/zeros [3])}
                         ((nd/grad (fn [p] (let [[y {:keys [n]}] (f p 2)] (nd/sum (nd/+ (nd/* 2.0 y) (nd/* 3.0 n))))))
                          {:a v :b v})))))
+    (testing "what a rule gives stays its own"
+      (let [c (nd/array [5.0 6.0])
+            x (nd/array [1.0 2.0] {:requires-grad true})
+            f (nd/custom-vjp nd/sum (fn [_ _ _] [c]))]
+        (nd/backward! (f x))
+        (nd/mul! c 100.0)
+        (is (= [5.0 6.0] (nd/tolist (nd/grad-of x))))))
     (testing "stop-gradient"
       (is (close? 3.0 ((d1 (fn [x] (nd/* x (nd/stop-gradient x)))) 3.0)))
       (is (close? 3.0 ((d2 (fn [x] (nd/* x (:y (nd/stop-gradient {:y x})))) ) 3.0)))
