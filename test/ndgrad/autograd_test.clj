@@ -6,7 +6,9 @@
    [ndgrad.core :as nd])
   (:import
    (java.lang.ref WeakReference)
-   (ndgrad AnomalyException ArgumentException Autograd DTypeException GraphException MutationException ShapeException)))
+   (ndgrad AnomalyException ArgumentException Autograd DTypeException GraphException MutationException Scope
+    ScopeException ShapeException)
+   (ndgrad.kernel.memory Arena)))
 
 (defn- leaf [x] (nd/array x {:requires-grad true}))
 
@@ -250,6 +252,26 @@
       (is (every? #(str/includes? % "autograd_test.clj") (vals (select-keys (nd/error-data e) [:saved-at :mutated-at]))))))
   (testing "it is off outside"
     (is (Double/isNaN (nd/item (nd/log -1.0))))))
+
+(deftest a-pass-that-fails-leaves-no-frame-open
+  (let [depth #(let [arena (Arena/current) frame (.enter arena)] (.abandon arena frame) frame)
+        x (leaf [1.0 2.0])
+        bad (nd/custom-vjp nd/sum (fn [_ _ _] (throw (ArithmeticException.))))
+        mutated #(let [y (nd/exp x)] (nd/register-hook! y (fn [_] (nd/mul! y 2.0) nil)) (nd/sum y))
+        before (depth)]
+    (doseq [options [{} {:create-graph true}]]
+      (testing options
+        (is (thrown? ArithmeticException (nd/backward! (bad (nd/* x 2.0)) nil options)))
+        (is (thrown? MutationException (nd/backward! (mutated) nil options)))
+        (is (thrown? AnomalyException
+                     (let [y (nd/sum (nd/sqrt (nd/* x 0.0)))] (nd/detect-anomaly (nd/backward! y nil options)))))
+        (is (= before (depth)))
+        (testing "also when a hook closes the scope around it"
+          (let [scope (Scope/open)
+                y (nd/* x 2.0)]
+            (nd/register-hook! y (fn [_] (.close scope) nil))
+            (is (thrown? ScopeException (nd/backward! (nd/sum y) nil options)))
+            (is (= before (depth)))))))))
 
 (deftest several-outputs-at-once
   (let [x (leaf [1.0 2.0])

@@ -219,25 +219,30 @@ public final class Backward {
     return result;
   }
 
-  /**
-   * Runs the pass in a frame of its own: what it computes on the way is used again as soon as no
-   * slot, no node and no user has it. Results leave; after an error nothing is known to have an
-   * end.
-   */
+  /** Runs the pass in a frame of its own; what it is for leaves. */
   private void framed(Runnable pass) {
     if (createGraph) {
       pass.run();
-      return;
+    } else {
+      inFrame(pass);
+      handOver();
     }
+  }
+
+  /**
+   * Runs a part of the pass in a frame: what it computes on the way is used again as soon as no
+   * slot, no node and no user has it. After an error, and where the pass is recorded, nothing is
+   * known to have an end.
+   */
+  private void inFrame(Runnable part) {
     int frame = arena.enter();
     boolean done = false;
     try {
-      pass.run();
+      part.run();
       done = true;
     } finally {
-      if (done) {
+      if (done && !createGraph) {
         arena.leave(frame);
-        handOver();
       } else {
         arena.abandon(frame);
       }
@@ -414,28 +419,16 @@ public final class Backward {
     }
     if (s.node.rule().orElse(null) instanceof Rule.Joint joint) {
       if (Arrays.stream(s.inputs).anyMatch(input -> input != null && input.needed)) {
-        int frame = arena.enter();
-        passAll(s, joint);
-        leave(frame);
+        inFrame(() -> passAll(s, joint));
       }
       return;
     }
     for (int i = 0; i < s.inputs.length; i++) {
       Slot input = s.inputs[i];
       if (input != null && input.needed) {
-        int frame = arena.enter();
-        give(s, i, s.node.rule().orElseThrow().vjp(s.node, i, s.grad));
-        leave(frame);
+        int to = i;
+        inFrame(() -> give(s, to, s.node.rule().orElseThrow().vjp(s.node, to, s.grad)));
       }
-    }
-  }
-
-  /** Ends what a rule made on the way to the gradients that the slots hold now. */
-  private void leave(int frame) {
-    if (createGraph) {
-      arena.abandon(frame);
-    } else {
-      arena.leave(frame);
     }
   }
 
