@@ -22,6 +22,11 @@ import ndgrad.autograd.Region;
  * {@link ScopeException}; its shape and dtype can still be asked for. Scopes belong to the thread
  * that opens them and may be nested.
  *
+ * <p>Functions do not keep the arrays they close over. Those in the graph of something that leaves
+ * ({@linkplain Grad#checkpoint checkpointed} ones, rules of {@link Custom} functions, hooks) need
+ * {@link #keep} for what they take from inside; a {@link Pullback}, or what {@link Grad#linearize}
+ * gives, ends with the scope.
+ *
  * <pre>{@code
  * try (Scope s = Scope.open()) {
  *   Array loss = s.keep(model.apply(batch));

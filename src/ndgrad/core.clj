@@ -374,6 +374,10 @@
   other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around it. Lazy
   sequences in the result are realised.
 
+  Functions do not keep the Arrays they close over. Those in the graph of something that leaves (checkpointed ones, rules
+  of `custom-vjp`, hooks) need `keep!` for what they take from inside; the functions that `vjp` and `linearize` return
+  end with the scope.
+
   Example: (nd/with-scope (nd/sum (nd/exp (nd/ones [3]))))"
   [& body]
   `(with-open [_# (Scope/open)] (keep! (do ~@body))))

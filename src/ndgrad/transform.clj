@@ -203,9 +203,9 @@
 (defn vjp
   "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent)
   takes data of y's structure and returns a vector with one gradient for each of `xs`, of its
-  structure. nil in a cotangent is zero. The pullback can be called again. Throws
-  ArgumentException when a cotangent has another structure, ShapeException when it has another
-  shape.
+  structure. nil in a cotangent is zero. The pullback can be called again, inside the `with-scope` it
+  was made in if there is one. Throws ArgumentException when a cotangent has another structure,
+  ShapeException when it has another shape.
 
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
@@ -251,7 +251,7 @@
 
 (defn linearize
   "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as
-  `jvp` gives it, without running `f` again.
+  `jvp` gives it, without running `f` again. It ends with the `with-scope` it was made in.
 
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
@@ -377,7 +377,8 @@
   a gradient is asked for `f` is run again, with the same draws from the process's random
   generator. `f` must give the same results whenever it is run. Arrays that `f` takes from
   outside get their gradients, too. Where it is recorded, a result that is an argument, another
-  Array from outside or a view of one is a copy.
+  Array from outside or a view of one is a copy. When a result leaves a `with-scope`, Arrays made in
+  it that `f` takes from outside must be kept by `keep!`.
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
@@ -509,7 +510,8 @@
   differentiated in turn; works under `vmap`; forward mode uses its transpose unless `custom-jvp`
   gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from
   outside are constants. A result that is an argument, another Array from outside or a view of one
-  is a copy.
+  is a copy. When a result leaves a `with-scope`, Arrays made in it that `rule` closes over must be
+  kept by `keep!`.
 
   Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
   [f rule]
@@ -519,8 +521,8 @@
   "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of
   arguments, the result and the vector of the arguments' tangents, and returns the tangent of the
   result, of its structure; nil is zero. It must be linear in the tangents; reverse mode uses its
-  transpose unless `custom-vjp` gives a rule for that, too. Results are copies as those of
-  `custom-vjp` are.
+  transpose unless `custom-vjp` gives a rule for that, too. As for `custom-vjp`, results from
+  outside are copies, and what `rule` closes over must be kept.
 
   Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
   [f rule]

@@ -201,6 +201,14 @@
           (nd/zero-grad! w)
           (nd/backward! (nd/sum g))
           (is (nd/allclose (nd/* 6 x) (nd/grad-of w))))))
+    (testing "functions in a graph that leaves need what they close over"
+      (doseq [f [(fn [c] (nd/checkpoint #(nd/* % c)))
+                 (fn [c] (nd/custom-vjp #(nd/* 3 %) (fn [_ _ g] [(nd/* g c)])))]]
+        (let [run (fn [keep w] (nd/backward! (nd/with-scope (nd/sum ((f (keep (nd/full big 3.0))) w)))))
+              w (nd/requires-grad! (nd/copy x) true)]
+          (is (thrown? ScopeException (run identity w)))
+          (run nd/keep! w)
+          (is (nd/allclose 3.0 (nd/grad-of w))))))
     (testing "a pullback that leaves is no result"
       (let [[_ back] (nd/with-scope (nd/vjp #(nd/sin (nd/exp %)) x))]
         (is (thrown? ScopeException (back (nd/ones big))))))))
