@@ -17,7 +17,6 @@ import ndgrad.kernel.memory.Strided;
 public final class Anomaly {
   private static final AtomicInteger SCOPES = new AtomicInteger();
   private static final ThreadLocal<Boolean> SWEEPING = ThreadLocal.withInitial(() -> false);
-  private static volatile boolean on;
 
   private static final Program FINITE = Program.of(Expr.of(Expr.Fn1.ISFINITE, Expr.in(0)));
 
@@ -28,9 +27,14 @@ public final class Anomaly {
   private static final Pattern INNER =
       Pattern.compile(
           "(java|javax|jdk|sun|clojure)\\..*"
-              + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|core|call|transform|tree)([.$].*)?)");
+              + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|io|optim|core|call|check|neanderthal|random"
+              + "|transform|tree)([.$].*)?)");
 
   private Anomaly() {}
+
+  static boolean isInner(String className) {
+    return INNER.matcher(className).matches();
+  }
 
   /**
    * Whether the mode is on, in any thread.
@@ -38,18 +42,17 @@ public final class Anomaly {
    * @return false by default
    */
   public static boolean isOn() {
-    return on;
+    return SCOPES.get() > 0;
   }
 
   /** Switches the mode on until {@link #leave()} has been called as often. */
   public static void enter() {
     SCOPES.incrementAndGet();
-    on = true;
   }
 
   /** Takes one {@link #enter()} back. */
   public static void leave() {
-    on = SCOPES.decrementAndGet() > 0;
+    SCOPES.decrementAndGet();
   }
 
   /**
@@ -147,7 +150,7 @@ public final class Anomaly {
         .walk(
             frames ->
                 frames
-                    .filter(f -> !INNER.matcher(f.getClassName()).matches())
+                    .filter(f -> !isInner(f.getClassName()))
                     .findFirst()
                     .map(StackWalker.StackFrame::toString)
                     .orElse("an unknown place"));
