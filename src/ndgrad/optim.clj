@@ -20,9 +20,30 @@
   (:import
    (java.util List)
    (ndgrad ArgumentException Array)
+   (ndgrad.op.spec Coerce)
    (ndgrad.optim Adam AdamW Rule Sgd)))
 
 (set! *warn-on-reflection* true)
+
+(defn- number
+  "The option `k`, or `default` where it is not given."
+  [options k default]
+  (Coerce/real (name k) (if-some [x (get options k)] x default)))
+
+(defn- moments
+  "What `make` makes of the options of adam or adamw, which differ in their weight decay."
+  [op options weight-decay make]
+  (call/check-options op options [:lr :betas :eps :weight-decay])
+  (let [betas (get options :betas)
+        betas (if (nil? betas) [0.9 0.999] betas)]
+    (when-not (and (sequential? betas) (= 2 (bounded-count 3 betas)))
+      (call/fail op "two numbers for betas" betas))
+    (call/naming op
+      (make (number options :lr 1e-3)
+            (Coerce/real "the first of betas" (first betas))
+            (Coerce/real "the second of betas" (second betas))
+            (number options :eps 1e-8)
+            (number options :weight-decay weight-decay)))))
 
 (defn sgd
   "Stochastic gradient descent, PyTorch's `torch.optim.SGD`. With d = g + weight-decay p and the
@@ -33,11 +54,17 @@
   Options: :lr, :momentum 0, :dampening 0, :weight-decay 0, :nesterov false
 
   Example: (optim/sgd {:lr 0.1 :momentum 0.9})"
-  [{:keys [lr momentum dampening weight-decay nesterov]
-    :or {momentum 0 dampening 0 weight-decay 0 nesterov false} :as options}]
+  [options]
   (call/check-options "sgd" options [:lr :momentum :dampening :weight-decay :nesterov])
-  (when-not lr (throw (ArgumentException. "sgd: needs the option :lr" (object-array ["op" "sgd"]))))
-  (Sgd. lr momentum dampening weight-decay (boolean nesterov)))
+  (when (nil? (get options :lr))
+    (throw (ArgumentException. "sgd: needs the option :lr" (object-array ["op" "sgd"]))))
+  (call/naming "sgd"
+    (let [nesterov (get options :nesterov)]
+      (Sgd. (number options :lr nil)
+            (number options :momentum 0)
+            (number options :dampening 0)
+            (number options :weight-decay 0)
+            (if (nil? nesterov) false (Coerce/flag "nesterov" nesterov))))))
 
 (defn adam
   "Adam (Kingma and Ba 2015), PyTorch's `torch.optim.Adam`. With d = g + weight-decay p,
@@ -49,10 +76,9 @@
 
   Example: (optim/adam {:lr 0.01})"
   ([] (adam {}))
-  ([{:keys [lr betas eps weight-decay]
-     :or {lr 1e-3 betas [0.9 0.999] eps 1e-8 weight-decay 0} :as options}]
-   (call/check-options "adam" options [:lr :betas :eps :weight-decay])
-   (let [[beta1 beta2] betas] (Adam. lr beta1 beta2 eps weight-decay))))
+  ([options]
+   (moments "adam" options 0
+            (fn [lr beta1 beta2 eps weight-decay] (Adam. lr beta1 beta2 eps weight-decay)))))
 
 (defn adamw
   "Adam with decoupled weight decay (Loshchilov and Hutter 2019), PyTorch's `torch.optim.AdamW`: each
@@ -63,17 +89,21 @@
 
   Example: (optim/adamw {:lr 1e-3 :betas [0.9 0.95]})"
   ([] (adamw {}))
-  ([{:keys [lr betas eps weight-decay]
-     :or {lr 1e-3 betas [0.9 0.999] eps 1e-8 weight-decay 0.01} :as options}]
-   (call/check-options "adamw" options [:lr :betas :eps :weight-decay])
-   (let [[beta1 beta2] betas] (AdamW. lr beta1 beta2 eps weight-decay))))
+  ([options]
+   (moments "adamw" options 0.01
+            (fn [lr beta1 beta2 eps weight-decay] (AdamW. lr beta1 beta2 eps weight-decay)))))
+
+(defn- rule
+  "Argument `opt` of `op`, which must be an optimiser."
+  ^Rule [op opt]
+  (if (instance? Rule opt) opt (call/fail op "an optimiser as sgd, adam and adamw make it" opt)))
 
 (defn with-lr
   "The same optimiser with another learning rate, as schedules need it; states go on with it.
 
   Example: (optim/with-lr (optim/adam) 1e-4)"
   [opt lr]
-  (.withLr ^Rule opt lr))
+  (call/naming "with-lr" (.withLr (rule "with-lr" opt) (Coerce/real "lr" lr))))
 
 (defn- array? [x] (instance? Array x))
 

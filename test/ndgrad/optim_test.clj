@@ -115,6 +115,28 @@
   (is (thrown? ArgumentException (optim/adam {:betas [0.9 1.0]})))
   (is (thrown? ArgumentException (optim/adam {:rate 0.1}))))
 
+(deftest options-are-checked
+  (doseq [[message f]
+          {#"^adam: expected two numbers for betas, got \[0\.9\]$" #(optim/adam {:betas [0.9]})
+           #"^adamw: expected two numbers for betas, got 0\.9$" #(optim/adamw {:betas 0.9})
+           #"^adam: the second of betas must be a number, got nil$" #(optim/adam {:betas [0.9 nil]})
+           #"^sgd: lr must be a number, got \"x\"$" #(optim/sgd {:lr "x"})
+           #"^adamw: lr must be a number, got \"x\"$" #(optim/adamw {:lr "x"})
+           #"^sgd: needs the option :lr$" #(optim/sgd nil)
+           #"^sgd: nesterov must be true or false, got 1$" #(optim/sgd {:lr 1 :momentum 0.5 :nesterov 1})
+           #"^sgd: momentum must not be negative, got -1\.0$" #(optim/sgd {:lr 1 :momentum -1})
+           #"^sgd: dampening must not be negative, got -3\.0$" #(optim/sgd {:lr 1 :momentum 0.5 :dampening -3})
+           #"^sgd: dampening must not be negative, got NaN$" #(optim/sgd {:lr 1 :momentum 0.5 :dampening ##NaN})
+           #"^adam: lr must not be negative, got -1\.0$" #(optim/adam {:lr -1})
+           #"^with-lr: lr must be a number, got nil$" #(optim/with-lr (optim/adam) nil)
+           #"^with-lr: expected an optimiser .*, got 3$" #(optim/with-lr 3 0.1)}]
+    (is (thrown-with-msg? ArgumentException message (f))))
+  (testing "those that are nil are not given"
+    (is (= (optim/adam) (optim/adam {:lr nil :betas nil :eps nil :weight-decay nil})))
+    (is (= (optim/sgd {:lr 1}) (optim/sgd {:lr 1.0 :momentum nil :nesterov nil}))))
+  (testing "with-lr changes no other"
+    (is (= (optim/adamw {:lr 0.5 :eps 1e-6}) (optim/with-lr (optim/adamw {:eps 1e-6}) 0.5)))))
+
 (deftest the-java-optimiser-uses-accumulated-gradients
   (let [w (nd/array [1.0 2.0] {:requires-grad true})
         idle (nd/array [3.0] {:requires-grad true})

@@ -101,7 +101,7 @@ public sealed interface Rule permits Sgd, Moments {
    * @param what the parameter and its range
    * @param value the number
    */
-  private static void require(boolean holds, String what, double value) {
+  static void require(boolean holds, String what, double value) {
     if (!holds) {
       throw new ArgumentException(what + ", got " + value, "value", value);
     }

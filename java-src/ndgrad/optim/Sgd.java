@@ -27,10 +27,8 @@ public record Sgd(
    */
   public Sgd {
     Rule.requireRates(lr, weightDecay);
-    if (!(momentum >= 0)) {
-      throw new ArgumentException(
-          "momentum must not be negative, got " + momentum, "value", momentum);
-    }
+    Rule.require(momentum >= 0, "momentum must not be negative", momentum);
+    Rule.require(dampening >= 0, "dampening must not be negative", dampening);
     if (nesterov && (momentum == 0 || dampening != 0)) {
       throw new ArgumentException(
           "nesterov needs a momentum and no dampening, got momentum "

@@ -28,7 +28,15 @@ public final class Coerce {
     };
   }
 
-  private static Boolean flag(String name, Object value) {
+  /**
+   * A truth value.
+   *
+   * @param name the parameter
+   * @param value a Boolean
+   * @return its value
+   * @throws ArgumentException for anything else
+   */
+  public static boolean flag(String name, Object value) {
     if (value instanceof Boolean b) {
       return b;
     }
