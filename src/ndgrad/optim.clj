@@ -116,49 +116,57 @@
 
   Example: (optim/init (optim/adam) {:w (nd/ones [2])})"
   [opt params]
-  (let [slot (fn [i] (tree/map-leaves #(if (array? %) (nth (.init ^Rule opt %) i) %) params))]
+  (let [opt (rule "init" opt)
+        slot (fn [i] (tree/map-leaves #(if (array? %) (nth (.init opt %) i) %) params))]
     (into {:step 0} (map-indexed (fn [i k] [k (slot i)])) (slot-keys opt))))
 
-(defn- aligned
-  "The leaves of `data` that stand for the Arrays among those of `params`."
-  [what params data]
-  (let [leaves (tree/leaves params)
-        others (tree/leaves data)]
-    (when (not= (count leaves) (count others))
-      (throw (ArgumentException.
-              (str what " have " (count others) " leaves, the parameters " (count leaves)
-                   "; they need the same structure")
-              (object-array ["expected" (count leaves) "given" (count others)]))))
-    others))
+(defn- next-step
+  "The number of the step that follows `state`, which must be one of `opt`."
+  ^long [op ^Rule opt state]
+  (let [known (into [:step] (slot-keys opt))]
+    (when-not (and (map? state) (= (set known) (set (keys state))))
+      (call/fail op (str "a state that `init` made for " (.name opt) ", a map with the keys " known)
+                 (if (map? state) (vec (keys state)) state)))
+    (let [n (call/naming op (Coerce/whole "the :step of the state" (:step state)))]
+      (if (< -1 n Long/MAX_VALUE)
+        (inc n)
+        (call/fail op "a state whose :step is a count" n)))))
 
-(defn- stepped
-  "Calls (update param grad slots step) for every Array that has a gradient; a vector of what it gives, nil for the
-  other leaves."
-  [opt params grads state update]
-  (let [n (inc (long (:step state)))
-        all (tree/leaves params)
-        grads (aligned "the gradients" params grads)
-        slots (mapv #(aligned (str "the slots " %) params (get state %)) (slot-keys opt))]
+(defn- slots-of
+  "The leaves of each slot of `state` at the places of those of `params`."
+  [op opt params state]
+  (call/naming op (mapv #(tree/matched (str "the slot " %) params (get state %)) (slot-keys opt))))
+
+(defn- updates
+  "For each leaf of `params` [param gradient slots] if it is an Array that has a gradient, otherwise nil."
+  [op params grads slots]
+  (let [array (fn [what x] (if (array? x) x (call/fail op what x)))]
     (into []
-          (map-indexed (fn [i param]
-                         (when-let [grad (and (array? param) (nth grads i))]
-                           (update param grad (mapv #(nth % i) slots) n))))
-          all)))
+          (map-indexed (fn [i [param grad]]
+                         (when (and (array? param) (some? grad))
+                           [param
+                            (array "an Array or nil for each gradient" grad)
+                            (mapv #(array "an Array in each slot" (nth % i)) slots)])))
+          (map vector
+               (tree/leaves params)
+               (call/naming op (tree/matched "the gradients" params grads))))))
 
 (defn step!
   "Updates `params` in place, and the slots of `state` with them: one pass over each parameter. Returns the state of the
   next step. `grads` has the structure of `params`; a parameter whose gradient is nil stays as it is. Parameters must
-  be leaves. Throws ArgumentException when the structures differ, ShapeException or DTypeException when a gradient
-  does not fit its parameter, GraphException when a parameter is the result of a tracked op.
+  be leaves. Throws ArgumentException when the structures differ or `state` is not one of `opt`, ShapeException or
+  DTypeException when a gradient does not fit its parameter, GraphException when a parameter is the result of a tracked
+  op; then no parameter is modified.
 
   Example: (let [w (nd/ones [2]), opt (optim/sgd {:lr 0.5})]
              (optim/step! opt {:w w} {:w (nd/ones [2])} (optim/init opt {:w w}))
              w)"
   [opt params grads state]
-  (stepped opt params grads state
-           (fn [param grad slots n]
-             (.apply ^Rule opt param grad ^List slots (long n))))
-  (update state :step inc))
+  (let [opt (rule "step!" opt)
+        n (next-step "step!" opt state)
+        due (filterv some? (updates "step!" params grads (slots-of "step!" opt params state)))]
+    (.applyAll opt ^List (mapv first due) ^List (mapv second due) ^List (mapv peek due) n)
+    (assoc state :step n)))
 
 (defn step
   "[params state] after one step; nothing is modified. Otherwise as `step!`. The new parameters are leaves, which
@@ -167,13 +175,15 @@
   Example: (let [params {:w (nd/ones [2])}, opt (optim/sgd {:lr 0.5})]
              (optim/step opt params {:w (nd/ones [2])} (optim/init opt params)))"
   [opt params grads state]
-  (let [results (stepped opt params grads state
-                         (fn [param grad slots n]
-                           (vec (.next ^Rule opt param grad ^List slots (long n)))))
-        renewed (fn [old i]
-                  (tree/rebuild old (map (fn [leaf result] (if result (nth result i) leaf))
-                                         (tree/leaves old) results)))]
-    [(renewed params 0)
-     (reduce (fn [s [i k]] (update s k renewed (inc (long i))))
-             (update state :step inc)
-             (map-indexed vector (slot-keys opt)))]))
+  (let [opt (rule "step" opt)
+        n (next-step "step" opt state)
+        slots (slots-of "step" opt params state)
+        results (mapv (fn [[param grad own :as due]]
+                        (when due (vec (.next opt param grad ^List own n))))
+                      (updates "step" params grads slots))
+        renewed (fn [i leaves]
+                  (tree/rebuild params (map (fn [leaf result] (if result (nth result i) leaf)) leaves results)))]
+    [(renewed 0 (tree/leaves params))
+     (into (assoc state :step n)
+           (map-indexed (fn [i k] [k (renewed (inc (long i)) (nth slots i))]))
+           (slot-keys opt))]))

@@ -7,6 +7,7 @@
    [ndgrad.core :as nd]
    [ndgrad.op.matrix.samples :as samples]
    [ndgrad.op.matrix.tensors :as tensors]
+   [ndgrad.optim :as optim]
    [ndgrad.random :as r])
   (:import
    (clojure.lang ArityException)
@@ -101,7 +102,11 @@
      #'r/rand [[2] {:dtype :float32}], #'r/randn [[2] {:key (r/key 0)}], #'r/uniform [0 1 [2] {}]
      #'r/normal [0 1 [2] {}], #'r/truncated-normal [0 1 -1 1 [2] {}], #'r/exponential [1 [2] {}]
      #'r/randint [0 5 [2] {}], #'r/bernoulli [0.5 [2] {}], #'r/choice [5 [2] {}], #'r/randperm [5 {}]
-     #'r/permutation [5 {}], #'r/shuffle! [(nd/arange 3) {}]}))
+     #'r/permutation [5 {}], #'r/shuffle! [(nd/arange 3) {}]
+     #'optim/sgd [{:lr 1}], #'optim/adam [{}], #'optim/adamw [{}], #'optim/with-lr [(optim/adam) 1]
+     #'optim/init [(optim/adam) [(nd/ones [2])]]
+     #'optim/step! [(optim/sgd {:lr 1}) [(nd/ones [2])] [(nd/ones [2])] {:step 0}]
+     #'optim/step [(optim/sgd {:lr 1}) [(nd/ones [2])] [(nd/ones [2])] {:step 0}]}))
 
 (deftest functions-by-hand-answer-or-refuse-well
   (is (= [] (for [[f args] by-hand

@@ -115,6 +115,83 @@
   (is (thrown? ArgumentException (optim/adam {:betas [0.9 1.0]})))
   (is (thrown? ArgumentException (optim/adam {:rate 0.1}))))
 
+(deftest parameters-are-found-by-their-place
+  (let [in-order (array-map :w (nd/array [1.0 1.0]) :b (nd/array [5.0 5.0]))
+        grads (array-map :b (nd/array [0.0 0.0]) :w (nd/array [1.0 1.0]))
+        after {:w [0.5 0.5] :b [5.0 5.0]}
+        lists #(update-vals % nd/tolist)]
+    (testing "whatever the order of the keys in gradients and slots"
+      (doseq [opt [(optim/sgd {:lr 0.5}) (optim/sgd {:lr 0.5 :momentum 0.9})]
+              :let [params (update-vals in-order nd/copy)
+                    state (optim/init opt (array-map :b (:b params) :w (:w params)))
+                    [stepped {:keys [step momentum]}] (optim/step opt params grads state)]]
+        (is (= after (lists stepped)))
+        (is (= 1 step))
+        (when momentum
+          (is (= {:w [1.0 1.0] :b [0.0 0.0]} (lists momentum))))
+        (optim/step! opt params grads state)
+        (is (= after (lists params)))))
+    (testing "and what has another structure is refused"
+      (doseq [grads [[(nd/ones [2]) (nd/ones [2])] {:w (nd/ones [2]) :c (nd/ones [2])} nil (nd/ones [2]) {}]
+              step [optim/step optim/step!]
+              :let [opt (optim/adam)]]
+        (is (thrown-with-msg? ArgumentException #"^step!?: the gradients: expected a map with the keys \[:w :b\], got "
+                              (step opt in-order grads (optim/init opt in-order)))))
+      (is (thrown-with-msg? ArgumentException #"^step!: expected an Array or nil for each gradient, got 3$"
+                            (optim/step! (optim/sgd {:lr 1}) in-order {:w 3 :b nil} {:step 0})))
+      (is (= [[1.0 1.0] [5.0 5.0]] (map nd/tolist (vals in-order)))))))
+
+(deftest a-refused-step-writes-nothing
+  (let [good #(nd/array [1.0 2.0] {:requires-grad true})]
+    (doseq [[error bad] {ShapeException {:grad (nd/ones [3])}
+                         DTypeException {:grad (nd/ones [2] {:dtype :float32})}
+                         ArgumentException {:param (nd/broadcast-to 1.0 [2])}
+                         GraphException {:param (nd/* (good) 2)}}
+            :let [{:keys [param grad] :or {param (good), grad (nd/ones [2])}} bad
+                  w (good)
+                  params {:a w :z param}
+                  opt (optim/adam)
+                  state (optim/init opt params)]]
+      (is (instance? error (try (optim/step! opt params {:a (nd/ones [2]) :z grad} state) (catch Exception e e))))
+      (is (= [1.0 2.0] (nd/tolist w)))
+      (is (= [0.0 0.0] (nd/tolist (-> state :m :a)))))
+    (testing "nor one of the Java optimiser, which does not count it"
+      (let [w (good)
+            view (nd/requires-grad! (nd/broadcast-to (nd/array 1.0) [2]) true)
+            opt (Optimizer. (optim/adam) [w view])]
+        (.setGrad ^Array w (nd/ones [2]))
+        (.setGrad ^Array view (nd/ones [2]))
+        (is (thrown? ArgumentException (.step opt)))
+        (is (= [1.0 2.0] (nd/tolist w)))
+        (.zeroGrad ^Array view)
+        (.step opt)
+        (testing "the first step of adam is lr long"
+          (is (close? 1e-10 [0.999 1.999] (nd/tolist w))))))
+    (testing "nor one whose arrays do not go together"
+      (is (thrown-with-msg? ArgumentException #"sgd: there are 1 parameters, but 0 gradients and 1 states"
+                            (.applyAll ^Rule (optim/sgd {:lr 1.0}) [(good)] [] [[]] 1))))))
+
+(deftest states-are-those-of-the-optimiser
+  (let [w (nd/ones [2])
+        adam (optim/adam)
+        state (optim/init adam [w])
+        step! #(optim/step! %1 [w] [(nd/ones [2])] %2)]
+    (doseq [[opt state] [[adam nil] [adam {}] [adam {:step 0}] [adam [0]] [adam (optim/init (optim/sgd {:lr 1}) [w])]
+                         [(optim/sgd {:lr 1}) state] [(optim/sgd {:lr 1 :momentum 0.5}) state]]]
+      (is (thrown-with-msg? ArgumentException #"^step!: expected a state that `init` made for (adam|sgd), a map with the keys \[:step"
+                            (step! opt state))))
+    (is (thrown-with-msg? ArgumentException #"^step!: the :step of the state must be a whole number, got 0.5"
+                          (step! adam (assoc state :step 0.5))))
+    (is (thrown-with-msg? ArgumentException #"^step!: expected a state whose :step is a count, got -1"
+                          (step! adam (assoc state :step -1))))
+    (is (thrown-with-msg? ArgumentException #"^step!: the slot :m: expected a list of 1, got nil"
+                          (step! adam (assoc state :m nil))))
+    (is (thrown-with-msg? ArgumentException #"^step!: expected an Array in each slot, got nil"
+                          (step! adam (assoc state :m [nil]))))
+    (is (thrown-with-msg? ArgumentException #"^step!: expected an optimiser" (step! {:lr 1} state)))
+    (is (= [1.0 1.0] (nd/tolist w)))
+    (is (= 1 (:step (step! (optim/adamw) (assoc state :step (nd/array 0))))) "adamw goes on from adam, and a step may be loaded from a file")))
+
 (deftest options-are-checked
   (doseq [[message f]
           {#"^adam: expected two numbers for betas, got \[0\.9\]$" #(optim/adam {:betas [0.9]})
@@ -129,7 +206,8 @@
            #"^sgd: dampening must not be negative, got NaN$" #(optim/sgd {:lr 1 :momentum 0.5 :dampening ##NaN})
            #"^adam: lr must not be negative, got -1\.0$" #(optim/adam {:lr -1})
            #"^with-lr: lr must be a number, got nil$" #(optim/with-lr (optim/adam) nil)
-           #"^with-lr: expected an optimiser .*, got 3$" #(optim/with-lr 3 0.1)}]
+           #"^with-lr: expected an optimiser .*, got 3$" #(optim/with-lr 3 0.1)
+           #"^init: expected an optimiser .*, got nil$" #(optim/init nil [])}]
     (is (thrown-with-msg? ArgumentException message (f))))
   (testing "those that are nil are not given"
     (is (= (optim/adam) (optim/adam {:lr nil :betas nil :eps nil :weight-decay nil})))

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
+import ndgrad.DTypeException;
+import ndgrad.GraphException;
 
 /**
  * A rule, the parameters it updates in place, and what it remembers of them. For one thread at a
@@ -37,12 +39,25 @@ public final class Optimizer {
     }
   }
 
-  /** Updates every parameter that has a gradient; the others, and their slots, stay as they are. */
+  /**
+   * Updates every parameter that has a gradient; the others, and their slots, stay as they are.
+   * When one is refused none is updated.
+   *
+   * @throws ArgumentException when a parameter is a broadcast view
+   * @throws DTypeException when a gradient has another dtype than its parameter
+   * @throws GraphException when one has become the result of a tracked op
+   */
   public void step() {
+    List<Step> due = new ArrayList<>();
     for (int i = 0; i < steps.length; i++) {
       Array p = params.get(i);
       if (p.hasGrad()) {
-        new Step(rule, p, p.tensor().ownGrad(), slots.get(i), steps[i] + 1).inPlace();
+        due.add(new Step(rule, p, p.tensor().ownGrad(), slots.get(i), steps[i] + 1));
+      }
+    }
+    Step.inPlace(due);
+    for (int i = 0; i < steps.length; i++) {
+      if (params.get(i).hasGrad()) {
         steps[i]++;
       }
     }

@@ -1,5 +1,6 @@
 package ndgrad.optim;
 
+import java.util.ArrayList;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
@@ -75,7 +76,39 @@ public sealed interface Rule permits Sgd, Moments {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default void apply(Array param, Array grad, List<Array> state, long step) {
-    new Step(this, param, grad.tensor(), state, step).inPlace();
+    applyAll(List.of(param), List.of(grad), List.of(state), step);
+  }
+
+  /**
+   * Updates several parameters in place, all or none: as {@link #apply}, which is refused before
+   * the first is written.
+   *
+   * @param params leaves; modified
+   * @param grads a gradient of each; not modified
+   * @param states the slots of each, modified
+   * @param step 1 for their first update
+   * @throws ArgumentException when there are not as many gradients and states as parameters
+   */
+  default void applyAll(
+      List<Array> params, List<Array> grads, List<List<Array>> states, long step) {
+    if (grads.size() != params.size() || states.size() != params.size()) {
+      throw new ArgumentException(
+          name()
+              + ": there are "
+              + params.size()
+              + " parameters, but "
+              + grads.size()
+              + " gradients and "
+              + states.size()
+              + " states",
+          "op",
+          name());
+    }
+    List<Step> steps = new ArrayList<>();
+    for (int i = 0; i < params.size(); i++) {
+      steps.add(new Step(this, params.get(i), grads.get(i).tensor(), states.get(i), step));
+    }
+    Step.inPlace(steps);
   }
 
   /**

@@ -21,9 +21,16 @@ import ndgrad.autograd.Trace;
  */
 record Step(Rule rule, Array param, Tensor grad, List<Array> state, long number) {
 
-  /** Updates the parameter and its slots. */
-  void inPlace() {
+  /**
+   * Updates parameters and their slots, all or none: what can be refused is before any is written.
+   */
+  static void inPlace(List<Step> steps) {
     Trace.refuse("updates a parameter in place");
+    steps.forEach(Step::checkTargets);
+    steps.forEach(Step::write);
+  }
+
+  private void checkTargets() {
     check();
     if (!param.isLeaf()) {
       throw new GraphException(
@@ -35,10 +42,17 @@ record Step(Rule rule, Array param, Tensor grad, List<Array> state, long number)
           "shape",
           param.shape());
     }
-    if (param.tensor().isReadOnly()) {
-      throw new ArgumentException(
-          rule.name() + ": cannot write into a broadcast view; copy it first", "op", rule.name());
+    grad.storage().array(); // a ScopeException unless it is still there
+    for (Array target : arrays()) {
+      target.tensor().storage().array();
+      if (target.tensor().isReadOnly()) {
+        throw new ArgumentException(
+            rule.name() + ": cannot write into a broadcast view; copy it first", "op", rule.name());
+      }
     }
+  }
+
+  private void write() {
     List<Array> targets = arrays();
     rule.update(number).run(targets, targets, grad);
     targets.forEach(t -> t.tensor().storage().bump(rule.name()));
