@@ -12,7 +12,8 @@
   They nest in any order. A function is anything that can be called, also a
   java.util.function.Function. The leaves that are differentiated are the floating Arrays and
   doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
-  goes to the function as it is and has nil for its derivative."
+  goes to the function as it is and has nil for its derivative. What belongs together has the same
+  keys or positions; members of a set have none, so nothing can be said of several."
   (:require
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
@@ -68,14 +69,14 @@
   (tree/map-leaves #(if (real? %) (->array %) %) y))
 
 (defn- place
-  "Stands where an Array was: another one for each, as members of a set must differ."
+  "Stands where an Array was."
   [^Array x]
   (Array/wrap (.newArray (.dtype x) 0) (int-array [0])))
 
 (defn- structure
-  "The nested data `y` with placeholders for its Arrays, which would keep a run's graph alive."
+  "The nested data `y`, in the order of its leaves, with placeholders for its Arrays, which would keep a run's graph alive."
   [y]
-  (tree/map-leaves #(if (array? %) (place %) %) y))
+  (tree/in-order #(if (array? %) (place %) %) y))
 
 (defn- on-lists
   "`f` of `args` as a function of the list of their chosen leaves. The structure of its result goes
@@ -143,11 +144,11 @@
     :else (Array/of ^Object given (.dtype like))))
 
 (defn- directions
-  "The Arrays that `given` has at the places of the chosen leaves of `x`."
-  [what chosen? x given]
-  (into []
-        (keep (fn [[leaf d]] (when (chosen? leaf) (direction (->array leaf) d))))
-        (map vector (tree/leaves x) (tree/matched what x given))))
+  "The Arrays that `given` has at the places of the chosen leaves of `x`, which stand for `arrays`."
+  [what chosen? x arrays given]
+  (mapv (fn [like [_ d]] (direction like d))
+        arrays
+        (filter (fn [[leaf _]] (chosen? leaf)) (map vector (tree/leaves x) (tree/matched what x given)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; reverse mode
@@ -213,11 +214,11 @@
         inputs (pick differentiable? xs)
         out (volatile! nil)
         ^Grad$VjpAll run (Grad/vjps (on-lists f xs differentiable? out) inputs)
-        y (results @out (.values run))]
-    [y
+        y @out]
+    [(results y (.values run))
      (fn [cotangent]
        (spread xs (.apply ^Pullback (.pullback run)
-                          ^List (directions "vjp: the cotangent" array? y cotangent))))]))
+                          ^List (directions "vjp: the cotangent" array? y (.values run) cotangent))))]))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; forward mode
@@ -243,10 +244,10 @@
   (when-not (and (sequential? xs) (sequential? tangents))
     (fail "jvp: takes a vector of arguments and a vector of their tangents" "op" "jvp"))
   (let [xs (mapv as-float xs)
-        along (directions "jvp: the tangents" differentiable? xs tangents)
+        inputs (pick differentiable? xs)
+        along (directions "jvp: the tangents" differentiable? xs inputs tangents)
         out (volatile! nil)
-        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out)
-                                    (pick differentiable? xs) along)]
+        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out) inputs along)]
     [(results @out (.values run)) (moving @out (.tangents run))]))
 
 (defn linearize
@@ -256,14 +257,14 @@
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
   (let [xs (mapv as-float xs)
+        inputs (pick differentiable? xs)
         out (volatile! nil)
-        ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out)
-                                             (pick differentiable? xs))
+        ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out) inputs)
         y @out]
     [(results y (.values run))
      (fn [& tangents]
        (moving y (.apply ^UnaryOperator (.jvp run)
-                         (directions "linearize: the tangents" differentiable? xs (vec tangents)))))]))
+                         (directions "linearize: the tangents" differentiable? xs inputs (vec tangents)))))]))
 
 (defn hvp
   "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple
@@ -375,17 +376,18 @@
 (defn checkpoint
   "A function with the results and gradients of `f` that keeps none of its intermediate values: when
   a gradient is asked for `f` is run again, with the same draws from the process's random
-  generator. `f` must give the same results whenever it is run. Arrays that `f` takes from
-  outside get their gradients, too. Where it is recorded, a result that is an argument, another
-  Array from outside or a view of one is a copy. When a result leaves a `with-scope`, Arrays made in
-  it that `f` takes from outside must be kept by `keep!`.
+  generator. `f` must give the same results whenever it is run, and in the same order: not several in a
+  set. Arrays that `f` takes from outside get their gradients, too. Where it is recorded, a result that is
+  an argument, another Array from outside or a view of one is a copy. When a result leaves a `with-scope`,
+  Arrays made in it that `f` takes from outside must be kept by `keep!`.
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
   (fn [& args]
     (let [args (vec args)
           out (volatile! nil)
-          run (Grad/checkpoints (on-lists f args array? out))
+          placed (comp #(tree/check-places "checkpoint: the results" array? %) (callable f))
+          run (Grad/checkpoints (on-lists placed args array? out))
           found (.apply run (pick array? args))]
       (results @out found))))
 
@@ -395,6 +397,17 @@
 (def ^:private most-structures
   "Structures of arguments, and numbers in them, for which a function is fused."
   32)
+
+(defn- kind-of
+  "What tells arguments of one kind from others: the types of collections, the keys in their order, and constants. Maps
+  that are equal but in another order have their Arrays in other places."
+  [x]
+  (cond
+    (array? x) ::array
+    (map? x) (persistent! (reduce (fn [out e] (conj! (conj! out (key e)) (kind-of (val e)))) (transient [(class x)]) x))
+    (set? x) [(class x) (mapv kind-of x)]
+    (sequential? x) [(vector? x) (mapv kind-of x)]
+    :else x))
 
 (defn- fused-for
   "`f` of arguments of the structure and with the constants of `args`, fused."
@@ -431,7 +444,7 @@
                     kind))
         run (fn [args]
               (let [lone? (every? array? args)
-                    kind (if lone? (count args) (tree/map-leaves #(if (array? %) ::array %) args))
+                    kind (if lone? (count args) (kind-of args))
                     fused (or (@plans kind) (plan kind args))]
                 (if fused
                   (let [^Fuse$Formed ys (.run ^Fuse$All fused (if lone? args (pick array? args)))]

@@ -1,11 +1,14 @@
 (ns ndgrad.tree
-  "Arrays in nested Clojure data: maps, records, vectors, lists and sets of leaves, visited in a fixed order.
+  "Arrays in nested Clojure data: maps, records, vectors, lists and sets of leaves, visited in a fixed order. Members of a
+  set have no place: another set has those that stand for them in another order.
 
-  leaves      the leaves in order
-  rebuild     the same structure with other leaves
-  map-leaves  the same structure with a function of each leaf
-  matched     what other data has at the places of the leaves
-  prefixed    the same where one value can stand for a whole branch"
+  leaves        the leaves in order
+  rebuild       the same structure with other leaves
+  map-leaves    the same structure with a function of each leaf
+  in-order      the same, to be rebuilt from: its sets keep the order of the leaves
+  matched       what other data has at the places of the leaves
+  prefixed      the same where one value can stand for a whole branch
+  check-places  refuses leaves that have no place"
   (:import
    (ndgrad ArgumentException)))
 
@@ -13,24 +16,30 @@
 
 (declare walk)
 
-(defn- walk-all [f xs] (mapv #(walk f %) xs))
+(defn- walk-all [as-set f xs] (mapv #(walk as-set f %) xs))
 
 (defn- walk
-  "`x` with `f` applied to every leaf, from left to right; keys, records and collection types are kept."
-  [f x]
+  "`x` with `f` applied to every leaf, from left to right; keys, records and collection types are kept. `as-set` takes an
+  empty set and its members."
+  [as-set f x]
   (cond
-    (record? x) (reduce (fn [r [k v]] (assoc r k (walk f v))) x (seq x))
-    (map? x) (into (empty x) (map (fn [[k v]] [k (walk f v)])) x)
-    (map-entry? x) (walk-all f x)
-    (vector? x) (into (empty x) (walk-all f x))
-    (set? x) (into (empty x) (walk-all f (seq x)))
-    (sequential? x) (apply list (walk-all f x))
+    ; assoc keeps the order of the keys, which a map made anew need not have
+    (map? x) (reduce (fn [m [k v]] (assoc m k (walk as-set f v))) x (seq x))
+    (map-entry? x) (walk-all as-set f x)
+    (vector? x) (into (::set (meta x) (empty x)) (walk-all as-set f x))
+    (set? x) (as-set (empty x) (walk-all as-set f (seq x)))
+    (sequential? x) (apply list (walk-all as-set f x))
     :else (f x)))
 
 (defn map-leaves
   "The structure of `x` with `(f leaf)` for every leaf."
   [f x]
-  (walk f x))
+  (walk into f x))
+
+(defn in-order
+  "As `map-leaves`, but with vectors in the place of sets, that become sets again when other leaves are put into them."
+  [f x]
+  (walk (fn [empty-set members] (with-meta members {::set empty-set})) f x))
 
 (defn- gather
   "`out`, a transient vector, with the leaves of `x` behind it."
@@ -49,7 +58,7 @@
   "The structure of `x` with `new-leaves`, in the order of `leaves`."
   [x new-leaves]
   (let [more (volatile! (seq new-leaves))]
-    (walk (fn [_] (let [leaf (first @more)] (vswap! more next) leaf)) x)))
+    (walk into (fn [_] (let [leaf (first @more)] (vswap! more next) leaf)) x)))
 
 (defn- kind [x]
   (cond (record? x) (str "a record " (.getSimpleName (class x)))
@@ -64,6 +73,25 @@
           (str what (when (seq path) (str " at " (pr-str path))) ": expected " (kind like) ", got " (kind x))
           (object-array ["path" (pr-str path)]))))
 
+(defn- ambiguous [what path]
+  (throw (ArgumentException.
+          (str what (when (seq path) (str " at " (pr-str path)))
+               ": the members of a set can't be told apart; use a vector or a map")
+          (object-array ["path" (pr-str path)]))))
+
+(defn- unordered? [x] (or (set? x) (some? (::set (meta x)))))
+
+(defn- members
+  "What `x` has at the places of the members of `like`, a list or set."
+  [what path like x]
+  (cond
+    (and (set? like) (= like x)) (seq like)
+    ; a set of what has no derivative has one nil for all
+    (and (unordered? like) (= #{nil} x)) (repeat (count like) nil)
+    (not (and (or (sequential? x) (set? x)) (= (count like) (count x)))) (mismatch what path like x)
+    (and (next x) (or (unordered? like) (unordered? x))) (ambiguous what path)
+    :else (seq x)))
+
 (defn- match [out what path like x prefix?]
   (cond
     (and prefix? (or (nil? x) (integer? x)))
@@ -73,10 +101,8 @@
       (reduce (fn [out [k v]] (match out what (conj path k) v (get x k) prefix?)) out (seq like))
       (mismatch what path like x))
     (or (sequential? like) (set? like))
-    (if (and (or (sequential? x) (set? x)) (= (count like) (count x)))
-      (reduce (fn [out [i l v]] (match out what (conj path i) l v prefix?)) out
-              (map vector (range) (seq like) (seq x)))
-      (mismatch what path like x))
+    (reduce (fn [out [i l v]] (match out what (conj path i) l v prefix?)) out
+            (map vector (range) (seq like) (members what path like x)))
     :else (conj! out x)))
 
 (defn matched
@@ -89,3 +115,13 @@
   "As `matched`, but an integer or nil in `x` stands for all leaves of its branch."
   [what like x]
   (persistent! (match (transient []) what [] like x true)))
+
+(defn check-places
+  "`x`, unless leaves that `chosen?` takes are in a set with others. Throws ArgumentException, in terms of `what`: another
+  run has them in another order."
+  [what chosen? x]
+  (when (or (map? x) (sequential? x) (set? x))
+    (when (and (set? x) (next x) (some chosen? (leaves x)))
+      (ambiguous what []))
+    (run! #(check-places what chosen? %) (if (map? x) (vals x) x)))
+  x)

@@ -287,6 +287,27 @@
     (is (= [7 2.5] [(second (:list b)) (nd/item (:number b))]))
     (is (instance? Params ((nd/fuse (fn [p] (update p :w nd/sin))) (->Params (nd/ones [2]) 1))))))
 
+(deftest maps-in-another-order
+  (let [runs (atom 0)
+        f (fn [{:keys [w b]}] (swap! runs inc) (nd/- w b))
+        fused (nd/fuse f)
+        x (array-map :w (nd/array 1.0) :b (nd/array 5.0))
+        turned (array-map :b (nd/array 5.0) :w (nd/array 1.0))
+        nested (fn [x] (nd/item (fused {:w (:w x) :b (:b x) :more [x]})))]
+    (dotimes [_ 2]
+      (is (= [-4.0 -4.0] (map (comp nd/item fused) [x turned])))
+      (is (= [-4.0 -4.0] (map nested [x turned]))))
+    (is (= 4 @runs))
+    (testing "is what the function itself sees"
+      (let [order (nd/fuse (fn [m] (apply nd/- (vals m))))]
+        (is (= [-4.0 4.0] (map (comp nd/item order) [x turned])))))))
+
+(deftest collections-of-another-type
+  (let [f (nd/fuse (fn [xs] (nd/* (first xs) (if (vector? xs) 2.0 3.0)))), x (nd/ones [2])]
+    (is (same? [(nd/* 2.0 x) (nd/* 3.0 x) (nd/* 3.0 x)] (map f [[x] (list x) (map identity [x])]))))
+  (let [f (nd/fuse (fn [xs] (nd/sum (reduce nd/+ xs))))]
+    (is (= [3.0 1.0] (map (comp nd/item f) [#{(nd/array 1.0) (nd/array 2.0)} #{(nd/array 1.0)}])))))
+
 (defn- made
   "Bytes of the arrays that `f` makes when it has been traced, also of those it uses for a moment: once its scope is
   closed they all wait in the pool, which takes none under 2 KiB."

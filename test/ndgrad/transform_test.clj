@@ -339,10 +339,56 @@
     (is (re-find #"gradient of 1000000" (in-heap "450m" `(nd/checkpoint ~block))))
     (is (re-find #"more than the heap has left|OutOfMemoryError" (in-heap "1200m" block)))))
 
-(deftest results-in-a-set
+(deftest places-are-those-of-the-keys
+  (let [w (nd/array [1.0 2.0]), b (nd/array [10.0 20.0])
+        f (fn [{:keys [w b]}] (nd/+ (nd/* 2.0 w) (nd/* 3.0 b)))
+        x (array-map :w w :b b)
+        tangents (array-map :b (nd/zeros [2]) :w (nd/ones [2]))]
+    (is (close? 2.0 (second (nd/jvp f [x] [tangents]))))
+    (is (close? 2.0 ((second (nd/linearize f x)) tangents)))
+    (is (close? (nd/* 6.0 w)
+                (:w (nd/hvp (fn [{:keys [w b]}] (nd/+ (nd/sum (nd/pow w 3)) (nd/sum b))) x tangents))))
+    (let [[_ pullback] (nd/vjp (fn [x] (array-map :a (nd/* 2.0 x) :z (nd/* 3.0 x))) w)]
+      (is (close? 2.0 (first (pullback (array-map :z (nd/zeros [2]) :a (nd/ones [2])))))))
+    (is (= [[3 2] [2]]
+           (map nd/shape (vals ((nd/vmap (fn [{:keys [w b]}] (array-map :w w :b (nd/sum b)))
+                                         {:in-axes [(array-map :b 0 :w 1)], :out-axes (array-map :b 0 :w 1)})
+                                (array-map :w (nd/ones [3 2]) :b (nd/ones [2 4])))))))
+    (let [own (nd/custom-vjp f (fn [_ _ g] [(array-map :b (nd/* 5.0 g) :w (nd/* 4.0 g))]))
+          g ((nd/grad (comp nd/sum own)) x)]
+      (is (close? 4.0 (:w g)))
+      (is (close? 5.0 (:b g)))))
+  (testing "also in maps that have another order when they are made anew"
+    (let [ks (map #(keyword (str "k" %)) (range 12))
+          result (fn [x] (apply array-map (mapcat (fn [i k] [k (nd/* (double i) x)]) (range) ks)))
+          each (fn [y] (map #(nd/item (get y %)) ks))]
+      (is (= (each (result (nd/array 1.0))) (each (first (nd/vjp result 1.0))) (each (second (nd/jvp result [1.0] [1.0])))))
+      (is (= (map double (range 12)) (each ((nd/jacobian result) 1.0)))))))
+
+(deftest members-of-a-set-have-no-place
   (let [f (fn [x] #{(nd/sin x) (nd/cos x)})
-        sorted (fn [ys] (sort (map nd/tolist ys)))]
-    (is (= (sorted (f v)) (sorted ((nd/checkpoint f) v)) (sorted (first (nd/vjp f v)))))))
+        sorted (fn [ys] (sort (map nd/tolist ys)))
+        refusal #"the members of a set can't be told apart; use a vector or a map"]
+    (is (= (sorted (f v)) (sorted (first (nd/vjp f v))) (sorted ((nd/vmap f) v)) (sorted ((nd/fuse f) v))))
+    (testing "but what is in one of them stays there"
+      (dotimes [_ 20]
+        (let [g (fn [x] (into #{} (map (fn [i] {:i i, :y (nd/* (double i) x)})) (range 10)))
+              fused (nd/fuse g)]
+          (is (every? (fn [{:keys [i y]}] (= (double i) (nd/item y)))
+                      (mapcat (fn [f] (f (nd/array 1.0))) [#(first (nd/vjp g %)) fused fused]))))))
+    (testing "cotangents, tangents and what is run twice"
+      (let [[y pullback] (nd/vjp f v)]
+        (doseq [cotangent [y (vec y) #{(nd/ones [3]) (nd/zeros [3])}]]
+          (is (thrown-with-msg? ArgumentException refusal (pullback cotangent))))
+        (is (close? (nd/zeros [3]) (first (pullback #{nil})))))
+      (is (thrown-with-msg? ArgumentException refusal
+                            (nd/jvp (partial reduce nd/+) [#{(nd/ones [3]) v}] [#{(nd/zeros [3]) (nd/ones [3])}])))
+      (is (thrown-with-msg? ArgumentException #"checkpoint: the results: the members" ((nd/checkpoint f) v))))
+    (testing "one member is no question, and constants are none"
+      (is (close? (nd/cos v) (first ((second (nd/vjp (fn [x] #{(nd/sin x)}) v)) #{(nd/ones [3])}))))
+      (let [x {:tags #{:a :b} :w v}
+            square (fn [{:keys [w]}] (nd/sum (nd/* w w)))]
+        (is (close? 2.0 (:w (nd/hvp square x ((nd/grad (comp nd/sum :w)) x)))))))))
 
 ;; ---- rules of one's own -----------------------------------------------------------------------
 
