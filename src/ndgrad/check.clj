@@ -59,11 +59,16 @@
   (let [more (volatile! (seq arrays))]
     (tree/map-leaves #(if (numeric? %) (let [a (first @more)] (vswap! more next) a) %) x)))
 
+(defn- results-of
+  "The Arrays and doubles in the result of `f`, which is run several times: each must have its place."
+  [f args]
+  (arrays-in (tree/check-places "the result of the function to check" numeric? (apply f args))))
+
 (defn- on-arrays
   "`f`, of arguments like `inputs`, as the Java core has functions: from a list of Arrays to a list of Arrays."
   ^Function [f inputs]
   (reify Function
-    (apply [_ arrays] (arrays-in (apply f (with-arrays inputs arrays))))))
+    (apply [_ arrays] (results-of f (with-arrays inputs arrays)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; reports
@@ -188,7 +193,7 @@
 (defn- flat
   "`f` as a function of the Arrays in `inputs`, to the vector of the Arrays in its result."
   [f inputs]
-  (fn [& arrays] (arrays-in (apply f (with-arrays inputs arrays)))))
+  (fn [& arrays] (results-of f (with-arrays inputs arrays))))
 
 (defn- floating? [x] (contains? #{:float64 :float32} (nd/dtype x)))
 
@@ -286,7 +291,7 @@
   [f inputs]
   (let [inputs (vec inputs)
         given (arrays-in inputs)
-        call #(arrays-in (apply f (with-arrays inputs given)))
+        call #(results-of f (with-arrays inputs given))
         before (mapv nd/copy (map nd/detach given))
         versions (mapv nd/version given)
         one (mapv (comp nd/copy nd/detach) (call))

@@ -11,7 +11,7 @@
    [ndgrad.tree :as tree])
   (:import
    (clojure.lang ExceptionInfo)
-   (ndgrad DTypeException)))
+   (ndgrad ArgumentException DTypeException)))
 
 (set! *warn-on-reflection* true)
 
@@ -104,6 +104,11 @@
   (testing "also when it writes what was there"
     (is (= [[:modifies-input 0]]
            (map (juxt :kind :input) (:failures (check/purity #(nd/copy (nd/mul! % 1.0)) [(nd/ones [2])])))))))
+
+(deftest results-without-places-are-refused
+  (doseq [check [check/gradcheck check/linearity check/agreement check/batching check/purity]]
+    (is (thrown-with-msg? ArgumentException #"the result of the function to check: the members of a set can't be told apart"
+                          (check (fn [x] {:y #{(nd/sin x) (nd/cos x)}}) [(nd/ones [2])])))))
 
 (deftest a-wrong-second-derivative-is-caught
   (let [x (nd/array [0.5 1.5])]
