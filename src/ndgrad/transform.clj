@@ -12,8 +12,8 @@
   They nest in any order. A function is anything that can be called, also a
   java.util.function.Function. The leaves that are differentiated are the floating Arrays and
   doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
-  goes to the function as it is and has nil for its derivative. What belongs together has the same
-  keys or positions; members of a set have none, so nothing can be said of several."
+  goes to the function as it is and has nil for its derivative. Tangents, cotangents and
+  axes are found by key or position; several members of a set have neither."
   (:require
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
