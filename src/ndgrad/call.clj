@@ -90,9 +90,7 @@
       (options-start op more)
       (let [[values pairs] (split-at (options-start op more) more)]
         (when (odd? (count pairs))
-          (throw (ndgrad.ArgumentException.
-                   (str (.name op) ": keyword arguments come in pairs, got " (pr-str pairs))
-                   (object-array ["op" (.name op)]))))
+          (fail (.name op) "keyword arguments in pairs" pairs))
         [(concat front values) (apply hash-map pairs)])
 
       :else [args {}])))

@@ -26,7 +26,7 @@
    [ndgrad.tree :as tree])
   (:import
    (java.util.function Function)
-   (ndgrad Array GradCheck GradCheck$Failure GradCheck$Report GradCheck$Settings)))
+   (ndgrad ArgumentException Array GradCheck GradCheck$Failure GradCheck$Report GradCheck$Settings)))
 
 (set! *warn-on-reflection* true)
 
@@ -438,7 +438,7 @@
       (cond
         (>= (count p) n) p
         (< parts 4096) (recur (* 2 parts))
-        :else (throw (ndgrad.ArgumentException.
+        :else (throw (ArgumentException.
                        (str "no " n " values in the domain " (pr-str domain) "; widen it or lower :margin")
                        (object-array 0)))))))
 

@@ -7,20 +7,18 @@
   (io/save-npz file {:w (nd/ones [3 2]) :b (nd/zeros [2])})
   (:w (io/load-npz file))"
   (:require
-   [clojure.java.io :as jio])
+   [clojure.java.io :as jio]
+   [ndgrad.call :as call])
   (:import
    (java.nio.file Path)
    (java.util LinkedHashMap)
-   (ndgrad Array)
-   (ndgrad.io Npz)))
+   (ndgrad.io Npz)
+   (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
 
 (defn- ->path ^Path [file]
   (if (instance? Path file) file (.toPath (jio/file file))))
-
-(defn- ->arr ^Array [x]
-  (if (instance? Array x) x (Array/of ^Object x)))
 
 (defn save-npy
   "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
@@ -28,7 +26,7 @@
 
   Example: (io/save-npy (java.io.File/createTempFile \"array\" \".npy\") (nd/arange 3))"
   [file x]
-  (Npz/saveNpy (->path file) (->arr x))
+  (Npz/saveNpy (->path file) (call/array "save-npy" x))
   file)
 
 (defn load-npy
@@ -44,18 +42,22 @@
 
 (defn save-npz
   "Writes a map of names (keywords or strings) to arrays as a .npz file, replacing one of that name; `:compressed true`
-  deflates it. Returns `file`. Throws UncheckedIOException.
+  deflates it. Returns `file`. Throws ArgumentException for what is no map, UncheckedIOException.
 
-  Example: (io/save-npz (java.io.File/createTempFile \"arrays\" \".npz\") {:w [1.0 2.0] :b 3.0})"
-  ([file arrays] (save-npz file arrays nil))
-  ([file arrays {:keys [compressed]}]
-   (let [named (LinkedHashMap.)]
-     (doseq [[k v] arrays]
-       (.put named (entry-name k) (->arr v)))
-     (if compressed
-       (Npz/saveCompressed (->path file) named)
-       (Npz/save (->path file) named))
-     file)))
+  Example: (io/save-npz (java.io.File/createTempFile \"arrays\" \".npz\") {:w [1.0 2.0] :b 3.0} {:compressed true})"
+  {:arglists '([file arrays] [file arrays {:keys [compressed]}])}
+  [file arrays & options]
+  (let [{:keys [compressed]} (call/options "save-npz" options [:compressed])
+        compressed? (call/naming "save-npz" (and (some? compressed) (Coerce/flag "compressed" compressed)))
+        named (LinkedHashMap.)]
+    (when-not (map? arrays)
+      (call/fail "save-npz" "a map of names to arrays" arrays))
+    (doseq [[k v] arrays]
+      (.put named (entry-name k) (call/array "save-npz" v)))
+    (if compressed?
+      (Npz/saveCompressed (->path file) named)
+      (Npz/save (->path file) named))
+    file))
 
 (defn load-npz
   "The arrays of a .npz file, a map from keywords. Throws as `load-npy` does.

@@ -1,6 +1,6 @@
 (ns ndgrad.io-test
   (:require
-   [clojure.test :refer [deftest is]]
+   [clojure.test :refer [deftest is testing]]
    [ndgrad.core :as nd]
    [ndgrad.io :as io])
   (:import
@@ -25,6 +25,29 @@
     (doseq [options [nil {:compressed true}]]
       (io/save-npz f arrays options)
       (is (= {:w [[1.0 2.0]] :layer/b 3 :plain [1 2]} (update-vals (io/load-npz f) nd/tolist))))))
+
+(deftest options-and-arrays-are-checked-before-a-file-is-written
+  (let [f (temp ".npz")
+        w (nd/zeros [1000])]
+    (testing "options are a map or keyword arguments"
+      (io/save-npz f {:w w})
+      (let [plain (.length f)]
+        (doseq [options [[{:compressed true}] [:compressed true]]]
+          (apply io/save-npz f {:w w} options)
+          (is (< (.length f) (/ plain 2))))
+        (doseq [options [[{:compressed false}] [{:compressed nil}] [nil] []]]
+          (apply io/save-npz f {:w w} options)
+          (is (= plain (.length f))))))
+    (.delete f)
+    (doseq [[message save]
+            {#"^save-npz: unknown option :compress; it takes \[:compressed\]$" #(io/save-npz f {:w w} {:compress true})
+             #"^save-npz: expected keyword arguments in pairs" #(io/save-npz f {:w w} :compressed true :more)
+             #"^save-npz: compressed must be true or false, got 1$" #(io/save-npz f {:w w} :compressed 1)
+             #"^save-npz: expected a map of names to arrays, got \[" #(io/save-npz f [[1 2] [3 4]])
+             #"^save-npz: cannot make an array of \"a\"" #(io/save-npz f {:w w :b "a"})
+             #"^save-npy: cannot make an array of nil" #(io/save-npy f nil)}]
+      (is (thrown-with-msg? ArgumentException message (save)))
+      (is (not (.exists f))))))
 
 (deftest broken-files-are-refused
   (let [f (temp ".npz")]
