@@ -1,9 +1,9 @@
 (ns ndgrad.creation-test
   (:require
-   [clojure.test :refer [deftest is]]
+   [clojure.test :refer [deftest is testing]]
    [ndgrad.core :as nd])
   (:import
-   (ndgrad ArgumentException DTypeException ShapeException)))
+   (ndgrad ArgumentException Array DTypeException ShapeException)))
 
 (set! *warn-on-reflection* true)
 
@@ -34,3 +34,18 @@
   (is (thrown? ShapeException (nd/zeros [-1])))
   (is (thrown? ArgumentException (nd/arange 0 5 0)))
   (is (thrown? DTypeException (nd/ones [2] {:dtype :int64 :requires-grad true}))))
+
+(deftest primitive-arrays-of-any-dtype
+  (let [x ^Array (nd/array [[0.0 -1.9] [2.5 300.0]])
+        columns ^Array (nd/T x)]
+    (is (= [0 -1 2 300] (vec (.toIntArray x)) (vec (.toLongArray x))))
+    (is (= [0 2 -1 300] (vec (.toIntArray columns))) "in the order of the rows")
+    (is (= [false true true true] (vec (.toBooleanArray x))))
+    (is (= [1 0] (vec (.toIntArray ^Array (nd/array [true false])))))
+    (testing "is a copy, also of its own dtype"
+      (let [n ^Array (nd/array (int-array [1 2]))]
+        (aset (.toIntArray n) 0 7)
+        (is (= [1 2] (nd/tolist n))))
+      (let [b ^Array (nd/array [true])]
+        (aset (.toBooleanArray b) 0 false)
+        (is (= [true] (nd/tolist b)))))))

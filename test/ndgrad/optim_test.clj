@@ -215,6 +215,12 @@
   (testing "with-lr changes no other"
     (is (= (optim/adamw {:lr 0.5 :eps 1e-6}) (optim/with-lr (optim/adamw {:eps 1e-6}) 0.5)))))
 
+(deftest java-changes-single-numbers
+  (is (= (optim/sgd {:lr 0.1 :momentum 0.9 :nesterov true :weight-decay 0.5})
+         (.withNesterov (Sgd. 0.1 0.0 0.5 0.5 false) 0.9)))
+  (is (= (optim/adamw {:lr 0.1 :betas [0.8 0.9] :eps 1e-6})
+         (-> (AdamW/of 0.1) (.withBetas 0.8 0.9) ^AdamW (.withEps 1e-6)))))
+
 (deftest the-java-optimiser-uses-accumulated-gradients
   (let [w (nd/array [1.0 2.0] {:requires-grad true})
         idle (nd/array [3.0] {:requires-grad true})
