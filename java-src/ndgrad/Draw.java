@@ -1,8 +1,11 @@
 package ndgrad;
 
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.IntStream;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.memory.Layout;
@@ -213,7 +216,7 @@ public final class Draw {
               + ", the shape asked for is "
               + Arrays.toString(shape),
           "shapes",
-          java.util.List.of(made.shape(), shape));
+          List.of(made.shape(), shape));
     }
     Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
     return requiresGrad ? converted.requiresGrad(true) : converted;
@@ -423,14 +426,13 @@ public final class Draw {
     if (weights.length == 0) {
       return Samplers.order(n, count, bits().chunk(0));
     }
-    // Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): the smallest of
-    // exponential
-    // numbers with the weights as rates, in order.
+    // The smallest of exponential numbers with the weights as rates, in order: Efraimidis and
+    // Spirakis, "Weighted random sampling with a reservoir" (2006).
     double[] times = (double[]) exponentials(n).array();
-    return java.util.stream.IntStream.range(0, n)
+    return IntStream.range(0, n)
         .filter(i -> weights[i] > 0)
         .boxed()
-        .sorted(java.util.Comparator.comparingDouble(i -> times[i] / weights[i]))
+        .sorted(Comparator.comparingDouble(i -> times[i] / weights[i]))
         .mapToLong(i -> i)
         .toArray();
   }

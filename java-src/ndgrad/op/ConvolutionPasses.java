@@ -10,7 +10,6 @@ import ndgrad.kernel.convolution.Window;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
-import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
 
@@ -25,7 +24,7 @@ final class ConvolutionPasses {
   private static final Primitive CONVOLVE =
       define("convolve", "x, w, window: any, groups: int")
           .internal()
-          .batch(b -> b.has(1) ? b.eachExample() : eachImage(b, b.args()))
+          .batch(b -> b.has(1) ? b.eachExample() : Windows.eachImage(b, b.args(), 1))
           .jvp((a, p, out, t) -> tangent(ConvolutionPasses.CONVOLVE, a, p, t))
           .vjp(0, "w", (n, a, g) -> imageGradient(n, a, g))
           .vjp(1, "x", (n, a, g) -> windowGradient(n, a, g))
@@ -35,7 +34,7 @@ final class ConvolutionPasses {
   private static final Primitive CONVOLVE_AND_ADD =
       define("convolve", "x, w, bias, window: any, groups: int")
           .internal()
-          .batch(b -> b.has(1) || b.has(2) ? b.eachExample() : eachImage(b, b.args()))
+          .batch(b -> b.has(1) || b.has(2) ? b.eachExample() : Windows.eachImage(b, b.args(), 1))
           .vjp(0, "w", (n, a, g) -> imageGradient(n, a, g))
           .vjp(1, "x", (n, a, g) -> windowGradient(n, a, g))
           .vjp(2, "", (n, a, g) -> Reductions.SUM.of(g, new int[] {0, 2, 3}))
@@ -52,7 +51,7 @@ final class ConvolutionPasses {
                 }
                 int[] shape = ((Layout) b.args().get("image")).shape();
                 shape[0] *= b.size();
-                return eachImage(b, b.args().with("image", Layout.of(shape)));
+                return Windows.eachImage(b, b.args().with("image", Layout.of(shape)), 1);
               })
           .jvp((a, p, out, t) -> tangent(ConvolutionPasses.IMAGE_GRADIENT, a, p, t))
           .vjp(0, "w", (n, a, g) -> CONVOLVE.of(g, n.in(1), a.get("window"), a.integer("groups")))
@@ -141,22 +140,5 @@ final class ConvolutionPasses {
     Tensor left = tangents[0] == null ? null : op.run(a, new Tensor[] {tangents[0], primals[1]});
     Tensor right = tangents[1] == null ? null : op.run(a, new Tensor[] {primals[0], tangents[1]});
     return left == null ? right : right == null ? left : Arithmetic.ADD.of(left, right);
-  }
-
-  /** The batches of all examples are one batch; what else there is they share. */
-  private static Tensor eachImage(Batch b, Args args) {
-    Tensor x = b.full(0);
-    int[] merged = b.example(0).shape();
-    int n = merged[0];
-    merged[0] *= b.size();
-    Tensor[] ins = new Tensor[b.arity()];
-    ins[0] = Linalg.reshape(x, merged);
-    for (int i = 1; i < ins.length; i++) {
-      ins[i] = b.in(i);
-    }
-    Tensor out = b.call(args, ins);
-    int[] shape = out.shape();
-    shape[0] = n;
-    return Linalg.reshape(out, b.with(shape));
   }
 }

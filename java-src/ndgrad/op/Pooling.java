@@ -27,7 +27,7 @@ public final class Pooling {
       define("ties", "x, largest, window: any")
           .internal()
           .nonDifferentiable("places")
-          .batch(b -> Pooling.eachImage(b, b.args()))
+          .batch(b -> Windows.eachImage(b, b.args(), b.arity()))
           .primitive(
               (a, in) -> {
                 Window w = (Window) a.get("window");
@@ -44,7 +44,7 @@ public final class Pooling {
       define("mean-of-ties", "x, ties, window: any")
           .internal()
           .linear()
-          .batch(b -> Pooling.eachImage(b, b.args()))
+          .batch(b -> Windows.eachImage(b, b.args(), b.arity()))
           .vjp(
               0,
               "ties",
@@ -62,7 +62,7 @@ public final class Pooling {
       define("share-of-ties", "g, ties, window: any, image: any")
           .internal()
           .linear()
-          .batch(b -> Pooling.eachImage(b, images(b)))
+          .batch(b -> Windows.eachImage(b, images(b), b.arity()))
           .vjp(0, "ties", (n, a, g) -> MEAN_OF_TIES.of(g, n.in(1), a.get("window")))
           .primitive(
               (a, in) -> {
@@ -75,7 +75,7 @@ public final class Pooling {
   private static final Primitive LARGEST =
       define("window-max", "x, window: any")
           .internal()
-          .batch(b -> Pooling.eachImage(b, b.args()))
+          .batch(b -> Windows.eachImage(b, b.args(), b.arity()))
           .finds((a, ins, out) -> TIES.of(ins[0], out, a.get("window")))
           .vjp(0, "", (n, a, g) -> SHARE_OF_TIES.of(g, n.found(), a.get("window"), n.layout(0)))
           .jvp(
@@ -96,7 +96,7 @@ public final class Pooling {
       define("window-mean", "x, window: any")
           .internal()
           .linear()
-          .batch(b -> Pooling.eachImage(b, b.args()))
+          .batch(b -> Windows.eachImage(b, b.args(), b.arity()))
           .vjp(0, "", (n, a, g) -> Pooling.MEAN_GRADIENT.of(g, a.get("window"), n.layout(0)))
           .primitive(
               (a, in) -> {
@@ -111,7 +111,7 @@ public final class Pooling {
       define("window-mean-gradient", "g, window: any, image: any")
           .internal()
           .linear()
-          .batch(b -> Pooling.eachImage(b, images(b)))
+          .batch(b -> Windows.eachImage(b, images(b), b.arity()))
           .vjp(0, "", (n, a, g) -> MEAN.of(g, a.get("window")))
           .primitive(
               (a, in) -> {
@@ -157,24 +157,7 @@ public final class Pooling {
               "#x [1 1 3 3] 2 {:stride 0}",
               "#x [1 1 3 3] 2 {:padding 2}",
               "#x [1 1 3 3] [1 1 1]")
-          .composite(
-              a -> {
-                int[] padding = Windows.pair(a.ints("padding"), "padding", 0);
-                int[] size = Windows.pair(a.ints("size"), "size", 1);
-                if (2 * padding[0] > size[0] || 2 * padding[1] > size[1]) {
-                  throw new ArgumentException(
-                      "padding "
-                          + Arrays.toString(padding)
-                          + " is more than half of the window's size "
-                          + Arrays.toString(size),
-                      "argument",
-                      "padding",
-                      "value",
-                      Arrays.toString(padding));
-                }
-                int[] dilation = Windows.pair(a.ints("dilation"), "dilation", 1);
-                return pooled(a, dilation, LARGEST);
-              });
+          .composite(a -> pooled(a, Windows.pair(a.ints("dilation"), "dilation", 1), LARGEST));
 
   /** The mean in each place of a window. */
   public static final Composite AVG_POOL2D =
@@ -203,20 +186,6 @@ public final class Pooling {
           .fails(ArgumentException.class, "#x [1 1 3 3] 0", "#x [1 1 3 3] 2 {:stride [1 2 3]}")
           .composite(a -> pooled(a, new int[] {1, 1}, MEAN));
 
-  /** The batches of all examples are one batch. */
-  private static Tensor eachImage(Batch b, Args args) {
-    Tensor[] ins = new Tensor[b.arity()];
-    for (int i = 0; i < ins.length; i++) {
-      int[] merged = b.example(i).shape();
-      merged[0] *= b.size();
-      ins[i] = Linalg.reshape(b.full(i), merged);
-    }
-    Tensor out = b.call(args, ins);
-    int[] shape = out.shape();
-    shape[0] = b.example(0).dim(0);
-    return Linalg.reshape(out, b.with(shape));
-  }
-
   /** The arguments with the images of all examples. */
   private static Args images(Batch b) {
     int[] shape = ((Layout) b.args().get("image")).shape();
@@ -242,6 +211,17 @@ public final class Pooling {
     int[] size = Windows.pair(a.ints("size"), "size", 1);
     int[] stride = a.has("stride") ? Windows.pair(a.ints("stride"), "stride", 1) : size;
     int[] padding = Windows.pair(a.ints("padding"), "padding", 0);
+    if (pool == LARGEST && (2 * padding[0] > size[0] || 2 * padding[1] > size[1])) {
+      throw new ArgumentException(
+          "padding "
+              + Arrays.toString(padding)
+              + " is more than half of the window's size "
+              + Arrays.toString(size),
+          "argument",
+          "padding",
+          "value",
+          Arrays.toString(padding));
+    }
     Tensor images = Windows.images(x, 2);
     Window window = Windows.of(images, x, size, stride, Windows.sides(padding), dilation);
     int[] shape = x.shape();

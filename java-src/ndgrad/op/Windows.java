@@ -6,6 +6,8 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.convolution.Window;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Batch;
 
 /** Reads and checks what describes a window that slides over images. */
 final class Windows {
@@ -83,6 +85,28 @@ final class Windows {
           padding);
     }
     return new int[] {padding[0], padding[1], padding[0], padding[1]};
+  }
+
+  /**
+   * Calls an op once for all examples, whose batches become one.
+   *
+   * @param images how many of the inputs are batches of images; the others all examples share
+   */
+  static Tensor eachImage(Batch b, Args args, int images) {
+    Tensor[] ins = new Tensor[b.arity()];
+    for (int i = 0; i < ins.length; i++) {
+      if (i < images) {
+        int[] merged = b.example(i).shape();
+        merged[0] *= b.size();
+        ins[i] = Linalg.reshape(b.full(i), merged);
+      } else {
+        ins[i] = b.in(i);
+      }
+    }
+    Tensor out = b.call(args, ins);
+    int[] shape = out.shape();
+    shape[0] = b.example(0).dim(0);
+    return Linalg.reshape(out, b.with(shape));
   }
 
   static int[] pair(int[] given, String name, int least) {

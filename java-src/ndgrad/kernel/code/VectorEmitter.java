@@ -257,7 +257,7 @@ final class VectorEmitter {
       }
     }
     switch (op) {
-      case FMA -> ops.fused(code);
+      case FMA -> ops.fma(code);
       case ADD_BITS -> ops.onBits(code, "ADD");
       case SUB_BITS -> ops.onBits(code, "SUB");
       case AND_BITS -> ops.onBits(code, "AND");

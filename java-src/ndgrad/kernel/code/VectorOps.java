@@ -209,9 +209,9 @@ final class VectorOps {
   }
 
   /** vectors a, b, c → a·b + c, rounded once where the plain form rounds once. */
-  void fma(CodeBuilder code) {
+  void mulAdd(CodeBuilder code) {
     if (dtype.isFloating() && MulAdd.isFused()) {
-      code.invokevirtual(vector, "fma", MethodTypeDesc.of(vector, VECTOR, VECTOR));
+      fma(code);
     } else {
       int c = keep(code);
       binary(code, "mul");
@@ -306,7 +306,7 @@ final class VectorOps {
   }
 
   /** vectors a, b, c → a·b + c, rounded once. */
-  void fused(CodeBuilder code) {
+  void fma(CodeBuilder code) {
     code.invokevirtual(vector, "fma", MethodTypeDesc.of(vector, VECTOR, VECTOR));
   }
 

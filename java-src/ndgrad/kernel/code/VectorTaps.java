@@ -134,7 +134,7 @@ public final class VectorTaps {
             int weight = VectorOps.keep(code);
             for (int v = 0; v < vectors; v++) {
               code.aload(weight).aload(values[v]).aload(acc[r * vectors + v]);
-              ops.fma(code);
+              ops.mulAdd(code);
               code.astore(acc[r * vectors + v]);
             }
           }
@@ -183,7 +183,7 @@ public final class VectorTaps {
               for (int r = 0; r < rows; r++) {
                 int slot = acc[(r * taps + t) * parts + part];
                 code.aload(factors[r]).aload(value).aload(slot);
-                ops.fma(code);
+                ops.mulAdd(code);
                 code.astore(slot);
               }
             }

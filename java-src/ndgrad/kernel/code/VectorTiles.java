@@ -179,7 +179,7 @@ public final class VectorTiles {
             int factor = VectorOps.keep(code);
             for (int v = 0; v < vectors; v++) {
               code.aload(factor).aload(right[v]).aload(sums[r * vectors + v]);
-              ops.fma(code);
+              ops.mulAdd(code);
               code.astore(sums[r * vectors + v]);
             }
           }

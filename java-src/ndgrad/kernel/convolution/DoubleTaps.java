@@ -230,7 +230,7 @@ final class DoubleTaps extends Taps {
   @Override
   boolean areFinite(Object a, int p, int n) {
     double[] x = (double[]) a;
-    // A sum of differences from itself is NaN as soon as one is.
+    // A product with 0 is NaN where there is an infinity or NaN, and so is their sum.
     double sum = 0;
     for (int i = 0; i < n; i++) {
       sum += x[p + i] * 0;

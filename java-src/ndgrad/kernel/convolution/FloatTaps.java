@@ -231,7 +231,7 @@ final class FloatTaps extends Taps {
   @Override
   boolean areFinite(Object a, int p, int n) {
     float[] x = (float[]) a;
-    // A sum of differences from itself is NaN as soon as one is.
+    // A product with 0 is NaN where there is an infinity or NaN, and so is their sum.
     float sum = 0;
     for (int i = 0; i < n; i++) {
       sum += x[p + i] * 0;

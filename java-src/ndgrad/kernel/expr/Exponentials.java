@@ -10,12 +10,9 @@ import ndgrad.kernel.expr.Expr.Fn2;
  */
 final class Exponentials extends Steps {
   private static final double LOG2_E = 1.4426950408889634;
-  private static final double LN2 = 0.6931471805599453;
 
-  /** ln 2 less its value in either dtype. */
+  /** What ln 2 lacks in float32. */
   private static final double LN2_REST_SINGLE = -1.904654299957768e-09;
-
-  private static final double LN2_REST = 2.3190468138462996e-17;
 
   private final double ln2;
   private final double ln2Rest;

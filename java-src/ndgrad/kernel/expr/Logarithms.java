@@ -12,7 +12,6 @@ import ndgrad.kernel.expr.Step.Op;
  * f³ P(f), which needs no quotient.
  */
 final class Logarithms extends Steps {
-  private static final double LN2 = 0.6931471805599453;
   private static final double LOG2_E = 1.4426950408889634;
   private static final double LOG2_E_REST = 2.0355273740931033e-17;
   private static final double LOG2_E_REST_SINGLE = 1.9259629911266175e-08;
@@ -21,10 +20,8 @@ final class Logarithms extends Steps {
   private static final double LOG10_E_REST_SINGLE = -1.0103050052231683e-08;
   private static final double LOG10_2 = 0.30102999566398120;
 
-  /** What LOG10_2 and LN2 lack. */
+  /** What LOG10_2 lacks. */
   private static final double LOG10_2_REST = -2.8037281277851704e-18;
-
-  private static final double LN2_REST = 2.3190468138462996e-17;
 
   private final double[] log;
 

@@ -9,8 +9,6 @@ import ndgrad.kernel.expr.Expr.Fn2;
  * exponential magnifies (the scheme of fdlibm's pow, Sun Microsystems 1993).
  */
 final class Powers extends Steps {
-  private static final double LN2 = 0.6931471805599453;
-  private static final double LN2_REST = 2.3190468138462996e-17;
   private static final double INFINITY = Double.POSITIVE_INFINITY;
 
   private final Logarithms logarithms;

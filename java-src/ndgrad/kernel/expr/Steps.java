@@ -11,6 +11,10 @@ import ndgrad.kernel.expr.Step.Op;
  */
 class Steps {
   static final Expr ONE = Expr.num(1);
+  static final double LN2 = 0.6931471805599453;
+
+  /** What LN2 lacks. */
+  static final double LN2_REST = 2.3190468138462996e-17;
 
   /** Whether this is float32. */
   final boolean isSingle;

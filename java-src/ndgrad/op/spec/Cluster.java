@@ -42,9 +42,9 @@ final class Cluster {
 
   private sealed interface From {}
 
-  private record Number(double value) implements From {}
+  private record Literal(double value) implements From {}
 
-  private record Array(int leaf) implements From {}
+  private record Operand(int leaf) implements From {}
 
   private record Inner(int part, boolean asNumber) implements From {}
 
@@ -106,7 +106,7 @@ final class Cluster {
         boolean truth = example(ins[i]).dtype() == DType.BOOL;
         from.add(new Inner(numbers.get(ins[i]), truth && !asBool));
       } else if (isNumber(ins[i])) {
-        from.add(new Number(((java.lang.Number) Nested.item(example(ins[i]))).doubleValue()));
+        from.add(new Literal(((Number) Nested.item(example(ins[i]))).doubleValue()));
       } else {
         Leaf leaf = new Leaf(ins[i], asBool);
         int at = leaves.indexOf(leaf);
@@ -114,7 +114,7 @@ final class Cluster {
           at = leaves.size();
           leaves.add(leaf);
         }
-        from.add(new Array(at));
+        from.add(new Operand(at));
       }
     }
     numbers.put(id, parts.size());
@@ -133,7 +133,7 @@ final class Cluster {
     return id < 0
         && example(id).isWeak()
         && (example(id).dtype().isFloating()
-            || Math.abs(((java.lang.Number) Nested.item(example(id))).longValue()) <= EXACT);
+            || Math.abs(((Number) Nested.item(example(id))).longValue()) <= EXACT);
   }
 
   /** The op of this, made when there is none yet. */
@@ -204,8 +204,8 @@ final class Cluster {
 
   private static Expr expr(From from, List<Expr> done, int shift) {
     return switch (from) {
-      case Number(double value) -> Expr.num(value);
-      case Array(int leaf) -> Expr.in(leaf + shift);
+      case Literal(double value) -> Expr.num(value);
+      case Operand(int leaf) -> Expr.in(leaf + shift);
       case Inner(int part, boolean asNumber) ->
           asNumber ? Expr.select(done.get(part), Expr.num(1), Expr.num(0)) : done.get(part);
     };
@@ -230,7 +230,7 @@ final class Cluster {
       Expr out = last ? Expr.in(bools.length + 1) : values.get(p);
       Expr[] ins = part.from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
       for (int i = 0; i < ins.length; i++) {
-        if (part.from.get(i) instanceof Number || part.op.loadsBool(i)) {
+        if (part.from.get(i) instanceof Literal || part.op.loadsBool(i)) {
           continue;
         }
         // Scaled before numbers and masks are put in: a product with such a 0 is no choice of 0.
@@ -239,10 +239,10 @@ final class Cluster {
             Elementwise.scaled(Expr.in(ins.length + 1), part.op.partial(i))
                 .substitute(k -> k > ins.length ? given : k == ins.length ? out : ins[k]);
         switch (part.from.get(i)) {
-          case Array(int leaf) -> slopes[leaf] = plus(slopes[leaf], term);
+          case Operand(int leaf) -> slopes[leaf] = plus(slopes[leaf], term);
           case Inner(int inner, boolean asNumber) ->
               back[inner] = asNumber ? back[inner] : plus(back[inner], term);
-          case Number _ -> {}
+          case Literal _ -> {}
         }
       }
     }
