@@ -4,7 +4,6 @@ import static ndgrad.kernel.expr.Expr.in;
 import static ndgrad.kernel.expr.Expr.num;
 import static ndgrad.kernel.expr.Expr.of;
 
-import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
@@ -71,10 +70,10 @@ final class Softmax {
   private static final RowProgram LOG_GRADIENT_ROWS =
       RowProgram.of(new Fold(3, Fn2.ADD, B), new Each(2, B.minus(of(Fn1.EXP, A).times(D))));
 
-  /** The passes over all elements, where they do not lie in rows. */
+  /** The same by passes over all elements, where they do not lie in rows. */
   @FunctionalInterface
-  private interface Passes {
-    void run(int[] axes, Strided... operands);
+  private interface Sweeps {
+    void run(Axes axes, Strided... operands);
   }
 
   static Strided softmax(Args args, Strided x) {
@@ -84,8 +83,8 @@ final class Softmax {
         axes(args, x.layout()),
         ROWS,
         (axes, o) -> {
-          EXP_SHIFT.run(o[1], dtype, o[0], reduced(LARGEST, axes, dtype, o[0]));
-          QUOTIENT.run(o[1], dtype, o[1], reduced(SUM, axes, dtype, o[1]));
+          EXP_SHIFT.run(o[1], dtype, o[0], axes.run(LARGEST, dtype, dtype, o[0]));
+          QUOTIENT.run(o[1], dtype, o[1], axes.run(SUM, dtype, dtype, o[1]));
         },
         x,
         out);
@@ -99,8 +98,8 @@ final class Softmax {
         axes(args, x.layout()),
         LOG_ROWS,
         (axes, o) -> {
-          SHIFT.run(o[1], dtype, o[0], reduced(LARGEST, axes, dtype, o[0]));
-          Strided sum = reduced(SUM_EXP, axes, dtype, o[1]);
+          SHIFT.run(o[1], dtype, o[0], axes.run(LARGEST, dtype, dtype, o[0]));
+          Strided sum = axes.run(SUM_EXP, dtype, dtype, o[1]);
           LOG.run(sum, dtype, sum);
           SHIFT.run(o[1], dtype, o[1], sum);
         },
@@ -119,7 +118,7 @@ final class Softmax {
             g,
             GRADIENT_ROWS,
             (axes, o) -> {
-              Strided mean = reduced(SUM_PRODUCT, axes, dtype, o[0], o[1]);
+              Strided mean = axes.run(SUM_PRODUCT, dtype, dtype, o[0], o[1]);
               GRADIENT.run(o[2], dtype, o[0], o[1], mean);
             })
         : product(out, args, g);
@@ -134,7 +133,8 @@ final class Softmax {
             out,
             g,
             LOG_GRADIENT_ROWS,
-            (axes, o) -> LOG_GRADIENT.run(o[2], dtype, o[0], o[1], reduced(SUM, axes, dtype, o[1])))
+            (axes, o) ->
+                LOG_GRADIENT.run(o[2], dtype, o[0], o[1], axes.run(SUM, dtype, dtype, o[1])))
         : Arithmetic.SUB.of(g, Arithmetic.MUL.of(Functions.EXP.of(out), sum(g, args)));
   }
 
@@ -155,20 +155,21 @@ final class Softmax {
     return !GradMode.isEnabled() && out.level() == 0 && g.level() == 0;
   }
 
-  private static Tensor fused(Args args, Tensor out, Tensor g, RowProgram rows, Passes passes) {
+  private static Tensor fused(Args args, Tensor out, Tensor g, RowProgram rows, Sweeps sweeps) {
     Strided dx = Strided.empty(out.dtype(), out.shape());
-    run(axes(args, out.layout()), rows, passes, out.strided(), g.strided(), dx);
+    run(axes(args, out.layout()), rows, sweeps, out.strided(), g.strided(), dx);
     return new Tensor(dx);
   }
 
-  private static void run(int[] axes, RowProgram program, Passes passes, Strided... operands) {
+  private static void run(Axes axes, RowProgram program, Sweeps sweeps, Strided... operands) {
     Layout layout = operands[0].layout();
     if (layout.size() == 0) {
       return;
     }
-    int kept = layout.ndim() - axes.length;
-    if (!isLast(axes, kept) || !areRows(operands)) {
-      passes.run(axes, operands);
+    int[] list = axes.list();
+    int kept = layout.ndim() - list.length;
+    if (!isLast(list, kept) || !areRows(operands)) {
+      sweeps.run(axes, operands);
       return;
     }
     int groups = 1;
@@ -202,40 +203,10 @@ final class Softmax {
   }
 
   private static Tensor sum(Tensor g, Args args) {
-    return Structural.sumTo(g, kept(g.layout(), axes(args, g.layout())), g.dtype());
+    return Structural.sumTo(g, Layout.of(axes(args, g.layout()).result()), g.dtype());
   }
 
-  private static int[] axes(Args args, Layout layout) {
-    if (!args.has("axis")) {
-      return IntStream.range(0, layout.ndim()).toArray();
-    }
-    int[] axes = args.ints("axis");
-    // As in PyTorch, a single number is normalised over an axis of length 1 that it does not have.
-    return layout.ndim() == 0 && axes.length == 1 && Layout.axis(axes[0], 1) == 0
-        ? new int[0]
-        : layout.axes(axes);
-  }
-
-  /** The layout of one element for each group that is normalised together. */
-  private static Layout kept(Layout layout, int[] axes) {
-    int[] shape = layout.shape();
-    for (int axis : axes) {
-      shape[axis] = 1;
-    }
-    return Layout.of(shape);
-  }
-
-  private static Strided reduced(Reduction reduction, int[] axes, DType dtype, Strided... xs) {
-    Layout layout = xs[0].layout();
-    Strided out = Strided.empty(dtype, kept(layout, axes).shape());
-    Layout squeezed = out.layout();
-    for (int axis = layout.ndim() - 1; axis >= 0; axis--) {
-      int at = axis;
-      if (IntStream.of(axes).anyMatch(a -> a == at)) {
-        squeezed = squeezed.squeeze(axis);
-      }
-    }
-    reduction.run(out.with(squeezed), dtype, axes, xs);
-    return out;
+  private static Axes axes(Args args, Layout layout) {
+    return Axes.of(layout, args.ints("axis"), true);
   }
 }
