@@ -1,7 +1,7 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
   arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
-  naming, array, existing, options."
+  naming, array, existing, options, given."
   (:import
    (java.util List Map)
    (ndgrad ArgumentException Array NdException Ops)
@@ -63,6 +63,11 @@
                 :else (fail op "keyword arguments in pairs" more))]
     (check-options op found known)
     found))
+
+(defn given
+  "The option `k`, or `default` where it is not given or nil."
+  [options k default]
+  (if-some [x (get options k)] x default))
 
 (defn- options-start
   "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword

@@ -1,7 +1,7 @@
 (ns ndgrad.check-test
   "The checks are checked on functions that are wrong on purpose, and the generators on what they promise."
   (:require
-   [clojure.test :refer [deftest is testing]]
+   [clojure.test :refer [are deftest is testing]]
    [clojure.test.check :as tc]
    [clojure.test.check.clojure-test :refer [defspec]]
    [clojure.test.check.generators :as gen]
@@ -215,6 +215,69 @@
 (defspec distinct-arrays-have-no-ties 50
   (prop/for-all [xs (check/arrays 2 {:distinct true})]
     (apply distinct? ::none (mapcat (comp seq nd/->array) xs))))
+
+(defspec distinct-arrays-of-any-dtype-and-layout-have-no-ties 50
+  (prop/for-all [xs (check/arrays 2 {:distinct true :dtype check/dtype :min-side 1 :max-side 1})
+                 ys (check/arrays 2 {:distinct true :dtype :float32 :layout :reversed :low 0 :high 1})
+                 z (check/array {:distinct true :dtype :int64 :shape [7]})]
+    (and (apply distinct? (map nd/item xs))
+         (apply distinct? ::none (mapcat (comp seq nd/tolist nd/flatten) ys))
+         (= [:float32 :float32] (map nd/dtype ys))
+         (= [-3 -2 -1 0 1 2 3] (sort (nd/tolist z))))))
+
+(deftest distinct-arrays-have-all-layouts-that-repeat-nothing
+  (is (= [5 5] (for [i [0 1]]
+                 (count (into #{} (comp (map #(nth % i))
+                                        (filter #(= [2 3] (nd/shape %)))
+                                        (map (juxt nd/strides (comp zero? nd/offset))))
+                              (gen/sample (check/arrays 2 {:distinct true :shape [2 3]}) 200)))))))
+
+(deftest domains-of-any-size
+  (testing "wide ones are cut into larger steps, narrow ones into smaller"
+    (doseq [options [{:high 1e12} {:low -1e308 :high 1e308} {:low 1e300 :high 1e300} {:low 0.1 :high 0.2}
+                     {:low 0 :high 5e9 :dtype :int32} {:low 16777216.0 :high 16777220.5 :dtype :float32}
+                     {:distinct true :low 0 :high 1e6 :dtype :int64 :shape [3000]}]]
+      (is (every? #(<= (:low options -3) % (:high options 3))
+                  (mapcat #(nd/->array (nd/astype % :float64)) (gen/sample (check/array options) 5))))))
+  (testing "a least number of dimensions or a least side may be more than the usual most"
+    (is (every? #(every? (fn [side] (= 5 side)) %) (gen/sample (check/shape {:min-side 5}) 20)))
+    (is (some seq (gen/sample (check/shape {:min-side 5}) 20)))
+    (is (every? #(= 5 (count %)) (gen/sample (check/shape {:min-dims 5}) 20)))))
+
+(deftest generators-refuse-what-they-cannot-keep
+  (are [type pattern form] (thrown-with-msg? type pattern form)
+    ArgumentException #"^array: expected at least 5 values, found 2 from 0.0 to 1.0 in int64; widen"
+    (gen/generate (check/array {:distinct true :dtype :int64 :low 0 :high 1 :shape [5]}))
+    ArgumentException #"^array: expected at least 3 values, found 2 .* in bool"
+    (gen/generate (check/array {:distinct true :dtype :bool :shape [3]}))
+    ArgumentException #"^values: expected at least 1 values, found 0" (check/values {:kinks [0] :margin 4})
+    ArgumentException #"^array: expected at least 1 values, found 0"
+    (gen/generate (check/array {:low 0.1 :high 0.9 :dtype :int32}))
+    ArgumentException #"^array: expected for :layout one of \[.*distinct, got :broadcast"
+    (check/array {:distinct true :layout :broadcast})
+    ArgumentException #"^shape: expected 0 <= :min-side <= :max-side, got \[5 4\]" (check/shape {:min-side 5 :max-side 4})
+    ArgumentException #"^array: expected 0 <= :min-dims" (check/array {:min-dims -1})
+    ArgumentException #"^array: min-dims must be an integer, got \"a\"" (check/array {:min-dims "a"})
+    ArgumentException #"^array: unknown option :foo; it takes" (check/array {:foo 3})
+    ArgumentException #"^array: expected options as a map" (check/array 3)
+    ArgumentException #"^array: expected for :layout one of \[.*\], got :foo" (check/array {:layout :foo})
+    DTypeException #"^array: unknown dtype" (check/array {:dtype :complex})
+    DTypeException #"^array: unknown dtype" (gen/generate (check/array {:dtype (gen/return :complex)}))
+    ArgumentException #"^array: expected a shape, .* got \[-1\]" (check/array {:shape [-1]})
+    ArgumentException #"^array: shape must be an integer or a list of integers, got :a" (check/array {:shape :a})
+    ArgumentException #"^array: expected a vector of numbers for :kinks, got 0" (check/array {:kinks 0})
+    ArgumentException #"^array: each of kinks must be a number, got \"a\"" (check/array {:kinks ["a"]})
+    ArgumentException #"^array: expected a finite number for low, got -Infinity" (check/array {:low ##-Inf})
+    ArgumentException #"^values: expected :low <= :high, got \[2\.0 1\.0\]" (check/values {:low 2 :high 1})
+    ArgumentException #"^values: unknown option :dtype" (check/values {:dtype :int32})
+    ArgumentException #"^arrays: expected options for each of 2 arrays" (check/arrays 2 [{}])
+    ArgumentException #"^arrays: n must be an integer" (check/arrays :a)
+    ArgumentException #"^broadcastable: expected how many" (check/broadcastable -1)
+    ArgumentException #"^index: unknown option :foo" (check/index [2] {:foo 1})
+    ArgumentException #"^index: expected a shape" (check/index [-2])
+    ArgumentException #"^tree: expected a generator of leaves, got 3" (check/tree 3))
+  (testing "nil is an option that is not given, a number a shape"
+    (is (= [[3]] (map nd/shape (gen/sample (check/array {:shape 3 :low nil :layout nil :dtype nil :min-side nil}) 1))))))
 
 (defspec indexes-fit 200
   (prop/for-all [[x index] (gen/let [shape (check/shape)
