@@ -17,8 +17,8 @@ import java.util.function.Function;
  * <p>An entry passes when {@code |analytic - numeric| <= atol + rtol * |numeric| + noise}; noise =
  * 32 ε max|f| / h is what rounding in f alone can do. Entries that are NaN or infinite do not pass.
  * Before gradients are compared, f is called twice: it must return the same both times and leave
- * its inputs alone. At a kink (relu at 0) the difference is between the slopes of both sides and
- * the check fails: choose other inputs.
+ * its inputs alone; another number of results, or other shapes, are an error. At a kink (relu at 0)
+ * the difference is between the slopes of both sides and the check fails: choose other inputs.
  *
  * <pre>{@code
  * GradCheck.assertGradients(xs -> xs.get(0).mul(xs.get(1)).sin(), Array.of(0.5, 1.5), Array.of(2.0, 0.25));
@@ -53,17 +53,16 @@ public final class GradCheck {
     public Settings {
       if (!(step > 0) || !(rtol >= 0) || !(atol >= 0) || projections < 1) {
         throw new ArgumentException(
-            "gradcheck: the step and the number of projections must be positive, tolerances not"
-                + " negative; got step "
-                + step
-                + ", rtol "
-                + rtol
-                + ", atol "
-                + atol
-                + ", projections "
-                + projections,
-            "op",
-            "gradcheck");
+                "the step and the number of projections must be positive, tolerances not"
+                    + " negative; got step "
+                    + step
+                    + ", rtol "
+                    + rtol
+                    + ", atol "
+                    + atol
+                    + ", projections "
+                    + projections)
+            .during("gradcheck");
       }
     }
 
@@ -270,14 +269,13 @@ public final class GradCheck {
       }
       List<Array> outputs = new ArrayList<>();
       List<Array> us = new ArrayList<>();
-      int next = 0;
-      for (Array y : f.apply(List.copyOf(xs))) {
-        if (y.dtype().isFloating()) {
-          Array u = cotangents.get(next++);
-          if (y.requiresGrad()) {
-            outputs.add(y);
-            us.add(u);
-          }
+      List<Array> ys =
+          f.apply(List.copyOf(xs)).stream().filter(y -> y.dtype().isFloating()).toList();
+      GradCheckRun.requireSame(GradCheckRun.forms(cotangents), GradCheckRun.forms(ys));
+      for (int i = 0; i < ys.size(); i++) {
+        if (ys.get(i).requiresGrad()) {
+          outputs.add(ys.get(i));
+          us.add(cotangents.get(i));
         }
       }
       List<Optional<Array>> found =

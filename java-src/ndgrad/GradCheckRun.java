@@ -29,6 +29,7 @@ final class GradCheckRun {
   private double[][] base;
 
   private int[][] shapes;
+  private List<String> forms;
   private List<Array> leaves;
   private List<Array> outputs;
 
@@ -126,6 +127,36 @@ final class GradCheckRun {
     return inputs.stream().map(GradCheckRun::twin).toList();
   }
 
+  /** What must be the same of all results of a function: their number, dtypes and shapes. */
+  static List<String> forms(List<Array> ys) {
+    return ys.stream().map(y -> y.dtype() + Arrays.toString(y.shape())).toList();
+  }
+
+  static void requireSame(List<String> first, List<String> again) {
+    if (!first.equals(again)) {
+      throw new ShapeException(
+          "gradcheck: the function returned "
+              + first
+              + " at first and "
+              + again
+              + " when it was called again; it must return as many arrays of the same dtypes and"
+              + " shapes whenever it is called",
+          "op",
+          "gradcheck",
+          "expected",
+          first,
+          "got",
+          again);
+    }
+  }
+
+  /** The results of the function, which are like those of the first call. */
+  private List<Array> again(List<Array> xs) {
+    List<Array> ys = f.apply(xs);
+    requireSame(forms, forms(ys));
+    return ys;
+  }
+
   private double[][] values(List<Array> ys) {
     double[][] out = new double[ys.size()][];
     for (int o = 0; o < out.length; o++) {
@@ -138,13 +169,24 @@ final class GradCheckRun {
   private void evaluateBase() {
     List<Array> ys = f.apply(twins());
     shapes = ys.stream().map(Array::shape).toArray(int[][]::new);
+    forms = forms(ys);
     base = values(ys);
+    if (ys.stream().noneMatch(GradCheckRun::moves)) {
+      throw new ArgumentException(
+          "gradcheck: there is nothing to differentiate; the function must return a float64 array,"
+              + " got "
+              + forms,
+          "op",
+          "gradcheck",
+          "got",
+          forms);
+    }
   }
 
   private boolean isPure() {
     evaluateBase();
     List<Array> xs = twins();
-    double[][] again = values(f.apply(xs));
+    double[][] again = values(again(xs));
     requireUnchanged(xs);
     for (int o = 0; o < base.length && failures.isEmpty(); o++) {
       int at = base[o] == null ? -1 : Arrays.mismatch(base[o], again[o]);
@@ -188,7 +230,7 @@ final class GradCheckRun {
     try (var _ = Autograd.enableGrad()) {
       leaves = twins();
       leaves.forEach(x -> x.requiresGrad(moves(x)));
-      outputs = f.apply(leaves);
+      outputs = again(leaves);
     }
   }
 
@@ -257,7 +299,7 @@ final class GradCheckRun {
         data[position(layout, j)] += h * direction[j];
       }
     }
-    return values(f.apply(xs));
+    return values(again(xs));
   }
 
   private static int position(Layout layout, int element) {

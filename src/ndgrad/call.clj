@@ -1,9 +1,10 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
   arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
-  naming, array, existing, options, given."
+  naming, array, existing, callable, options, given."
   (:import
    (java.util List Map)
+   (java.util.function Function)
    (ndgrad ArgumentException Array NdException Ops)
    (ndgrad.op Registry)
    (ndgrad.op.spec Coerce Elementwise Op Param Param$Kind)))
@@ -43,6 +44,14 @@
   "Argument `x` of `op`, which must be an Array for it is modified, or has a place in a graph."
   ^Array [op x]
   (if (instance? Array x) x (fail op "an Array" x)))
+
+(defn callable
+  "Argument `f` of `op`, which can be anything that can be called, also a java.util.function.Function."
+  [op f]
+  (cond
+    (ifn? f) f
+    (instance? Function f) (fn [x] (.apply ^Function f x))
+    :else (fail op "a function" f)))
 
 (defn check-options
   "Throws ArgumentException unless `options` is a map, or nil, whose keys are among `known`."

@@ -60,16 +60,24 @@
   (let [more (volatile! (seq arrays))]
     (tree/map-leaves #(if (numeric? %) (let [a (first @more)] (vswap! more next) a) %) x)))
 
+(defn- arguments
+  "Argument `inputs` of the check `op`, as a vector."
+  [op inputs]
+  (if (sequential? inputs) (vec inputs) (call/fail op "a vector of arguments" inputs)))
+
 (defn- results-of
   "The Arrays and doubles in the result of `f`, which is run several times: each must have its place."
-  [f args]
-  (arrays-in (tree/check-places "the result of the function to check" numeric? (apply f args))))
+  [op f args]
+  (let [y (tree/check-places "the result of the function to check" numeric? (apply f args))
+        arrays (arrays-in y)]
+    (if (seq arrays) arrays (call/fail op "a function that returns an Array or double, or data with some" y))))
 
 (defn- on-arrays
   "`f`, of arguments like `inputs`, as the Java core has functions: from a list of Arrays to a list of Arrays."
-  ^Function [f inputs]
-  (reify Function
-    (apply [_ arrays] (results-of f (with-arrays inputs arrays)))))
+  ^Function [op f inputs]
+  (let [f (call/callable op f)]
+    (reify Function
+      (apply [_ arrays] (results-of op f (with-arrays inputs arrays))))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; reports
@@ -78,12 +86,13 @@
   ^GradCheck$Settings [op options]
   (call/check-options op options [:step :rtol :atol :full-up-to :projections :seed])
   (let [d GradCheck$Settings/DEFAULT]
-    (GradCheck$Settings. (double (:step options (.step d)))
-                         (double (:rtol options (.rtol d)))
-                         (double (:atol options (.atol d)))
-                         (long (:full-up-to options (.fullUpTo d)))
-                         (int (:projections options (.projections d)))
-                         (long (:seed options (.seed d))))))
+    (call/naming op
+      (GradCheck$Settings. (Coerce/real "step" (call/given options :step (.step d)))
+                           (Coerce/real "rtol" (call/given options :rtol (.rtol d)))
+                           (Coerce/real "atol" (call/given options :atol (.atol d)))
+                           (Coerce/whole "full-up-to" (call/given options :full-up-to (.fullUpTo d)))
+                           (Coerce/integer "projections" (call/given options :projections (.projections d)))
+                           (Coerce/whole "seed" (call/given options :seed (.seed d)))))))
 
 (defn- at-input
   "Which argument, and where in it, when it is not an Array itself."
@@ -133,7 +142,8 @@
   `:projections` (4) random projections for each input; a projection that differs is narrowed down to an entry. An entry
   passes when |analytic - numeric| <= atol + rtol * |numeric| + what rounding in f can do: `:rtol` 1e-5, `:atol` 1e-6, and
   a `:step` of 6e-6 * max(1, |x|). All is float64: a float32 input or result throws a DTypeException. A function that
-  changes its inputs or returns something else the second time fails, too. At kinks the differences are wrong: choose
+  changes its inputs or returns something else the second time fails, too; one that returns another number of Arrays or
+  other shapes throws a ShapeException, one that returns nothing to differentiate an ArgumentException. At kinks the differences are wrong: choose
   inputs away from them.
 
   Each failure tells `:kind` (:gradient :shape :modifies-input :not-deterministic), `:input`, the number of the
@@ -143,8 +153,8 @@
   Example: (check/gradcheck nd/sin [(nd/array [0.5 1.0])])"
   ([f inputs] (gradcheck f inputs {}))
   ([f inputs options]
-   (let [inputs (vec inputs)
-         r (GradCheck/checkAll (on-arrays f inputs) (settings "gradcheck" options) (arrays-in inputs))]
+   (let [inputs (arguments "gradcheck" inputs)
+         r (GradCheck/checkAll (on-arrays "gradcheck" f inputs) (settings "gradcheck" options) (arrays-in inputs))]
      (report :gradcheck r (places inputs) (if (.passed r) [] (output-places f inputs))))))
 
 (defn gradgradcheck
@@ -154,8 +164,8 @@
   Example: (check/gradgradcheck nd/sin [(nd/array [0.5 1.0])])"
   ([f inputs] (gradgradcheck f inputs {}))
   ([f inputs options]
-   (let [inputs (vec inputs)
-         r (GradCheck/checkSecond (on-arrays f inputs) (settings "gradgradcheck" options) (arrays-in inputs))]
+   (let [inputs (arguments "gradgradcheck" inputs)
+         r (GradCheck/checkSecond (on-arrays "gradgradcheck" f inputs) (settings "gradgradcheck" options) (arrays-in inputs))]
      (report :gradgradcheck r (concat (places inputs) (repeat 64 [:cotangent])) []))))
 
 (defn- element-index
@@ -183,6 +193,13 @@
                 :expected x, :actual y, :tolerance tolerance}
                place)))))
 
+(defn- all-differing
+  "`differing` for vectors of results, of which there must be as many."
+  [kind place expected actual]
+  (if (= (count expected) (count actual))
+    (mapcat (fn [i a b] (differing kind (assoc place :output i) a b)) (range) expected actual)
+    [(merge {:kind kind, :expected (mapv nd/shape expected), :actual (mapv nd/shape actual)} place)]))
+
 (defn- cotangent
   "An Array of readable numbers like `x`; `seed` makes different ones."
   [seed x]
@@ -193,10 +210,18 @@
 
 (defn- flat
   "`f` as a function of the Arrays in `inputs`, to the vector of the Arrays in its result."
-  [f inputs]
-  (fn [& arrays] (results-of f (with-arrays inputs arrays))))
+  [op f inputs]
+  (let [f (call/callable op f)]
+    (fn [& arrays] (results-of op f (with-arrays inputs arrays)))))
 
 (defn- floating? [x] (contains? #{:float64 :float32} (nd/dtype x)))
+
+(defn- with-floating
+  "`arrays`, of which one must be floating for there to be something to check."
+  [op what arrays]
+  (if (some floating? arrays)
+    arrays
+    (call/fail op (str "a floating Array or a double among " what) (mapv nd/dtype arrays))))
 
 (defn- directions
   "A cotangent for each floating Array, nil for the others."
@@ -208,8 +233,10 @@
 
   Example: (check/linearity nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
-  (let [inputs (vec inputs)
-        [y pullback] (apply nd/vjp (flat f inputs) (arrays-in inputs))
+  (let [inputs (arguments "linearity" inputs)
+        g (flat "linearity" f inputs)
+        [y pullback] (apply nd/vjp g (with-floating "linearity" "the arguments" (arrays-in inputs)))
+        _ (with-floating "linearity" "the results" y)
         mix (fn [u v] (when u (nd/- (nd/* u 2) (nd// v 2))))
         us (directions 0 y)
         vs (directions 1 y)]
@@ -224,16 +251,27 @@
   [as bs]
   (reduce + 0.0 (map (fn [a b] (if (and a b) (nd/item (nd/sum (nd/* a b))) 0.0)) as bs)))
 
+(defn- disagreement
+  "A failure where ⟨u, Jv⟩, of vectors, and ⟨Jᵀu, v⟩ differ by more than rounding; nil where they do not."
+  [rounding us moved pulled v]
+  (let [forward (dot us moved)
+        analytic (dot [pulled] [v])
+        sizes (fn [as] (map #(some-> % nd/abs) as))
+        tolerance (* rounding (+ 1.0 (abs analytic) (dot (sizes us) (sizes moved))))]
+    (when-not (<= (abs (- forward analytic)) tolerance)
+      {:kind :disagreement, :analytic analytic, :forward forward, :tolerance tolerance})))
+
 (defn agreement
   "Checks that forward and reverse mode are of one mind about `f` at `inputs`: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩, for each unit vector v of
   the first 64 elements of every input and for all of it. Returns a report; `:analytic` is what reverse mode says.
 
   Example: (check/agreement nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
-  (let [inputs (vec inputs)
-        g (flat f inputs)
-        arrays (arrays-in inputs)
+  (let [inputs (arguments "agreement" inputs)
+        g (flat "agreement" f inputs)
+        arrays (with-floating "agreement" "the arguments" (arrays-in inputs))
         [y pullback] (apply nd/vjp g arrays)
+        _ (with-floating "agreement" "the results" y)
         us (directions 0 y)
         pulled (pullback us)
         nothing (vec (repeat (count arrays) nil))]
@@ -244,18 +282,11 @@
             v (cons nil (map #(element-index (nd/shape x) %) (range (min 64 (nd/size x)))))
             :let [tangent (if v (nd/setitem (nd/zeros-like x) v 1.0) (cotangent 2 x))
                   [y2 moved] (nd/jvp g arrays (assoc nothing i tangent))
-                  forward (dot us moved)
-                  reverse-mode (dot (assoc nothing i (nth pulled i)) (assoc nothing i tangent))
-                  tolerance (* (if (= :float32 (nd/dtype x)) 1e-3 1e-8)
-                               (+ 1.0 (abs reverse-mode) (dot (map #(some-> % nd/abs) us)
-                                                              (map #(some-> % nd/abs) moved))))
-                  values (mapcat #(differing :value {} %1 %2) y y2)]
-            :when (or (seq values) (not (<= (abs (- forward reverse-mode)) tolerance)))]
-        (merge (at-input (nth (places inputs) i))
-               (if (seq values)
-                 (first values)
-                 {:kind :disagreement, :analytic reverse-mode, :forward forward, :tolerance tolerance})
-               (when v {:element v}))))))
+                  failure (or (first (all-differing :value {} y y2))
+                              (disagreement (if (= :float32 (nd/dtype x)) 1e-3 1e-8)
+                                            us moved (nth pulled i) tangent))]
+            :when failure]
+        (merge (at-input (nth (places inputs) i)) failure (when v {:element v}))))))
 
 (defn- examples
   "Three examples that are like an Array, with its elements in other places."
@@ -268,9 +299,9 @@
 
   Example: (check/batching nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
-  (let [inputs (vec inputs)
+  (let [inputs (arguments "batching" inputs)
         arrays (arrays-in inputs)
-        g (flat f inputs)
+        g (flat "batching" f inputs)
         all (mapv examples arrays)
         shared-first (if (next arrays) [(into [nil] (repeat (dec (count arrays)) 0))] [])]
     (with-failures
@@ -280,8 +311,7 @@
                   mapped (apply (nd/vmap g {:in-axes axes}) batches)]
             e (range 3)
             :let [looped (apply g (mapv (fn [axis x xs] (if axis (nth xs e) x)) axes arrays all))]
-            [o a b] (map vector (range) looped mapped)
-            failure (differing :batching {:in-axes axes, :example e, :output o} a (nd/get b e))]
+            failure (all-differing :batching {:in-axes axes, :example e} looped (mapv #(nd/get % e) mapped))]
         failure))))
 
 (defn purity
@@ -290,9 +320,10 @@
 
   Example: (check/purity nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
-  (let [inputs (vec inputs)
+  (let [inputs (arguments "purity" inputs)
+        f (call/callable "purity" f)
         given (arrays-in inputs)
-        call #(results-of f (with-arrays inputs given))
+        call #(results-of "purity" f (with-arrays inputs given))
         before (mapv nd/copy (map nd/detach given))
         versions (mapv nd/version given)
         one (mapv (comp nd/copy nd/detach) (call))
@@ -304,8 +335,7 @@
     (with-failures
       :purity
       (or (seq changed)
-          (mapcat (fn [i a b] (differing :not-deterministic {:output i} a b))
-                  (range) one (map nd/detach (call)))))))
+          (all-differing :not-deterministic {} one (map nd/detach (call)))))))
 
 (defn assert-gradients
   "Throws an ex-info that carries the report, and whose message names what is wrong, when `gradcheck` fails; returns the
@@ -331,7 +361,10 @@
 (defn- property
   "That `(check f arguments)` passes for all arguments that `gens` makes: a vector of generators, one an argument, or a
   generator of vectors of arguments."
-  [check f gens]
+  [op check f gens]
+  (call/callable op f)
+  (when-not (if (vector? gens) (every? gen/generator? gens) (gen/generator? gens))
+    (call/fail op "a vector of generators, one an argument, or a generator of vectors" gens))
   (prop/for-all*
     [(if (vector? gens) (apply gen/tuple gens) gens)]
     (fn [inputs]
@@ -346,32 +379,32 @@
 
   Example: (check/gradient-property nd/mul (check/arrays 2))"
   ([f gens] (gradient-property f gens {}))
-  ([f gens options] (property #(gradcheck %1 %2 options) f gens)))
+  ([f gens options] (property "gradient-property" #(gradcheck %1 %2 options) f gens)))
 
 (defn second-order-property
   "The property that `gradgradcheck` passes; arguments as for `gradient-property`."
   ([f gens] (second-order-property f gens {}))
-  ([f gens options] (property #(gradgradcheck %1 %2 options) f gens)))
+  ([f gens options] (property "second-order-property" #(gradgradcheck %1 %2 options) f gens)))
 
 (defn linearity-property
   "The property that `linearity` passes; arguments as for `gradient-property`."
   [f gens]
-  (property linearity f gens))
+  (property "linearity-property" linearity f gens))
 
 (defn agreement-property
   "The property that `agreement` passes; arguments as for `gradient-property`."
   [f gens]
-  (property agreement f gens))
+  (property "agreement-property" agreement f gens))
 
 (defn batching-property
   "The property that `batching` passes; arguments as for `gradient-property`."
   [f gens]
-  (property batching f gens))
+  (property "batching-property" batching f gens))
 
 (defn purity-property
   "The property that `purity` passes; arguments as for `gradient-property`."
   [f gens]
-  (property purity f gens))
+  (property "purity-property" purity f gens))
 
 (defn differentiable-property
   "All that a differentiable function should be: pure, with right first and second derivatives, linear pullbacks, the
@@ -379,7 +412,8 @@
   fails. Arguments as for `gradient-property`."
   ([f gens] (differentiable-property f gens {}))
   ([f gens options]
-   (property (fn [f inputs]
+   (property "differentiable-property"
+             (fn [f inputs]
                (let [reports (map #(% f inputs)
                                   [purity #(gradcheck %1 %2 options) agreement linearity
                                    #(gradgradcheck %1 %2 options) batching])]

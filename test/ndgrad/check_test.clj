@@ -11,7 +11,8 @@
    [ndgrad.tree :as tree])
   (:import
    (clojure.lang ExceptionInfo)
-   (ndgrad ArgumentException DTypeException)))
+   (java.util.function Function)
+   (ndgrad ArgumentException DTypeException ShapeException)))
 
 (set! *warn-on-reflection* true)
 
@@ -142,6 +143,59 @@
         r (check/batching f [(nd/array [0.5 1.0])])]
     (is (= {:kind :batching :in-axes [0] :example 0 :element [0]}
            (select-keys (first (:failures r)) [:kind :in-axes :example :element])))))
+
+(deftest results-of-other-forms-are-caught
+  (let [x (nd/array [0.5 1.5])
+        growing (fn [] (let [calls (atom 0)]
+                         (fn [x] (nd/cat (repeat (swap! calls inc) x)))))
+        more (fn [] (let [calls (atom 0)]
+                      (fn [x] (vec (repeat (swap! calls inc) (nd/sin x))))))]
+    (testing "by the checks that compare with differences"
+      (doseq [check [check/gradcheck check/gradgradcheck], f [growing more]]
+        (is (thrown-with-msg? ShapeException #"returned \[float64\[2\]\] at first and .* when it was called again"
+                              (check (f) [x]))))
+      (is (thrown-with-msg? ShapeException #"called again"
+                            (check/gradcheck (fn [x] (nd/masked-select x (nd/> x 0.5))) [x]))
+          "also when it is the values that decide"))
+    (testing "by the others"
+      (doseq [check [check/agreement check/batching check/purity]
+              f [growing more]]
+        (is (false? (:pass? (check (f) [x]))))))))
+
+(deftest what-is-not-checked-does-not-pass
+  (let [x (nd/array [0.5 1.5])]
+    (doseq [[op check] {"gradcheck" check/gradcheck, "gradgradcheck" check/gradgradcheck, "linearity" check/linearity
+                        "agreement" check/agreement, "batching" check/batching, "purity" check/purity}
+            [pattern f] {#": expected a function that returns an Array or double, or data with some, got 3$" (constantly 3)
+                         #": expected a function .* got \"a\"$" (constantly "a")
+                         #": expected a function .* got nil$" (constantly nil)
+                         #": expected a function, got nil$" nil
+                         #": expected a function, got 3$" 3}
+            :let [e (is (thrown-with-msg? ArgumentException pattern (check f [x])))]]
+      (is (= op (:op (nd/error-data e)))))
+    (doseq [check [check/gradcheck check/gradgradcheck check/linearity check/agreement check/batching check/purity]
+            inputs [1.0 x nil {:x x}]]
+      (is (thrown-with-msg? ArgumentException #"expected a vector of arguments, got " (check nd/sin inputs))))
+    (testing "because it has no derivative"
+      (doseq [check [check/gradcheck check/gradgradcheck]]
+        (is (thrown-with-msg? ArgumentException #"must return a float64 array, got \[int64\[\]\]" (check nd/argmax [x])))
+        (is (thrown-with-msg? ArgumentException #"nothing to differentiate" (check nd/sin [3]))))
+      (doseq [check [check/linearity check/agreement]]
+        (is (thrown-with-msg? ArgumentException #"a floating Array or a double among the results, got \[:int64\]"
+                              (check nd/argmax [x])))
+        (is (thrown-with-msg? ArgumentException #"among the arguments, got \[\]" (check nd/sin [3])))))
+    (is (:pass? (check/purity nd/argmax [x])))
+    (is (:pass? (check/gradcheck (reify Function (apply [_ x] (nd/sin x))) [x])))))
+
+(deftest options-are-checked
+  (are [pattern form] (thrown-with-msg? ArgumentException pattern form)
+    #"^gradcheck: step must be a number, got \"a\"" (check/gradcheck nd/sin [1.0] {:step "a"})
+    #"^gradcheck: projections 10000000000 is too large" (check/gradcheck nd/sin [1.0] {:projections 10000000000})
+    #"^gradgradcheck: seed must be a whole number, got 0.5" (check/gradgradcheck nd/sin [1.0] {:seed 0.5})
+    #"^gradgradcheck: the step and the number of projections must be positive" (check/gradgradcheck nd/sin [1.0] {:step 0})
+    #"^linearity-property: expected a vector of generators" (check/linearity-property nd/sin [1.0])
+    #"^purity-property: expected a function, got 3" (check/purity-property 3 [(check/array)]))
+  (is (:pass? (check/gradcheck nd/sin [1.0] {:rtol nil :step nil}))))
 
 (deftest infinite-gradients-do-not-pass
   (is (false? (:pass? (check/gradcheck nd/sqrt [(nd/array [0.0])])))))
