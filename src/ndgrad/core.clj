@@ -434,11 +434,11 @@
   []
   (Autograd/isEnabled))
 
-(def ^{:arglists '([f] [f {:keys [argnums has-aux unused]}])
+(def ^{:arglists '([f & {:keys [argnums has-aux unused]}])
        :doc (:doc (meta #'transform/value-and-grad))}
   value-and-grad transform/value-and-grad)
 
-(def ^{:arglists '([f] [f {:keys [argnums has-aux unused]}])
+(def ^{:arglists '([f & {:keys [argnums has-aux unused]}])
        :doc (:doc (meta #'transform/grad))}
   grad transform/grad)
 
@@ -458,15 +458,15 @@
        :doc (:doc (meta #'transform/hvp))}
   hvp transform/hvp)
 
-(def ^{:arglists '([f] [f {:keys [argnums mode chunk-size]}])
+(def ^{:arglists '([f & {:keys [argnums mode chunk-size]}])
        :doc (:doc (meta #'transform/jacobian))}
   jacobian transform/jacobian)
 
-(def ^{:arglists '([f] [f {:keys [argnums chunk-size]}])
+(def ^{:arglists '([f & {:keys [argnums chunk-size]}])
        :doc (:doc (meta #'transform/hessian))}
   hessian transform/hessian)
 
-(def ^{:arglists '([f] [f {:keys [in-axes out-axes]}])
+(def ^{:arglists '([f & {:keys [in-axes out-axes]}])
        :doc (:doc (meta #'transform/vmap))}
   vmap transform/vmap)
 

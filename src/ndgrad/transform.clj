@@ -15,6 +15,7 @@
   goes to the function as it is and has nil for its derivative. Tangents, cotangents and
   axes are found by key or position; several members of a set have neither."
   (:require
+   [clojure.string :as str]
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
@@ -28,13 +29,6 @@
 
 ;; ---------------------------------------------------------------------------------------------
 ;; nested data and lists of Arrays
-
-(defn- callable [f]
-  (cond
-    (ifn? f) f
-    (instance? Function f) (fn [x] (.apply ^Function f x))
-    :else (throw (ArgumentException. (str "expected a function to transform, got " (Coerce/show f))
-                                     (object-array ["value" (Coerce/show f)])))))
 
 (defn- array? [x] (instance? Array x))
 (defn- floating? [x] (and (array? x) (.isFloating (.dtype ^Array x))))
@@ -82,12 +76,11 @@
   "`f` of `args` as a function of the list of their chosen leaves. The structure of its result goes
   into the volatile `out`; the list is that of its Arrays."
   ^Function [f args chosen? out]
-  (let [f (callable f)]
-    (reify Function
-      (apply [_ xs]
-        (let [y (number-leaves (apply f (put args chosen? xs identity)))]
-          (vreset! out (structure y))
-          (pick array? y))))))
+  (reify Function
+    (apply [_ xs]
+      (let [y (number-leaves (apply f (put args chosen? xs identity)))]
+        (vreset! out (structure y))
+        (pick array? y)))))
 
 (defn- results
   "A result of the structure `y` with the given Arrays."
@@ -97,25 +90,46 @@
 (defn- fail [^String message & facts]
   (throw (ArgumentException. message (object-array facts))))
 
-(defn- chosen-arguments
-  "Indexes of the differentiated arguments."
-  [op argnums n]
-  (let [nums (if (integer? argnums) [argnums] (vec argnums))]
-    (doseq [i nums]
-      (when-not (and (integer? i) (< -1 i n))
-        (fail (str op ": argnums " (pr-str argnums) " names argument " (pr-str i) " of " n)
-              "op" op "argnums" (str argnums))))
+(defn- argnums-of
+  "The option `:argnums`, indexes of the arguments that are differentiated."
+  [op options]
+  (let [argnums (call/given options :argnums 0)
+        nums (call/naming op (vec (Coerce/integers "argnums" argnums)))]
+    (when (not= nums (distinct nums))
+      (fail (str op ": argnums " nums " names an argument twice") "op" op "argnums" (str nums)))
     nums))
+
+(defn- lone?
+  "Whether `:argnums` is one number, and the derivatives stand for themselves."
+  [options]
+  (number? (call/given options :argnums 0)))
+
+(defn- differentiated
+  "The arguments at `nums`. There must be something to differentiate in them, unless they are empty."
+  [op args nums]
+  (doseq [i nums]
+    (when-not (< -1 i (count args))
+      (fail (str op ": argnums " nums " names argument " i " of " (count args)) "op" op "argnums" (str nums))))
+  (let [xs (mapv #(as-float (nth args %)) nums)
+        leaves (tree/leaves xs)]
+    (when (and (some some? leaves) (not-any? differentiable? leaves))
+      (call/fail op "floating Arrays or doubles to differentiate, or nested data with some"
+                 (map #(if (array? %) (keyword (str (.dtype ^Array %))) %) leaves)))
+    xs))
 
 (defn- only
   "A function of the arguments at `nums`; the others are as in `args`."
   [f args nums]
-  (let [f (callable f)]
-    (fn [& chosen] (apply f (reduce (fn [all [i x]] (assoc all i x)) args (map vector nums chosen))))))
+  (fn [& chosen] (apply f (reduce (fn [all [i x]] (assoc all i x)) args (map vector nums chosen)))))
 
-(defn- check-unused [op unused]
-  (when-not (#{:zeros :nil} unused)
-    (fail (str op ": unused must be :zeros or :nil, got " (pr-str unused)) "op" op "option" "unused")))
+(defn- one-of
+  "The option `k` of `op`, one of `words`, the first of which it is where it is not given."
+  [op options k words]
+  (let [word (call/given options k (first words))]
+    (if (some #{word} words)
+      word
+      (fail (str op ": " (name k) " must be " (str/join ", " (butlast words)) " or " (last words) ", got " (Coerce/show word))
+            "op" op "option" (name k)))))
 
 (defn- filled
   "Gradients of `inputs`; for those that nothing depends on zeros, or nil."
@@ -153,6 +167,18 @@
 ;; ---------------------------------------------------------------------------------------------
 ;; reverse mode
 
+(def ^:private grad-options [:argnums :has-aux :unused])
+
+(defn- has-aux? [options]
+  (call/naming "grad" (Coerce/flag "has-aux" (call/given options :has-aux false))))
+
+(defn- first-of-two
+  "The value of a result [value aux]."
+  [y]
+  (if (and (sequential? y) (= 2 (bounded-count 3 y)))
+    (first y)
+    (call/fail "grad" "[value aux] from the function, as has-aux is true" y)))
+
 (defn value-and-grad
   "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with
   one element, or [value aux] with `{:has-aux true}`: then the function returns [[value aux]
@@ -161,45 +187,49 @@
   The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of
   such for a vector of numbers: keys, records and collection types are kept. A leaf that the
   value does not depend on has zeros, or nil with `{:unused :nil}`. Gradients can be
-  differentiated in turn, by outer transforms and by `backward!`.
-  Throws GraphException when the value is not a single floating number.
+  differentiated in turn, by outer transforms and by `backward!`. Options are a map or keyword
+  arguments.
+  Throws GraphException when the value is not a single floating number, ArgumentException when
+  there is nothing to differentiate.
 
   Example: ((nd/value-and-grad (fn [{:keys [w]} x] (nd/sum (nd/* w x)))) {:w (nd/ones [2])} [3.0 4.0])"
-  ([f] (value-and-grad f {}))
-  ([f {:keys [argnums has-aux unused] :or {argnums 0 unused :zeros} :as options}]
-   (call/check-options "grad" options [:argnums :has-aux :unused])
-   (check-unused "grad" unused)
-   (fn [& args]
-     (let [args (vec args)
-           nums (chosen-arguments "grad" argnums (count args))
-           xs (mapv #(as-float (nth args %)) nums)
-           inputs (pick differentiable? xs)
-           out (volatile! nil)
-           ^Grad$VjpAll run (Grad/vjps (on-lists (only f args nums) xs differentiable? out) inputs)
-           y (results @out (.values run))
-           value (if has-aux (first y) y)
-           _ (when-not (array? value)
-               (throw (GraphException.
-                       (str "grad: the function to differentiate must return one number as an Array"
-                            (when has-aux " and a second value") ", got " (pr-str value)
-                            "; use vjp for other results")
-                       (object-array ["op" "grad"]))))
-           cotangents (cons (Grad/one value) (repeat (dec (count (.values run))) nil))
-           found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
-           gradients (spread xs (filled found inputs unused))]
-       [y (if (integer? argnums) (first gradients) gradients)]))))
+  [f & more]
+  (let [options (call/options "grad" more grad-options)
+        f (call/callable "grad" f)
+        nums (argnums-of "grad" options)
+        has-aux (has-aux? options)
+        unused (one-of "grad" options :unused [:zeros :nil])]
+    (fn [& args]
+      (let [args (vec args)
+            xs (differentiated "grad" args nums)
+            inputs (pick differentiable? xs)
+            out (volatile! nil)
+            ^Grad$VjpAll run (Grad/vjps (on-lists (only f args nums) xs differentiable? out) inputs)
+            y (results @out (.values run))
+            value (if has-aux (first-of-two y) y)
+            _ (when-not (array? value)
+                (throw (GraphException.
+                        (str "grad: the function to differentiate must return one number as an Array"
+                             (when has-aux " and a second value") ", got " (Coerce/show value)
+                             "; use vjp for other results")
+                        (object-array ["op" "grad"]))))
+            cotangents (cons (Grad/one value) (repeat (dec (count (.values run))) nil))
+            found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
+            gradients (spread xs (filled found inputs unused))]
+        [y (if (lone? options) (first gradients) gradients)]))))
 
 (defn grad
   "The gradient function of `f`: `value-and-grad` without the value, with the same options. With
   `{:has-aux true}` it returns [gradient aux].
 
   Example: ((nd/grad (fn [x] (nd/* x x))) 3.0)"
-  ([f] (grad f {}))
-  ([f options]
-   (let [g (value-and-grad f options)]
-     (fn [& args]
-       (let [[value gradient] (apply g args)]
-         (if (:has-aux options) [gradient (second value)] gradient))))))
+  [f & more]
+  (let [options (call/options "grad" more grad-options)
+        g (value-and-grad f options)
+        has-aux (has-aux? options)]
+    (fn [& args]
+      (let [[value gradient] (apply g args)]
+        (if has-aux [gradient (second value)] gradient)))))
 
 (defn vjp
   "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent)
@@ -210,7 +240,8 @@
 
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
-  (let [xs (mapv as-float xs)
+  (let [f (call/callable "vjp" f)
+        xs (mapv as-float xs)
         inputs (pick differentiable? xs)
         out (volatile! nil)
         ^Grad$VjpAll run (Grad/vjps (on-lists f xs differentiable? out) inputs)
@@ -243,7 +274,8 @@
   [f xs tangents]
   (when-not (and (sequential? xs) (sequential? tangents))
     (fail "jvp: takes a vector of arguments and a vector of their tangents" "op" "jvp"))
-  (let [xs (mapv as-float xs)
+  (let [f (call/callable "jvp" f)
+        xs (mapv as-float xs)
         inputs (pick differentiable? xs)
         along (directions "jvp: the tangents" differentiable? xs inputs tangents)
         out (volatile! nil)
@@ -256,7 +288,8 @@
 
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
-  (let [xs (mapv as-float xs)
+  (let [f (call/callable "linearize" f)
+        xs (mapv as-float xs)
         inputs (pick differentiable? xs)
         out (volatile! nil)
         ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out) inputs)
@@ -272,38 +305,43 @@
 
   Example: (nd/hvp (fn [x] (nd/sum (nd/pow x 3))) (nd/array [1.0 2.0]) (nd/array [1.0 0.0]))"
   [f x v]
-  (second (jvp (grad f) [x] [v])))
+  (second (jvp (grad (call/callable "hvp" f)) [x] [v])))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; all derivatives
 
 (def ^:private modes {:auto Grad$Mode/AUTO, :forward Grad$Mode/FORWARD, :reverse Grad$Mode/REVERSE})
 
+(defn- all-derivatives
+  "`jacobian`, for `op`."
+  [op f options]
+  (let [f (call/callable op f)
+        nums (argnums-of op options)
+        mode (modes (one-of op options :mode [:auto :forward :reverse]))
+        chunk-size (call/naming op (Coerce/integer "chunk-size" (call/given options :chunk-size Grad/CHUNK)))]
+    (fn [& args]
+      (let [args (vec args)
+            xs (differentiated op args nums)
+            out (volatile! nil)
+            blocks (Grad/jacobians (on-lists (only f args nums) xs differentiable? out)
+                                   (pick differentiable? xs) mode chunk-size)
+            rows (mapv (fn [row]
+                         (let [parts (spread xs row)]
+                           (if (lone? options) (first parts) parts)))
+                       blocks)]
+        (moving @out rows)))))
+
 (defn jacobian
   "A function of the same arguments as `f` that returns all first derivatives: for one Array by one
   Array an Array of y's shape followed by x's; for nested data y's structure of x's structures of
   such blocks. Options: `:argnums` as for `grad`; `:mode` :forward, :reverse or :auto (forward
   where the arguments have fewer elements than the results); `:chunk-size`, how many rows or
-  columns are computed at once (default 128): memory grows with it.
+  columns are computed at once (default 128): memory grows with it. Options are a map or keyword
+  arguments.
 
   Example: ((nd/jacobian (fn [x] (nd/* x x))) (nd/array [1.0 2.0]))"
-  ([f] (jacobian f {}))
-  ([f {:keys [argnums mode chunk-size] :or {argnums 0 mode :auto chunk-size Grad/CHUNK} :as options}]
-   (call/check-options "jacobian" options [:argnums :mode :chunk-size])
-   (when-not (modes mode)
-     (fail (str "jacobian: mode must be :auto, :forward or :reverse, got " (pr-str mode)) "op" "jacobian"))
-   (fn [& args]
-     (let [args (vec args)
-           nums (chosen-arguments "jacobian" argnums (count args))
-           xs (mapv #(as-float (nth args %)) nums)
-           out (volatile! nil)
-           blocks (Grad/jacobians (on-lists (only f args nums) xs differentiable? out)
-                                  (pick differentiable? xs) (modes mode) (int chunk-size))
-           rows (mapv (fn [row]
-                        (let [parts (spread xs row)]
-                          (if (integer? argnums) (first parts) parts)))
-                      blocks)]
-       (moving @out rows)))))
+  [f & more]
+  (all-derivatives "jacobian" f (call/options "jacobian" more [:argnums :mode :chunk-size])))
 
 (defn hessian
   "A function of the same arguments as `f`, whose value is one number, that returns all second
@@ -312,25 +350,37 @@
   `jacobian`.
 
   Example: ((nd/hessian (fn [x] (nd/sum (nd/pow x 3)))) (nd/array [1.0 2.0]))"
-  ([f] (hessian f {}))
-  ([f options]
-   (call/check-options "hessian" options [:argnums :chunk-size])
-   (jacobian (grad f (select-keys options [:argnums])) (assoc options :mode :forward))))
+  [f & more]
+  (let [options (call/options "hessian" more [:argnums :chunk-size])]
+    (all-derivatives "hessian"
+                     (grad (call/callable "hessian" f) {:argnums (:argnums options)})
+                     (assoc options :mode :forward))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; batches
 
-(defn- axis-of ^OptionalInt [axis]
-  (if (nil? axis) (OptionalInt/empty) (OptionalInt/of (int axis))))
+(defn- axes-of
+  "What is an axis or nil in `given`, at the places of the leaves of `like`, as pairs of leaf and OptionalInt."
+  [what like given]
+  (mapv (fn [leaf axis]
+          [leaf (if (nil? axis)
+                  (OptionalInt/empty)
+                  (OptionalInt/of (call/naming "vmap" (Coerce/integer what axis))))])
+        (tree/leaves like)
+        (tree/prefixed (str "vmap: " what) like given)))
 
 (defn- in-axes-of
-  "An axis or nil for each leaf of the arguments."
+  "Pairs of leaf and axis for the arguments."
   [in-axes args]
-  (when-not (or (nil? in-axes) (integer? in-axes) (= (count in-axes) (count args)))
-    (fail (str "vmap: in-axes " (pr-str in-axes) " has " (count in-axes) " entries for "
-               (count args) " arguments")
-          "op" "vmap" "in-axes" (pr-str in-axes)))
-  (tree/prefixed "vmap: in-axes" args (if (sequential? in-axes) (vec in-axes) in-axes)))
+  (when-not (or (nil? in-axes) (integer? in-axes) (sequential? in-axes))
+    (call/fail "vmap" "an integer, nil or a vector with one for each argument as in-axes" in-axes))
+  (when (sequential? in-axes)
+    (let [n (bounded-count (inc (count args)) in-axes)]
+      (when (not= n (count args))
+        (fail (str "vmap: in-axes " (Coerce/show in-axes) " has " (if (< (count args) n) "more" n) " entries for "
+                   (count args) " arguments")
+              "op" "vmap" "in-axes" (Coerce/show in-axes)))))
+  (axes-of "in-axes" args in-axes))
 
 (defn vmap
   "A function of batches from `f`, a function of one example: computes all examples at once where
@@ -340,35 +390,31 @@
   Inside, the shape of an Array is that of an example, and its values are known to no one: a
   branch on them is an error, use `where`. Random draws are the same for all examples, and
   nothing can be written in place (use `setitem`). Composes with the other transforms: (vmap
-  (grad f)) gives a gradient for each example.
+  (grad f)) gives a gradient for each example. Options are a map or keyword arguments.
   Throws ShapeException when the sizes of batches differ or an axis is out of range,
   ArgumentException when nothing is mapped over or in-axes has another structure, GraphException
   where values of examples would decide a shape or a branch.
 
   Example: ((nd/vmap nd/dot {:in-axes [0 nil]}) (nd/ones [5 3]) (nd/ones [3]))"
-  ([f] (vmap f {}))
-  ([f {:keys [in-axes out-axes] :or {in-axes 0 out-axes 0} :as options}]
-   (call/check-options "vmap" options [:in-axes :out-axes])
-   (fn [& args]
-     (let [args (vec args)
-           pairs (map vector (tree/leaves args) (in-axes-of in-axes args))
-           axes (for [[leaf axis] pairs
-                      :when (or (array? leaf) (number? leaf))
-                      :let [_ (when (and (some? axis) (number? leaf))
-                                (throw (ShapeException.
-                                        (str "vmap: in-axes names axis " axis " of the number " leaf
-                                             "; nil in in-axes shares it among the examples")
-                                        (object-array ["op" "vmap" "axis" axis]))))]
-                      :when (array? leaf)]
-                  (axis-of axis))
-           out (volatile! nil)
-           placed (delay (vec (keep (fn [[leaf axis]] (when (array? leaf) (axis-of axis)))
-                                    (map vector (tree/leaves @out)
-                                         (tree/prefixed "vmap: out-axes" @out out-axes)))))
-           mapped (Grad/vmaps (on-lists f args array? out) ^List (vec axes)
-                              (reify IntFunction (apply [_ i] (nth @placed i))))
-           found (.apply mapped (pick array? args))]
-       (results @out found)))))
+  [f & more]
+  (let [{:keys [in-axes out-axes] :or {in-axes 0 out-axes 0}} (call/options "vmap" more [:in-axes :out-axes])
+        f (call/callable "vmap" f)
+        of-arrays (fn [pairs] (into [] (keep (fn [[leaf axis]] (when (array? leaf) axis))) pairs))]
+    (fn [& args]
+      (let [args (vec args)
+            pairs (in-axes-of in-axes args)
+            _ (doseq [[leaf ^OptionalInt axis] pairs]
+                (when (and (number? leaf) (.isPresent axis))
+                  (throw (ShapeException.
+                          (str "vmap: in-axes names axis " (.getAsInt axis) " of the number " leaf
+                               "; nil in in-axes shares it among the examples")
+                          (object-array ["op" "vmap" "axis" (.getAsInt axis)])))))
+            out (volatile! nil)
+            placed (delay (of-arrays (axes-of "out-axes" @out out-axes)))
+            mapped (Grad/vmaps (on-lists f args array? out) ^List (of-arrays pairs)
+                               (reify IntFunction (apply [_ i] (nth @placed i))))
+            found (.apply mapped (pick array? args))]
+        (results @out found)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; memory
@@ -383,13 +429,13 @@
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
-  (fn [& args]
-    (let [args (vec args)
-          out (volatile! nil)
-          placed (comp #(tree/check-places "checkpoint: the results" array? %) (callable f))
-          run (Grad/checkpoints (on-lists placed args array? out))
-          found (.apply run (pick array? args))]
-      (results @out found))))
+  (let [placed (comp #(tree/check-places "checkpoint: the results" array? %) (call/callable "checkpoint" f))]
+    (fn [& args]
+      (let [args (vec args)
+            out (volatile! nil)
+            run (Grad/checkpoints (on-lists placed args array? out))
+            found (.apply run (pick array? args))]
+        (results @out found)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; few kernels
@@ -412,13 +458,12 @@
 (defn- fused-for
   "`f` of arguments of the structure and with the constants of `args`, fused."
   ^Fuse$All [f args]
-  (let [f (callable f)
-        lone? (every? array? args)
+  (let [arrays? (every? array? args)
         constants (structure args)]
     (Fuse/formed (reify Function
                    (apply [_ xs]
-                     (let [y (number-leaves (if lone? (apply f xs) (apply f (put constants array? xs identity))))]
-                       (Fuse$Formed. (pick array? y) (when-not (array? y) (structure y)))))))))
+                     (let [y (number-leaves (if arrays? (apply f xs) (apply f (put constants array? xs identity))))]
+                       (Fuse$Formed. (pick array? y) (if (array? y) ::array (structure y)))))))))
 
 (defn fuse
   "A function with the results and derivatives of `f`, to rounding, in fewer kernels. It runs `f` once for
@@ -435,7 +480,8 @@
 
   Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
   [f]
-  (let [plans (atom {})
+  (let [f (call/callable "fuse" f)
+        plans (atom {})
         others (atom 0)
         plan (fn [kind args]
                (get (swap! plans #(if (or (% kind) (<= most-structures (count %)))
@@ -443,16 +489,16 @@
                                     (assoc % kind (fused-for f args))))
                     kind))
         run (fn [args]
-              (let [lone? (every? array? args)
-                    kind (if lone? (count args) (kind-of args))
+              (let [arrays? (every? array? args)
+                    kind (if arrays? (count args) (kind-of args))
                     fused (or (@plans kind) (plan kind args))]
                 (if fused
-                  (let [^Fuse$Formed ys (.run ^Fuse$All fused (if lone? args (pick array? args)))]
-                    (if-some [form (.form ys)]
-                      (results form (.values ys))
-                      (.get (.values ys) 0)))
+                  (let [^Fuse$Formed ys (.run ^Fuse$All fused (if arrays? args (pick array? args)))]
+                    (if (= ::array (.form ys))
+                      (.get (.values ys) 0)
+                      (results (.form ys) (.values ys))))
                   (do (swap! others inc)
-                      (number-leaves (apply (callable f) args))))))]
+                      (number-leaves (apply f args))))))]
     (with-meta
       (fn
         ([] (run []))
@@ -513,8 +559,9 @@
         (results @out found)))
     {::rules rules}))
 
-(defn- with-rule [f k rule]
-  (holder (assoc (or (::rules (meta f)) {:f f}) k rule)))
+(defn- with-rule [op f k rule]
+  (holder (assoc (or (::rules (meta f)) {:f (call/callable op f)})
+                 k (if (ifn? rule) rule (call/fail op "a function as rule" rule)))))
 
 (defn custom-vjp
   "The function `f` with a rule of its own for gradients: (rule args y cotangent) takes the vector
@@ -528,7 +575,7 @@
 
   Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
   [f rule]
-  (with-rule f :vjp rule))
+  (with-rule "custom-vjp" f :vjp rule))
 
 (defn custom-jvp
   "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of
@@ -539,7 +586,7 @@
 
   Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
   [f rule]
-  (with-rule f :jvp rule))
+  (with-rule "custom-jvp" f :jvp rule))
 
 (defn stop-gradient
   "The Arrays of `x`, nested data, as constants: no gradient and no tangent passes."

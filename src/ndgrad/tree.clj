@@ -60,11 +60,15 @@
   (let [more (volatile! (seq new-leaves))]
     (walk into (fn [_] (let [leaf (first @more)] (vswap! more next) leaf)) x)))
 
+(def ^:private many
+  "How far a list, which may have no end, is counted for a message."
+  1000)
+
 (defn- kind [x]
   (cond (record? x) (str "a record " (.getSimpleName (class x)))
         (map? x) (str "a map with the keys " (pr-str (vec (keys x))))
         (set? x) (str "a set of " (count x))
-        (sequential? x) (str "a list of " (count x))
+        (sequential? x) (str "a list of " (let [n (bounded-count many x)] (if (< n many) n (str many " or more"))))
         (nil? x) "nil"
         :else "a leaf"))
 
@@ -88,7 +92,7 @@
     (and (set? like) (= like x)) (seq like)
     ; a set of what has no derivative has one nil for all
     (and (unordered? like) (= #{nil} x)) (repeat (count like) nil)
-    (not (and (or (sequential? x) (set? x)) (= (count like) (count x)))) (mismatch what path like x)
+    (not (and (or (sequential? x) (set? x)) (= (count like) (bounded-count (inc (count like)) x)))) (mismatch what path like x)
     (and (next x) (or (unordered? like) (unordered? x))) (ambiguous what path)
     :else (seq x)))
 

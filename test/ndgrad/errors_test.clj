@@ -179,9 +179,12 @@
                         (nd/array (char-array "ab")))))
 
 (deftest transforms-take-functions
-  (doseq [f [#(nd/vjp 3 1.0) #(nd/jvp nil [1.0] [1.0]) #((nd/grad (nd/ones [2])) 1.0) #(nd/hvp 1/2 1.0 1.0)
-             #((nd/jacobian "f") [1.0])]]
-    (is (thrown-with-msg? ArgumentException #"expected a function to transform, got " (f)))))
+  (doseq [[op f] {"vjp" #(nd/vjp 3 1.0), "jvp" #(nd/jvp nil [1.0] [1.0]), "grad" #(nd/grad (nd/ones [2]))
+                  "hvp" #(nd/hvp 1/2 1.0 1.0), "jacobian" #(nd/jacobian "f"), "hessian" #(nd/hessian nil)
+                  "linearize" #(nd/linearize 3 1.0), "vmap" #(nd/vmap nil), "checkpoint" #(nd/checkpoint 3)
+                  "fuse" #(nd/fuse 3), "custom-vjp" #(nd/custom-vjp 3 inc), "custom-jvp" #(nd/custom-jvp inc 5)}
+          :let [e (is (thrown-with-msg? ArgumentException #": expected a function.*, got " (f)))]]
+    (is (= op (:op (nd/error-data e))))))
 
 (deftest options-that-are-nil
   (testing "are those not given"

@@ -287,6 +287,10 @@
     (is (= [7 2.5] [(second (:list b)) (nd/item (:number b))]))
     (is (instance? Params ((nd/fuse (fn [p] (update p :w nd/sin))) (->Params (nd/ones [2]) 1))))))
 
+(deftest results-without-arrays
+  (doseq [y [nil [] {} {:a nil} :done 3]]
+    (is (= y ((nd/fuse (fn [_] y)) (nd/ones [2])) ((nd/fuse (fn [_ _] y)) (nd/ones [2]) 3)))))
+
 (deftest maps-in-another-order
   (let [runs (atom 0)
         f (fn [{:keys [w b]}] (swap! runs inc) (nd/- w b))

@@ -8,6 +8,7 @@
    [ndgrad.core :as nd]
    [ndgrad.random :as random])
   (:import
+   (java.util ArrayList HashMap)
    (java.util.function Function)
    (ndgrad ArgumentException Array GraphException IndexException NdException ShapeException)
    (ndgrad.autograd Node Tensor)))
@@ -200,6 +201,28 @@
                       [a (close? (nd/ones [3]) b)])))
   (is (close? (nd/zeros [3]) ((nd/grad (fn [_] (nd/array 2.0))) v)))
   (is (= "float32" (name (nd/dtype ((nd/grad #(nd/sum (nd/* % (nd/array [1.0])))) (nd/ones [3] {:dtype :float32})))))))
+
+(deftest options-as-keyword-arguments
+  (let [f (fn [a b] (nd/sum (nd/* a (nd/* b b))))]
+    (is (same-tree? ((nd/grad f {:argnums [1 0]}) v v) ((nd/grad f :argnums [1 0]) v v)))
+    (is (same-tree? [v v] ((nd/grad (fn [a b] [(nd/sum (nd/* a b)) b]) :has-aux true) v v)))
+    (is (same-tree? ((nd/value-and-grad f {:argnums 1}) v v) ((nd/value-and-grad f :argnums 1) v v)))
+    (is (same-tree? ((nd/jacobian nd/* {:argnums 1}) v m) ((nd/jacobian nd/* :argnums 1 :mode :reverse) v m)))
+    (is (same-tree? ((nd/hessian f {:argnums 1}) v v) ((nd/hessian f :argnums 1) v v)))
+    (is (same-tree? (nd/matmul m v) ((nd/vmap nd/dot :in-axes [0 nil]) m v))))
+  (testing "those that are nil are not given"
+    (is (close? 6.0 ((nd/grad #(nd/* % %) {:argnums nil :has-aux nil :unused nil}) 3.0)))
+    (is (close? 6.0 ((nd/jacobian #(nd/* % %) {:argnums nil :mode nil :chunk-size nil}) 3.0)))
+    (is (close? 2.0 ((nd/hessian #(nd/* % %) nil) 3.0)))))
+
+(deftest nothing-to-differentiate
+  (doseq [transform [nd/grad nd/jacobian nd/hessian], x [(ArrayList. [1.0]) (HashMap. {:a 1.0}) (object-array [1.0])
+                                                        (double-array 2) (nd/arange 3) [1 2] {:a 1 :b nil} :a]]
+    (is (thrown-with-msg? ArgumentException #": expected floating Arrays or doubles to differentiate.*, got \[.*\]$"
+                          ((transform (fn [_] (nd/array 1.0))) x))))
+  (testing "is no error where there are no leaves, or some other argument has what there is"
+    (is (= {} ((nd/grad (fn [_] (nd/array 1.0))) {})))
+    (is (nil? (second ((nd/grad nd/* {:argnums [0 1]}) 2.0 (nd/array 3)))))))
 
 (defmulti area :kind)
 (defmethod area :square [{:keys [side]}] (nd/* side side))
@@ -473,6 +496,14 @@
     ArgumentException #"names argument 2 of 1" ((nd/grad nd/sum {:argnums 2}) v)
     ArgumentException #"unused must be" (nd/grad nd/sum {:unused :none})
     ArgumentException #"unknown option" (nd/grad nd/sum {:argnum 0})
+    ArgumentException #"^grad: expected keyword arguments in pairs" (nd/grad nd/sum :argnums 0 :has-aux)
+    ArgumentException #"^grad: argnums must be an integer or a list of integers, got :x" (nd/grad nd/sum {:argnums :x})
+    ArgumentException #"^grad: argnums must be an integer, got 0\.0" (nd/grad nd/sum {:argnums 0.0})
+    ArgumentException #"^grad: argnums \[0 0\] names an argument twice" (nd/grad nd/sum {:argnums [0 0]})
+    ArgumentException #"^grad: has-aux must be true or false, got 1" (nd/grad nd/sum {:has-aux 1})
+    ArgumentException #"^grad: expected \[value aux\] from the function.*, got an array of shape \[\]$"
+    ((nd/value-and-grad nd/sum {:has-aux true}) v)
+    ArgumentException #"^grad: expected \[value aux\]" ((nd/grad (fn [x] [(nd/sum x)]) {:has-aux true}) v)
     ArgumentException #"expected a map with the keys \[:a\], got a leaf" ((second (nd/vjp (fn [x] {:a x}) v)) v)
     ArgumentException #"expected a list of 2, got a list of 1" ((second (nd/vjp (fn [x] [x x]) v)) [v])
     ShapeException #"cotangent has shape \[2\].*\[3\]" ((second (nd/vjp nd/sin v)) (nd/ones [2]))
@@ -481,6 +512,9 @@
     ArgumentException #"vector of arguments" (nd/jvp nd/sin v v)
     ArgumentException #"mode must be" (nd/jacobian nd/sin {:mode :sideways})
     ArgumentException #"chunk-size must be positive" ((nd/jacobian nd/sin {:chunk-size 0}) v)
+    ArgumentException #"^jacobian: chunk-size must be an integer, got \"a\"" (nd/jacobian nd/sin {:chunk-size "a"})
+    ArgumentException #"^jacobian: chunk-size 10000000000 is too large" (nd/jacobian nd/sin {:chunk-size 10000000000})
+    ArgumentException #"^hessian: chunk-size must be an integer, got 0\.5" (nd/hessian nd/sum {:chunk-size 0.5})
     ShapeException #"axis 1 of array 0, whose shape is \[3\]" ((nd/vmap nd/sin {:in-axes 1}) v)
     ShapeException #"of the number 2.0" ((nd/vmap nd/+) v 2.0)
     ShapeException #"differ in size: array 0 has 3 examples, array 1 of shape \[2\] has 2"
@@ -488,6 +522,18 @@
     ArgumentException #"no array is mapped" ((nd/vmap nd/sin {:in-axes nil}) v)
     ArgumentException #"has 1 entries for 2 arguments" ((nd/vmap nd/+ {:in-axes [0]}) v v)
     ArgumentException #"in-axes at \[0\]: expected a map" ((nd/vmap :x {:in-axes [[0]]}) {:x v})
+    ArgumentException #"^vmap: expected an integer, nil or a vector .* as in-axes, got :a" ((nd/vmap nd/sin {:in-axes :a}) v)
+    ArgumentException #"^vmap: expected an integer, nil or a vector .* as in-axes, got 0\.5" ((nd/vmap nd/sin {:in-axes 0.5}) v)
+    ArgumentException #"^vmap: in-axes must be an integer, got :a" ((nd/vmap nd/sin {:in-axes [:a]}) v)
+    ArgumentException #"^vmap: in-axes must be an integer, got \[\]" ((nd/vmap nd/sin {:in-axes [[]]}) v)
+    ArgumentException #"^vmap: in-axes \[0 1 2 3 4 \.\.\.\] has more entries for 1 arguments" ((nd/vmap nd/sin {:in-axes (range)}) v)
+    ArgumentException #"in-axes at \[0\]: expected a list of 2, got a list of 1000 or more"
+    ((nd/vmap first {:in-axes [(range)]}) [v v])
+    ArgumentException #"^vmap: out-axes must be an integer, got :a" ((nd/vmap nd/sin {:out-axes :a}) v)
+    ArgumentException #"^vmap: out-axes must be an integer, got 0\.5" ((nd/vmap nd/sin {:out-axes 0.5}) v)
+    ArgumentException #"^vmap: out-axes must be an integer, got \[0\]" ((nd/vmap nd/sin {:out-axes [0]}) v)
+    ArgumentException #"out-axes: expected a list of 2, got a list of 1000 or more"
+    ((nd/vmap (fn [x] [x x]) {:out-axes (range)}) v)
     ArgumentException #"out-axes is nil" ((nd/vmap nd/sin {:out-axes nil}) v)
     ShapeException #"out-axes names axis 2" ((nd/vmap nd/sin {:out-axes 2}) v)
     GraphException #"inside vmap.*where" ((nd/vmap #(if (pos? (double (nd/item %))) % (nd/neg %))) v)
