@@ -1,7 +1,7 @@
 (ns ndgrad.optim
   "Optimisers: how parameters are updated from gradients. An optimiser is a value, its numbers; what it
   remembers of the parameters is plain data that is passed in and out; parameters are Arrays in any
-  nesting of maps and vectors.
+  nesting of maps and vectors. Options are a map or keyword arguments.
 
   optimisers  sgd adam adamw, with-lr
   use         init step! step
@@ -28,14 +28,13 @@
 (defn- number
   "The option `k`, or `default` where it is not given."
   [options k default]
-  (Coerce/real (name k) (if-some [x (get options k)] x default)))
+  (Coerce/real (name k) (call/given options k default)))
 
 (defn- moments
-  "What `make` makes of the options of adam or adamw, which differ in their weight decay."
-  [op options weight-decay make]
-  (call/check-options op options [:lr :betas :eps :weight-decay])
-  (let [betas (get options :betas)
-        betas (if (nil? betas) [0.9 0.999] betas)]
+  "What `make` makes of the options in `more` of adam or adamw, which differ in their weight decay."
+  [op more weight-decay make]
+  (let [options (call/options op more [:lr :betas :eps :weight-decay])
+        betas (call/given options :betas [0.9 0.999])]
     (when-not (and (sequential? betas) (= 2 (bounded-count 3 betas)))
       (call/fail op "two numbers for betas" betas))
     (call/naming op
@@ -54,17 +53,16 @@
   Options: :lr, :momentum 0, :dampening 0, :weight-decay 0, :nesterov false
 
   Example: (optim/sgd {:lr 0.1 :momentum 0.9})"
-  [options]
-  (call/check-options "sgd" options [:lr :momentum :dampening :weight-decay :nesterov])
-  (when (nil? (get options :lr))
-    (throw (ArgumentException. "sgd: needs the option :lr" (object-array ["op" "sgd"]))))
-  (call/naming "sgd"
-    (let [nesterov (get options :nesterov)]
+  [& more]
+  (let [options (call/options "sgd" more [:lr :momentum :dampening :weight-decay :nesterov])]
+    (when (nil? (get options :lr))
+      (throw (ArgumentException. "sgd: needs the option :lr" (object-array ["op" "sgd"]))))
+    (call/naming "sgd"
       (Sgd. (number options :lr nil)
             (number options :momentum 0)
             (number options :dampening 0)
             (number options :weight-decay 0)
-            (if (nil? nesterov) false (Coerce/flag "nesterov" nesterov))))))
+            (Coerce/flag "nesterov" (call/given options :nesterov false))))))
 
 (defn adam
   "Adam (Kingma and Ba 2015), PyTorch's `torch.optim.Adam`. With d = g + weight-decay p,
@@ -75,10 +73,9 @@
   Options: :lr 1e-3, :betas [0.9 0.999], :eps 1e-8, :weight-decay 0
 
   Example: (optim/adam {:lr 0.01})"
-  ([] (adam {}))
-  ([options]
-   (moments "adam" options 0
-            (fn [lr beta1 beta2 eps weight-decay] (Adam. lr beta1 beta2 eps weight-decay)))))
+  [& more]
+  (moments "adam" more 0
+           (fn [lr beta1 beta2 eps weight-decay] (Adam. lr beta1 beta2 eps weight-decay))))
 
 (defn adamw
   "Adam with decoupled weight decay (Loshchilov and Hutter 2019), PyTorch's `torch.optim.AdamW`: each
@@ -88,10 +85,9 @@
   Options: :lr 1e-3, :betas [0.9 0.999], :eps 1e-8, :weight-decay 0.01
 
   Example: (optim/adamw {:lr 1e-3 :betas [0.9 0.95]})"
-  ([] (adamw {}))
-  ([options]
-   (moments "adamw" options 0.01
-            (fn [lr beta1 beta2 eps weight-decay] (AdamW. lr beta1 beta2 eps weight-decay)))))
+  [& more]
+  (moments "adamw" more 0.01
+           (fn [lr beta1 beta2 eps weight-decay] (AdamW. lr beta1 beta2 eps weight-decay))))
 
 (defn- rule
   "Argument `opt` of `op`, which must be an optimiser."

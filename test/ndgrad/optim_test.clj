@@ -247,3 +247,10 @@
         (when (< (long (:step state)) 200)
           (recur (optim/step! opt params ((nd/grad loss) params) state))))
       (is (> 1e-2 (.item ^Array (loss params)))))))
+
+(deftest options-as-keyword-arguments
+  (is (= (optim/sgd {:lr 0.1 :nesterov true :momentum 0.9}) (optim/sgd :lr 0.1 :nesterov true :momentum 0.9)))
+  (is (= (optim/adam) (optim/adam nil) (optim/adam :lr 1e-3)))
+  (is (= (optim/adamw {:betas [0.5 0.9]}) (optim/adamw :betas [0.5 0.9])))
+  (is (thrown-with-msg? ArgumentException #"^sgd: needs the option :lr" (optim/sgd)))
+  (is (thrown-with-msg? ArgumentException #"^adam: expected keyword arguments in pairs" (optim/adam :lr 0.1 :eps))))
