@@ -18,6 +18,7 @@
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
+   (java.io Writer)
    (java.util List)
    (ndgrad ArgumentException Array)
    (ndgrad.op.spec Coerce)
@@ -183,3 +184,6 @@
      (into (assoc state :step n)
            (map-indexed (fn [i k] [k (renewed (inc (long i)) (nth slots i))]))
            (slot-keys opt))]))
+
+(defmethod print-method Rule [x ^Writer w]
+  (.write w (str x)))

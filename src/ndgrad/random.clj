@@ -23,6 +23,7 @@
   (:require
    [ndgrad.call :as call])
   (:import
+   (java.io Writer)
    (java.util.random RandomGenerator)
    (ndgrad DType Draw Random Random$Key)
    (ndgrad.op.spec Coerce)))
@@ -197,3 +198,6 @@
   [x & options]
   (call/naming "shuffle!"
     (.shuffleInPlace (draw "shuffle!" options) (call/existing "shuffle!" x))))
+
+(defmethod print-method Random$Key [x ^Writer w]
+  (.write w (str x)))

@@ -254,3 +254,6 @@
   (is (= (optim/adamw {:betas [0.5 0.9]}) (optim/adamw :betas [0.5 0.9])))
   (is (thrown-with-msg? ArgumentException #"^sgd: needs the option :lr" (optim/sgd)))
   (is (thrown-with-msg? ArgumentException #"^adam: expected keyword arguments in pairs" (optim/adam :lr 0.1 :eps))))
+
+(deftest optimisers-print-their-numbers
+  (is (= "Sgd[lr=0.1, momentum=0.0, dampening=0.0, weightDecay=0.0, nesterov=false]" (pr-str (optim/sgd :lr 0.1)))))

@@ -74,3 +74,6 @@
     (is (thrown? ArgumentException (r/rand [2] {:dtyp :float32})))
     (is (thrown? ArgumentException (r/rand [2] :dtype)))
     (is (thrown? ArgumentException (r/rand [2] {:p [1]})))))
+
+(deftest keys-print-what-they-are
+  (is (= "[Key[first=7, second=0]]" (pr-str [(r/key 7)]))))
