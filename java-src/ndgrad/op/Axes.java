@@ -30,7 +30,7 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
       Spec.define("spread", "x, shape: shape, axis: axes = nil, keepdims: flag = false")
           .internal()
           .view(
-              (a, l) -> Optional.of(of(a, Layout.of(a.ints("shape"))).spread(l)),
+              (a, l) -> Optional.of(of(a, anywhere(a.ints("shape"))).spread(l)),
               (n, a, g) -> Reductions.SUM.of(g, a.get("axis"), a.flag("keepdims")));
 
   /**
@@ -54,6 +54,11 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
   /** The axes of a call of an op with options {@code axis} and {@code keepdims}. */
   static Axes of(Args a, Layout x) {
     return of(x, a.ints("axis"), a.flag("keepdims"));
+  }
+
+  /** A layout of a shape, which may be that of a view with more elements than an array can have. */
+  private static Layout anywhere(int[] shape) {
+    return Layout.of(shape, new int[shape.length], 0);
   }
 
   /** The same axes, staying with length 1. */

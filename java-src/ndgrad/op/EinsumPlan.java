@@ -202,9 +202,11 @@ record EinsumPlan(
       int[] shapeA = lengths(freeA);
       int[] shapeB = lengths(freeB);
       boolean isMatrix = inner.length > 0;
-      int k = Math.toIntExact(Linalg.product(lengths(inner)));
-      int[] rows = isMatrix ? new int[] {length(shapeA), k} : Linalg.join(shapeA, ones(freeB));
-      int[] columns = isMatrix ? new int[] {k, length(shapeB)} : Linalg.join(ones(freeA), shapeB);
+      int k = Linalg.product(lengths(inner));
+      int[] rows =
+          isMatrix ? new int[] {Linalg.product(shapeA), k} : Linalg.join(shapeA, ones(freeB));
+      int[] columns =
+          isMatrix ? new int[] {k, Linalg.product(shapeB)} : Linalg.join(ones(freeA), shapeB);
       return new Product(
           left,
           right,
@@ -224,10 +226,6 @@ record EinsumPlan(
 
     private double size(int[] labels) {
       return Arrays.stream(labels).mapToDouble(equation::length).reduce(1, (x, y) -> x * y);
-    }
-
-    private static int length(int[] lengths) {
-      return Math.toIntExact(Linalg.product(lengths));
     }
 
     /** Where labels are in an order of them. */

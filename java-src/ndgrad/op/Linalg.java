@@ -424,7 +424,7 @@ public final class Linalg {
       // Every matrix of the batch was multiplied by the same one: the sum over the batch is one
       // tall product.
       int k = matrix.dim(matrix.ndim() - 1);
-      int rows = (int) product(Arrays.copyOf(cotangent.shape(), cotangent.ndim() - 1));
+      int rows = product(Arrays.copyOf(cotangent.shape(), cotangent.ndim() - 1));
       matrix = reshape(matrix, rows, k);
       cotangent = reshape(cotangent, rows, cotangent.dim(cotangent.ndim() - 1));
     }
@@ -531,8 +531,8 @@ public final class Linalg {
     int[] freeB = others(b.ndim(), axesB);
     int[] shapeA = Arrays.stream(freeA).map(a::dim).toArray();
     int[] shapeB = Arrays.stream(freeB).map(b::dim).toArray();
-    Tensor left = reshape(permute(a, join(freeA, axesA)), Math.toIntExact(product(shapeA)), k);
-    Tensor right = reshape(permute(b, join(axesB, freeB)), k, Math.toIntExact(product(shapeB)));
+    Tensor left = reshape(permute(a, join(freeA, axesA)), product(shapeA), k);
+    Tensor right = reshape(permute(b, join(axesB, freeB)), k, product(shapeB));
     return reshape(MATMUL.of(left, right), join(shapeA, shapeB));
   }
 
@@ -546,8 +546,9 @@ public final class Linalg {
     return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
   }
 
-  static long product(int[] dims) {
-    return Arrays.stream(dims).asLongStream().reduce(1, (x, y) -> x * y);
+  /** How many elements dimensions have that become one. */
+  static int product(int[] dims) {
+    return Layout.of(dims).intSize();
   }
 
   private static Tensor kron(Tensor a, Tensor b) {
@@ -562,7 +563,7 @@ public final class Linalg {
       spreadA[2 * i + 1] = 1;
       spreadB[2 * i] = 1;
       spreadB[2 * i + 1] = ib < 0 ? 1 : b.dim(ib);
-      shape[i] = Math.multiplyExact(spreadA[2 * i], spreadB[2 * i + 1]);
+      shape[i] = product(new int[] {spreadA[2 * i], spreadB[2 * i + 1]});
     }
     return reshape(Arithmetic.MUL.of(reshape(a, spreadA), reshape(b, spreadB)), shape);
   }

@@ -49,7 +49,8 @@ final class Medians {
    * a NaN where there is one.
    */
   private static Strided middle(Strided x, Axes axes) {
-    int n = Math.toIntExact(axes.count());
+    int size = x.layout().intSize();
+    int n = (int) axes.count();
     int[] shape = axes.result();
     int middles = 2 - n % 2;
     int[] found = Arrays.copyOf(shape, shape.length + 1);
@@ -57,11 +58,7 @@ final class Medians {
     Strided lanes = lanes(x, axes, n);
     int[] from =
         (int[])
-            lanes(
-                    new Strided(
-                        new Storage(Lanes.iota(x.layout().intSize())), Layout.of(axes.shape())),
-                    axes,
-                    n)
+            lanes(new Strided(new Storage(Lanes.iota(size)), Layout.of(axes.shape())), axes, n)
                 .array();
     long[] order = (long[]) Sorting.order(lanes, 1, false).array();
     int[] at = new int[middles * lanes.layout().dim(0)];

@@ -108,9 +108,7 @@ final class PointLoss {
       ins[i] = Arrays.equals(t.shape(), shape) ? t : Structural.BROADCAST_TO.of(t, shape);
     }
     Tensor total = (Tensor) sum.call((Object[]) ins);
-    return reduction.equals("sum")
-        ? total
-        : Arithmetic.DIV.of(total, (double) Layout.of(shape).size());
+    return reduction.equals("sum") ? total : Arithmetic.DIV.of(total, (double) Layout.size(shape));
   }
 
   /**

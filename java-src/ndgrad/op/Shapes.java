@@ -228,7 +228,8 @@ public final class Shapes {
                 ? "; only one dimension can be -1"
                 : "; dimensions must not be negative");
       } else {
-        known = Math.min(known, 1L << 31) * target[i];
+        known =
+            known > Long.MAX_VALUE / Math.max(1, target[i]) ? Long.MAX_VALUE : known * target[i];
       }
     }
     if (open >= 0) {
@@ -239,6 +240,12 @@ public final class Shapes {
             known == 0
                 ? "; no length of the -1 dimension follows from a size of 0"
                 : ", which is not a multiple of " + known);
+      }
+      if (l.size() / known > Integer.MAX_VALUE) {
+        throw cannot(
+            target,
+            l,
+            ", so the -1 dimension would be " + l.size() / known + ", more than one axis can have");
       }
       target[open] = (int) (l.size() / known);
     } else if (known != l.size()) {
@@ -285,7 +292,25 @@ public final class Shapes {
     for (int i = start; i <= end; i++) {
       run *= shape[i];
     }
-    out[start] = Math.toIntExact(run);
+    if (run > Integer.MAX_VALUE) {
+      throw new ShapeException(
+          "cannot merge axes "
+              + start
+              + " to "
+              + end
+              + " of shape "
+              + l
+              + ": they have "
+              + run
+              + " elements, more than one axis can",
+          "shape",
+          shape,
+          "start",
+          start,
+          "end",
+          end);
+    }
+    out[start] = (int) run;
     System.arraycopy(shape, end + 1, out, start + 1, shape.length - end - 1);
     return out;
   }

@@ -7,16 +7,19 @@ import static ndgrad.op.Numeric.values;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import ndgrad.DType;
+import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
+import ndgrad.op.spec.Structural;
 import org.junit.jupiter.api.Test;
 
 class ReductionsTest {
@@ -157,5 +160,35 @@ class ReductionsTest {
           Reverse.gradients(List.of(y), Arrays.asList((Tensor) null), List.of(x), true, false);
       assertEquals(DType.FLOAT32, g[0].dtype(), op.name());
     }
+  }
+
+  private static Tensor many(Tensor x, int... shape) {
+    return Structural.BROADCAST_TO.of(x, shape);
+  }
+
+  @Test
+  void reducesViewsOfMoreElementsThanAnIntCounts() {
+    int most = Integer.MAX_VALUE;
+    Tensor one = leaf(1);
+    assertEquals(most, values(Reductions.SUM.of(many(one, most)))[0]);
+    assertEquals(65_536, values(Reductions.NORM.of(many(one, 65_536, 65_536)))[0]);
+    assertArrayEquals(
+        new double[] {most, most}, values(Reductions.SUM.of(many(one, 2, most), new int[] {1})));
+    assertArrayEquals(
+        new double[] {0x1p32}, gradient(Reductions.SUM.of(many(one, 65_536, 65_536)), one), EXACT);
+    Tensor loss = (Tensor) Losses.MSE_LOSS.call(many(one, 65_536, 65_536), 3.0);
+    assertEquals(4, values(loss)[0]);
+  }
+
+  @Test
+  void whatNeedsAllElementsAtOnceRefusesTooMany() {
+    Tensor x = many(leaf(1), 65_536, 65_536);
+    assertThrows(ShapeException.class, () -> Reductions.MEDIAN.of(x));
+    assertThrows(ShapeException.class, () -> Reductions.ARGMAX.of(x));
+    assertThrows(ShapeException.class, () -> Scans.CUMSUM.of(x));
+    assertThrows(ShapeException.class, () -> Lookup.NONZERO.of(x));
+    assertThrows(ShapeException.class, () -> Linalg.TENSORDOT.of(x, x, 0));
+    assertThrows(ShapeException.class, () -> Linalg.KRON.of(x, x));
+    assertThrows(ShapeException.class, () -> many(x, 65_536, 65_536, 65_536, 65_536));
   }
 }

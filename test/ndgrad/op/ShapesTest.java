@@ -14,9 +14,11 @@ import java.util.Map;
 import java.util.stream.Stream;
 import ndgrad.DType;
 import ndgrad.MutationException;
+import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Nested;
+import ndgrad.op.spec.Structural;
 import org.junit.jupiter.api.Test;
 
 class ShapesTest {
@@ -156,5 +158,15 @@ class ShapesTest {
     for (Object grid : (List<?>) Rearranging.MESHGRID.call(List.of(Shapes.FLATTEN.of(x)))) {
       assertNotSame(x.strided().storage(), ((Tensor) grid).strided().storage());
     }
+  }
+
+  @Test
+  void axesAreCountedBeyondAnInt() {
+    Tensor x = Structural.BROADCAST_TO.of(counted(1), new int[] {65_536, 65_536});
+    assertEquals(64, Shapes.RESHAPE.of(x, new int[] {1024, -1, 65_536}).dim(1));
+    int[] apart = {256, 256, 256, 256};
+    assertArrayEquals(apart, Shapes.RESHAPE.of(x, apart).shape());
+    assertThrows(ShapeException.class, () -> Shapes.RESHAPE.of(x, new int[] {-1}));
+    assertThrows(ShapeException.class, () -> Shapes.FLATTEN.of(x));
   }
 }

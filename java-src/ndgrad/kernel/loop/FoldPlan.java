@@ -68,7 +68,7 @@ final class FoldPlan {
   private final int chunks;
   private final int tiles;
   private final int segments;
-  private final int blocks;
+  private final long blocks;
   private final int parts;
   private final long size;
 
@@ -109,6 +109,13 @@ final class FoldPlan {
         for (int k = 0; even && k < stride[i].length; k++) {
           even = stride[last][k] == stride[i][k] * length[i];
         }
+        if (even && (long) length[last] * length[i] > Integer.MAX_VALUE) {
+          // No storage is so large: these are broadcast, and the longer one makes the better loop.
+          even = false;
+          int longer = Math.max(length[last], length[i]);
+          length[last] = Math.min(length[last], length[i]);
+          length[i] = longer;
+        }
         last += even ? 0 : 1;
         length[last] = even ? length[last] * length[i] : length[i];
         stride[last] = stride[i];
@@ -116,8 +123,8 @@ final class FoldPlan {
       n = Math.min(n, last + 1);
     }
 
-    int count() {
-      int count = 1;
+    long count() {
+      long count = 1;
       for (int i = 0; i < n; i++) {
         count *= length[i];
       }
@@ -138,10 +145,10 @@ final class FoldPlan {
     }
 
     /** Adds the offsets of the index-th combination of these dimensions to positions. */
-    void offset(int index, int[] positions, int operands) {
-      int rest = index;
+    void offset(long index, int[] positions, int operands) {
+      long rest = index;
       for (int i = n - 1; i >= 0; i--) {
-        int j = i == 0 ? rest : rest % length[i];
+        int j = (int) (i == 0 ? rest : rest % length[i]);
         rest = i == 0 ? 0 : rest / length[i];
         for (int k = 0; k < operands; k++) {
           positions[k] += j * stride[i][k];
@@ -155,7 +162,6 @@ final class FoldPlan {
     int operands = ins + 1;
     kept = new Dims(shape.length);
     reduced = new Dims(shape.length);
-    long all = 1;
     int outAxis = 0;
     for (int axis = 0; axis < shape.length; axis++) {
       int[] strides = new int[operands];
@@ -165,12 +171,11 @@ final class FoldPlan {
         strides[k] = own < 0 || l.dim(own) == 1 ? 0 : l.stride(own);
       }
       strides[ins] = isReduced[axis] ? 0 : out.stride(outAxis++);
-      all *= shape[axis];
       if (shape[axis] != 1) {
         (isReduced[axis] ? reduced : kept).add(shape[axis], strides);
       }
     }
-    size = all;
+    size = Layout.size(shape);
     kept.merge();
     reduced.merge();
     boolean rows = choose();
@@ -182,12 +187,14 @@ final class FoldPlan {
     byRows = rows || turned;
     segment = byRows ? ROWS : GROUP * SEGMENT;
     width = Math.min(rowLength, width());
-    chunks = size == 0 ? 0 : (rowLength + width - 1) / width;
-    tiles = kept.count() * chunks;
-    segments = (runLength + segment - 1) / segment;
+    chunks = size == 0 ? 0 : Math.ceilDiv(rowLength, width);
+    tiles = (int) kept.count() * chunks;
+    segments = Math.ceilDiv(runLength, segment);
     blocks = reduced.count() * segments;
     parts =
-        tiles >= PARTS || size < 2 * GRAIN ? 1 : Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
+        tiles >= PARTS || size < 2 * GRAIN
+            ? 1
+            : (int) Math.min(blocks, PARTS / Math.max(1, tiles) + 1);
   }
 
   /** Whether runs of neighbours are short, many, and apart from each other. */
@@ -355,21 +362,21 @@ final class FoldPlan {
       int tile = parts == 1 ? unit : unit / parts;
       int part = parts == 1 ? 0 : unit % parts;
       int n = run.place(tile, tileAt);
-      int from = (int) ((long) blocks * part / parts);
-      int to = (int) ((long) blocks * (part + 1) / parts);
+      long from = bound(part);
+      long to = bound(part + 1);
       int q = parts > 1 ? unit * width : tileAt[ins];
       int step = parts > 1 ? 1 : across[ins];
       if (to - from == 1 && (step == 1 || !byRows)) {
         block(from, n, dest, q, step);
         return;
       }
-      int levels = 2 + (32 - Integer.numberOfLeadingZeros(to - from));
+      int levels = 2 + (64 - Long.numberOfLeadingZeros(to - from));
       Object acc = Scratch.array(run.out.dtype(), 0, levels * width);
       int top = 0;
-      for (int b = from; b < to; b++) {
+      for (long b = from; b < to; b++) {
         block(b, n, acc, top * width, 1);
         top++;
-        for (int t = b - from + 1; (t & 1) == 0; t >>= 1) {
+        for (long t = b - from + 1; (t & 1) == 0; t >>= 1) {
           top--;
           merge(run.merge, acc, top * width, (top - 1) * width, n);
         }
@@ -380,9 +387,14 @@ final class FoldPlan {
       run.rows.copy(acc, 0, 1, dest, q, step, n);
     }
 
-    private void block(int block, int n, Object to, int slot, int step) {
+    /** The first block of a part. */
+    private long bound(int part) {
+      return blocks / parts * part + blocks % parts * part / parts;
+    }
+
+    private void block(long block, int n, Object to, int slot, int step) {
       System.arraycopy(tileAt, 0, at, 0, ins);
-      int begin = segments == 1 ? 0 : block % segments * segment;
+      int begin = segments == 1 ? 0 : (int) (block % segments) * segment;
       reduced.offset(segments == 1 ? block : block / segments, at, ins);
       for (int k = 0; begin > 0 && k < ins; k++) {
         at[k] += begin * along[k];

@@ -219,7 +219,7 @@ public final class Scan {
     int width = unit ? Math.clamp(share, NARROW, WIDTH) : LINES;
     Kernel kernel =
         step(combine, out.dtype(), in.dtype(), unit ? InnerStrides.ones(3) : InnerStrides.VARIABLE);
-    int chunks = (walk.n + width - 1) / width;
+    int chunks = Math.ceilDiv(walk.n, width);
     Rows rows = Rows.of(out.dtype());
     Threads.parallelFor(
         walk.rows * chunks,

@@ -99,9 +99,30 @@ public final class Layout {
    * @param strides the strides in elements, not copied
    * @param offset the offset in elements
    * @return the layout
+   * @throws ShapeException when a dimension is negative or there are more than 2⁶³-1 elements
    */
   public static Layout of(int[] shape, int[] strides, int offset) {
-    return new Layout(shape, strides, offset, Dimensions.size(shape));
+    return new Layout(shape, strides, offset, size(shape));
+  }
+
+  /**
+   * The number of elements of a shape.
+   *
+   * @param shape the shape
+   * @return the product of the dimensions
+   * @throws ShapeException when a dimension is negative or there are more than 2⁶³-1 elements
+   */
+  public static long size(int... shape) {
+    long size = Dimensions.size(shape);
+    if (size == Long.MAX_VALUE) {
+      throw new ShapeException(
+          "an array of shape "
+              + Arrays.toString(shape)
+              + " has more than 2⁶³-1 elements, which cannot be counted",
+          "shape",
+          shape);
+    }
+    return size;
   }
 
   /**

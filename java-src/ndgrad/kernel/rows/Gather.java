@@ -1,6 +1,7 @@
 package ndgrad.kernel.rows;
 
 import java.util.Arrays;
+import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
@@ -148,8 +149,11 @@ public final class Gather {
    *
    * @param mask any dtype and layout
    * @return their row-major indexes, ascending
+   * @throws ShapeException when the mask has more elements than one array can hold, so that their
+   *     indexes are no ints
    */
   public static int[] nonzero(Strided mask) {
+    mask.layout().intSize();
     Rows rows = Rows.of(mask.dtype());
     RowWalk walk = new RowWalk(mask.layout());
     int perRow = Math.ceilDiv(walk.n, CHUNK);

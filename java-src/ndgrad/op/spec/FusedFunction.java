@@ -52,7 +52,7 @@ public final class FusedFunction {
 
     Entry(Tensor[] xs) {
       dtypes = Arrays.stream(xs).map(Tensor::dtype).toArray(DType[]::new);
-      layouts = Arrays.stream(xs).map(x -> Layout.of(x.shape())).toArray(Layout[]::new);
+      layouts = Arrays.stream(xs).map(Tensor::layout).toArray(Layout[]::new);
       recording = GradMode.isEnabled();
       followed = new boolean[xs.length];
       for (int i = 0; i < xs.length; i++) {
