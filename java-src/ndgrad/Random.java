@@ -25,6 +25,9 @@ public final class Random {
   private static final long SPLIT = 1;
   private static final long FOLD = 2;
 
+  /** What a key takes in a list, at least. */
+  private static final long BYTES = 36;
+
   private Random() {}
 
   /**
@@ -43,12 +46,25 @@ public final class Random {
      *
      * @param n how many, at least 0
      * @return n keys; the first ones are the same whatever n is
-     * @throws ArgumentException when n is negative
+     * @throws ArgumentException when n is negative, or they are more than the heap can hold
      */
     public List<Key> split(int n) {
       if (n < 0) {
         throw new ArgumentException(
             "split: the number of keys must not be negative, got " + n, "n", n);
+      }
+      long heap = Runtime.getRuntime().maxMemory();
+      if (n > heap / BYTES) {
+        throw new ArgumentException(
+            "split: "
+                + n
+                + " keys need "
+                + (n * BYTES >> 20)
+                + " MiB, more than the heap can have ("
+                + (heap >> 20)
+                + " MiB; the flag -Xmx raises it)",
+            "n",
+            n);
       }
       List<Key> keys = new ArrayList<>(n);
       for (int i = 0; i < n; i++) {

@@ -211,7 +211,18 @@
       (is (thrown? ShapeException (nd/conv2d x x {:padding Integer/MAX_VALUE})))
       (is (thrown? ShapeException (nd/conv2d x x {:dilation Integer/MAX_VALUE})))
       (is (thrown? ShapeException (nd/avg-pool2d x 2 {:padding [65536 65536]})))
-      (is (thrown? ShapeException (nd/diag [1 2 3] {:k Integer/MAX_VALUE}))))))
+      (is (thrown? ShapeException (nd/diag [1 2 3] {:k Integer/MAX_VALUE})))
+      (doseq [mode [:constant :edge :wrap :reflect :symmetric]]
+        (is (thrown? ShapeException (nd/pad [1 2] Integer/MAX_VALUE {:mode mode}))))))
+  (testing "of elements and keys are refused where the heap can't hold them"
+    (is (thrown-with-msg? ShapeException #"^repeat: axis 0 of shape \[2\] would get a length of 4294967294, more "
+                          (nd/repeat [1 2] [Integer/MAX_VALUE Integer/MAX_VALUE])))
+    (let [n 2000000000]
+      (when (< (.maxMemory (Runtime/getRuntime)) (* 4 n))
+        (is (thrown-with-msg? ShapeException #"^repeat: .* MiB, more than the heap " (nd/repeat [1 2] [1 (dec n)])))
+        (is (thrown-with-msg? ShapeException #"^choice: .* MiB, more than the heap " (r/choice n 3 {:replace false})))
+        (is (thrown-with-msg? ShapeException #"^randperm: .* MiB, more than the heap " (r/randperm n)))
+        (is (thrown-with-msg? ArgumentException #"^split: .* MiB, more than the heap " (r/split (r/key 0) n)))))))
 
 (deftest options-of-backward
   (testing "may stand without an upstream gradient"

@@ -291,13 +291,32 @@ public final class Rearranging {
           "shape",
           x.layout().shape());
     }
-    int[] positions = new int[Math.toIntExact(Arrays.stream(repeats).asLongStream().sum())];
+    int[] positions = positions(Arrays.stream(repeats).asLongStream().sum(), x, axis);
     int k = 0;
     for (int i = 0; i < repeats.length; i++) {
       Arrays.fill(positions, k, k + repeats[i], i);
       k += repeats[i];
     }
     return along(x, axis, positions);
+  }
+
+  /** Room for the positions of an axis, in the place of one of x. */
+  private static int[] positions(long length, Tensor x, int axis) {
+    if (length > Integer.MAX_VALUE) {
+      throw new ShapeException(
+          "axis "
+              + axis
+              + " of shape "
+              + x.layout()
+              + " would get a length of "
+              + length
+              + ", more than an array can have",
+          "axis",
+          axis,
+          "shape",
+          x.layout().shape());
+    }
+    return (int[]) Strided.empty(DType.INT32, (int) length).storage().escape();
   }
 
   private static Tensor along(Tensor x, int axis, int[] positions) {
@@ -377,7 +396,7 @@ public final class Rearranging {
           mode);
     }
     for (int axis = 0; axis < ndim; axis++) {
-      if (x.dim(axis) == 0 && widths[0][axis] + widths[1][axis] > 0) {
+      if (x.dim(axis) == 0 && isWider(widths, axis)) {
         throw new ShapeException(
             "mode "
                 + mode
@@ -392,16 +411,22 @@ public final class Rearranging {
     }
     Tensor out = x;
     for (int axis = 0; axis < ndim; axis++) {
-      if (widths[0][axis] + widths[1][axis] > 0) {
-        out = along(out, axis, sources(mode, x.dim(axis), widths[0][axis], widths[1][axis]));
+      if (isWider(widths, axis)) {
+        out = along(out, axis, sources(mode, x, axis, widths));
       }
     }
     return out == x ? Structural.COPY.of(x) : out;
   }
 
-  /** Which position of an axis of length n each position of the padded one repeats. */
-  private static int[] sources(String mode, int n, int before, int after) {
-    int[] out = new int[Math.addExact(n + before, after)];
+  private static boolean isWider(int[][] widths, int axis) {
+    return widths[0][axis] > 0 || widths[1][axis] > 0;
+  }
+
+  /** Which position of an axis each position of the padded one repeats. */
+  private static int[] sources(String mode, Tensor x, int axis, int[][] widths) {
+    int n = x.dim(axis);
+    int before = widths[0][axis];
+    int[] out = positions((long) n + before + widths[1][axis], x, axis);
     for (int k = 0; k < out.length; k++) {
       int i = k - before;
       out[k] =

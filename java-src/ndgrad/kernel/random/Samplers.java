@@ -3,9 +3,9 @@ package ndgrad.kernel.random;
 import java.util.function.DoubleSupplier;
 import java.util.random.RandomGenerator;
 import ndgrad.DType;
+import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 
 /**
@@ -133,9 +133,10 @@ public final class Samplers {
    * @param first how many of them are needed
    * @param g where the bits come from
    * @return a fresh array, whose first numbers are a uniform draw without replacement
+   * @throws ShapeException when all of them are more than the heap can hold
    */
   public static long[] order(int n, int first, RandomGenerator g) {
-    long[] a = (long[]) Storage.uninitialised(DType.INT64, n).escape();
+    long[] a = (long[]) Strided.empty(DType.INT64, n).storage().escape();
     for (int i = 0; i < n; i++) {
       a[i] = i;
     }
