@@ -34,7 +34,7 @@
    (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Preload
            Scope Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
-   (ndgrad.op.spec Coerce)))
+   (ndgrad.op.spec Coerce Nested)))
 
 (set! *warn-on-reflection* true)
 
@@ -77,7 +77,7 @@
    (call/naming "wrap"
                 (DType/ofArray primitives)
                 (Array/wrap primitives (int-array [(DType/lengthOf primitives)]))))
-  (^Array [primitives shape] (call/naming "wrap" (Array/wrap primitives (Coerce/integers "shape" shape))))
+  (^Array [primitives shape] (call/naming "wrap" (Array/wrap primitives (Coerce/dimensions "shape" shape))))
   (^Array [primitives shape & options]
    (let [options (call/options "wrap" options [:requires-grad])]
      (call/naming "wrap" (tracked (wrap primitives shape) options)))))
@@ -310,10 +310,11 @@
     (if (array? g) g (Array/of ^Object g (.dtype y)))))
 
 (defn- backward-of-all [ys upstream retain? create?]
-  (let [ys (mapv #(call/existing "backward!" %) ys)
+  (let [ys (mapv #(call/existing "backward!" %) (call/naming "backward!" (Nested/items ys)))
         gs (cond
              (nil? upstream) (mapv (constantly nil) ys)
-             (or (array? upstream) (sequential? upstream)) (vec upstream)
+             (array? upstream) (vec upstream)
+             (sequential? upstream) (vec (call/naming "backward!" (Nested/items upstream)))
              :else (call/fail "backward!" "a vector with one upstream gradient for each output" upstream))]
     (call/naming-else "backward!"
       (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs) retain? create?))))

@@ -51,7 +51,7 @@
          (false? replace) (.withoutReplacement)
          p (.probabilities (.toDoubleArray (call/array op p))))))))
 
-(defn- ->shape ^ints [shape] (Coerce/integers "shape" shape))
+(defn- ->shape ^ints [shape] (Coerce/dimensions "shape" shape))
 
 (defn manual-seed!
   "Seeds the process's generator, so that what is drawn from now on can be repeated. Returns the seed.

@@ -148,7 +148,25 @@
   (testing "walk no sequence to its end"
     (is (thrown-with-msg? ArgumentException #"^sum: keepdims must be true or false, got \[0 1 2 3 4 \.\.\.\]$"
                           (nd/sum [1 2] {:keepdims (range)})))
-    (is (thrown-with-msg? DTypeException #"^zeros: unknown dtype" (nd/zeros [2] {:dtype (iterate inc 1)})))))
+    (is (thrown-with-msg? DTypeException #"^zeros: unknown dtype" (nd/zeros [2] {:dtype (iterate inc 1)})))
+    (is (thrown-with-msg? ArgumentException #"^sum: keyword arguments come in pairs, got \[:axis \[0 1 2 3 4 \.\.\.\] :x\]$"
+                          (nd/sum [1] :axis (range) :x)))
+    (doseq [f [#(nd/zeros (repeat 1)) #(nd/reshape [1] (repeat 1)) #(nd/sum [1] {:axis (range)}) #(r/rand (repeat 2))
+               #(nd/wrap (double-array 1) (repeat 1))]]
+      (is (thrown-with-msg? ArgumentException #"must be at most 64 integers, .*, got \[. . . . . \.\.\.\]$" (f)))))
+  (testing "stop reading data that does not end when the thread is interrupted"
+    (doseq [f [#(nd/array (range)) #(nd/cat (repeat [1])) #(nd/array [[1 2] (repeat 1)]) #(nd/get [1] (range))
+               #(nd/backward! (repeat (nd/sum (leaf [2]))))]]
+      (.interrupt (Thread/currentThread))
+      (try
+        (is (thrown-with-msg? NdException #"^\w+!?: .*an interrupt came while a sequence was read, after 4096 elements"
+                              (f)))
+        (finally (Thread/interrupted)))))
+  (testing "say that nesting is too deep, or without end"
+    (let [self (java.util.ArrayList.)]
+      (.add self self)
+      (doseq [x [self (object-array [self]) (nth (iterate vector 1) 5000)]]
+        (is (thrown-with-msg? ShapeException #"^array: lists are nested more than 64 deep" (nd/array x)))))))
 
 (deftest data
   (is (= {:op "add" :shapes [[2] [3]]} (nd/error-data (try (nd/+ [1 2] [1 2 3]) (catch ShapeException e e)))))

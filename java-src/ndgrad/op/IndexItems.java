@@ -26,7 +26,7 @@ final class IndexItems {
   static List<Index> of(Object key) {
     List<Index> out = new ArrayList<>();
     if (key instanceof List<?> l) {
-      l.forEach(item -> add(item, out));
+      Nested.items(l).forEach(item -> add(item, out));
     } else if (key instanceof Object[] a) {
       Arrays.asList(a).forEach(item -> add(item, out));
     } else {

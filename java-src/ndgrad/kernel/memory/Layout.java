@@ -11,6 +11,9 @@ import ndgrad.ShapeException;
  * zero. Immutable; every method that returns a layout describes a view of the same storage.
  */
 public final class Layout {
+  /** How many dimensions an array has at most. */
+  public static final int MOST_DIMENSIONS = 64;
+
   private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, 0);
 
   /** A power of two. */
@@ -45,6 +48,15 @@ public final class Layout {
   }
 
   private Layout(int[] shape, int[] strides, int offset, long size, int place) {
+    if (shape.length > MOST_DIMENSIONS) {
+      throw new ShapeException(
+          "an array has at most "
+              + MOST_DIMENSIONS
+              + " dimensions, this one would have "
+              + shape.length,
+          "ndim",
+          shape.length);
+    }
     this.shape = shape;
     this.strides = strides;
     this.offset = offset;
@@ -57,8 +69,8 @@ public final class Layout {
    *
    * @param shape the shape
    * @return the layout with offset 0
-   * @throws ShapeException when a dimension is negative or the array would have more than 2³¹-1
-   *     elements
+   * @throws ShapeException when a dimension is negative or there are too many of them, or the array
+   *     would have more than 2³¹-1 elements
    */
   public static Layout of(int... shape) {
     if (shape.length == 0) {
@@ -99,7 +111,8 @@ public final class Layout {
    * @param strides the strides in elements, not copied
    * @param offset the offset in elements
    * @return the layout
-   * @throws ShapeException when a dimension is negative or there are more than 2⁶³-1 elements
+   * @throws ShapeException when a dimension is negative or there are too many of them, or more than
+   *     2⁶³-1 elements
    */
   public static Layout of(int[] shape, int[] strides, int offset) {
     return new Layout(shape, strides, offset, size(shape));

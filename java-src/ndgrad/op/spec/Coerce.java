@@ -5,10 +5,12 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.RandomAccess;
 import java.util.StringJoiner;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.memory.Layout;
 
 /** From what callers pass to what ops take. */
 public final class Coerce {
@@ -19,7 +21,8 @@ public final class Coerce {
       case ARRAY -> Nested.tensor(value);
       case ARRAYS -> tensors(name, value);
       case INT -> integer(name, value);
-      case INTS, AXES, SHAPE -> integers(name, value);
+      case INTS -> integers(name, value);
+      case AXES, SHAPE -> dimensions(name, value);
       case FLAG -> flag(name, value);
       case NUMBER -> number(name, value);
       case DTYPE -> DType.of(value);
@@ -154,6 +157,41 @@ public final class Coerce {
       out[i] = integer(name, items.get(i));
     }
     return out;
+  }
+
+  /**
+   * A shape, or axes.
+   *
+   * @param name the parameter
+   * @param value as for {@link #integers}, at most as many as an array has dimensions
+   * @return the integers, a fresh array
+   * @throws ArgumentException for anything else; a sequence is not walked beyond the limit
+   */
+  public static int[] dimensions(String name, Object value) {
+    if (value instanceof Iterable<?> it && !(value instanceof RandomAccess)) {
+      int n = 0;
+      for (var _ : it) {
+        requireFew(name, ++n, value);
+      }
+    }
+    int[] out = integers(name, value);
+    requireFew(name, out.length, value);
+    return out;
+  }
+
+  private static void requireFew(String name, int n, Object value) {
+    if (n > Layout.MOST_DIMENSIONS) {
+      throw new ArgumentException(
+          name
+              + " must be at most "
+              + Layout.MOST_DIMENSIONS
+              + " integers, for so many dimensions an array has at most, got "
+              + show(value),
+          "argument",
+          name,
+          "value",
+          show(value));
+    }
   }
 
   private static List<Tensor> tensors(String name, Object value) {

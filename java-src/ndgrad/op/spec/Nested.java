@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.RandomAccess;
 import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
@@ -21,6 +22,9 @@ import ndgrad.kernel.memory.Strided;
 /** Between host values (numbers, nested lists, Java arrays) and tensors. */
 public final class Nested {
   private static final Layout SCALAR = Layout.of();
+
+  /** Elements of a sequence that are read between looks at whether the thread is interrupted. */
+  private static final int SOME = 4096;
 
   private final Object value;
   private final int[] shape;
@@ -146,6 +150,14 @@ public final class Nested {
     List<Integer> dims = new ArrayList<>();
     Object v = value;
     while (true) {
+      if (dims.size() > Layout.MOST_DIMENSIONS) {
+        throw new ShapeException(
+            "lists are nested more than "
+                + Layout.MOST_DIMENSIONS
+                + " deep, and so many dimensions an array has at most; does a list hold itself?",
+            "limit",
+            Layout.MOST_DIMENSIONS);
+      }
       if (v instanceof Tensor.Face f) {
         Arrays.stream(f.tensor().shape()).forEach(dims::add);
         break;
@@ -289,21 +301,54 @@ public final class Nested {
         || v instanceof boolean[];
   }
 
-  /** The elements of anything sequential; null for a leaf. */
-  static List<?> items(Object v) {
+  /**
+   * The elements of anything sequential.
+   *
+   * @param v anything
+   * @return its elements, of a lazy sequence as a list; null for a leaf
+   * @throws ArgumentException when a sequence does not end before the heap is full, or the thread
+   *     is interrupted
+   */
+  public static List<?> items(Object v) {
     return switch (v) {
-      case List<?> l -> l;
+      case List<?> l when l instanceof RandomAccess -> l;
       case Object[] a -> Arrays.asList(a);
       case byte[] a -> IntStream.range(0, a.length).mapToObj(i -> a[i]).toList();
       case short[] a -> IntStream.range(0, a.length).mapToObj(i -> a[i]).toList();
       case Tensor.Face _ -> null;
-      case Iterable<?> it when !(v instanceof java.util.Map<?, ?>) -> {
-        List<Object> out = new ArrayList<>();
-        it.forEach(out::add);
-        yield out;
-      }
+      case Iterable<?> it when !(v instanceof java.util.Map<?, ?>) -> walked(it);
       case null, default -> null;
     };
+  }
+
+  private static List<?> walked(Iterable<?> sequence) {
+    int n = 0;
+    try {
+      List<Object> out = new ArrayList<>();
+      for (Object item : sequence) {
+        out.add(item);
+        n++;
+        if (n % SOME == 0 && Thread.currentThread().isInterrupted()) {
+          throw new ArgumentException(
+              "an interrupt came while a sequence was read, after "
+                  + n
+                  + " elements; does the sequence end?",
+              "elements",
+              n);
+        }
+      }
+      return out;
+    } catch (OutOfMemoryError e) {
+      // The list that was collected is garbage now: the program can go on without it.
+      throw new ArgumentException(
+          "a sequence has more than the "
+              + n
+              + " elements that the heap has room for; does it end? (The heap has at most "
+              + Runtime.getRuntime().maxMemory() / (1 << 20)
+              + " MiB; the flag -Xmx raises it)",
+          "elements",
+          n);
+    }
   }
 
   /**

@@ -21,7 +21,6 @@ import org.junit.jupiter.api.Test;
 
 /** Views are compared with an enumeration of the places in the storage that they should show. */
 class LayoutTest {
-
   /** The places of all elements in row-major order. */
   private static int[] places(Layout l) {
     int[] shape = l.shape();
@@ -312,5 +311,14 @@ class LayoutTest {
     assertThrows(ShapeException.class, () -> Layout.of(2).axis(-2));
     assertThrows(ShapeException.class, () -> Layout.of().axis(0));
     assertThrows(ShapeException.class, () -> Layout.of(2, 3).axes(1, -1));
+  }
+
+  @Test
+  void hasAtMostSoManyDimensions() {
+    int[] most = new int[Layout.MOST_DIMENSIONS];
+    assertThrows(ShapeException.class, () -> Layout.of(new int[most.length + 1]));
+    assertThrows(ShapeException.class, () -> Layout.of(most).unsqueeze(0));
+    Layout view = Layout.of(most, most, 1);
+    assertThrows(ShapeException.class, () -> view.unsqueeze(0));
   }
 }
