@@ -63,13 +63,20 @@
                                         (object-array ["option" (Coerce/show unknown)]))
                     op))))
 
+(defn- pairs-and-map
+  "Keyword arguments, which may end in a map as Clojure's own functions take them, as one map; nil unless the others come
+  in pairs."
+  [more]
+  (let [[pairs trailing] (if (map? (last more)) [(butlast more) (last more)] [more nil])]
+    (when (even? (count pairs))
+      (into (apply hash-map pairs) trailing))))
+
 (defn options
   "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."
   [op more known]
-  (let [found (cond
-                (nil? (next more)) (first more)
-                (even? (count more)) (apply hash-map more)
-                :else (fail op "keyword arguments in pairs" more))]
+  (let [found (if (nil? (next more))
+                (first more)
+                (or (pairs-and-map more) (fail op "keyword arguments in pairs" more)))]
     (check-options op found known)
     found))
 
@@ -93,21 +100,17 @@
                            (map vector more (concat params (repeat nil))))))))
 
 (defn- split-args
-  "[positional options] for a call of `op`: options are a trailing map or keyword arguments; values
+  "[positional options] for a call of `op` by a name: options are a trailing map or keyword arguments, or both; values
   before them fill the options in order."
-  [^Op op args]
-  (let [[front more] (split-at (.required (.signature (.spec op))) args)]
-    (cond
-      (and (seq more) (map? (last more)))
-      [(concat front (butlast more)) (last more)]
-
-      (options-start op more)
-      (let [[values pairs] (split-at (options-start op more) more)]
-        (when (odd? (count pairs))
-          (fail (.name op) "keyword arguments in pairs" pairs))
-        [(concat front values) (apply hash-map pairs)])
-
-      :else [args {}])))
+  [^Op op called args]
+  (let [[front more] (split-at (.required (.signature (.spec op))) args)
+        [values found] (split-at (or (options-start op more)
+                                     (cond-> (count more) (map? (last more)) dec))
+                                 more)]
+    (if (empty? found)
+      [args {}]
+      [(concat front values) (or (pairs-and-map found)
+                                 (fail called "keyword arguments in pairs" found))])))
 
 (defn- collect
   "The trailing arrays of a variadic call as one list."
@@ -119,7 +122,7 @@
       (concat front [(vec arrays)]))))
 
 (defn- invoke [^Op op args]
-  (let [[^List positional ^Map opts] (split-args op args)]
+  (let [[^List positional ^Map opts] (split-args op (.name op) args)]
     (host (Ops/call op positional opts))))
 
 (defn- lazily
@@ -172,7 +175,7 @@
   [constant]
   (let [op (lazily constant)
         general (fn [args]
-                  (let [[^List positional ^Map opts] (split-args @op args)]
+                  (let [[^List positional ^Map opts] (split-args @op (str (.name ^Op @op) "!") args)]
                     (Ops/callInPlace @op positional opts)))]
     (fn
       ([x] (Ops/callInPlace @op [x] {}))

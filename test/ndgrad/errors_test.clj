@@ -149,7 +149,7 @@
     (is (thrown-with-msg? ArgumentException #"^sum: keepdims must be true or false, got \[0 1 2 3 4 \.\.\.\]$"
                           (nd/sum [1 2] {:keepdims (range)})))
     (is (thrown-with-msg? DTypeException #"^zeros: unknown dtype" (nd/zeros [2] {:dtype (iterate inc 1)})))
-    (is (thrown-with-msg? ArgumentException #"^sum: keyword arguments come in pairs, got \[:axis \[0 1 2 3 4 \.\.\.\] :x\]$"
+    (is (thrown-with-msg? ArgumentException #"^sum: expected keyword arguments in pairs, got \[:axis \[0 1 2 3 4 \.\.\.\] :x\]$"
                           (nd/sum [1] :axis (range) :x)))
     (doseq [f [#(nd/zeros (repeat 1)) #(nd/reshape [1] (repeat 1)) #(nd/sum [1] {:axis (range)}) #(r/rand (repeat 2))
                #(nd/wrap (double-array 1) (repeat 1))]]
@@ -203,6 +203,19 @@
                   "fuse" #(nd/fuse 3), "custom-vjp" #(nd/custom-vjp 3 inc), "custom-jvp" #(nd/custom-jvp inc 5)}
           :let [e (is (thrown-with-msg? ArgumentException #": expected a function.*, got " (f)))]]
     (is (= op (:op (nd/error-data e))))))
+
+(deftest keyword-arguments
+  (testing "may end in a map, as Clojure's own functions take them; what it says counts"
+    (let [x (nd/zeros [2] :dtype :float32 {:requires-grad true})]
+      (is (= [:float32 true] [(nd/dtype x) (nd/requires-grad? x)])))
+    (is (= [3.0] (nd/tolist (nd/sum [[1.0] [2.0]] 0 :keepdims true {:keepdims false}))))
+    (is (= :float32 (nd/dtype (nd/array [1 2] :dtype :int64 {:dtype :float32}))))
+    (is (= [2] (nd/shape (r/rand [2] :dtype :float32 {:requires-grad true})))))
+  (testing "come in pairs"
+    (is (thrown-with-msg? ArgumentException #"^log!: expected keyword arguments in pairs, got \[:a\]$"
+                          (nd/log! (nd/ones [2]) :a)))
+    (is (thrown-with-msg? ArgumentException #"^sum: expected keyword arguments in pairs, got \[:axis a map\]$"
+                          (nd/sum [1] :axis {:keepdims true})))))
 
 (deftest options-that-are-nil
   (testing "are those not given"
