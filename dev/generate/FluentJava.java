@@ -44,11 +44,20 @@ final class FluentJava {
         .forEach(c -> out.append("import ").append(c).append(";\n"));
     out.append(
         """
+        import ndgrad.op.spec.Coerce;
         import ndgrad.op.spec.Op;
 
         /** The ops as methods of {@link Array}. */
         public abstract sealed class ArrayOps permits Array {
           ArrayOps() {}
+
+          private static Map<?, ?> named(Op op, Options options) {
+            try {
+              return Coerce.given("options", options).asMap();
+            } catch (NdException e) {
+              throw e.during(op.name());
+            }
+          }
 
           private static Object call(Op op, Map<?, ?> options, Object... args) {
             return Ops.call(op, Arrays.asList(args), options);
@@ -226,7 +235,7 @@ final class FluentJava {
                 : Names.camel(a.param.name()));
       }
     }
-    String map = options ? "options.asMap()" : "Map.of()";
+    String map = options ? "named(" + Names.constant(op) + ", options)" : "Map.of()";
     if (inPlace) {
       return "Ops.callInPlace("
           + Names.constant(op)

@@ -16,6 +16,7 @@ import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.Indexing;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Structural;
@@ -165,7 +166,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    */
   public static Array of(Object nested, DType dtype) {
     try {
-      return of(new Tensor(Nested.array(nested, dtype)));
+      return of(new Tensor(Nested.array(nested, Coerce.given("dtype", dtype))));
     } catch (NdException e) {
       throw e.during("array");
     }
@@ -194,7 +195,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   public static Array wrap(Object primitives, int... shape) {
     try {
       Storage storage = new Storage(primitives);
-      Layout layout = Layout.of(shape.clone());
+      Layout layout = Layout.of(Coerce.given("shape", shape).clone());
       if (layout.size() != storage.length()) {
         throw new ShapeException(
             "an array of shape "
@@ -442,7 +443,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws IndexException when an index is out of range or there are too many
    */
   public Array get(Object... index) {
-    return (Array) Ops.call(Indexing.GET, List.of(this, key(index)), Map.of());
+    return (Array) Ops.call(Indexing.GET, List.of(this, key("get", index)), Map.of());
   }
 
   /**
@@ -457,11 +458,14 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    *     gradient
    */
   public Array set(Object value, Object... index) {
-    Indexing.set(tensor, key(index), value);
+    Indexing.set(tensor, key("set!", index), value);
     return this;
   }
 
-  private static Object key(Object[] index) {
+  private static Object key(String op, Object[] index) {
+    if (index == null) {
+      throw new ArgumentException("index must not be null", "argument", "index").during(op);
+    }
     return index.length == 1 && index[0] instanceof String s
         ? Index.parse(s)
         : Arrays.asList(index);
@@ -593,6 +597,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws GraphException when this requires no gradient
    */
   public Autograd.Scope registerHook(UnaryOperator<Array> hook) {
+    Coerce.given("hook", hook);
     Trace.refuse("adds a hook");
     Node node = tensor.requireEdge();
     UnaryOperator<Tensor> wrapped =

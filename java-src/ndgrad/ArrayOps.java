@@ -26,11 +26,20 @@ import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
 import ndgrad.op.Sorting;
 import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Op;
 
 /** The ops as methods of {@link Array}. */
 public abstract sealed class ArrayOps permits Array {
   ArrayOps() {}
+
+  private static Map<?, ?> named(Op op, Options options) {
+    try {
+      return Coerce.given("options", options).asMap();
+    } catch (NdException e) {
+      throw e.during(op.name());
+    }
+  }
 
   private static Object call(Op op, Map<?, ?> options, Object... args) {
     return Ops.call(op, Arrays.asList(args), options);
@@ -2214,7 +2223,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array isclose(Array b, Options options) {
-    return (Array) call(Comparison.ISCLOSE, options.asMap(), this, b);
+    return (Array) call(Comparison.ISCLOSE, named(Comparison.ISCLOSE, options), this, b);
   }
 
   /**
@@ -2239,7 +2248,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean allclose(Array b, Options options) {
-    return (Boolean) call(Comparison.ALLCLOSE, options.asMap(), this, b);
+    return (Boolean) call(Comparison.ALLCLOSE, named(Comparison.ALLCLOSE, options), this, b);
   }
 
   /**
@@ -2264,7 +2273,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean arrayEqual(Array b, Options options) {
-    return (Boolean) call(Comparison.ARRAY_EQUAL, options.asMap(), this, b);
+    return (Boolean) call(Comparison.ARRAY_EQUAL, named(Comparison.ARRAY_EQUAL, options), this, b);
   }
 
   /**
@@ -3307,7 +3316,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round(Options options) {
-    return (Array) call(Selection.ROUND, options.asMap(), this);
+    return (Array) call(Selection.ROUND, named(Selection.ROUND, options), this);
   }
 
   /**
@@ -3322,7 +3331,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roundInPlace(Options options) {
-    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), named(Selection.ROUND, options));
   }
 
   /**
@@ -3349,7 +3358,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round(int decimals, Options options) {
-    return (Array) call(Selection.ROUND, options.asMap(), this, decimals);
+    return (Array) call(Selection.ROUND, named(Selection.ROUND, options), this, decimals);
   }
 
   /**
@@ -3365,7 +3374,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roundInPlace(int decimals, Options options) {
-    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this, decimals), options.asMap());
+    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this, decimals), named(Selection.ROUND, options));
   }
 
   /**
@@ -3449,7 +3458,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(Options options) {
-    return (Array) call(Selection.CLIP, options.asMap(), this);
+    return (Array) call(Selection.CLIP, named(Selection.CLIP, options), this);
   }
 
   /**
@@ -3464,7 +3473,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(Options options) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), named(Selection.CLIP, options));
   }
 
   /**
@@ -3683,7 +3692,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(Options options) {
-    return (Array) call(Selection.CLIP, options.asMap(), this);
+    return (Array) call(Selection.CLIP, named(Selection.CLIP, options), this);
   }
 
   /**
@@ -3700,7 +3709,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(Options options) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), named(Selection.CLIP, options));
   }
 
   /**
@@ -3934,7 +3943,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this);
+    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this);
   }
 
   /**
@@ -3948,7 +3957,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), named(Selection.NAN_TO_NUM, options));
   }
 
   /**
@@ -3973,7 +3982,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan);
+    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan);
   }
 
   /**
@@ -3988,7 +3997,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan), options.asMap());
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan), named(Selection.NAN_TO_NUM, options));
   }
 
   /**
@@ -4015,7 +4024,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan, posinf);
+    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan, posinf);
   }
 
   /**
@@ -4031,7 +4040,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Number posinf, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf), options.asMap());
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf), named(Selection.NAN_TO_NUM, options));
   }
 
   /**
@@ -4060,7 +4069,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf, Number neginf, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, options.asMap(), this, nan, posinf, neginf);
+    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan, posinf, neginf);
   }
 
   /**
@@ -4077,7 +4086,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Number posinf, Number neginf, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), options.asMap());
+    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), named(Selection.NAN_TO_NUM, options));
   }
 
   /**
@@ -4262,7 +4271,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyRelu(Options options) {
-    return (Array) call(Activations.LEAKY_RELU, options.asMap(), this);
+    return (Array) call(Activations.LEAKY_RELU, named(Activations.LEAKY_RELU, options), this);
   }
 
   /**
@@ -4275,7 +4284,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace(Options options) {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), named(Activations.LEAKY_RELU, options));
   }
 
   /**
@@ -4383,7 +4392,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array elu(Options options) {
-    return (Array) call(Activations.ELU, options.asMap(), this);
+    return (Array) call(Activations.ELU, named(Activations.ELU, options), this);
   }
 
   /**
@@ -4397,7 +4406,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(Options options) {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), named(Activations.ELU, options));
   }
 
   /**
@@ -4559,7 +4568,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplus(Options options) {
-    return (Array) call(Activations.SOFTPLUS, options.asMap(), this);
+    return (Array) call(Activations.SOFTPLUS, named(Activations.SOFTPLUS, options), this);
   }
 
   /**
@@ -4573,7 +4582,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(Options options) {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), named(Activations.SOFTPLUS, options));
   }
 
   /**
@@ -4687,7 +4696,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array gelu(Options options) {
-    return (Array) call(Activations.GELU, options.asMap(), this);
+    return (Array) call(Activations.GELU, named(Activations.GELU, options), this);
   }
 
   /**
@@ -4701,7 +4710,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array geluInPlace(Options options) {
-    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), named(Activations.GELU, options));
   }
 
   /**
@@ -4738,7 +4747,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softmax(Options options) {
-    return (Array) call(Activations.SOFTMAX, options.asMap(), this);
+    return (Array) call(Activations.SOFTMAX, named(Activations.SOFTMAX, options), this);
   }
 
   /**
@@ -4776,7 +4785,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logSoftmax(Options options) {
-    return (Array) call(Activations.LOG_SOFTMAX, options.asMap(), this);
+    return (Array) call(Activations.LOG_SOFTMAX, named(Activations.LOG_SOFTMAX, options), this);
   }
 
   /**
@@ -4814,7 +4823,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sum(Options options) {
-    return (Array) call(Reductions.SUM, options.asMap(), this);
+    return (Array) call(Reductions.SUM, named(Reductions.SUM, options), this);
   }
 
   /**
@@ -4850,7 +4859,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mean(Options options) {
-    return (Array) call(Reductions.MEAN, options.asMap(), this);
+    return (Array) call(Reductions.MEAN, named(Reductions.MEAN, options), this);
   }
 
   /**
@@ -4887,7 +4896,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array prod(Options options) {
-    return (Array) call(Reductions.PROD, options.asMap(), this);
+    return (Array) call(Reductions.PROD, named(Reductions.PROD, options), this);
   }
 
   /**
@@ -4923,7 +4932,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array max(Options options) {
-    return (Array) call(Reductions.MAX, options.asMap(), this);
+    return (Array) call(Reductions.MAX, named(Reductions.MAX, options), this);
   }
 
   /**
@@ -4962,7 +4971,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amax(Options options) {
-    return (Array) call(Reductions.MAX, options.asMap(), this);
+    return (Array) call(Reductions.MAX, named(Reductions.MAX, options), this);
   }
 
   /**
@@ -4999,7 +5008,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array min(Options options) {
-    return (Array) call(Reductions.MIN, options.asMap(), this);
+    return (Array) call(Reductions.MIN, named(Reductions.MIN, options), this);
   }
 
   /**
@@ -5038,7 +5047,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amin(Options options) {
-    return (Array) call(Reductions.MIN, options.asMap(), this);
+    return (Array) call(Reductions.MIN, named(Reductions.MIN, options), this);
   }
 
   /**
@@ -5075,7 +5084,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax(Options options) {
-    return (Array) call(Reductions.ARGMAX, options.asMap(), this);
+    return (Array) call(Reductions.ARGMAX, named(Reductions.ARGMAX, options), this);
   }
 
   /**
@@ -5100,7 +5109,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax(int axis, Options options) {
-    return (Array) call(Reductions.ARGMAX, options.asMap(), this, axis);
+    return (Array) call(Reductions.ARGMAX, named(Reductions.ARGMAX, options), this, axis);
   }
 
   /**
@@ -5123,7 +5132,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin(Options options) {
-    return (Array) call(Reductions.ARGMIN, options.asMap(), this);
+    return (Array) call(Reductions.ARGMIN, named(Reductions.ARGMIN, options), this);
   }
 
   /**
@@ -5148,7 +5157,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin(int axis, Options options) {
-    return (Array) call(Reductions.ARGMIN, options.asMap(), this, axis);
+    return (Array) call(Reductions.ARGMIN, named(Reductions.ARGMIN, options), this, axis);
   }
 
   /**
@@ -5173,7 +5182,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array var(Options options) {
-    return (Array) call(Reductions.VAR, options.asMap(), this);
+    return (Array) call(Reductions.VAR, named(Reductions.VAR, options), this);
   }
 
   /**
@@ -5209,7 +5218,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array std(Options options) {
-    return (Array) call(Reductions.STD, options.asMap(), this);
+    return (Array) call(Reductions.STD, named(Reductions.STD, options), this);
   }
 
   /**
@@ -5242,7 +5251,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array all(Options options) {
-    return (Array) call(Reductions.ALL, options.asMap(), this);
+    return (Array) call(Reductions.ALL, named(Reductions.ALL, options), this);
   }
 
   /**
@@ -5274,7 +5283,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array any(Options options) {
-    return (Array) call(Reductions.ANY, options.asMap(), this);
+    return (Array) call(Reductions.ANY, named(Reductions.ANY, options), this);
   }
 
   /**
@@ -5306,7 +5315,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array countNonzero(Options options) {
-    return (Array) call(Reductions.COUNT_NONZERO, options.asMap(), this);
+    return (Array) call(Reductions.COUNT_NONZERO, named(Reductions.COUNT_NONZERO, options), this);
   }
 
   /**
@@ -5338,7 +5347,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nansum(Options options) {
-    return (Array) call(Reductions.NANSUM, options.asMap(), this);
+    return (Array) call(Reductions.NANSUM, named(Reductions.NANSUM, options), this);
   }
 
   /**
@@ -5370,7 +5379,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanmean(Options options) {
-    return (Array) call(Reductions.NANMEAN, options.asMap(), this);
+    return (Array) call(Reductions.NANMEAN, named(Reductions.NANMEAN, options), this);
   }
 
   /**
@@ -5406,7 +5415,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logsumexp(Options options) {
-    return (Array) call(Reductions.LOGSUMEXP, options.asMap(), this);
+    return (Array) call(Reductions.LOGSUMEXP, named(Reductions.LOGSUMEXP, options), this);
   }
 
   /**
@@ -5444,7 +5453,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array median(Options options) {
-    return (Array) call(Reductions.MEDIAN, options.asMap(), this);
+    return (Array) call(Reductions.MEDIAN, named(Reductions.MEDIAN, options), this);
   }
 
   /**
@@ -5488,7 +5497,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array norm(Options options) {
-    return (Array) call(Reductions.NORM, options.asMap(), this);
+    return (Array) call(Reductions.NORM, named(Reductions.NORM, options), this);
   }
 
   /**
@@ -5511,7 +5520,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum(Options options) {
-    return (Array) call(Scans.CUMSUM, options.asMap(), this);
+    return (Array) call(Scans.CUMSUM, named(Scans.CUMSUM, options), this);
   }
 
   /**
@@ -5536,7 +5545,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum(int axis, Options options) {
-    return (Array) call(Scans.CUMSUM, options.asMap(), this, axis);
+    return (Array) call(Scans.CUMSUM, named(Scans.CUMSUM, options), this, axis);
   }
 
   /**
@@ -5559,7 +5568,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod(Options options) {
-    return (Array) call(Scans.CUMPROD, options.asMap(), this);
+    return (Array) call(Scans.CUMPROD, named(Scans.CUMPROD, options), this);
   }
 
   /**
@@ -5584,7 +5593,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod(int axis, Options options) {
-    return (Array) call(Scans.CUMPROD, options.asMap(), this, axis);
+    return (Array) call(Scans.CUMPROD, named(Scans.CUMPROD, options), this, axis);
   }
 
   /**
@@ -5607,7 +5616,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax(Options options) {
-    return (Array) call(Scans.CUMMAX, options.asMap(), this);
+    return (Array) call(Scans.CUMMAX, named(Scans.CUMMAX, options), this);
   }
 
   /**
@@ -5632,7 +5641,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax(int axis, Options options) {
-    return (Array) call(Scans.CUMMAX, options.asMap(), this, axis);
+    return (Array) call(Scans.CUMMAX, named(Scans.CUMMAX, options), this, axis);
   }
 
   /**
@@ -5655,7 +5664,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin(Options options) {
-    return (Array) call(Scans.CUMMIN, options.asMap(), this);
+    return (Array) call(Scans.CUMMIN, named(Scans.CUMMIN, options), this);
   }
 
   /**
@@ -5680,7 +5689,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin(int axis, Options options) {
-    return (Array) call(Scans.CUMMIN, options.asMap(), this, axis);
+    return (Array) call(Scans.CUMMIN, named(Scans.CUMMIN, options), this, axis);
   }
 
   /**
@@ -5716,7 +5725,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort(Options options) {
-    return (Array) call(Sorting.SORT, options.asMap(), this);
+    return (Array) call(Sorting.SORT, named(Sorting.SORT, options), this);
   }
 
   /**
@@ -5730,7 +5739,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sortInPlace(Options options) {
-    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), options.asMap());
+    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), named(Sorting.SORT, options));
   }
 
   /**
@@ -5755,7 +5764,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort(int axis, Options options) {
-    return (Array) call(Sorting.SORT, options.asMap(), this, axis);
+    return (Array) call(Sorting.SORT, named(Sorting.SORT, options), this, axis);
   }
 
   /**
@@ -5770,7 +5779,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sortInPlace(int axis, Options options) {
-    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this, axis), options.asMap());
+    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this, axis), named(Sorting.SORT, options));
   }
 
   /**
@@ -5793,7 +5802,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort(Options options) {
-    return (Array) call(Sorting.ARGSORT, options.asMap(), this);
+    return (Array) call(Sorting.ARGSORT, named(Sorting.ARGSORT, options), this);
   }
 
   /**
@@ -5818,7 +5827,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort(int axis, Options options) {
-    return (Array) call(Sorting.ARGSORT, options.asMap(), this, axis);
+    return (Array) call(Sorting.ARGSORT, named(Sorting.ARGSORT, options), this, axis);
   }
 
   /**
@@ -5843,7 +5852,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices);
   }
 
   /**
@@ -5870,7 +5879,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices, int axis, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices, axis);
   }
 
   /**
@@ -5899,7 +5908,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices);
   }
 
   /**
@@ -5930,7 +5939,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices, int axis, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, options.asMap(), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices, axis);
   }
 
   /**
@@ -5957,7 +5966,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k, Options options) {
-    return list(call(Sorting.TOPK, options.asMap(), this, k));
+    return list(call(Sorting.TOPK, named(Sorting.TOPK, options), this, k));
   }
 
   /**
@@ -5986,7 +5995,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k, int axis, Options options) {
-    return list(call(Sorting.TOPK, options.asMap(), this, k, axis));
+    return list(call(Sorting.TOPK, named(Sorting.TOPK, options), this, k, axis));
   }
 
   /**
@@ -6009,7 +6018,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> unique(Options options) {
-    return list(call(Sorting.UNIQUE, options.asMap(), this));
+    return list(call(Sorting.UNIQUE, named(Sorting.UNIQUE, options), this));
   }
 
   /**
@@ -6034,7 +6043,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array searchsorted(Array values, Options options) {
-    return (Array) call(Sorting.SEARCHSORTED, options.asMap(), this, values);
+    return (Array) call(Sorting.SEARCHSORTED, named(Sorting.SEARCHSORTED, options), this, values);
   }
 
   /**
@@ -6096,7 +6105,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten(Options options) {
-    return (Array) call(Shapes.FLATTEN, options.asMap(), this);
+    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this);
   }
 
   /**
@@ -6121,7 +6130,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten(int start, Options options) {
-    return (Array) call(Shapes.FLATTEN, options.asMap(), this, start);
+    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this, start);
   }
 
   /**
@@ -6148,7 +6157,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel(Options options) {
-    return (Array) call(Shapes.FLATTEN, options.asMap(), this);
+    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this);
   }
 
   /**
@@ -6177,7 +6186,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel(int start, Options options) {
-    return (Array) call(Shapes.FLATTEN, options.asMap(), this, start);
+    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this, start);
   }
 
   /**
@@ -6198,7 +6207,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array transpose(Options options) {
-    return (Array) call(Shapes.TRANSPOSE, options.asMap(), this);
+    return (Array) call(Shapes.TRANSPOSE, named(Shapes.TRANSPOSE, options), this);
   }
 
   /**
@@ -6234,7 +6243,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array permute(Options options) {
-    return (Array) call(Shapes.TRANSPOSE, options.asMap(), this);
+    return (Array) call(Shapes.TRANSPOSE, named(Shapes.TRANSPOSE, options), this);
   }
 
   /**
@@ -6320,7 +6329,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array squeeze(Options options) {
-    return (Array) call(Shapes.SQUEEZE, options.asMap(), this);
+    return (Array) call(Shapes.SQUEEZE, named(Shapes.SQUEEZE, options), this);
   }
 
   /**
@@ -6376,7 +6385,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flip(Options options) {
-    return (Array) call(Shapes.FLIP, options.asMap(), this);
+    return (Array) call(Shapes.FLIP, named(Shapes.FLIP, options), this);
   }
 
   /**
@@ -6410,7 +6419,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal(Options options) {
-    return (Array) call(Shapes.DIAGONAL, options.asMap(), this);
+    return (Array) call(Shapes.DIAGONAL, named(Shapes.DIAGONAL, options), this);
   }
 
   /**
@@ -6435,7 +6444,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal(int offset, Options options) {
-    return (Array) call(Shapes.DIAGONAL, options.asMap(), this, offset);
+    return (Array) call(Shapes.DIAGONAL, named(Shapes.DIAGONAL, options), this, offset);
   }
 
   /**
@@ -6471,7 +6480,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
   }
 
   /**
@@ -6496,7 +6505,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
   }
 
   /**
@@ -6534,7 +6543,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
   }
 
   /**
@@ -6563,7 +6572,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
   }
 
   /**
@@ -6603,7 +6612,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
   }
 
   /**
@@ -6632,7 +6641,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, options.asMap(), xs, axis);
+    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
   }
 
   /**
@@ -6668,7 +6677,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs, Options options) {
-    return (Array) call(Joining.STACK, options.asMap(), xs);
+    return (Array) call(Joining.STACK, named(Joining.STACK, options), xs);
   }
 
   /**
@@ -6693,7 +6702,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.STACK, options.asMap(), xs, axis);
+    return (Array) call(Joining.STACK, named(Joining.STACK, options), xs, axis);
   }
 
   /**
@@ -6771,7 +6780,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes, Options options) {
-    return list(call(Joining.SPLIT, options.asMap(), this, sizes));
+    return list(call(Joining.SPLIT, named(Joining.SPLIT, options), this, sizes));
   }
 
   /**
@@ -6796,7 +6805,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes, int axis, Options options) {
-    return list(call(Joining.SPLIT, options.asMap(), this, sizes, axis));
+    return list(call(Joining.SPLIT, named(Joining.SPLIT, options), this, sizes, axis));
   }
 
   /**
@@ -6821,7 +6830,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n, Options options) {
-    return list(call(Joining.CHUNK, options.asMap(), this, n));
+    return list(call(Joining.CHUNK, named(Joining.CHUNK, options), this, n));
   }
 
   /**
@@ -6848,7 +6857,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n, int axis, Options options) {
-    return list(call(Joining.CHUNK, options.asMap(), this, n, axis));
+    return list(call(Joining.CHUNK, named(Joining.CHUNK, options), this, n, axis));
   }
 
   /**
@@ -6883,7 +6892,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int[] repeats, Options options) {
-    return (Array) call(Rearranging.REPEAT, options.asMap(), this, repeats);
+    return (Array) call(Rearranging.REPEAT, named(Rearranging.REPEAT, options), this, repeats);
   }
 
   /**
@@ -6908,7 +6917,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int[] repeats, int axis, Options options) {
-    return (Array) call(Rearranging.REPEAT, options.asMap(), this, repeats, axis);
+    return (Array) call(Rearranging.REPEAT, named(Rearranging.REPEAT, options), this, repeats, axis);
   }
 
   /**
@@ -6931,7 +6940,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roll(int[] shift, Options options) {
-    return (Array) call(Rearranging.ROLL, options.asMap(), this, shift);
+    return (Array) call(Rearranging.ROLL, named(Rearranging.ROLL, options), this, shift);
   }
 
   /**
@@ -6968,7 +6977,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths, Options options) {
-    return (Array) call(Rearranging.PAD, options.asMap(), this, widths);
+    return (Array) call(Rearranging.PAD, named(Rearranging.PAD, options), this, widths);
   }
 
   /**
@@ -6995,7 +7004,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths, Number value, Options options) {
-    return (Array) call(Rearranging.PAD, options.asMap(), this, widths, value);
+    return (Array) call(Rearranging.PAD, named(Rearranging.PAD, options), this, widths, value);
   }
 
   /**
@@ -7016,7 +7025,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu(Options options) {
-    return (Array) call(Rearranging.TRIU, options.asMap(), this);
+    return (Array) call(Rearranging.TRIU, named(Rearranging.TRIU, options), this);
   }
 
   /**
@@ -7039,7 +7048,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu(int k, Options options) {
-    return (Array) call(Rearranging.TRIU, options.asMap(), this, k);
+    return (Array) call(Rearranging.TRIU, named(Rearranging.TRIU, options), this, k);
   }
 
   /**
@@ -7060,7 +7069,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril(Options options) {
-    return (Array) call(Rearranging.TRIL, options.asMap(), this);
+    return (Array) call(Rearranging.TRIL, named(Rearranging.TRIL, options), this);
   }
 
   /**
@@ -7083,7 +7092,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril(int k, Options options) {
-    return (Array) call(Rearranging.TRIL, options.asMap(), this, k);
+    return (Array) call(Rearranging.TRIL, named(Rearranging.TRIL, options), this, k);
   }
 
   /**
@@ -7106,7 +7115,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag(Options options) {
-    return (Array) call(Rearranging.DIAG, options.asMap(), this);
+    return (Array) call(Rearranging.DIAG, named(Rearranging.DIAG, options), this);
   }
 
   /**
@@ -7131,7 +7140,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag(int k, Options options) {
-    return (Array) call(Rearranging.DIAG, options.asMap(), this, k);
+    return (Array) call(Rearranging.DIAG, named(Rearranging.DIAG, options), this, k);
   }
 
   /**
@@ -7154,7 +7163,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(List<Array> xs, Options options) {
-    return list(call(Rearranging.MESHGRID, options.asMap(), xs));
+    return list(call(Rearranging.MESHGRID, named(Rearranging.MESHGRID, options), xs));
   }
 
   /**
@@ -7242,7 +7251,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices, Options options) {
-    return (Array) call(Lookup.TAKE, options.asMap(), this, indices);
+    return (Array) call(Lookup.TAKE, named(Lookup.TAKE, options), this, indices);
   }
 
   /**
@@ -7267,7 +7276,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices, int axis, Options options) {
-    return (Array) call(Lookup.TAKE, options.asMap(), this, indices, axis);
+    return (Array) call(Lookup.TAKE, named(Lookup.TAKE, options), this, indices, axis);
   }
 
   /**
@@ -7362,7 +7371,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot(Options options) {
-    return (Array) call(Lookup.ONE_HOT, options.asMap(), this);
+    return (Array) call(Lookup.ONE_HOT, named(Lookup.ONE_HOT, options), this);
   }
 
   /**
@@ -7387,7 +7396,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot(int numClasses, Options options) {
-    return (Array) call(Lookup.ONE_HOT, options.asMap(), this, numClasses);
+    return (Array) call(Lookup.ONE_HOT, named(Lookup.ONE_HOT, options), this, numClasses);
   }
 
   /**
@@ -7615,7 +7624,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tensordot(Array b, Options options) {
-    return (Array) call(Linalg.TENSORDOT, options.asMap(), this, b);
+    return (Array) call(Linalg.TENSORDOT, named(Linalg.TENSORDOT, options), this, b);
   }
 
   /**
@@ -7638,7 +7647,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace(Options options) {
-    return (Array) call(Linalg.TRACE, options.asMap(), this);
+    return (Array) call(Linalg.TRACE, named(Linalg.TRACE, options), this);
   }
 
   /**
@@ -7663,7 +7672,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace(int offset, Options options) {
-    return (Array) call(Linalg.TRACE, options.asMap(), this, offset);
+    return (Array) call(Linalg.TRACE, named(Linalg.TRACE, options), this, offset);
   }
 
   /**
@@ -7738,7 +7747,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv2d(Array w, Options options) {
-    return (Array) call(Convolution.CONV2D, options.asMap(), this, w);
+    return (Array) call(Convolution.CONV2D, named(Convolution.CONV2D, options), this, w);
   }
 
   /**
@@ -7765,7 +7774,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv1d(Array w, Options options) {
-    return (Array) call(Convolution.CONV1D, options.asMap(), this, w);
+    return (Array) call(Convolution.CONV1D, named(Convolution.CONV1D, options), this, w);
   }
 
   /**
@@ -7792,7 +7801,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int[] size, Options options) {
-    return (Array) call(Pooling.MAX_POOL2D, options.asMap(), this, size);
+    return (Array) call(Pooling.MAX_POOL2D, named(Pooling.MAX_POOL2D, options), this, size);
   }
 
   /**
@@ -7833,7 +7842,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int[] size, Options options) {
-    return (Array) call(Pooling.AVG_POOL2D, options.asMap(), this, size);
+    return (Array) call(Pooling.AVG_POOL2D, named(Pooling.AVG_POOL2D, options), this, size);
   }
 
   /**
@@ -7874,7 +7883,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array zeros(int[] shape, Options options) {
-    return (Array) call(Creation.ZEROS, options.asMap(), shape);
+    return (Array) call(Creation.ZEROS, named(Creation.ZEROS, options), shape);
   }
 
   /**
@@ -7915,7 +7924,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array ones(int[] shape, Options options) {
-    return (Array) call(Creation.ONES, options.asMap(), shape);
+    return (Array) call(Creation.ONES, named(Creation.ONES, options), shape);
   }
 
   /**
@@ -7958,7 +7967,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array empty(int[] shape, Options options) {
-    return (Array) call(Creation.EMPTY, options.asMap(), shape);
+    return (Array) call(Creation.EMPTY, named(Creation.EMPTY, options), shape);
   }
 
   /**
@@ -8002,7 +8011,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, Array value, Options options) {
-    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
   }
 
   /**
@@ -8046,7 +8055,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, double value, Options options) {
-    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
   }
 
   /**
@@ -8090,7 +8099,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, long value, Options options) {
-    return (Array) call(Creation.FULL, options.asMap(), shape, value);
+    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
   }
 
   /**
@@ -8126,7 +8135,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array zerosLike(Options options) {
-    return (Array) call(Creation.ZEROS_LIKE, options.asMap(), this);
+    return (Array) call(Creation.ZEROS_LIKE, named(Creation.ZEROS_LIKE, options), this);
   }
 
   /**
@@ -8158,7 +8167,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array onesLike(Options options) {
-    return (Array) call(Creation.ONES_LIKE, options.asMap(), this);
+    return (Array) call(Creation.ONES_LIKE, named(Creation.ONES_LIKE, options), this);
   }
 
   /**
@@ -8192,7 +8201,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array emptyLike(Options options) {
-    return (Array) call(Creation.EMPTY_LIKE, options.asMap(), this);
+    return (Array) call(Creation.EMPTY_LIKE, named(Creation.EMPTY_LIKE, options), this);
   }
 
   /**
@@ -8229,7 +8238,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(Array value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
   }
 
   /**
@@ -8267,7 +8276,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(double value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
   }
 
   /**
@@ -8305,7 +8314,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(long value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, options.asMap(), this, value);
+    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
   }
 
   /**
@@ -8349,7 +8358,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Options options) {
-    return (Array) call(Creation.ARANGE, options.asMap(), start);
+    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start);
   }
 
   /**
@@ -8382,7 +8391,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop, Options options) {
-    return (Array) call(Creation.ARANGE, options.asMap(), start, stop);
+    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start, stop);
   }
 
   /**
@@ -8417,7 +8426,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop, Number step, Options options) {
-    return (Array) call(Creation.ARANGE, options.asMap(), start, stop, step);
+    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start, stop, step);
   }
 
   /**
@@ -8444,7 +8453,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop, Options options) {
-    return (Array) call(Creation.LINSPACE, options.asMap(), start, stop);
+    return (Array) call(Creation.LINSPACE, named(Creation.LINSPACE, options), start, stop);
   }
 
   /**
@@ -8473,7 +8482,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop, int num, Options options) {
-    return (Array) call(Creation.LINSPACE, options.asMap(), start, stop, num);
+    return (Array) call(Creation.LINSPACE, named(Creation.LINSPACE, options), start, stop, num);
   }
 
   /**
@@ -8500,7 +8509,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop, Options options) {
-    return (Array) call(Creation.LOGSPACE, options.asMap(), start, stop);
+    return (Array) call(Creation.LOGSPACE, named(Creation.LOGSPACE, options), start, stop);
   }
 
   /**
@@ -8529,7 +8538,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop, int num, Options options) {
-    return (Array) call(Creation.LOGSPACE, options.asMap(), start, stop, num);
+    return (Array) call(Creation.LOGSPACE, named(Creation.LOGSPACE, options), start, stop, num);
   }
 
   /**
@@ -8556,7 +8565,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n, Options options) {
-    return (Array) call(Creation.EYE, options.asMap(), n);
+    return (Array) call(Creation.EYE, named(Creation.EYE, options), n);
   }
 
   /**
@@ -8585,7 +8594,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n, int m, Options options) {
-    return (Array) call(Creation.EYE, options.asMap(), n, m);
+    return (Array) call(Creation.EYE, named(Creation.EYE, options), n, m);
   }
 
   /**
@@ -8612,7 +8621,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n, Options options) {
-    return (Array) call(Creation.TRI, options.asMap(), n);
+    return (Array) call(Creation.TRI, named(Creation.TRI, options), n);
   }
 
   /**
@@ -8641,7 +8650,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n, int m, Options options) {
-    return (Array) call(Creation.TRI, options.asMap(), n, m);
+    return (Array) call(Creation.TRI, named(Creation.TRI, options), n, m);
   }
 
   /**
@@ -8668,7 +8677,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array layerNorm(Options options) {
-    return (Array) call(Normalization.LAYER_NORM, options.asMap(), this);
+    return (Array) call(Normalization.LAYER_NORM, named(Normalization.LAYER_NORM, options), this);
   }
 
   /**
@@ -8693,7 +8702,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array rmsNorm(Options options) {
-    return (Array) call(Normalization.RMS_NORM, options.asMap(), this);
+    return (Array) call(Normalization.RMS_NORM, named(Normalization.RMS_NORM, options), this);
   }
 
   /**
@@ -8718,7 +8727,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mseLoss(Array target, Options options) {
-    return (Array) call(Losses.MSE_LOSS, options.asMap(), this, target);
+    return (Array) call(Losses.MSE_LOSS, named(Losses.MSE_LOSS, options), this, target);
   }
 
   /**
@@ -8758,7 +8767,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array l1Loss(Array target, Options options) {
-    return (Array) call(Losses.L1_LOSS, options.asMap(), this, target);
+    return (Array) call(Losses.L1_LOSS, named(Losses.L1_LOSS, options), this, target);
   }
 
   /**
@@ -8799,7 +8808,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array huberLoss(Array target, Options options) {
-    return (Array) call(Losses.HUBER_LOSS, options.asMap(), this, target);
+    return (Array) call(Losses.HUBER_LOSS, named(Losses.HUBER_LOSS, options), this, target);
   }
 
   /**
@@ -8826,7 +8835,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array binaryCrossEntropyWithLogits(Array target, Options options) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options.asMap(), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, named(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options), this, target);
   }
 
   /**
@@ -8871,7 +8880,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array bceWithLogits(Array target, Options options) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options.asMap(), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, named(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options), this, target);
   }
 
   /**
@@ -8924,7 +8933,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target, Options options) {
-    return (Array) call(Losses.CROSS_ENTROPY, options.asMap(), this, target);
+    return (Array) call(Losses.CROSS_ENTROPY, named(Losses.CROSS_ENTROPY, options), this, target);
   }
 
   /**
@@ -8963,7 +8972,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target, int axis, Options options) {
-    return (Array) call(Losses.CROSS_ENTROPY, options.asMap(), this, target, axis);
+    return (Array) call(Losses.CROSS_ENTROPY, named(Losses.CROSS_ENTROPY, options), this, target, axis);
   }
 
   /**
@@ -8990,7 +8999,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target, Options options) {
-    return (Array) call(Losses.NLL_LOSS, options.asMap(), this, target);
+    return (Array) call(Losses.NLL_LOSS, named(Losses.NLL_LOSS, options), this, target);
   }
 
   /**
@@ -9019,7 +9028,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target, int axis, Options options) {
-    return (Array) call(Losses.NLL_LOSS, options.asMap(), this, target, axis);
+    return (Array) call(Losses.NLL_LOSS, named(Losses.NLL_LOSS, options), this, target, axis);
   }
 
   /**
@@ -9046,7 +9055,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout(Options options) {
-    return (Array) call(Attention.DROPOUT, options.asMap(), this);
+    return (Array) call(Attention.DROPOUT, named(Attention.DROPOUT, options), this);
   }
 
   /**
@@ -9075,7 +9084,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout(Number p, Options options) {
-    return (Array) call(Attention.DROPOUT, options.asMap(), this, p);
+    return (Array) call(Attention.DROPOUT, named(Attention.DROPOUT, options), this, p);
   }
 
   /**
@@ -9102,7 +9111,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array scaledDotProductAttention(Array k, Array v, Options options) {
-    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, options.asMap(), this, k, v);
+    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, named(Attention.SCALED_DOT_PRODUCT_ATTENTION, options), this, k, v);
   }
 
   /**

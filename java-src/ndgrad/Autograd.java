@@ -8,6 +8,7 @@ import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Coerce;
 
 /**
  * Switches recording on and off for the current thread, and computes gradients without touching
@@ -120,11 +121,13 @@ public final class Autograd {
   }
 
   private static List<Tensor> tensors(List<Array> arrays) {
-    return arrays.stream().map(Array::tensor).toList();
+    return Coerce.given("the list of arrays", arrays).stream()
+        .map(x -> Coerce.given("array", x).tensor())
+        .toList();
   }
 
   private static List<Tensor> cotangents(List<Array> outputs, List<Array> upstream) {
-    if (!upstream.isEmpty() && upstream.size() != outputs.size()) {
+    if (!Coerce.given("upstream", upstream).isEmpty() && upstream.size() != outputs.size()) {
       throw new ArgumentException(
           "expected one upstream gradient for each of "
               + outputs.size()

@@ -13,6 +13,7 @@ import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.random.Keys;
 import ndgrad.kernel.random.Samplers;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /**
@@ -57,11 +58,12 @@ public final class Draw {
   }
 
   static Draw from(Random.Key key) {
+    Coerce.given("key", key);
     return new Draw(() -> Keys.source(key), null, false, true, new double[0]);
   }
 
   static Draw from(RandomGenerator generator) {
-    Samplers.Source shared = Keys.source(generator);
+    Samplers.Source shared = Keys.source(Coerce.given("generator", generator));
     return new Draw(() -> shared, null, false, true, new double[0]);
   }
 
@@ -103,7 +105,7 @@ public final class Draw {
    */
   public Draw probabilities(double... p) {
     double sum = 0;
-    for (double w : p) {
+    for (double w : Coerce.given("p", p)) {
       sum += w >= 0 ? w : Double.NaN;
     }
     if (!(Math.abs(sum - 1) <= 1e-7)) {
@@ -165,7 +167,12 @@ public final class Draw {
    * @return the dtype of the bounds unless one is set
    */
   public Array uniform(Array low, Array high, int... shape) {
-    return combined(like(low, high).rand(shape).mul(high.sub(low)).add(low), shape);
+    return combined(
+        like(Coerce.given("low", low), Coerce.given("high", high))
+            .rand(shape)
+            .mul(high.sub(low))
+            .add(low),
+        shape);
   }
 
   /**
@@ -197,7 +204,8 @@ public final class Draw {
    * @throws ArgumentException when a standard deviation is negative
    */
   public Array normal(Array mean, Array std, int... shape) {
-    for (double s : std.toDoubleArray()) {
+    Coerce.given("mean", mean);
+    for (double s : Coerce.given("std", std).toDoubleArray()) {
       check(s >= 0, "normal", "needs std >= 0, got ", s);
     }
     return combined(like(mean, std).randn(shape).mul(std).add(mean), shape);
@@ -279,6 +287,7 @@ public final class Draw {
               "needs low < high, got " + low + " and " + high, "low", low, "high", high)
           .during("randint");
     }
+    Coerce.given("shape", shape);
     DType d = orElse(DType.INT64);
     if (d == DType.BOOL || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
       throw new DTypeException(
@@ -315,7 +324,7 @@ public final class Draw {
    * @throws ArgumentException when one is not from 0 to 1
    */
   public Array bernoulli(Array p, int... shape) {
-    for (double q : p.toDoubleArray()) {
+    for (double q : Coerce.given("p", p).toDoubleArray()) {
       check(q >= 0 && q <= 1, "bernoulli", "needs probabilities from 0 to 1, got ", q);
     }
     DType d = orElse(DType.BOOL);
@@ -342,7 +351,8 @@ public final class Draw {
    * @throws ShapeException for a 0-d array
    */
   public Array permutation(Array x) {
-    return x.take(plain().randperm(length(x, "permutation")), 0);
+    int n = length(x, "permutation");
+    return x.take(plain().randperm(n), 0);
   }
 
   /**
@@ -366,7 +376,7 @@ public final class Draw {
    *     n
    */
   public Array choice(int n, int... size) {
-    long count = Layout.of(size.clone()).size();
+    long count = Layout.of(Coerce.given("size", size).clone()).size();
     if (count > 0 && n <= 0 || n < 0) {
       throw new ArgumentException("there must be something to choose from, got n = " + n, "n", n)
           .during("choice");
@@ -409,7 +419,8 @@ public final class Draw {
    * @throws ShapeException for a 0-d array
    */
   public Array choice(Array from, int... size) {
-    return from.take(plain().choice(length(from, "choice"), size), 0);
+    int n = length(from, "choice");
+    return from.take(plain().choice(n, size), 0);
   }
 
   private Strided chosen(int n, int[] size) {
@@ -484,7 +495,7 @@ public final class Draw {
   }
 
   private static int length(Array x, String op) {
-    if (x.ndim() == 0) {
+    if (Coerce.given("the array", x).ndim() == 0) {
       throw new ShapeException(
               "needs an array of at least one dimension, got a 0-d array; an integer n stands"
                   + " for 0 to n-1",
@@ -509,6 +520,7 @@ public final class Draw {
   }
 
   private Array reals(int[] shape, Samplers.Sampler sampler) {
+    Coerce.given("shape", shape);
     DType d = real();
     return leaf(d, () -> Samplers.reals(d, shape.clone(), bits(), sampler));
   }

@@ -7,6 +7,7 @@ import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import ndgrad.autograd.Frames;
 import ndgrad.autograd.Tensor;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.FusedFunction;
 
 /**
@@ -45,7 +46,7 @@ public final class Fuse {
    * @return a function with the same results
    */
   public static One fuse(Function<Array, Array> f) {
-    return new One(f);
+    return new One(Coerce.given("f", f));
   }
 
   /**
@@ -55,6 +56,7 @@ public final class Fuse {
    * @return a function with the same results
    */
   public static All fuses(Function<List<Array>, List<Array>> f) {
+    Coerce.given("f", f);
     return new All(xs -> new Formed(f.apply(xs), null));
   }
 
@@ -65,7 +67,7 @@ public final class Fuse {
    * @return a function with the same results
    */
   public static All formed(Function<List<Array>, Formed> f) {
-    return new All(f);
+    return new All(Coerce.given("f", f));
   }
 
   /** A fused function of one array. Safe to share between threads. */
@@ -82,7 +84,7 @@ public final class Fuse {
 
     @Override
     public Array apply(Array x) {
-      return Array.of(fused.apply(x.tensor()).values().getFirst());
+      return Array.of(fused.apply(Coerce.given("x", x).tensor()).values().getFirst());
     }
 
     /**
@@ -121,9 +123,9 @@ public final class Fuse {
      * @return its results with their form
      */
     public Formed run(List<Array> xs) {
-      Tensor[] ins = new Tensor[xs.size()];
+      Tensor[] ins = new Tensor[Coerce.given("xs", xs).size()];
       for (int i = 0; i < ins.length; i++) {
-        ins[i] = xs.get(i).tensor();
+        ins[i] = Coerce.given("x", xs.get(i)).tensor();
       }
       FusedFunction.Output ys = fused.apply(ins);
       List<Array> values = new ArrayList<>(ys.values().size());

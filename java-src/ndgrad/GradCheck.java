@@ -1,10 +1,12 @@
 package ndgrad;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
+import ndgrad.op.spec.Coerce;
 
 /**
  * Compares gradients with differences. For a function f of float64 arrays every entry ∂f_k/∂x_j of
@@ -213,7 +215,9 @@ public final class GradCheck {
    * @throws DTypeException when an input or the result is float32: its differences are too coarse
    */
   public static Report check(Function<List<Array>, Array> f, Settings settings, Array... inputs) {
-    return checkAll(xs -> List.of(f.apply(xs)), settings, List.of(inputs));
+    Coerce.given("f", f);
+    Coerce.given("inputs", inputs);
+    return checkAll(xs -> List.of(f.apply(xs)), settings, Arrays.asList(inputs));
   }
 
   /**
@@ -244,8 +248,8 @@ public final class GradCheck {
    */
   public static Report checkSecond(
       Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
-    List<Array> extended = new ArrayList<>(inputs);
     GradCheckRun run = new GradCheckRun(f, settings, inputs);
+    List<Array> extended = new ArrayList<>(inputs);
     extended.addAll(run.cotangents());
     int count = inputs.size();
     return checkAll(

@@ -14,6 +14,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /** One comparison of gradients with differences; see {@link GradCheck}. */
@@ -38,11 +39,11 @@ final class GradCheckRun {
   private long failed;
 
   GradCheckRun(Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
-    this.f = f;
-    this.settings = settings;
-    this.inputs = inputs;
+    this.f = Coerce.given("f", f);
+    this.settings = Coerce.given("settings", settings);
+    this.inputs = Coerce.given("inputs", inputs);
     for (int i = 0; i < inputs.size(); i++) {
-      requireDouble("input " + i, inputs.get(i));
+      requireDouble("input " + i, Coerce.given("input " + i, inputs.get(i)));
     }
     if (inputs.stream().noneMatch(GradCheckRun::moves)) {
       throw new ArgumentException(

@@ -16,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import ndgrad.autograd.Node;
+import ndgrad.op.spec.Coerce;
 
 /**
  * The computation graph behind some arrays as data: which ops made them from which leaves.
@@ -66,8 +67,8 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
     List<Vertex> vertices = new ArrayList<>();
     List<Edge> edges = new ArrayList<>();
     Deque<Node> pending = new ArrayDeque<>();
-    for (Array y : outputs) {
-      discover(y.tensor().requireEdge(), ids, vertices, pending);
+    for (Array y : Coerce.given("outputs", outputs)) {
+      discover(Coerce.given("output", y).tensor().requireEdge(), ids, vertices, pending);
     }
     while (!pending.isEmpty()) {
       Node n = pending.remove();

@@ -1,5 +1,7 @@
 package ndgrad;
 
+import ndgrad.op.spec.Coerce;
+
 /**
  * How much of an array is printed, and how: NumPy's print options. Immutable.
  *
@@ -110,6 +112,6 @@ public record PrintOptions(
    *     and the op's name for arrays that take part in a graph
    */
   public String format(Array array) {
-    return Format.array(array, this);
+    return Format.array(Coerce.given("array", array), this);
   }
 }

@@ -6,9 +6,56 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import ndgrad.io.Npz;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class ArrayTest {
+  private static void refusesNull(String argument, Executable call) {
+    String message = assertThrows(ArgumentException.class, call).getMessage();
+    assertTrue(message.endsWith(argument + " must not be null"), message);
+  }
+
+  @Test
+  void nullIsRefusedByTheNameOfTheArgument() {
+    Array x = Array.ones(2);
+    Options none = null;
+    refusesNull("sum: options", () -> x.sum(none));
+    refusesNull("zeros: options", () -> Array.zeros(new int[] {2}, none));
+    refusesNull("round: options", () -> x.roundInPlace(none));
+    refusesNull("array: dtype", () -> Array.of(1, (DType) null));
+    refusesNull("wrap: shape", () -> Array.wrap(new double[1], (int[]) null));
+    refusesNull("get: index", () -> x.get((Object[]) null));
+    refusesNull("index", () -> x.set(1, (Object[]) null));
+    refusesNull("hook", () -> x.registerHook(null));
+    refusesNull("array", () -> PrintOptions.DEFAULT.format(null));
+    refusesNull("outputs", () -> Graph.of((Array[]) null));
+    refusesNull("output", () -> Graph.of((Array) null));
+    refusesNull("f", () -> Fuse.fuse(null));
+    refusesNull("f", () -> Fuse.fuses(null));
+    refusesNull("x", () -> Fuse.fuse(a -> a).apply(null));
+    refusesNull("key", () -> Random.with((Random.Key) null));
+    refusesNull("generator", () -> Random.with((RandomGenerator) null));
+    refusesNull("shape", () -> Random.rand((int[]) null));
+    refusesNull("size", () -> Random.draw().choice(3, (int[]) null));
+    refusesNull("the array", () -> Random.choice(null, 3));
+    refusesNull("low", () -> Random.draw().uniform(null, x, 2));
+    refusesNull("p", () -> Random.draw().bernoulli(null, 2));
+    refusesNull("f", () -> GradCheck.check(null, x));
+    refusesNull("input 0", () -> GradCheck.check(xs -> xs.getFirst(), (Array) null));
+    refusesNull("array", () -> Autograd.backward(Arrays.asList(x, null), List.of(), false, false));
+    refusesNull("file", () -> Npz.load(null));
+    refusesNull("arrays", () -> Npz.save(Path.of("none"), null));
+    Map<String, Array> holds = new HashMap<>();
+    holds.put("a", null);
+    refusesNull("the array a", () -> Npz.save(Path.of("none"), holds));
+  }
 
   @Test
   void aGradientThatIsSetFitsItsArray() {

@@ -21,6 +21,7 @@ import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
+import ndgrad.op.spec.Coerce;
 
 /**
  * Reads and writes NumPy's files: .npy holds one array, .npz named arrays in a zip file. What is
@@ -53,6 +54,7 @@ public final class Npz {
    * @throws UncheckedIOException when the file cannot be written
    */
   public static void saveNpy(Path file, Array array) {
+    Coerce.given("array", array);
     write(file, out -> Npy.write(out, array));
   }
 
@@ -66,7 +68,8 @@ public final class Npz {
    * @throws UncheckedIOException when it cannot be read
    */
   public static Array loadNpy(Path file) {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+    try (InputStream in =
+        new BufferedInputStream(Files.newInputStream(Coerce.given("file", file)))) {
       return Npy.read(in, Files.size(file), file.toString());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -99,6 +102,10 @@ public final class Npz {
   }
 
   private static void save(Path file, Map<String, Array> arrays, boolean compressed) {
+    for (var e : Coerce.given("arrays", arrays).entrySet()) {
+      Coerce.given("the name of an array", e.getKey());
+      Coerce.given("the array " + e.getKey(), e.getValue());
+    }
     if (arrays.containsKey("")) {
       throw new ArgumentException(
           "an array in a .npz file needs a name that is not empty", "file", file.toString());
@@ -146,7 +153,7 @@ public final class Npz {
   }
 
   private static void write(Path file, Writing writing) {
-    Path part = file.resolveSibling(file.getFileName() + ".part");
+    Path part = Coerce.given("file", file).resolveSibling(file.getFileName() + ".part");
     try {
       try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part))) {
         writing.to(out);
@@ -169,7 +176,7 @@ public final class Npz {
    */
   public static Map<String, Array> load(Path file) {
     Map<String, Array> out = new LinkedHashMap<>();
-    try (ZipFile zip = new ZipFile(file.toFile())) {
+    try (ZipFile zip = new ZipFile(Coerce.given("file", file).toFile())) {
       for (ZipEntry e : Collections.list(zip.entries())) {
         String name = e.getName();
         if (!name.endsWith(SUFFIX)) {

@@ -32,6 +32,22 @@ public final class Coerce {
   }
 
   /**
+   * An argument of a method of Java that cannot be left out.
+   *
+   * @param <T> its type
+   * @param name the parameter
+   * @param value the argument
+   * @return the argument
+   * @throws ArgumentException when it is null
+   */
+  public static <T> T given(String name, T value) {
+    if (value == null) {
+      throw new ArgumentException(name + " must not be null", "argument", name);
+    }
+    return value;
+  }
+
+  /**
    * A truth value.
    *
    * @param name the parameter
