@@ -54,7 +54,7 @@ public final class Npz {
    * @throws UncheckedIOException when the file cannot be written
    */
   public static void saveNpy(Path file, Array array) {
-    Coerce.given("array", array);
+    requireElements("array", array);
     write(file, out -> Npy.write(out, array));
   }
 
@@ -104,7 +104,7 @@ public final class Npz {
   private static void save(Path file, Map<String, Array> arrays, boolean compressed) {
     for (var e : Coerce.given("arrays", arrays).entrySet()) {
       Coerce.given("the name of an array", e.getKey());
-      Coerce.given("the array " + e.getKey(), e.getValue());
+      requireElements("the array " + e.getKey(), e.getValue());
     }
     if (arrays.containsKey("")) {
       throw new ArgumentException(
@@ -121,6 +121,11 @@ public final class Npz {
           }
           zip.finish();
         });
+  }
+
+  /** Fails for an array that has no elements any more, before a file is opened. */
+  private static void requireElements(String name, Array array) {
+    Coerce.given(name, array).tensor().strided().array();
   }
 
   private static ZipEntry entry(String name, Array array, boolean compressed) throws IOException {
@@ -160,8 +165,10 @@ public final class Npz {
       }
       Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
-      part.toFile().delete();
       throw new UncheckedIOException(e);
+    } finally {
+      // Whatever went wrong; otherwise it has been moved.
+      part.toFile().delete();
     }
   }
 

@@ -23,6 +23,8 @@ import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.Options;
+import ndgrad.Scope;
+import ndgrad.ScopeException;
 import ndgrad.ShapeException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -54,6 +56,22 @@ class NpzTest {
       return Files.write(folder.resolve(name), content);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aSaveThatFailsLeavesNoFile() throws IOException {
+    Array ended;
+    try (var _ = Scope.open()) {
+      ended = Array.ones(2);
+    }
+    Path file = folder.resolve("x.npz");
+    assertThrows(ScopeException.class, () -> Npz.saveNpy(file, ended));
+    assertThrows(ScopeException.class, () -> Npz.save(file, Map.of("a", ended)));
+    Files.createDirectories(folder.resolve("y/z"));
+    assertThrows(UncheckedIOException.class, () -> Npz.saveNpy(folder.resolve("y"), Array.ones(2)));
+    try (var left = Files.list(folder)) {
+      assertEquals(List.of(folder.resolve("y")), left.toList());
     }
   }
 
