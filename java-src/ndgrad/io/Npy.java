@@ -18,11 +18,12 @@ import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.ShapeException;
+import ndgrad.kernel.memory.Layout;
 
 /**
- * One array in NumPy's .npy format, versions 1.0, 2.0 and 3.0: the magic string, the version, the
- * length of the header, a Python dict with dtype, order and shape, and the elements
- * (numpy.lib.format in NumPy's documentation, and NEP 1).
+ * One array in NumPy's .npy format, versions 1.0, which is written, 2.0 and 3.0: the magic string,
+ * the version, the length of the header, a Python dict with dtype, order and shape, and the
+ * elements (numpy.lib.format in NumPy's documentation, and NEP 1).
  */
 final class Npy {
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
@@ -89,16 +90,11 @@ final class Npy {
         "{'descr': '" + descr(dtype) + "', 'fortran_order': False, 'shape': (" + dims + "), }";
     int room = shape.length == 0 ? 0 : GROWTH - String.valueOf(shape[0]).length();
     int content = dict.length() + room + 1;
-    boolean first = content + ALIGNMENT < 1 << 16;
-    int front = MAGIC.length + 2 + (first ? 2 : 4);
+    int front = MAGIC.length + 4;
     int length = content + (ALIGNMENT - (front + content) % ALIGNMENT);
+    // Version 1.0 has room for the dimensions of every array.
     ByteBuffer lengths = ByteBuffer.allocate(front - MAGIC.length).order(ByteOrder.LITTLE_ENDIAN);
-    lengths.put((byte) (first ? 1 : 2)).put((byte) 0);
-    if (first) {
-      lengths.putShort((short) length);
-    } else {
-      lengths.putInt(length);
-    }
+    lengths.put((byte) 1).put((byte) 0).putShort((short) length);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.write(MAGIC);
     out.write(lengths.array());
@@ -171,6 +167,19 @@ final class Npy {
             .map(String::strip)
             .filter(s -> !s.isEmpty())
             .toList();
+    if (dims.size() > Layout.MOST_DIMENSIONS) {
+      throw new ShapeException(
+          what
+              + ": its array has "
+              + dims.size()
+              + " dimensions; at most "
+              + Layout.MOST_DIMENSIONS
+              + " are possible",
+          "file",
+          what,
+          "ndim",
+          dims.size());
+    }
     int[] sizes = new int[dims.size()];
     for (int i = 0; i < sizes.length; i++) {
       if (dims.get(i).length() > 10 || Long.parseLong(dims.get(i)) > Integer.MAX_VALUE) {
