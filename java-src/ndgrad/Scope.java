@@ -1,5 +1,6 @@
 package ndgrad;
 
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import ndgrad.autograd.Region;
@@ -87,6 +88,7 @@ public final class Scope implements AutoCloseable {
                 keepAll(region, k);
                 keepAll(region, v);
               });
+      case Path _ -> {} // which iterates over paths, down to ones that iterate over themselves
       case Iterable<?> all -> all.forEach(each -> keepAll(region, each));
       case Optional<?> o -> o.ifPresent(each -> keepAll(region, each));
       case Object[] all -> {

@@ -26,8 +26,7 @@
   (:require
    [clojure.java.io :as io]
    [ndgrad.call :as call]
-   [ndgrad.transform :as transform]
-   [ndgrad.tree :as tree])
+   [ndgrad.transform :as transform])
   (:import
    (java.io Writer)
    (java.util List Map)
@@ -360,20 +359,19 @@
 
 (defn keep!
   "Lets the Arrays in `x`, any nested data, outlive the innermost `with-scope` that is open on this thread; returns x. The
-  result of the scope needs no `keep!`, what is put elsewhere (an atom, a field) does.
+  result of the scope needs no `keep!`, what is put elsewhere (an atom, a field, metadata) does.
 
   Example: (nd/with-scope (nd/item (nd/sum (nd/keep! (nd/ones [3])))))"
   [x]
-  (run! #(Scope/keepInner %) (tree/leaves x))
-  x)
+  (Scope/keepInner x))
 
 (defmacro with-scope
   "Evaluates `body` and gives the memory of the Arrays made inside it, on this thread, back to be used by the next ones: a
   loop whose body is a scope makes no garbage. What leaves it stays as it is: the Arrays of the result, any nesting of
-  maps, vectors, sequences, sets and records; those passed to `keep!`; gradients of Arrays made outside and what such
-  Arrays were overwritten with; what the graphs of all these need; memory that was wrapped, or asked for by `data`. Any
-  other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around it. Lazy
-  sequences in the result are realised.
+  maps with their keys, vectors, sequences, sets and records; those passed to `keep!`; gradients of Arrays made outside
+  and what such Arrays were overwritten with; what the graphs of all these need; memory that was wrapped, or asked for by
+  `data`. Any other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around
+  it. Lazy sequences in the result are realised.
 
   Functions do not keep the Arrays they close over. Those in the graph of something that leaves (checkpointed ones, rules
   of `custom-vjp`, hooks) need `keep!` for what they take from inside; the functions that `vjp` and `linearize` return

@@ -34,6 +34,12 @@
         (is (not (usable? @seen)))
         (is (= shape (nd/shape @seen)) "the shape can still be asked for")
         (is (= :float64 (nd/dtype @seen)))))
+    (testing "the result, also as keys, in Java's collections, and beside what is none"
+      (let [[m j _] (nd/with-scope
+                      [{(nd/ones shape) {[(nd/ones shape)] 1}} (java.util.HashMap. ^java.util.Map {(nd/ones shape) 1})
+                       (.toPath (java.io.File. "a/b"))])
+            [[x inner]] (seq m)]
+        (is (every? usable? [x (ffirst (keys inner)) (first (keys j))]))))
     (testing "what is kept"
       (let [seen (atom nil)]
         (nd/with-scope (reset! seen (nd/keep! [(nd/ones shape)])) nil)
