@@ -11,6 +11,7 @@ import java.util.stream.IntStream;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -359,7 +360,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   }
 
   private Object elements(DType dtype) {
-    return Structural.converted(tensor.strided(), dtype).storage().escape();
+    return Copies.copyOf(tensor.strided(), dtype).storage().escape();
   }
 
   /**

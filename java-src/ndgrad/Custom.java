@@ -14,6 +14,7 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.op.Reductions;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Structural;
 
 /**
  * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where
@@ -222,7 +223,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
       if (g == null || !l.dtype().isFloating()) {
         out.add(Lifted.zeros(l));
       } else if (g.tensor().layout().sameShape(l.layout())) {
-        Tensor d = Lifted.as(g.tensor(), l.dtype());
+        Tensor d = Structural.cast(g.tensor(), l.dtype());
         // The rule may have it elsewhere, too, so no leaf may take it for its gradient.
         d.storage().claim();
         out.add(d);

@@ -8,13 +8,13 @@ import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.random.Keys;
 import ndgrad.kernel.random.Samplers;
 import ndgrad.op.spec.Coerce;
-import ndgrad.op.spec.Structural;
 
 /**
  * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a
@@ -535,7 +535,7 @@ public final class Draw {
           d.toString());
     }
     Strided drawn = made.get();
-    Strided s = drawn.dtype() == d ? drawn : Structural.converted(drawn, d);
+    Strided s = drawn.dtype() == d ? drawn : Copies.copyOf(drawn, d);
     return Array.of(new Tensor(s)).requiresGrad(requiresGrad);
   }
 

@@ -11,11 +11,11 @@ import ndgrad.GradCheck.Kind;
 import ndgrad.GradCheck.Report;
 import ndgrad.GradCheck.Settings;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Coerce;
-import ndgrad.op.spec.Structural;
 
 /** One comparison of gradients with differences; see {@link GradCheck}. */
 final class GradCheckRun {
@@ -113,10 +113,9 @@ final class GradCheckRun {
   private static Array twin(Array x) {
     Strided s = x.tensor().strided();
     if (s.layout().isBroadcast()) {
-      return Array.of(new Tensor(Structural.converted(s, x.dtype())));
+      return Array.of(new Tensor(Copies.copyOf(s, x.dtype())));
     }
-    return sharing(
-        x, Structural.converted(s.with(Layout.of(s.storage().length())), x.dtype()).array());
+    return sharing(x, Copies.copyOf(s.with(Layout.of(s.storage().length())), x.dtype()).array());
   }
 
   /** An array laid out as another, over given primitives. */

@@ -7,6 +7,7 @@ import ndgrad.autograd.Frames;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.op.spec.Structural;
 
 /** Into and out of what arrays stand for inside functional transforms. */
@@ -83,17 +84,12 @@ final class Lifted {
    */
   static Tensor uprooted(Tensor y, long age) {
     return y.level() == 0 && y.storage().isOlderThan(age)
-        ? new Tensor(Structural.converted(y.strided(), y.dtype()))
+        ? new Tensor(Copies.copyOf(y.strided()))
         : y.alias();
   }
 
   static Tensor zeros(Tensor like) {
     return Structural.zeros(like.dtype(), like.layout());
-  }
-
-  /** A value with another dtype where need be, by recorded ops. */
-  static Tensor as(Tensor x, DType dtype) {
-    return x.dtype() == dtype ? x : Structural.CAST.of(x, dtype);
   }
 
   static void requireFloating(String op, List<Tensor> xs) {
@@ -152,7 +148,7 @@ final class Lifted {
           "shapes",
           List.of(given.layout().shape(), like.layout().shape()));
     }
-    return as(given, like.dtype());
+    return Structural.cast(given, like.dtype());
   }
 
   static Tensor dual(long level, Tensor primal, Tensor tangent) {

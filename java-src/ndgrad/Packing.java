@@ -76,7 +76,7 @@ final class Packing {
       } else {
         int n = layouts.get(i).intSize();
         Tensor part = Shapes.RESHAPE.of(Shapes.NARROW.of(packed, 0, at, n), layouts.get(i).shape());
-        out.add(Lifted.as(part, dtypes.get(i)));
+        out.add(Structural.cast(part, dtypes.get(i)));
         at += n;
       }
     }

@@ -70,7 +70,7 @@ public final class Attention {
       throw new ArgumentException("p must be from 0 to 1, got " + p, "argument", "p", "value", p);
     }
     Optional<Samplers.Source> given = Optional.ofNullable(a.get("key")).map(Attention::source);
-    Tensor floating = Axes.cast(x, x.dtype().toFloating());
+    Tensor floating = Structural.cast(x, x.dtype().toFloating());
     if (!a.flag("training") || p == 0) {
       return floating == x ? Structural.COPY.of(x) : floating;
     }
@@ -141,7 +141,7 @@ public final class Attention {
     int d = q.dim(q.ndim() - 1);
     double scale = a.has("scale") ? a.number("scale") : 1 / Math.sqrt(d);
     DType dtype = DType.promote(DType.promote(q.dtype(), k.dtype()), v.dtype()).toFloating();
-    Tensor floating = Axes.cast(q, dtype);
+    Tensor floating = Structural.cast(q, dtype);
     Tensor scores =
         Linalg.MATMUL.of(Arithmetic.MUL.of(floating, scale), Shapes.SWAPAXES.of(k, -2, -1));
     if (a.has("mask")) {
@@ -158,7 +158,7 @@ public final class Attention {
   private static Tensor masked(Tensor scores, Tensor mask) {
     return mask.dtype() == DType.BOOL
         ? Selection.WHERE.of(mask, scores, Double.NEGATIVE_INFINITY)
-        : Arithmetic.ADD.of(scores, Axes.cast(mask, scores.dtype()));
+        : Arithmetic.ADD.of(scores, Structural.cast(mask, scores.dtype()));
   }
 
   private static Strided lower(int n, int m) {

@@ -12,7 +12,6 @@ import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Spec;
-import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;
 
 /**
@@ -186,10 +185,5 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
     return t.layout().sameShape(x.layout())
         ? t
         : SPREAD.of(t, x.shape(), a.get("axis"), a.flag("keepdims"));
-  }
-
-  /** A tensor in a dtype. */
-  static Tensor cast(Tensor t, DType dtype) {
-    return t.dtype() == dtype ? t : Structural.CAST.of(t, dtype);
   }
 }

@@ -10,6 +10,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.RowProgram;
 import ndgrad.kernel.loop.RowProgram.Column;
 import ndgrad.kernel.loop.RowProgram.Each;
@@ -18,7 +19,6 @@ import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Primitive.Noted;
-import ndgrad.op.spec.Structural;
 
 /**
  * The kernels of cross-entropy: for each row of logits its maximum and the logarithm of the sum of
@@ -112,7 +112,7 @@ final class ClassLoss {
       return new Tensor(dx);
     }
     double smoothing = args.number("label-smoothing");
-    Strided g = Structural.converted(cotangent.strided(), dtype).with(column(labels.length));
+    Strided g = Copies.copyOf(cotangent.strided(), dtype).with(column(labels.length));
     Strided taken = Strided.zeros(dtype, labels.length, 1);
     for (int r = 0; r < labels.length; r++) {
       double up = labels[r] < 0 ? 0 : get(g, r);
@@ -145,7 +145,7 @@ final class ClassLoss {
 
   /** The classes' numbers; -1 for those that are {@code ignored}, an Integer or null for none. */
   static long[] labels(Object ignored, Strided target, int classes) {
-    long[] labels = (long[]) Structural.converted(target, DType.INT64).array();
+    long[] labels = (long[]) Copies.copyOf(target, DType.INT64).array();
     for (int i = 0; i < labels.length; i++) {
       if (ignored instanceof Integer number && labels[i] == number) {
         labels[i] = -1;
@@ -166,7 +166,7 @@ final class ClassLoss {
   }
 
   private static Strided rows(Strided x, int rows, int classes) {
-    Strided plain = x.layout().isContiguous() ? x : Structural.converted(x, x.dtype());
+    Strided plain = x.layout().isContiguous() ? x : Copies.copyOf(x);
     return plain.with(plain.layout().reshape(rows, classes).orElseThrow());
   }
 

@@ -101,15 +101,11 @@ final class ConvolutionPasses {
   static Tensor convolve(Tensor x, Tensor w, Optional<Tensor> bias, Window window, int groups) {
     DType both = DType.promote(x.dtype(), w.dtype());
     DType dtype = bias.map(b -> DType.promote(both, b.dtype())).orElse(both);
-    Tensor images = cast(x, dtype);
-    Tensor windows = cast(w, dtype);
+    Tensor images = Structural.cast(x, dtype);
+    Tensor windows = Structural.cast(w, dtype);
     return bias.isEmpty()
         ? CONVOLVE.of(images, windows, window, groups)
-        : CONVOLVE_AND_ADD.of(images, windows, cast(bias.get(), dtype), window, groups);
-  }
-
-  private static Tensor cast(Tensor x, DType dtype) {
-    return x.dtype() == dtype ? x : Structural.CAST.of(x, dtype);
+        : CONVOLVE_AND_ADD.of(images, windows, Structural.cast(bias.get(), dtype), window, groups);
   }
 
   private static Strided forward(Args a, Strided[] in, Strided... bias) {

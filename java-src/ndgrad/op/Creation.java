@@ -316,7 +316,7 @@ public final class Creation {
       Ranges.requireFits(n[0], dtype);
     }
     Layout.of(shape);
-    Tensor cast = value.dtype() == dtype ? value : Structural.CAST.of(value, dtype);
+    Tensor cast = Structural.cast(value, dtype);
     return leaf(a, Structural.COPY.of(Structural.BROADCAST_TO.of(cast, shape)));
   }
 

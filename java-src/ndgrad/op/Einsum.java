@@ -95,7 +95,7 @@ public final class Einsum {
     List<Tensor> factors = new ArrayList<>();
     for (int i = 0; i < operands.size(); i++) {
       Tensor x = operands.get(i);
-      Tensor cast = x.dtype() == dtype ? x : Structural.CAST.of(x, dtype);
+      Tensor cast = Structural.cast(x, dtype);
       factors.add(factor(cast, plan.factors().get(i)));
     }
     for (EinsumPlan.Product p : plan.products()) {

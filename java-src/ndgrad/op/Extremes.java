@@ -22,6 +22,7 @@ import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Fold;
 import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /** What max, min, prod and logsumexp compute, and their gradients. */
@@ -125,7 +126,7 @@ final class Extremes {
    * and else is made of the products of what comes before and what comes after.
    */
   static Tensor productGradient(Node n, Args a, Tensor g) {
-    Tensor x = Axes.cast(n.in(0), g.dtype());
+    Tensor x = Structural.cast(n.in(0), g.dtype());
     Tensor out = n.out();
     Tensor gradient;
     if (isOrdinary(out)) {
@@ -138,7 +139,7 @@ final class Extremes {
         rest = Reductions.PROD.of(rest, axis, true);
       }
     }
-    return Axes.cast(gradient, n.dtype(0));
+    return Structural.cast(gradient, n.dtype(0));
   }
 
   /** Whether division is safe; a lifted value may stand for several examples, so it is not. */

@@ -15,7 +15,6 @@ import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Nested;
-import ndgrad.op.spec.Structural;
 
 /**
  * What an index expression selects of an array of some shape, by NumPy's rules. Every check is made
@@ -393,7 +392,7 @@ final class IndexPlan {
     private void positions(Tensor t) {
       boolean plain = t.dtype() == DType.INT64 && t.layout().isContiguous();
       Strided one = t.firstExample();
-      Strided read = plain ? one : Structural.converted(one, DType.INT64);
+      Strided read = plain ? one : Copies.copyOf(one, DType.INT64);
       long[] given = (long[]) read.array();
       int from = read.layout().offset();
       int length = layout.dim(axis);

@@ -15,6 +15,7 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Pool;
 import ndgrad.kernel.memory.Strided;
@@ -79,9 +80,7 @@ public final class Indexing {
           .batch(b -> IndexUse.batched(b, 2))
           .vjp(0, "", (n, a, g) -> g)
           .vjp(1, "arrays", (n, a, g) -> GATHER.of(g, IndexUse.saved(n, 2), a.get("use")))
-          .primitive(
-              (a, in) ->
-                  addedTo(Structural.converted(in[0], in[0].dtype()), in[1], plan(a, in, 2)));
+          .primitive((a, in) -> addedTo(Copies.copyOf(in[0]), in[1], plan(a, in, 2)));
 
   /** A copy in which a selection by arrays is replaced. */
   private static final Primitive PUT =
@@ -281,7 +280,7 @@ public final class Indexing {
   private static void put(Tensor x, IndexPlan plan, Tensor value) {
     Strided v = value.strided();
     if (v.storage() == x.strided().storage() || v.dtype() != x.dtype()) {
-      v = Structural.converted(v, x.dtype());
+      v = Copies.copyOf(v, x.dtype());
     }
     put(x.strided(), plan, v);
     InPlace.bump(x, "set!");
@@ -303,7 +302,7 @@ public final class Indexing {
     if (merged.isPresent()) {
       return value.with(merged.get());
     }
-    Strided copy = Structural.converted(value.with(wide), value.dtype());
+    Strided copy = Copies.copyOf(value.with(wide));
     return copy.with(copy.layout().reshape(shape).orElseThrow());
   }
 
@@ -331,7 +330,7 @@ public final class Indexing {
   }
 
   private static Strided replaced(Strided x, Strided value, IndexPlan plan) {
-    Strided out = Structural.converted(x, x.dtype());
+    Strided out = Copies.copyOf(x);
     put(out, plan, value);
     return out;
   }

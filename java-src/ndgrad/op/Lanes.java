@@ -7,13 +7,13 @@ import ndgrad.DType;
 import ndgrad.IndexException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Structural;
 
 /**
  * Elements picked by their place along an axis, or in row-major order, and the gradients of picking
@@ -108,7 +108,7 @@ final class Lanes {
     boolean whole = x.layout().isContiguous() && x.layout().offset() == 0;
     return array instanceof int[] a && whole && a.length == x.layout().size()
         ? a
-        : (int[]) Structural.converted(x, DType.INT32).array();
+        : (int[]) Copies.copyOf(x, DType.INT32).array();
   }
 
   /** All elements in row-major order along one axis; a view where strides allow it. */
@@ -117,7 +117,7 @@ final class Lanes {
     return x.layout()
         .reshape(size)
         .map(x::with)
-        .orElseGet(() -> Structural.converted(x, x.dtype()).with(Layout.of(size)));
+        .orElseGet(() -> Copies.copyOf(x).with(Layout.of(size)));
   }
 
   /** 0 to n-1. */
@@ -140,7 +140,7 @@ final class Lanes {
     Strided flat = Strided.empty(DType.INT32, index.layout().shape());
     int[] out = (int[]) flat.array();
     boolean plain = index.dtype() == DType.INT64 && index.layout().isContiguous();
-    Strided read = plain ? index : Structural.converted(index, DType.INT64);
+    Strided read = plain ? index : Copies.copyOf(index, DType.INT64);
     long[] along = (long[]) read.array();
     int first = read.layout().offset();
     int block = Math.max(1, lanes * width);

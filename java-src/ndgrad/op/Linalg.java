@@ -11,6 +11,7 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
@@ -333,7 +334,7 @@ public final class Linalg {
   }
 
   private static Strided as(Strided x, DType dtype) {
-    return x.dtype() == dtype ? x : Structural.converted(x, dtype);
+    return x.dtype() == dtype ? x : Copies.copyOf(x, dtype);
   }
 
   private static Strided as(Strided x, DType dtype, int[] shape) {

@@ -14,6 +14,7 @@ import ndgrad.Index;
 import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -257,7 +258,7 @@ public final class Lookup {
 
   private static Strided oneHot(Strided indices, Integer classes) {
     requireIntegers(indices.dtype(), indices.layout());
-    long[] at = (long[]) Structural.converted(indices, DType.INT64).array();
+    long[] at = (long[]) Copies.copyOf(indices, DType.INT64).array();
     if (classes == null && at.length == 0) {
       throw new ArgumentException(
           "needs num-classes when there are no indices", "argument", "num-classes");

@@ -28,6 +28,7 @@ import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
 
 /** What training makes small: losses of predictions given targets. */
 public final class Losses {
@@ -298,7 +299,7 @@ public final class Losses {
       throw new ShapeException(name + " must have an axis of classes, this array is 0-d");
     }
     int axis = x.layout().axis(a.integer("axis"));
-    Tensor floating = Axes.cast(x, x.dtype().toFloating());
+    Tensor floating = Structural.cast(x, x.dtype().toFloating());
     return axis == x.ndim() - 1 ? floating : Shapes.MOVEAXIS.of(floating, axis, -1);
   }
 
@@ -322,7 +323,8 @@ public final class Losses {
           "shapes",
           List.of(target.shape(), expected));
     }
-    return Axes.cast(target.detach(), target.dtype().isInteger() ? target.dtype() : DType.INT64);
+    return Structural.cast(
+        target.detach(), target.dtype().isInteger() ? target.dtype() : DType.INT64);
   }
 
   /** Where targets are not ignored; empty where none can be. */
@@ -344,7 +346,8 @@ public final class Losses {
     Tensor sum = Reductions.SUM.of(rows);
     return reduction.equals("sum")
         ? sum
-        : Arithmetic.DIV.of(sum, Axes.cast(Reductions.SUM.of(kept.orElseThrow()), rows.dtype()));
+        : Arithmetic.DIV.of(
+            sum, Structural.cast(Reductions.SUM.of(kept.orElseThrow()), rows.dtype()));
   }
 
   private static Tensor gradient(Node n, Args a, Tensor g) {
@@ -358,7 +361,7 @@ public final class Losses {
     Optional<Tensor> kept = kept(a, target);
     Tensor safe = kept.isPresent() ? Selection.WHERE.of(kept.get(), target, 0) : target;
     Tensor up = kept.isPresent() ? Selection.WHERE.of(kept.get(), g, 0) : g;
-    Tensor hot = Axes.cast(Lookup.ONE_HOT.of(safe, Math.max(1, classes)), logits.dtype());
+    Tensor hot = Structural.cast(Lookup.ONE_HOT.of(safe, Math.max(1, classes)), logits.dtype());
     Tensor smooth =
         Arithmetic.ADD.of(Arithmetic.MUL.of(hot, 1 - smoothing), smoothing / Math.max(1, classes));
     Tensor difference = Arithmetic.SUB.of(Activations.SOFTMAX.of(logits, -1), smooth);

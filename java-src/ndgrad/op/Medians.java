@@ -8,6 +8,7 @@ import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
@@ -35,7 +36,7 @@ final class Medians {
 
   static Tensor median(Args a) {
     Tensor given = a.tensor("x");
-    Tensor x = Axes.cast(given, given.dtype().toFloating());
+    Tensor x = Structural.cast(given, given.dtype().toFloating());
     Axes axes = Axes.of(a, x.layout());
     if (axes.count() == 0) {
       return Arithmetic.DIV.of(Structural.zeros(x.dtype(), Layout.of(axes.result())), 0L);
@@ -87,7 +88,7 @@ final class Medians {
         }
       }
     }
-    Strided copy = Structural.converted(x.with(x.layout().permute(order)), x.dtype());
+    Strided copy = Copies.copyOf(x.with(x.layout().permute(order)));
     return copy.with(Layout.of(copy.layout().intSize() / n, n));
   }
 }

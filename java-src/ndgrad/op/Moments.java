@@ -18,6 +18,7 @@ import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Fold;
 import ndgrad.op.spec.Passes;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /** What mean, var and std compute, and their gradients. */
@@ -99,7 +100,7 @@ final class Moments {
   }
 
   static Tensor meanOfNumbers(Args a) {
-    Tensor x = Axes.cast(a.tensor("x"), a.tensor("x").dtype().toFloating());
+    Tensor x = Structural.cast(a.tensor("x"), a.tensor("x").dtype().toFloating());
     Object axis = a.get("axis");
     boolean keepdims = a.flag("keepdims");
     Tensor sum = Reductions.NANSUM.of(x, axis, keepdims);

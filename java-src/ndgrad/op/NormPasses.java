@@ -12,6 +12,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.Reduction;
 import ndgrad.kernel.loop.RowProgram;
 import ndgrad.kernel.loop.RowProgram.Column;
@@ -22,7 +23,6 @@ import ndgrad.kernel.loop.RowProgram.Sum;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Primitive.Noted;
-import ndgrad.op.spec.Structural;
 
 /**
  * The kernels of layer-norm and rms-norm: rows of an array are shifted and scaled. The forward
@@ -128,7 +128,7 @@ final class NormPasses {
     }
 
     Strided of(Strided x) {
-      Strided plain = x.layout().isContiguous() ? x : Structural.converted(x, x.dtype());
+      Strided plain = x.layout().isContiguous() ? x : Copies.copyOf(x);
       return plain.with(plain.layout().reshape(rows, length).orElseThrow());
     }
 
@@ -137,7 +137,7 @@ final class NormPasses {
       if (w.layout().ndim() == 0) {
         return w;
       }
-      Strided plain = w.layout().isContiguous() ? w : Structural.converted(w, w.dtype());
+      Strided plain = w.layout().isContiguous() ? w : Copies.copyOf(w);
       return plain.with(plain.layout().reshape(length).orElseThrow());
     }
   }

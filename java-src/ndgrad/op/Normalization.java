@@ -129,13 +129,13 @@ public final class Normalization {
     bias.ifPresent(b -> requireShape("bias", b, lengths));
     DType dtype = dtype(x, weight, bias);
     int[] last = IntStream.range(x.ndim() - axes.length, x.ndim()).toArray();
-    Tensor rows = Axes.cast(x, dtype);
+    Tensor rows = Structural.cast(x, dtype);
     boolean moved = !Arrays.equals(axes, last);
     Tensor out =
         ROWS.of(
             moved ? Shapes.MOVEAXIS.of(rows, axes, last) : rows,
-            Axes.cast(weight.orElseGet(() -> Nested.tensor(1.0)), dtype),
-            Axes.cast(bias.orElseGet(() -> Nested.tensor(0.0)), dtype),
+            Structural.cast(weight.orElseGet(() -> Nested.tensor(1.0)), dtype),
+            Structural.cast(bias.orElseGet(() -> Nested.tensor(0.0)), dtype),
             centred,
             axes.length,
             eps);
@@ -225,6 +225,6 @@ public final class Normalization {
   }
 
   private static Tensor one(Batch b, double value) {
-    return Axes.cast(Nested.tensor(value), b.in(0).dtype());
+    return Structural.cast(Nested.tensor(value), b.in(0).dtype());
   }
 }

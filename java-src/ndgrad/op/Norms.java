@@ -20,6 +20,7 @@ import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Typing;
 
 /** The norms of vectors and matrices that {@link Reductions#NORM} chooses from. */
@@ -88,7 +89,7 @@ final class Norms {
               num(0));
 
   static Tensor norm(Args a) {
-    Tensor x = Axes.cast(a.tensor("x"), a.tensor("x").dtype().toFloating());
+    Tensor x = Structural.cast(a.tensor("x"), a.tensor("x").dtype().toFloating());
     int[] axis = a.ints("axis");
     boolean keepdims = a.flag("keepdims");
     if (!a.has("ord")) {

@@ -104,7 +104,7 @@ final class PointLoss {
     DType common = dtype.toFloating();
     int[] shape = Layout.broadcast(Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new));
     for (int i = 0; i < 2; i++) {
-      Tensor t = Axes.cast(ins[i], common);
+      Tensor t = Structural.cast(ins[i], common);
       ins[i] = Arrays.equals(t.shape(), shape) ? t : Structural.BROADCAST_TO.of(t, shape);
     }
     Tensor total = (Tensor) sum.call((Object[]) ins);

@@ -17,6 +17,7 @@ import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 
 /** The largest or the mean of what windows that slide over images see. */
 public final class Pooling {
@@ -227,7 +228,7 @@ public final class Pooling {
     int[] shape = x.shape();
     shape[x.ndim() - 2] = window.outHeight(images.dim(2));
     shape[x.ndim() - 1] = window.outWidth(images.dim(3));
-    Tensor of = pool == MEAN ? Axes.cast(images, images.dtype().toFloating()) : images;
+    Tensor of = pool == MEAN ? Structural.cast(images, images.dtype().toFloating()) : images;
     return Linalg.reshape(pool.of(of, window), shape);
   }
 }

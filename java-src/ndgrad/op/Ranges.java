@@ -9,6 +9,7 @@ import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
+import ndgrad.op.spec.Coerce;
 
 /**
  * The numbers of {@code arange}, {@code linspace} and {@code logspace}, to the last bit as NumPy
@@ -207,22 +208,12 @@ final class Ranges {
   }
 
   private static Strided as(DType dtype, Strided numbers) {
-    if (dtype == DType.FLOAT64) {
-      return numbers;
-    }
-    Strided out = Strided.empty(dtype, numbers.layout());
-    Copies.copy(numbers, out);
-    return out;
+    return dtype == DType.FLOAT64 ? numbers : Copies.copyOf(numbers, dtype);
   }
 
   static void requireFits(long value, DType dtype) {
     if (dtype == DType.INT32 && value != (int) value) {
-      throw new DTypeException(
-          "the number " + value + " does not fit int32; ask for int64",
-          "value",
-          value,
-          "dtype",
-          "int32");
+      throw Coerce.tooWide(value, "ask for int64");
     }
   }
 

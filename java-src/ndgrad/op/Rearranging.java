@@ -330,7 +330,7 @@ public final class Rearranging {
       if (shift.length != 1) {
         throw new ArgumentException("several shifts need as many axes", "argument", "shift");
       }
-      Strided flat = Structural.converted(x, x.dtype());
+      Strided flat = Copies.copyOf(x);
       Strided out = Strided.empty(x.dtype(), x.layout().shape());
       Layout line = Layout.of(flat.layout().intSize());
       roll(flat.with(line), out.with(line), new int[] {shift[0]}, 0);
@@ -468,7 +468,7 @@ public final class Rearranging {
           "ndim",
           ndim);
     }
-    long[] flat = (long[]) Structural.converted(w.with(wide), DType.INT64).array();
+    long[] flat = (long[]) Copies.copyOf(w.with(wide), DType.INT64).array();
     int[][] out = new int[2][ndim];
     for (int i = 0; i < flat.length; i++) {
       out[i % 2][i / 2] = Coerce.integer("widths", flat[i]);
@@ -526,7 +526,7 @@ public final class Rearranging {
           "shape",
           x.layout().shape());
     }
-    Strided out = Structural.converted(x, x.dtype());
+    Strided out = Copies.copyOf(x);
     int rows = x.layout().dim(ndim - 2);
     int cols = x.layout().dim(ndim - 1);
     int all = cols == 0 ? 0 : out.layout().intSize() / cols;

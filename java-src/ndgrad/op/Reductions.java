@@ -16,6 +16,7 @@ import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Fold;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 
 /**
  * Reductions over all axes ({@code axis} nil), one or several; over an empty list of axes nothing
@@ -97,7 +98,7 @@ public final class Reductions {
           .folds(Fold.SUM)
           .linear()
           .batch(Batch.AXES)
-          .vjp(0, "", (n, a, g) -> Axes.spread(Axes.cast(g, n.dtype(0)), n, a))
+          .vjp(0, "", (n, a, g) -> Axes.spread(Structural.cast(g, n.dtype(0)), n, a))
           .primitive(
               (a, in) -> {
                 DType d = a.dtype("dtype").orElse(counting(in[0].dtype()));
@@ -124,7 +125,7 @@ public final class Reductions {
               "",
               (n, a, g) -> {
                 double count = Axes.of(a, n.layout(0)).count();
-                return Axes.spread(Axes.cast(Arithmetic.DIV.of(g, count), n.dtype(0)), n, a);
+                return Axes.spread(Structural.cast(Arithmetic.DIV.of(g, count), n.dtype(0)), n, a);
               })
           .primitive(
               (a, in) -> {

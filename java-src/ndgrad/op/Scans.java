@@ -23,6 +23,7 @@ import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
+import ndgrad.op.spec.Structural;
 
 /** Cumulative ops along an axis; without one they flatten first. */
 public final class Scans {
@@ -219,10 +220,10 @@ public final class Scans {
     int axis = a.integer("axis");
     boolean reverse = a.flag("reverse");
     int back = reverse ? -1 : 1;
-    Tensor x = Axes.cast(n.in(0), g.dtype());
+    Tensor x = Structural.cast(n.in(0), g.dtype());
     Tensor before = shift(n.out(), axis, back, 1);
     Tensor sums = RECURRENCE.of(shift(x, axis, -back, 0), g, axis, !reverse);
-    return Axes.cast(Arithmetic.MUL.of(before, sums), n.dtype(0));
+    return Structural.cast(Arithmetic.MUL.of(before, sums), n.dtype(0));
   }
 
   private static Tensor termGradient(Node n, Args a, Tensor g) {

@@ -13,6 +13,7 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -207,7 +208,7 @@ public final class Sorting {
     if (follows(x)) {
       return Lanes.pick(x, ARGSORT.of(x.detach(), axis, descending), axis);
     }
-    Strided out = Structural.converted(x.strided(), x.dtype());
+    Strided out = Copies.copyOf(x.strided());
     Sort.sort(out, axis, descending);
     return new Tensor(out);
   }
@@ -325,10 +326,7 @@ public final class Sorting {
     DType common = DType.promote(sorted.dtype(), values.dtype());
     Strided out = Strided.empty(DType.INT64, values.layout().shape());
     Sort.searchSorted(
-        out,
-        Structural.converted(sorted, common),
-        Structural.converted(values, common),
-        side.equals("right"));
+        out, Copies.copyOf(sorted, common), Copies.copyOf(values, common), side.equals("right"));
     return out;
   }
 }

@@ -15,6 +15,7 @@ import ndgrad.DType;
 import ndgrad.IndexException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.Threads;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -33,13 +34,13 @@ class FusedTest {
     Random r = new Random(seed);
     double[] a = r.doubles(Layout.of(shape).size(), -2, 2).toArray();
     Tensor t = new Tensor(new Strided(new Storage(a), Layout.of(shape)));
-    Tensor leaf = new Tensor(Structural.converted(t.strided(), dtype));
+    Tensor leaf = new Tensor(Copies.copyOf(t.strided(), dtype));
     leaf.requireGrad(true);
     return leaf;
   }
 
   private static double[] values(Tensor t) {
-    return (double[]) Structural.converted(t.strided(), DType.FLOAT64).array();
+    return (double[]) Copies.copyOf(t.strided(), DType.FLOAT64).array();
   }
 
   private static List<double[]> gradients(

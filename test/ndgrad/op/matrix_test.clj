@@ -24,9 +24,10 @@
    [ndgrad.op.matrix.samples :as samples]
    [ndgrad.op.matrix.values :as values])
   (:import
+   (ndgrad.kernel.loop Copies)
    (ndgrad.kernel.memory Strided)
    (ndgrad.op Arithmetic)
-   (ndgrad.op.spec Op Primitive$Forward Primitive$Vjp Spec Structural)))
+   (ndgrad.op.spec Op Primitive$Forward Primitive$Vjp Spec)))
 
 (set! *warn-on-reflection* true)
 
@@ -75,7 +76,7 @@
 (defn- tripled
   "Three times an array: fresh, or in the array itself."
   ^Strided [^Strided x in-itself?]
-  (let [^Strided out (if in-itself? x (Structural/converted x (.dtype x)))
+  (let [^Strided out (if in-itself? x (Copies/copyOf x))
         array (.array out)]
     (when (instance? double/1 array)
       (dotimes [i (alength ^double/1 array)]

@@ -81,7 +81,18 @@ public final class Copies {
    * @return a fresh array of the same dtype and shape
    */
   public static Strided copyOf(Strided from) {
-    Strided to = Strided.empty(from.dtype(), from.layout().shape());
+    return copyOf(from, from.dtype());
+  }
+
+  /**
+   * A row-major copy in a dtype.
+   *
+   * @param from the source, not modified
+   * @param dtype that of the copy
+   * @return a fresh array of the same shape
+   */
+  public static Strided copyOf(Strided from, DType dtype) {
+    Strided to = Strided.empty(dtype, from.layout().shape());
     copy(from, to);
     return to;
   }

@@ -164,8 +164,7 @@ public final class MatrixProduct {
     for (int i = 0; i < shape.length - 2; i++) {
       once = once.stride(i) == 0 ? once.slice(i, 0, 1, 1) : once;
     }
-    Strided copy = Strided.empty(dtype, once.shape());
-    Copies.copy(x.with(once), copy);
+    Strided copy = Copies.copyOf(x.with(once), dtype);
     return copy.with(copy.layout().broadcastTo(shape));
   }
 

@@ -34,8 +34,8 @@ public final class Recurrence {
     for (int i = axis + 1; i < shape.ndim(); i++) {
       inner *= shape.dim(i);
     }
-    double[] factors = (double[]) doubles(a).array();
-    Strided out = doubles(b);
+    double[] factors = (double[]) Copies.copyOf(a, DType.FLOAT64).array();
+    Strided out = Copies.copyOf(b, DType.FLOAT64);
     double[] y = (double[]) out.array();
     int block = n * inner;
     int row = inner;
@@ -81,11 +81,5 @@ public final class Recurrence {
     for (int j = 0; j < n; j++) {
       y[at + j] += a[at + j] * y[before + j];
     }
-  }
-
-  private static Strided doubles(Strided x) {
-    Strided out = Strided.empty(DType.FLOAT64, x.layout().shape());
-    Copies.copy(x, out);
-    return out;
   }
 }

@@ -9,6 +9,7 @@ import java.util.RandomAccess;
 import java.util.StringJoiner;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
+import ndgrad.DTypeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
 
@@ -208,6 +209,18 @@ public final class Coerce {
           "value",
           show(value));
     }
+  }
+
+  /**
+   * A host integer that an array of int32 cannot hold.
+   *
+   * @param value the integer
+   * @param remedy what to do
+   * @return to be thrown
+   */
+  public static DTypeException tooWide(Number value, String remedy) {
+    return new DTypeException(
+        "the number " + value + " does not fit int32; " + remedy, "value", value, "dtype", "int32");
   }
 
   private static List<Tensor> tensors(String name, Object value) {

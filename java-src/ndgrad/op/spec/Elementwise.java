@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import ndgrad.DType;
-import ndgrad.DTypeException;
 import ndgrad.NdException;
 import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.Node;
@@ -278,23 +277,9 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     }
     DType compute = typing == Typing.COMPARE ? comparable(promoted, ins) : promoted;
     for (int i = 0; compute == DType.INT32 && i < arity; i++) {
-      if (ins[i].isWeak()) {
-        requireFits(operands[i]);
-      }
+      InPlace.requireFits(compute, ins[i]);
     }
     program.run(new Strided[] {out}, loads[compute.ordinal()], operands);
-  }
-
-  private static void requireFits(Strided weak) {
-    if (!fitsInt32(weak)) {
-      long value = ((long[]) weak.array())[0];
-      throw new DTypeException(
-          "the number " + value + " does not fit int32; convert the array to int64 first",
-          "value",
-          value,
-          "dtype",
-          "int32");
-    }
   }
 
   private static boolean fitsInt32(Strided weak) {

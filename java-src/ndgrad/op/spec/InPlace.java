@@ -100,7 +100,7 @@ public final class InPlace {
 
   /** What the array was, with its history, for rules that read it after it was overwritten. */
   private static Tensor snapshot(Tensor target) {
-    Tensor copy = new Tensor(Structural.converted(target.strided(), target.dtype()));
+    Tensor copy = new Tensor(Copies.copyOf(target.strided()));
     target.gradFn().ifPresent(copy::madeBy);
     return copy;
   }
@@ -144,8 +144,7 @@ public final class InPlace {
       write(target, new Tensor(value.strided().with(stretched)), name);
       return target;
     }
-    Tensor cast =
-        value.dtype() == target.dtype() ? value : Structural.CAST.of(value, target.dtype());
+    Tensor cast = Structural.cast(value, target.dtype());
     Tensor full = Structural.BROADCAST_TO.of(cast, target.shape());
     write(target, full, name);
     rewrite(target, full);
@@ -164,12 +163,7 @@ public final class InPlace {
         && value.isWeak()
         && value.strided().array() instanceof long[] a
         && a[0] != (int) a[0]) {
-      throw new DTypeException(
-          "the number " + a[0] + " does not fit int32; convert the array to int64 first",
-          "value",
-          a[0],
-          "dtype",
-          "int32");
+      throw Coerce.tooWide(a[0], "convert the array to int64 first");
     }
   }
 

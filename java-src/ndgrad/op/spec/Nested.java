@@ -106,7 +106,7 @@ public final class Nested {
    */
   public static Strided array(Object value, DType dtype) {
     requireFits(value, dtype);
-    return Structural.converted(array(value), dtype);
+    return Copies.copyOf(array(value), dtype);
   }
 
   /**
@@ -120,12 +120,7 @@ public final class Nested {
     if (dtype == DType.INT32 && !(value instanceof Tensor) && !(value instanceof Tensor.Face)) {
       Number wide = new Nested(value).wide;
       if (wide != null) {
-        throw new DTypeException(
-            "the number " + wide + " does not fit int32; ask for int64",
-            "value",
-            wide,
-            "dtype",
-            "int32");
+        throw Coerce.tooWide(wide, "ask for int64");
       }
     }
   }
@@ -141,7 +136,7 @@ public final class Nested {
     List<?> items = v instanceof Tensor.Face ? null : items(v);
     if (items == null) {
       Tensor t = v instanceof Tensor.Face f ? f.tensor() : new Tensor(array(v));
-      return t.dtype() == dtype ? t : Structural.CAST.of(t, dtype);
+      return Structural.cast(t, dtype);
     }
     return Structural.STACK.of(items.stream().map(this::joined).toList());
   }

@@ -32,7 +32,7 @@ public final class Structural {
           .linear()
           .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> g)
-          .primitive((a, in) -> converted(in[0], in[0].dtype()));
+          .primitive((a, in) -> Copies.copyOf(in[0]));
 
   /** Conversion between dtypes. */
   public static final Primitive CAST =
@@ -49,7 +49,7 @@ public final class Structural {
           .linear()
           .batch(Batch.IN_FRONT)
           .vjp(0, "", (n, a, g) -> Structural.CAST.of(g, n.dtype(0)))
-          .primitive((a, in) -> converted(in[0], a.dtype("dtype").orElseThrow()));
+          .primitive((a, in) -> Copies.copyOf(in[0], a.dtype("dtype").orElseThrow()));
 
   /** Stretches dimensions by zero strides. */
   public static final View BROADCAST_TO =
@@ -101,7 +101,7 @@ public final class Structural {
           .linear()
           .batch(Structural::viewBatch)
           .vjp(0, "", (n, a, g) -> Structural.STRIDED_ADD.of(g, a.get("root"), a.get("view")))
-          .primitive((a, in) -> converted(laidOut(in[0], root(a)).with(view(a)), in[0].dtype()));
+          .primitive((a, in) -> Copies.copyOf(laidOut(in[0], root(a)).with(view(a))));
 
   /** The adjoint of {@link #STRIDED_READ}: adds a view into zeros of the root's shape. */
   public static final Primitive STRIDED_ADD =
@@ -175,7 +175,7 @@ public final class Structural {
   static Tensor stretched(Tensor tangent, Tensor out) {
     Tensor full =
         tangent.layout().sameShape(out.layout()) ? tangent : BROADCAST_TO.of(tangent, out.shape());
-    return full.dtype() == out.dtype() ? full : CAST.of(full, out.dtype());
+    return cast(full, out.dtype());
   }
 
   /** Inputs of an op on batches such that their examples broadcast as they would one by one. */
@@ -257,20 +257,18 @@ public final class Structural {
    */
   public static Tensor sumTo(Tensor g, Layout like, DType dtype) {
     Tensor summed = g.layout().sameShape(like) ? g : SUM_TO.of(g, like.shape());
-    return summed.dtype() == dtype ? summed : CAST.of(summed, dtype);
+    return cast(summed, dtype);
   }
 
   /**
-   * A fresh row-major copy in a dtype.
+   * A tensor in a dtype.
    *
-   * @param x the elements
+   * @param x the tensor
    * @param dtype the dtype
-   * @return the copy
+   * @return x where it has that dtype, else the result of {@link #CAST}
    */
-  public static Strided converted(Strided x, DType dtype) {
-    Strided out = Strided.empty(dtype, x.layout().shape());
-    Copies.copy(x, out);
-    return out;
+  public static Tensor cast(Tensor x, DType dtype) {
+    return x.dtype() == dtype ? x : CAST.of(x, dtype);
   }
 
   /**
@@ -352,6 +350,6 @@ public final class Structural {
   }
 
   private static Strided rowMajor(Strided x) {
-    return x.layout().isContiguous() && x.layout().offset() == 0 ? x : converted(x, x.dtype());
+    return x.layout().isContiguous() && x.layout().offset() == 0 ? x : Copies.copyOf(x);
   }
 }

@@ -5,6 +5,7 @@ import ndgrad.autograd.Backward;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Strided;
 
 /** The arithmetic that reverse mode needs to add gradients up. */
@@ -32,7 +33,7 @@ public final class Sums implements Backward.Arithmetic {
   @Override
   public Tensor copy(Tensor a) {
     return a.level() == 0 && !GradMode.isEnabled()
-        ? new Tensor(Structural.converted(a.strided(), a.dtype()))
+        ? new Tensor(Copies.copyOf(a.strided()))
         : Structural.COPY.of(a);
   }
 
