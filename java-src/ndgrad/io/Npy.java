@@ -50,8 +50,9 @@ final class Npy {
     Object data = a.toArray();
     int n = DType.lengthOf(data);
     ByteBuffer block = ByteBuffer.allocate(BLOCK * a.itemsize()).order(ByteOrder.LITTLE_ENDIAN);
-    for (int at = 0; at < n; at += BLOCK) {
-      int count = Math.min(BLOCK, n - at);
+    int count;
+    for (int at = 0; at < n; at += count) {
+      count = Math.min(BLOCK, n - at);
       block.clear();
       switch (data) {
         case double[] d -> block.asDoubleBuffer().put(d, at, count);
@@ -241,8 +242,9 @@ final class Npy {
     Object out = Array.zeros(new int[] {n}, h.dtype).data();
     int item = h.dtype.itemsize();
     ByteBuffer block = ByteBuffer.allocate(BLOCK * item).order(h.bytes);
-    for (int at = 0; at < n; at += BLOCK) {
-      int count = Math.min(BLOCK, n - at);
+    int count;
+    for (int at = 0; at < n; at += count) {
+      count = Math.min(BLOCK, n - at);
       in.readFully(block.array(), 0, count * item);
       block.clear();
       switch (out) {

@@ -6,13 +6,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.time.LocalDateTime;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedOutputStream;
 import java.util.zip.ZipEntry;
@@ -36,6 +41,9 @@ import ndgrad.op.spec.Coerce;
  */
 public final class Npz {
   private static final String SUFFIX = ".npy";
+
+  /** Files that this process has begun: each save writes one of its own, and then renames it. */
+  private static final AtomicLong PARTS = new AtomicLong();
 
   /** Entries carry no real time, so that equal arrays make equal files. */
   private static final LocalDateTime NO_TIME = LocalDateTime.of(1980, 1, 1, 0, 0);
@@ -68,9 +76,9 @@ public final class Npz {
    * @throws UncheckedIOException when it cannot be read
    */
   public static Array loadNpy(Path file) {
-    try (InputStream in =
-        new BufferedInputStream(Files.newInputStream(Coerce.given("file", file)))) {
-      return Npy.read(in, Files.size(file), file.toString());
+    try (FileChannel channel = FileChannel.open(Coerce.given("file", file))) {
+      InputStream in = new BufferedInputStream(Channels.newInputStream(channel));
+      return Npy.read(in, channel.size(), file.toString());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -158,17 +166,30 @@ public final class Npz {
   }
 
   private static void write(Path file, Writing writing) {
-    Path part = Coerce.given("file", file).resolveSibling(file.getFileName() + ".part");
+    String own = "." + ProcessHandle.current().pid() + "-" + PARTS.incrementAndGet() + ".part";
+    Path part = Coerce.given("file", file).resolveSibling(file.getFileName() + own);
     try {
-      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part))) {
+      try (FileChannel channel =
+          FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
         writing.to(out);
+        out.flush();
+        channel.force(true);
       }
-      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
+      move(part, file);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } finally {
       // Whatever went wrong; otherwise it has been moved.
       part.toFile().delete();
+    }
+  }
+
+  private static void move(Path part, Path file) throws IOException {
+    try {
+      Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+    } catch (AtomicMoveNotSupportedException e) {
+      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
     }
   }
 

@@ -2,7 +2,6 @@ package ndgrad.io;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,11 +10,17 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import ndgrad.ArgumentException;
@@ -96,7 +101,37 @@ class NpzTest {
     assertArrayEquals(Base64.getDecoder().decode(NUMPY_C), Files.readAllBytes(f));
     Npz.saveNpy(f, Array.scalar(2.5));
     assertArrayEquals(Base64.getDecoder().decode(NUMPY_SCALAR), Files.readAllBytes(f));
-    assertFalse(Files.exists(folder.resolve("x.npy.part")));
+    assertNoParts();
+  }
+
+  private void assertNoParts() throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(List.of(), files.filter(f -> f.toString().endsWith(".part")).toList());
+    }
+  }
+
+  @Test
+  void savesOfOneFileAtATimeDoNotMix() throws Exception {
+    Path f = folder.resolve("x.npy");
+    List<Callable<Object>> saves = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      Array mine = Array.full(new int[] {50_000 + i}, i);
+      saves.add(
+          () -> {
+            for (int n = 0; n < 20; n++) {
+              Npz.saveNpy(f, mine);
+              Array some = Npz.loadNpy(f);
+              assertEquals(50_000 + (int) some.get(0).item(), some.size());
+            }
+            return null;
+          });
+    }
+    try (ExecutorService pool = Executors.newFixedThreadPool(4)) {
+      for (Future<Object> save : pool.invokeAll(saves)) {
+        save.get();
+      }
+    }
+    assertNoParts();
   }
 
   @Test
