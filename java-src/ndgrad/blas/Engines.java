@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import ndgrad.ArgumentException;
@@ -28,7 +29,7 @@ public final class Engines {
   private static final ScopedValue<Blas> SCOPED = ScopedValue.newInstance();
 
   private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
-  private static volatile Blas chosen;
+  private static final AtomicReference<Blas> CHOSEN = new AtomicReference<>();
   private static volatile Workers workers = Workers.commonPool();
   private static volatile TileKernels tileKernels = TileKernels.NONE;
   private static volatile OptionalInt threads = OptionalInt.empty();
@@ -127,7 +128,7 @@ public final class Engines {
     if (SCOPED.isBound()) {
       return SCOPED.get();
     }
-    Blas engine = chosen;
+    Blas engine = CHOSEN.get();
     return engine != null ? engine : choose();
   }
 
@@ -171,7 +172,7 @@ public final class Engines {
    */
   public static Blas use(String name) {
     Blas engine = get(name);
-    chosen = engine;
+    CHOSEN.set(engine);
     return engine;
   }
 
@@ -189,7 +190,8 @@ public final class Engines {
   }
 
   /**
-   * Adds an engine that another library brings, or replaces the one of the same name.
+   * Adds an engine that another library brings, or replaces the one of the same name. Where that
+   * does the work it goes on until {@link #use} is called.
    *
    * @param name the name to choose it by, in lower case
    * @param maker makes the engine when it is first asked for; what it throws becomes the reason why
@@ -346,8 +348,9 @@ public final class Engines {
                 .flatMap(name -> entry(name).engine().stream())
                 .findFirst()
                 .orElseThrow();
-    chosen = engine;
-    return engine;
+    // Meanwhile the user may have chosen.
+    CHOSEN.compareAndSet(null, engine);
+    return CHOSEN.get();
   }
 
   private static Optional<String> setting() {

@@ -16,6 +16,9 @@ import java.nio.file.attribute.FileTime;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.zip.CRC32;
@@ -181,16 +184,7 @@ final class NativeFiles {
     }
     IN_PROCESS.lock();
     try {
-      Files.createDirectories(dir);
-      try (FileChannel channel =
-          FileChannel.open(place.lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-        lock(channel);
-        for (Entry e : entries) {
-          if (!isThere(e, place) || verify && crc(dir.resolve(e.name)) != e.crc) {
-            copy(e, dir.resolve(e.name));
-          }
-        }
-      }
+      undisturbed(() -> copyMissing(place, verify));
       return dir;
     } catch (IOException e) {
       throw new UnavailableException(
@@ -202,6 +196,46 @@ final class NativeFiles {
           e);
     } finally {
       IN_PROCESS.unlock();
+    }
+  }
+
+  private Path copyMissing(Place place, boolean verify) throws IOException {
+    Files.createDirectories(place.dir);
+    try (FileChannel channel =
+        FileChannel.open(place.lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      lock(channel);
+      for (Entry e : entries) {
+        Path file = place.dir.resolve(e.name);
+        if (!isThere(e, place) || verify && crc(file) != e.crc) {
+          copy(e, file);
+        }
+      }
+    }
+    return place.dir;
+  }
+
+  /**
+   * Works on a thread that nobody interrupts: an interrupt closes the channel that its thread
+   * writes to, and who cancels a computation means that alone.
+   */
+  private static void undisturbed(Callable<?> work) throws IOException {
+    FutureTask<?> task = new FutureTask<>(work);
+    Thread.ofPlatform().name("ndgrad-unpack").daemon().start(task);
+    boolean interrupted = false;
+    try {
+      while (!task.isDone()) {
+        try {
+          task.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        } catch (ExecutionException e) {
+          throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

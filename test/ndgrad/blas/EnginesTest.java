@@ -38,15 +38,35 @@ class EnginesTest {
     }
   }
 
+  /** The user chooses an engine while the one that a setting names is being made. */
+  static final class Overtaken {
+    public static void main(String[] args) {
+      Engines.register(
+          "slow",
+          () -> {
+            CompletableFuture.runAsync(() -> Engines.use("java")).join();
+            return new JavaBlas(Workers.serial());
+          });
+      System.out.println("is java " + (Engines.current() == Engines.java()));
+    }
+  }
+
   /** Runs Current with a class path of only our classes, so without the jars of the natives. */
   private static String bare(String... options) throws IOException {
+    return bare(Current.class, options);
+  }
+
+  private static String bare(Class<?> main, String... options) throws IOException {
     List<String> arguments = new ArrayList<>(List.of(options));
     arguments.addAll(
         List.of(
-            "-cp",
-            home(Engines.class) + java.io.File.pathSeparator + home(Current.class),
-            Current.class.getName()));
+            "-cp", home(Engines.class) + java.io.File.pathSeparator + home(main), main.getName()));
     return SubProcess.run(arguments.toArray(String[]::new)).output();
+  }
+
+  @Test
+  void useIsNotUndoneByAnEngineThatWasStillBeingMade() throws IOException {
+    assertTrue(bare(Overtaken.class, "-Dndgrad.blas=slow").contains("is java true"));
   }
 
   private static String home(Class<?> type) {

@@ -152,6 +152,15 @@ class NativeFilesTest {
     assertTrue(e.getMessage().contains("-Dndgrad.cache"), e.getMessage());
   }
 
+  /** Who cancels a computation does not mean the library that it was the first to need. */
+  @Test
+  void anInterruptDoesNotEndTheCopying() throws IOException {
+    Thread.currentThread().interrupt();
+    Path dir = files().copyTo(cache, false);
+    assertTrue(Thread.interrupted(), "it is not forgotten");
+    assertComplete(dir);
+  }
+
   @Test
   void severalThreadsAtOnceSeeWholeFiles() throws Exception {
     List<Callable<Path>> tasks = new ArrayList<>();
