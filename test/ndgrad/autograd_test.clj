@@ -241,6 +241,11 @@
   (testing "backward"
     (let [e (thrown #(nd/detect-anomaly (nd/backward! (nd/sum (nd/sqrt (leaf [0.0 1.0]))))))]
       (is (= {:op "sqrt", :pass "backward", :input 0} (select-keys (nd/error-data e) [:op :pass :input])))))
+  (testing "in place, before it is written"
+    (doseq [[op f x] [["div!" #(nd/div! % 0) 1.0] ["log!" nd/log! 0.0] ["exp!" nd/exp! 1000.0]]
+            :let [x (nd/array [x]), before (nd/tolist x)]]
+      (is (= op (:op (nd/error-data (thrown #(nd/detect-anomaly (dotimes [_ 2] (f x))))))))
+      (is (= before (nd/tolist x)))))
   (testing "what was not finite before is nobody's fault"
     (is (= ##Inf (nd/item (nd/detect-anomaly (nd/exp (nd/array ##Inf)))))))
   (testing "a mutation error names both places"
