@@ -51,16 +51,20 @@ final class FluentJava {
         public abstract sealed class ArrayOps permits Array {
           ArrayOps() {}
 
+          private static Object call(Op op, Options options, Object... args) {
+            return Ops.call(op, Arrays.asList(args), named(op, options));
+          }
+
+          private static Array callInPlace(Op op, Options options, Object... args) {
+            return Ops.callInPlace(op, Arrays.asList(args), named(op, options));
+          }
+
           private static Map<?, ?> named(Op op, Options options) {
             try {
               return Coerce.given("options", options).asMap();
             } catch (NdException e) {
               throw e.during(op.name());
             }
-          }
-
-          private static Object call(Op op, Map<?, ?> options, Object... args) {
-            return Ops.call(op, Arrays.asList(args), options);
           }
 
           @SuppressWarnings("unchecked")
@@ -235,24 +239,18 @@ final class FluentJava {
                 : Names.camel(a.param.name()));
       }
     }
-    String map = options ? "named(" + Names.constant(op) + ", options)" : "Map.of()";
-    if (inPlace) {
-      return "Ops.callInPlace("
-          + Names.constant(op)
-          + ", Arrays.asList("
-          + String.join(", ", passed)
-          + "), "
-          + map
-          + ")";
-    }
-    if (op instanceof Elementwise
+    if (!inPlace
+        && op instanceof Elementwise
         && !options
         && passed.size() <= 2
         && op.spec().signature().params().size() == passed.size()) {
       return "Ops.apply(" + Names.constant(op) + ", " + String.join(", ", passed) + ")";
     }
-    passed.addFirst(map);
+    passed.addFirst(options ? "options" : "Options.of()");
     passed.addFirst(Names.constant(op));
+    if (inPlace) {
+      return "callInPlace(" + String.join(", ", passed) + ")";
+    }
     String call = "call(" + String.join(", ", passed) + ")";
     return switch (gives) {
       case ARRAY -> "(Array) " + call;

@@ -33,16 +33,20 @@ import ndgrad.op.spec.Op;
 public abstract sealed class ArrayOps permits Array {
   ArrayOps() {}
 
+  private static Object call(Op op, Options options, Object... args) {
+    return Ops.call(op, Arrays.asList(args), named(op, options));
+  }
+
+  private static Array callInPlace(Op op, Options options, Object... args) {
+    return Ops.callInPlace(op, Arrays.asList(args), named(op, options));
+  }
+
   private static Map<?, ?> named(Op op, Options options) {
     try {
       return Coerce.given("options", options).asMap();
     } catch (NdException e) {
       throw e.during(op.name());
     }
-  }
-
-  private static Object call(Op op, Map<?, ?> options, Object... args) {
-    return Ops.call(op, Arrays.asList(args), options);
   }
 
   @SuppressWarnings("unchecked")
@@ -71,7 +75,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array addInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.ADD, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.ADD, Options.of(), this, b);
   }
 
   /**
@@ -95,7 +99,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array addInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.ADD, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.ADD, Options.of(), this, b);
   }
 
   /**
@@ -119,7 +123,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array addInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.ADD, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.ADD, Options.of(), this, b);
   }
 
   /**
@@ -143,7 +147,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -167,7 +171,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -191,7 +195,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -219,7 +223,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subtractInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -247,7 +251,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subtractInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -275,7 +279,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array subtractInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.SUB, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.SUB, Options.of(), this, b);
   }
 
   /**
@@ -299,7 +303,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mulInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -323,7 +327,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mulInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -347,7 +351,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mulInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -375,7 +379,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array multiplyInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -403,7 +407,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array multiplyInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -431,7 +435,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array multiplyInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.MUL, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MUL, Options.of(), this, b);
   }
 
   /**
@@ -455,7 +459,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -479,7 +483,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -503,7 +507,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -531,7 +535,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divideInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -559,7 +563,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divideInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -587,7 +591,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array divideInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -615,7 +619,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trueDivideInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -643,7 +647,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trueDivideInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -671,7 +675,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trueDivideInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.DIV, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.DIV, Options.of(), this, b);
   }
 
   /**
@@ -693,7 +697,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array negInPlace() {
-    return Ops.callInPlace(Arithmetic.NEG, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.NEG, Options.of(), this);
   }
 
   /**
@@ -719,7 +723,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array negativeInPlace() {
-    return Ops.callInPlace(Arithmetic.NEG, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.NEG, Options.of(), this);
   }
 
   /**
@@ -753,7 +757,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -787,7 +791,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -821,7 +825,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -859,7 +863,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powerInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -897,7 +901,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powerInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -935,7 +939,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array powerInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.POW, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.POW, Options.of(), this, b);
   }
 
   /**
@@ -961,7 +965,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array floorDivideInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.FLOOR_DIVIDE, Options.of(), this, b);
   }
 
   /**
@@ -987,7 +991,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array floorDivideInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.FLOOR_DIVIDE, Options.of(), this, b);
   }
 
   /**
@@ -1013,7 +1017,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array floorDivideInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.FLOOR_DIVIDE, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.FLOOR_DIVIDE, Options.of(), this, b);
   }
 
   /**
@@ -1041,7 +1045,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array remainderInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1069,7 +1073,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array remainderInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1097,7 +1101,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array remainderInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1129,7 +1133,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array modInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1161,7 +1165,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array modInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1193,7 +1197,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array modInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.REMAINDER, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.REMAINDER, Options.of(), this, b);
   }
 
   /**
@@ -1219,7 +1223,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maximumInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MAXIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1245,7 +1249,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maximumInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MAXIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1271,7 +1275,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maximumInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.MAXIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MAXIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1297,7 +1301,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array minimumInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MINIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1323,7 +1327,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array minimumInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MINIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1349,7 +1353,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array minimumInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.MINIMUM, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.MINIMUM, Options.of(), this, b);
   }
 
   /**
@@ -1375,7 +1379,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array hypotInPlace(Array b) {
-    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.HYPOT, Options.of(), this, b);
   }
 
   /**
@@ -1401,7 +1405,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array hypotInPlace(double b) {
-    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.HYPOT, Options.of(), this, b);
   }
 
   /**
@@ -1427,7 +1431,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array hypotInPlace(long b) {
-    return Ops.callInPlace(Arithmetic.HYPOT, Arrays.asList(this, b), Map.of());
+    return callInPlace(Arithmetic.HYPOT, Options.of(), this, b);
   }
 
   /**
@@ -1449,7 +1453,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array squareInPlace() {
-    return Ops.callInPlace(Arithmetic.SQUARE, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.SQUARE, Options.of(), this);
   }
 
   /**
@@ -1473,7 +1477,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array reciprocalInPlace() {
-    return Ops.callInPlace(Arithmetic.RECIPROCAL, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.RECIPROCAL, Options.of(), this);
   }
 
   /**
@@ -1497,7 +1501,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array absInPlace() {
-    return Ops.callInPlace(Arithmetic.ABS, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.ABS, Options.of(), this);
   }
 
   /**
@@ -1525,7 +1529,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array absoluteInPlace() {
-    return Ops.callInPlace(Arithmetic.ABS, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.ABS, Options.of(), this);
   }
 
   /**
@@ -1549,7 +1553,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array signInPlace() {
-    return Ops.callInPlace(Arithmetic.SIGN, Arrays.asList(this), Map.of());
+    return callInPlace(Arithmetic.SIGN, Options.of(), this);
   }
 
   /**
@@ -2210,7 +2214,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array isclose(Array b) {
-    return (Array) call(Comparison.ISCLOSE, Map.of(), this, b);
+    return (Array) call(Comparison.ISCLOSE, Options.of(), this, b);
   }
 
   /**
@@ -2223,7 +2227,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array isclose(Array b, Options options) {
-    return (Array) call(Comparison.ISCLOSE, named(Comparison.ISCLOSE, options), this, b);
+    return (Array) call(Comparison.ISCLOSE, options, this, b);
   }
 
   /**
@@ -2235,7 +2239,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean allclose(Array b) {
-    return (Boolean) call(Comparison.ALLCLOSE, Map.of(), this, b);
+    return (Boolean) call(Comparison.ALLCLOSE, Options.of(), this, b);
   }
 
   /**
@@ -2248,7 +2252,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean allclose(Array b, Options options) {
-    return (Boolean) call(Comparison.ALLCLOSE, named(Comparison.ALLCLOSE, options), this, b);
+    return (Boolean) call(Comparison.ALLCLOSE, options, this, b);
   }
 
   /**
@@ -2260,7 +2264,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean arrayEqual(Array b) {
-    return (Boolean) call(Comparison.ARRAY_EQUAL, Map.of(), this, b);
+    return (Boolean) call(Comparison.ARRAY_EQUAL, Options.of(), this, b);
   }
 
   /**
@@ -2273,7 +2277,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final boolean arrayEqual(Array b, Options options) {
-    return (Boolean) call(Comparison.ARRAY_EQUAL, named(Comparison.ARRAY_EQUAL, options), this, b);
+    return (Boolean) call(Comparison.ARRAY_EQUAL, options, this, b);
   }
 
   /**
@@ -2295,7 +2299,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array expInPlace() {
-    return Ops.callInPlace(Functions.EXP, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.EXP, Options.of(), this);
   }
 
   /**
@@ -2317,7 +2321,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array expm1InPlace() {
-    return Ops.callInPlace(Functions.EXPM1, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.EXPM1, Options.of(), this);
   }
 
   /**
@@ -2339,7 +2343,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array exp2InPlace() {
-    return Ops.callInPlace(Functions.EXP2, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.EXP2, Options.of(), this);
   }
 
   /**
@@ -2361,7 +2365,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logInPlace() {
-    return Ops.callInPlace(Functions.LOG, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.LOG, Options.of(), this);
   }
 
   /**
@@ -2383,7 +2387,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array log1pInPlace() {
-    return Ops.callInPlace(Functions.LOG1P, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.LOG1P, Options.of(), this);
   }
 
   /**
@@ -2405,7 +2409,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array log2InPlace() {
-    return Ops.callInPlace(Functions.LOG2, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.LOG2, Options.of(), this);
   }
 
   /**
@@ -2427,7 +2431,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array log10InPlace() {
-    return Ops.callInPlace(Functions.LOG10, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.LOG10, Options.of(), this);
   }
 
   /**
@@ -2449,7 +2453,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sqrtInPlace() {
-    return Ops.callInPlace(Functions.SQRT, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.SQRT, Options.of(), this);
   }
 
   /**
@@ -2471,7 +2475,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array rsqrtInPlace() {
-    return Ops.callInPlace(Functions.RSQRT, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.RSQRT, Options.of(), this);
   }
 
   /**
@@ -2493,7 +2497,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cbrtInPlace() {
-    return Ops.callInPlace(Functions.CBRT, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.CBRT, Options.of(), this);
   }
 
   /**
@@ -2515,7 +2519,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sinInPlace() {
-    return Ops.callInPlace(Functions.SIN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.SIN, Options.of(), this);
   }
 
   /**
@@ -2537,7 +2541,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cosInPlace() {
-    return Ops.callInPlace(Functions.COS, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.COS, Options.of(), this);
   }
 
   /**
@@ -2559,7 +2563,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tanInPlace() {
-    return Ops.callInPlace(Functions.TAN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.TAN, Options.of(), this);
   }
 
   /**
@@ -2581,7 +2585,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array asinInPlace() {
-    return Ops.callInPlace(Functions.ASIN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ASIN, Options.of(), this);
   }
 
   /**
@@ -2607,7 +2611,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arcsinInPlace() {
-    return Ops.callInPlace(Functions.ASIN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ASIN, Options.of(), this);
   }
 
   /**
@@ -2629,7 +2633,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array acosInPlace() {
-    return Ops.callInPlace(Functions.ACOS, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ACOS, Options.of(), this);
   }
 
   /**
@@ -2655,7 +2659,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arccosInPlace() {
-    return Ops.callInPlace(Functions.ACOS, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ACOS, Options.of(), this);
   }
 
   /**
@@ -2677,7 +2681,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array atanInPlace() {
-    return Ops.callInPlace(Functions.ATAN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ATAN, Options.of(), this);
   }
 
   /**
@@ -2703,7 +2707,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arctanInPlace() {
-    return Ops.callInPlace(Functions.ATAN, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ATAN, Options.of(), this);
   }
 
   /**
@@ -2729,7 +2733,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array atan2InPlace(Array b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2755,7 +2759,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array atan2InPlace(double b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2781,7 +2785,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array atan2InPlace(long b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2811,7 +2815,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arctan2InPlace(Array b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2841,7 +2845,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arctan2InPlace(double b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2871,7 +2875,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arctan2InPlace(long b) {
-    return Ops.callInPlace(Functions.ATAN2, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.ATAN2, Options.of(), this, b);
   }
 
   /**
@@ -2893,7 +2897,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sinhInPlace() {
-    return Ops.callInPlace(Functions.SINH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.SINH, Options.of(), this);
   }
 
   /**
@@ -2915,7 +2919,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array coshInPlace() {
-    return Ops.callInPlace(Functions.COSH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.COSH, Options.of(), this);
   }
 
   /**
@@ -2937,7 +2941,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tanhInPlace() {
-    return Ops.callInPlace(Functions.TANH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.TANH, Options.of(), this);
   }
 
   /**
@@ -2959,7 +2963,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array asinhInPlace() {
-    return Ops.callInPlace(Functions.ASINH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ASINH, Options.of(), this);
   }
 
   /**
@@ -2985,7 +2989,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arcsinhInPlace() {
-    return Ops.callInPlace(Functions.ASINH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ASINH, Options.of(), this);
   }
 
   /**
@@ -3007,7 +3011,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array acoshInPlace() {
-    return Ops.callInPlace(Functions.ACOSH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ACOSH, Options.of(), this);
   }
 
   /**
@@ -3033,7 +3037,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arccoshInPlace() {
-    return Ops.callInPlace(Functions.ACOSH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ACOSH, Options.of(), this);
   }
 
   /**
@@ -3055,7 +3059,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array atanhInPlace() {
-    return Ops.callInPlace(Functions.ATANH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ATANH, Options.of(), this);
   }
 
   /**
@@ -3081,7 +3085,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array arctanhInPlace() {
-    return Ops.callInPlace(Functions.ATANH, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ATANH, Options.of(), this);
   }
 
   /**
@@ -3105,7 +3109,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array erfInPlace() {
-    return Ops.callInPlace(Functions.ERF, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.ERF, Options.of(), this);
   }
 
   /**
@@ -3127,7 +3131,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sincInPlace() {
-    return Ops.callInPlace(Functions.SINC, Arrays.asList(this), Map.of());
+    return callInPlace(Functions.SINC, Options.of(), this);
   }
 
   /**
@@ -3153,7 +3157,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logaddexpInPlace(Array b) {
-    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.LOGADDEXP, Options.of(), this, b);
   }
 
   /**
@@ -3179,7 +3183,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logaddexpInPlace(double b) {
-    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.LOGADDEXP, Options.of(), this, b);
   }
 
   /**
@@ -3205,7 +3209,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logaddexpInPlace(long b) {
-    return Ops.callInPlace(Functions.LOGADDEXP, Arrays.asList(this, b), Map.of());
+    return callInPlace(Functions.LOGADDEXP, Options.of(), this, b);
   }
 
   /**
@@ -3229,7 +3233,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array floorInPlace() {
-    return Ops.callInPlace(Selection.FLOOR, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.FLOOR, Options.of(), this);
   }
 
   /**
@@ -3253,7 +3257,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ceilInPlace() {
-    return Ops.callInPlace(Selection.CEIL, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.CEIL, Options.of(), this);
   }
 
   /**
@@ -3277,7 +3281,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array truncInPlace() {
-    return Ops.callInPlace(Selection.TRUNC, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.TRUNC, Options.of(), this);
   }
 
   /**
@@ -3289,7 +3293,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round() {
-    return (Array) call(Selection.ROUND, Map.of(), this);
+    return (Array) call(Selection.ROUND, Options.of(), this);
   }
 
   /**
@@ -3303,7 +3307,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roundInPlace() {
-    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.ROUND, Options.of(), this);
   }
 
   /**
@@ -3316,7 +3320,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round(Options options) {
-    return (Array) call(Selection.ROUND, named(Selection.ROUND, options), this);
+    return (Array) call(Selection.ROUND, options, this);
   }
 
   /**
@@ -3331,7 +3335,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roundInPlace(Options options) {
-    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this), named(Selection.ROUND, options));
+    return callInPlace(Selection.ROUND, options, this);
   }
 
   /**
@@ -3344,7 +3348,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round(int decimals) {
-    return (Array) call(Selection.ROUND, Map.of(), this, decimals);
+    return (Array) call(Selection.ROUND, Options.of(), this, decimals);
   }
 
   /**
@@ -3358,7 +3362,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array round(int decimals, Options options) {
-    return (Array) call(Selection.ROUND, named(Selection.ROUND, options), this, decimals);
+    return (Array) call(Selection.ROUND, options, this, decimals);
   }
 
   /**
@@ -3374,7 +3378,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roundInPlace(int decimals, Options options) {
-    return Ops.callInPlace(Selection.ROUND, Arrays.asList(this, decimals), named(Selection.ROUND, options));
+    return callInPlace(Selection.ROUND, options, this, decimals);
   }
 
   /**
@@ -3389,7 +3393,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array where(Array a, Array b) {
-    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
   }
 
   /**
@@ -3404,7 +3408,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array where(double a, double b) {
-    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
   }
 
   /**
@@ -3419,7 +3423,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array where(long a, long b) {
-    return (Array) call(Selection.WHERE, Map.of(), this, a, b);
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
   }
 
   /**
@@ -3431,7 +3435,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip() {
-    return (Array) call(Selection.CLIP, Map.of(), this);
+    return (Array) call(Selection.CLIP, Options.of(), this);
   }
 
   /**
@@ -3445,7 +3449,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace() {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this);
   }
 
   /**
@@ -3458,7 +3462,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(Options options) {
-    return (Array) call(Selection.CLIP, named(Selection.CLIP, options), this);
+    return (Array) call(Selection.CLIP, options, this);
   }
 
   /**
@@ -3473,7 +3477,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(Options options) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), named(Selection.CLIP, options));
+    return callInPlace(Selection.CLIP, options, this);
   }
 
   /**
@@ -3486,7 +3490,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(double lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3501,7 +3505,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(double lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3515,7 +3519,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(double lo, double hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3531,7 +3535,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(double lo, double hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3544,7 +3548,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(long lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3559,7 +3563,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(long lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3573,7 +3577,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(long lo, long hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3589,7 +3593,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(long lo, long hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3602,7 +3606,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(Array lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3617,7 +3621,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(Array lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3631,7 +3635,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clip(Array lo, Array hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3647,7 +3651,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clipInPlace(Array lo, Array hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3661,7 +3665,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp() {
-    return (Array) call(Selection.CLIP, Map.of(), this);
+    return (Array) call(Selection.CLIP, Options.of(), this);
   }
 
   /**
@@ -3677,7 +3681,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace() {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this);
   }
 
   /**
@@ -3692,7 +3696,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(Options options) {
-    return (Array) call(Selection.CLIP, named(Selection.CLIP, options), this);
+    return (Array) call(Selection.CLIP, options, this);
   }
 
   /**
@@ -3709,7 +3713,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(Options options) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this), named(Selection.CLIP, options));
+    return callInPlace(Selection.CLIP, options, this);
   }
 
   /**
@@ -3724,7 +3728,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(double lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3741,7 +3745,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(double lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3757,7 +3761,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(double lo, double hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3775,7 +3779,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(double lo, double hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3790,7 +3794,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(long lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3807,7 +3811,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(long lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3823,7 +3827,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(long lo, long hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3841,7 +3845,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(long lo, long hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3856,7 +3860,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(Array lo) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3873,7 +3877,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(Array lo) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo);
   }
 
   /**
@@ -3889,7 +3893,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clamp(Array lo, Array hi) {
-    return (Array) call(Selection.CLIP, Map.of(), this, lo, hi);
+    return (Array) call(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3907,7 +3911,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array clampInPlace(Array lo, Array hi) {
-    return Ops.callInPlace(Selection.CLIP, Arrays.asList(this, lo, hi), Map.of());
+    return callInPlace(Selection.CLIP, Options.of(), this, lo, hi);
   }
 
   /**
@@ -3918,7 +3922,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum() {
-    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this);
+    return (Array) call(Selection.NAN_TO_NUM, Options.of(), this);
   }
 
   /**
@@ -3931,7 +3935,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace() {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), Map.of());
+    return callInPlace(Selection.NAN_TO_NUM, Options.of(), this);
   }
 
   /**
@@ -3943,7 +3947,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this);
+    return (Array) call(Selection.NAN_TO_NUM, options, this);
   }
 
   /**
@@ -3957,7 +3961,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this), named(Selection.NAN_TO_NUM, options));
+    return callInPlace(Selection.NAN_TO_NUM, options, this);
   }
 
   /**
@@ -3969,7 +3973,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan) {
-    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan);
+    return (Array) call(Selection.NAN_TO_NUM, Options.of(), this, nan);
   }
 
   /**
@@ -3982,7 +3986,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan);
+    return (Array) call(Selection.NAN_TO_NUM, options, this, nan);
   }
 
   /**
@@ -3997,7 +4001,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan), named(Selection.NAN_TO_NUM, options));
+    return callInPlace(Selection.NAN_TO_NUM, options, this, nan);
   }
 
   /**
@@ -4010,7 +4014,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf) {
-    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan, posinf);
+    return (Array) call(Selection.NAN_TO_NUM, Options.of(), this, nan, posinf);
   }
 
   /**
@@ -4024,7 +4028,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan, posinf);
+    return (Array) call(Selection.NAN_TO_NUM, options, this, nan, posinf);
   }
 
   /**
@@ -4040,7 +4044,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Number posinf, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf), named(Selection.NAN_TO_NUM, options));
+    return callInPlace(Selection.NAN_TO_NUM, options, this, nan, posinf);
   }
 
   /**
@@ -4054,7 +4058,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf, Number neginf) {
-    return (Array) call(Selection.NAN_TO_NUM, Map.of(), this, nan, posinf, neginf);
+    return (Array) call(Selection.NAN_TO_NUM, Options.of(), this, nan, posinf, neginf);
   }
 
   /**
@@ -4069,7 +4073,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNum(Number nan, Number posinf, Number neginf, Options options) {
-    return (Array) call(Selection.NAN_TO_NUM, named(Selection.NAN_TO_NUM, options), this, nan, posinf, neginf);
+    return (Array) call(Selection.NAN_TO_NUM, options, this, nan, posinf, neginf);
   }
 
   /**
@@ -4086,7 +4090,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanToNumInPlace(Number nan, Number posinf, Number neginf, Options options) {
-    return Ops.callInPlace(Selection.NAN_TO_NUM, Arrays.asList(this, nan, posinf, neginf), named(Selection.NAN_TO_NUM, options));
+    return callInPlace(Selection.NAN_TO_NUM, options, this, nan, posinf, neginf);
   }
 
   /**
@@ -4099,7 +4103,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerp(Array b, Array weight) {
-    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4114,7 +4118,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerpInPlace(Array b, Array weight) {
-    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4127,7 +4131,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerp(double b, double weight) {
-    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4142,7 +4146,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerpInPlace(double b, double weight) {
-    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4155,7 +4159,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerp(long b, long weight) {
-    return (Array) call(Selection.LERP, Map.of(), this, b, weight);
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4170,7 +4174,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerpInPlace(long b, long weight) {
-    return Ops.callInPlace(Selection.LERP, Arrays.asList(this, b, weight), Map.of());
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
   }
 
   /**
@@ -4192,7 +4196,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sigmoidInPlace() {
-    return Ops.callInPlace(Activations.SIGMOID, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.SIGMOID, Options.of(), this);
   }
 
   /**
@@ -4216,7 +4220,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logSigmoidInPlace() {
-    return Ops.callInPlace(Activations.LOG_SIGMOID, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.LOG_SIGMOID, Options.of(), this);
   }
 
   /**
@@ -4238,7 +4242,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array reluInPlace() {
-    return Ops.callInPlace(Activations.RELU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.RELU, Options.of(), this);
   }
 
   /**
@@ -4248,7 +4252,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyRelu() {
-    return (Array) call(Activations.LEAKY_RELU, Map.of(), this);
+    return (Array) call(Activations.LEAKY_RELU, Options.of(), this);
   }
 
   /**
@@ -4260,7 +4264,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace() {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.LEAKY_RELU, Options.of(), this);
   }
 
   /**
@@ -4271,7 +4275,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyRelu(Options options) {
-    return (Array) call(Activations.LEAKY_RELU, named(Activations.LEAKY_RELU, options), this);
+    return (Array) call(Activations.LEAKY_RELU, options, this);
   }
 
   /**
@@ -4284,7 +4288,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace(Options options) {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this), named(Activations.LEAKY_RELU, options));
+    return callInPlace(Activations.LEAKY_RELU, options, this);
   }
 
   /**
@@ -4308,7 +4312,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace(double slope) {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+    return callInPlace(Activations.LEAKY_RELU, Options.of(), this, slope);
   }
 
   /**
@@ -4332,7 +4336,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace(long slope) {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+    return callInPlace(Activations.LEAKY_RELU, Options.of(), this, slope);
   }
 
   /**
@@ -4356,7 +4360,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array leakyReluInPlace(Array slope) {
-    return Ops.callInPlace(Activations.LEAKY_RELU, Arrays.asList(this, slope), Map.of());
+    return callInPlace(Activations.LEAKY_RELU, Options.of(), this, slope);
   }
 
   /**
@@ -4367,7 +4371,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array elu() {
-    return (Array) call(Activations.ELU, Map.of(), this);
+    return (Array) call(Activations.ELU, Options.of(), this);
   }
 
   /**
@@ -4380,7 +4384,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace() {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.ELU, Options.of(), this);
   }
 
   /**
@@ -4392,7 +4396,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array elu(Options options) {
-    return (Array) call(Activations.ELU, named(Activations.ELU, options), this);
+    return (Array) call(Activations.ELU, options, this);
   }
 
   /**
@@ -4406,7 +4410,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(Options options) {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this), named(Activations.ELU, options));
+    return callInPlace(Activations.ELU, options, this);
   }
 
   /**
@@ -4432,7 +4436,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(double alpha) {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
+    return callInPlace(Activations.ELU, Options.of(), this, alpha);
   }
 
   /**
@@ -4458,7 +4462,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(long alpha) {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
+    return callInPlace(Activations.ELU, Options.of(), this, alpha);
   }
 
   /**
@@ -4484,7 +4488,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array eluInPlace(Array alpha) {
-    return Ops.callInPlace(Activations.ELU, Arrays.asList(this, alpha), Map.of());
+    return callInPlace(Activations.ELU, Options.of(), this, alpha);
   }
 
   /**
@@ -4506,7 +4510,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array siluInPlace() {
-    return Ops.callInPlace(Activations.SILU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.SILU, Options.of(), this);
   }
 
   /**
@@ -4532,7 +4536,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array swishInPlace() {
-    return Ops.callInPlace(Activations.SILU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.SILU, Options.of(), this);
   }
 
   /**
@@ -4543,7 +4547,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplus() {
-    return (Array) call(Activations.SOFTPLUS, Map.of(), this);
+    return (Array) call(Activations.SOFTPLUS, Options.of(), this);
   }
 
   /**
@@ -4556,7 +4560,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace() {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.SOFTPLUS, Options.of(), this);
   }
 
   /**
@@ -4568,7 +4572,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplus(Options options) {
-    return (Array) call(Activations.SOFTPLUS, named(Activations.SOFTPLUS, options), this);
+    return (Array) call(Activations.SOFTPLUS, options, this);
   }
 
   /**
@@ -4582,7 +4586,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(Options options) {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this), named(Activations.SOFTPLUS, options));
+    return callInPlace(Activations.SOFTPLUS, options, this);
   }
 
   /**
@@ -4608,7 +4612,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(double beta) {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
+    return callInPlace(Activations.SOFTPLUS, Options.of(), this, beta);
   }
 
   /**
@@ -4634,7 +4638,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(long beta) {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
+    return callInPlace(Activations.SOFTPLUS, Options.of(), this, beta);
   }
 
   /**
@@ -4660,7 +4664,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softplusInPlace(Array beta) {
-    return Ops.callInPlace(Activations.SOFTPLUS, Arrays.asList(this, beta), Map.of());
+    return callInPlace(Activations.SOFTPLUS, Options.of(), this, beta);
   }
 
   /**
@@ -4671,7 +4675,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array gelu() {
-    return (Array) call(Activations.GELU, Map.of(), this);
+    return (Array) call(Activations.GELU, Options.of(), this);
   }
 
   /**
@@ -4684,7 +4688,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array geluInPlace() {
-    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), Map.of());
+    return callInPlace(Activations.GELU, Options.of(), this);
   }
 
   /**
@@ -4696,7 +4700,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array gelu(Options options) {
-    return (Array) call(Activations.GELU, named(Activations.GELU, options), this);
+    return (Array) call(Activations.GELU, options, this);
   }
 
   /**
@@ -4710,7 +4714,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array geluInPlace(Options options) {
-    return Ops.callInPlace(Activations.GELU, Arrays.asList(this), named(Activations.GELU, options));
+    return callInPlace(Activations.GELU, options, this);
   }
 
   /**
@@ -4722,7 +4726,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array gelu(String approximate) {
-    return (Array) call(Activations.GELU, Map.of(), this, approximate);
+    return (Array) call(Activations.GELU, Options.of(), this, approximate);
   }
 
   /**
@@ -4734,7 +4738,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softmax() {
-    return (Array) call(Activations.SOFTMAX, Map.of(), this);
+    return (Array) call(Activations.SOFTMAX, Options.of(), this);
   }
 
   /**
@@ -4747,7 +4751,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softmax(Options options) {
-    return (Array) call(Activations.SOFTMAX, named(Activations.SOFTMAX, options), this);
+    return (Array) call(Activations.SOFTMAX, options, this);
   }
 
   /**
@@ -4760,7 +4764,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array softmax(int... axis) {
-    return (Array) call(Activations.SOFTMAX, Map.of(), this, axis);
+    return (Array) call(Activations.SOFTMAX, Options.of(), this, axis);
   }
 
   /**
@@ -4772,7 +4776,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logSoftmax() {
-    return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this);
+    return (Array) call(Activations.LOG_SOFTMAX, Options.of(), this);
   }
 
   /**
@@ -4785,7 +4789,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logSoftmax(Options options) {
-    return (Array) call(Activations.LOG_SOFTMAX, named(Activations.LOG_SOFTMAX, options), this);
+    return (Array) call(Activations.LOG_SOFTMAX, options, this);
   }
 
   /**
@@ -4798,7 +4802,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logSoftmax(int... axis) {
-    return (Array) call(Activations.LOG_SOFTMAX, Map.of(), this, axis);
+    return (Array) call(Activations.LOG_SOFTMAX, Options.of(), this, axis);
   }
 
   /**
@@ -4810,7 +4814,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sum() {
-    return (Array) call(Reductions.SUM, Map.of(), this);
+    return (Array) call(Reductions.SUM, Options.of(), this);
   }
 
   /**
@@ -4823,7 +4827,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sum(Options options) {
-    return (Array) call(Reductions.SUM, named(Reductions.SUM, options), this);
+    return (Array) call(Reductions.SUM, options, this);
   }
 
   /**
@@ -4836,7 +4840,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sum(int... axis) {
-    return (Array) call(Reductions.SUM, Map.of(), this, axis);
+    return (Array) call(Reductions.SUM, Options.of(), this, axis);
   }
 
   /**
@@ -4847,7 +4851,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mean() {
-    return (Array) call(Reductions.MEAN, Map.of(), this);
+    return (Array) call(Reductions.MEAN, Options.of(), this);
   }
 
   /**
@@ -4859,7 +4863,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mean(Options options) {
-    return (Array) call(Reductions.MEAN, named(Reductions.MEAN, options), this);
+    return (Array) call(Reductions.MEAN, options, this);
   }
 
   /**
@@ -4871,7 +4875,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mean(int... axis) {
-    return (Array) call(Reductions.MEAN, Map.of(), this, axis);
+    return (Array) call(Reductions.MEAN, Options.of(), this, axis);
   }
 
   /**
@@ -4883,7 +4887,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array prod() {
-    return (Array) call(Reductions.PROD, Map.of(), this);
+    return (Array) call(Reductions.PROD, Options.of(), this);
   }
 
   /**
@@ -4896,7 +4900,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array prod(Options options) {
-    return (Array) call(Reductions.PROD, named(Reductions.PROD, options), this);
+    return (Array) call(Reductions.PROD, options, this);
   }
 
   /**
@@ -4909,7 +4913,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array prod(int... axis) {
-    return (Array) call(Reductions.PROD, Map.of(), this, axis);
+    return (Array) call(Reductions.PROD, Options.of(), this, axis);
   }
 
   /**
@@ -4920,7 +4924,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array max() {
-    return (Array) call(Reductions.MAX, Map.of(), this);
+    return (Array) call(Reductions.MAX, Options.of(), this);
   }
 
   /**
@@ -4932,7 +4936,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array max(Options options) {
-    return (Array) call(Reductions.MAX, named(Reductions.MAX, options), this);
+    return (Array) call(Reductions.MAX, options, this);
   }
 
   /**
@@ -4944,7 +4948,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array max(int... axis) {
-    return (Array) call(Reductions.MAX, Map.of(), this, axis);
+    return (Array) call(Reductions.MAX, Options.of(), this, axis);
   }
 
   /**
@@ -4957,7 +4961,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amax() {
-    return (Array) call(Reductions.MAX, Map.of(), this);
+    return (Array) call(Reductions.MAX, Options.of(), this);
   }
 
   /**
@@ -4971,7 +4975,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amax(Options options) {
-    return (Array) call(Reductions.MAX, named(Reductions.MAX, options), this);
+    return (Array) call(Reductions.MAX, options, this);
   }
 
   /**
@@ -4985,7 +4989,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amax(int... axis) {
-    return (Array) call(Reductions.MAX, Map.of(), this, axis);
+    return (Array) call(Reductions.MAX, Options.of(), this, axis);
   }
 
   /**
@@ -4996,7 +5000,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array min() {
-    return (Array) call(Reductions.MIN, Map.of(), this);
+    return (Array) call(Reductions.MIN, Options.of(), this);
   }
 
   /**
@@ -5008,7 +5012,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array min(Options options) {
-    return (Array) call(Reductions.MIN, named(Reductions.MIN, options), this);
+    return (Array) call(Reductions.MIN, options, this);
   }
 
   /**
@@ -5020,7 +5024,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array min(int... axis) {
-    return (Array) call(Reductions.MIN, Map.of(), this, axis);
+    return (Array) call(Reductions.MIN, Options.of(), this, axis);
   }
 
   /**
@@ -5033,7 +5037,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amin() {
-    return (Array) call(Reductions.MIN, Map.of(), this);
+    return (Array) call(Reductions.MIN, Options.of(), this);
   }
 
   /**
@@ -5047,7 +5051,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amin(Options options) {
-    return (Array) call(Reductions.MIN, named(Reductions.MIN, options), this);
+    return (Array) call(Reductions.MIN, options, this);
   }
 
   /**
@@ -5061,7 +5065,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array amin(int... axis) {
-    return (Array) call(Reductions.MIN, Map.of(), this, axis);
+    return (Array) call(Reductions.MIN, Options.of(), this, axis);
   }
 
   /**
@@ -5072,7 +5076,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax() {
-    return (Array) call(Reductions.ARGMAX, Map.of(), this);
+    return (Array) call(Reductions.ARGMAX, Options.of(), this);
   }
 
   /**
@@ -5084,7 +5088,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax(Options options) {
-    return (Array) call(Reductions.ARGMAX, named(Reductions.ARGMAX, options), this);
+    return (Array) call(Reductions.ARGMAX, options, this);
   }
 
   /**
@@ -5096,7 +5100,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax(int axis) {
-    return (Array) call(Reductions.ARGMAX, Map.of(), this, axis);
+    return (Array) call(Reductions.ARGMAX, Options.of(), this, axis);
   }
 
   /**
@@ -5109,7 +5113,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmax(int axis, Options options) {
-    return (Array) call(Reductions.ARGMAX, named(Reductions.ARGMAX, options), this, axis);
+    return (Array) call(Reductions.ARGMAX, options, this, axis);
   }
 
   /**
@@ -5120,7 +5124,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin() {
-    return (Array) call(Reductions.ARGMIN, Map.of(), this);
+    return (Array) call(Reductions.ARGMIN, Options.of(), this);
   }
 
   /**
@@ -5132,7 +5136,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin(Options options) {
-    return (Array) call(Reductions.ARGMIN, named(Reductions.ARGMIN, options), this);
+    return (Array) call(Reductions.ARGMIN, options, this);
   }
 
   /**
@@ -5144,7 +5148,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin(int axis) {
-    return (Array) call(Reductions.ARGMIN, Map.of(), this, axis);
+    return (Array) call(Reductions.ARGMIN, Options.of(), this, axis);
   }
 
   /**
@@ -5157,7 +5161,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argmin(int axis, Options options) {
-    return (Array) call(Reductions.ARGMIN, named(Reductions.ARGMIN, options), this, axis);
+    return (Array) call(Reductions.ARGMIN, options, this, axis);
   }
 
   /**
@@ -5169,7 +5173,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array var() {
-    return (Array) call(Reductions.VAR, Map.of(), this);
+    return (Array) call(Reductions.VAR, Options.of(), this);
   }
 
   /**
@@ -5182,7 +5186,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array var(Options options) {
-    return (Array) call(Reductions.VAR, named(Reductions.VAR, options), this);
+    return (Array) call(Reductions.VAR, options, this);
   }
 
   /**
@@ -5195,7 +5199,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array var(int... axis) {
-    return (Array) call(Reductions.VAR, Map.of(), this, axis);
+    return (Array) call(Reductions.VAR, Options.of(), this, axis);
   }
 
   /**
@@ -5206,7 +5210,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array std() {
-    return (Array) call(Reductions.STD, Map.of(), this);
+    return (Array) call(Reductions.STD, Options.of(), this);
   }
 
   /**
@@ -5218,7 +5222,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array std(Options options) {
-    return (Array) call(Reductions.STD, named(Reductions.STD, options), this);
+    return (Array) call(Reductions.STD, options, this);
   }
 
   /**
@@ -5230,7 +5234,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array std(int... axis) {
-    return (Array) call(Reductions.STD, Map.of(), this, axis);
+    return (Array) call(Reductions.STD, Options.of(), this, axis);
   }
 
   /**
@@ -5240,7 +5244,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array all() {
-    return (Array) call(Reductions.ALL, Map.of(), this);
+    return (Array) call(Reductions.ALL, Options.of(), this);
   }
 
   /**
@@ -5251,7 +5255,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array all(Options options) {
-    return (Array) call(Reductions.ALL, named(Reductions.ALL, options), this);
+    return (Array) call(Reductions.ALL, options, this);
   }
 
   /**
@@ -5262,7 +5266,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array all(int... axis) {
-    return (Array) call(Reductions.ALL, Map.of(), this, axis);
+    return (Array) call(Reductions.ALL, Options.of(), this, axis);
   }
 
   /**
@@ -5272,7 +5276,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array any() {
-    return (Array) call(Reductions.ANY, Map.of(), this);
+    return (Array) call(Reductions.ANY, Options.of(), this);
   }
 
   /**
@@ -5283,7 +5287,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array any(Options options) {
-    return (Array) call(Reductions.ANY, named(Reductions.ANY, options), this);
+    return (Array) call(Reductions.ANY, options, this);
   }
 
   /**
@@ -5294,7 +5298,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array any(int... axis) {
-    return (Array) call(Reductions.ANY, Map.of(), this, axis);
+    return (Array) call(Reductions.ANY, Options.of(), this, axis);
   }
 
   /**
@@ -5304,7 +5308,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array countNonzero() {
-    return (Array) call(Reductions.COUNT_NONZERO, Map.of(), this);
+    return (Array) call(Reductions.COUNT_NONZERO, Options.of(), this);
   }
 
   /**
@@ -5315,7 +5319,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array countNonzero(Options options) {
-    return (Array) call(Reductions.COUNT_NONZERO, named(Reductions.COUNT_NONZERO, options), this);
+    return (Array) call(Reductions.COUNT_NONZERO, options, this);
   }
 
   /**
@@ -5326,7 +5330,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array countNonzero(int... axis) {
-    return (Array) call(Reductions.COUNT_NONZERO, Map.of(), this, axis);
+    return (Array) call(Reductions.COUNT_NONZERO, Options.of(), this, axis);
   }
 
   /**
@@ -5336,7 +5340,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nansum() {
-    return (Array) call(Reductions.NANSUM, Map.of(), this);
+    return (Array) call(Reductions.NANSUM, Options.of(), this);
   }
 
   /**
@@ -5347,7 +5351,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nansum(Options options) {
-    return (Array) call(Reductions.NANSUM, named(Reductions.NANSUM, options), this);
+    return (Array) call(Reductions.NANSUM, options, this);
   }
 
   /**
@@ -5358,7 +5362,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nansum(int... axis) {
-    return (Array) call(Reductions.NANSUM, Map.of(), this, axis);
+    return (Array) call(Reductions.NANSUM, Options.of(), this, axis);
   }
 
   /**
@@ -5368,7 +5372,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanmean() {
-    return (Array) call(Reductions.NANMEAN, Map.of(), this);
+    return (Array) call(Reductions.NANMEAN, Options.of(), this);
   }
 
   /**
@@ -5379,7 +5383,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanmean(Options options) {
-    return (Array) call(Reductions.NANMEAN, named(Reductions.NANMEAN, options), this);
+    return (Array) call(Reductions.NANMEAN, options, this);
   }
 
   /**
@@ -5390,7 +5394,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nanmean(int... axis) {
-    return (Array) call(Reductions.NANMEAN, Map.of(), this, axis);
+    return (Array) call(Reductions.NANMEAN, Options.of(), this, axis);
   }
 
   /**
@@ -5402,7 +5406,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logsumexp() {
-    return (Array) call(Reductions.LOGSUMEXP, Map.of(), this);
+    return (Array) call(Reductions.LOGSUMEXP, Options.of(), this);
   }
 
   /**
@@ -5415,7 +5419,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logsumexp(Options options) {
-    return (Array) call(Reductions.LOGSUMEXP, named(Reductions.LOGSUMEXP, options), this);
+    return (Array) call(Reductions.LOGSUMEXP, options, this);
   }
 
   /**
@@ -5428,7 +5432,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array logsumexp(int... axis) {
-    return (Array) call(Reductions.LOGSUMEXP, Map.of(), this, axis);
+    return (Array) call(Reductions.LOGSUMEXP, Options.of(), this, axis);
   }
 
   /**
@@ -5440,7 +5444,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array median() {
-    return (Array) call(Reductions.MEDIAN, Map.of(), this);
+    return (Array) call(Reductions.MEDIAN, Options.of(), this);
   }
 
   /**
@@ -5453,7 +5457,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array median(Options options) {
-    return (Array) call(Reductions.MEDIAN, named(Reductions.MEDIAN, options), this);
+    return (Array) call(Reductions.MEDIAN, options, this);
   }
 
   /**
@@ -5466,7 +5470,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array median(int... axis) {
-    return (Array) call(Reductions.MEDIAN, Map.of(), this, axis);
+    return (Array) call(Reductions.MEDIAN, Options.of(), this, axis);
   }
 
   /**
@@ -5481,7 +5485,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array norm() {
-    return (Array) call(Reductions.NORM, Map.of(), this);
+    return (Array) call(Reductions.NORM, Options.of(), this);
   }
 
   /**
@@ -5497,7 +5501,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array norm(Options options) {
-    return (Array) call(Reductions.NORM, named(Reductions.NORM, options), this);
+    return (Array) call(Reductions.NORM, options, this);
   }
 
   /**
@@ -5508,7 +5512,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum() {
-    return (Array) call(Scans.CUMSUM, Map.of(), this);
+    return (Array) call(Scans.CUMSUM, Options.of(), this);
   }
 
   /**
@@ -5520,7 +5524,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum(Options options) {
-    return (Array) call(Scans.CUMSUM, named(Scans.CUMSUM, options), this);
+    return (Array) call(Scans.CUMSUM, options, this);
   }
 
   /**
@@ -5532,7 +5536,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum(int axis) {
-    return (Array) call(Scans.CUMSUM, Map.of(), this, axis);
+    return (Array) call(Scans.CUMSUM, Options.of(), this, axis);
   }
 
   /**
@@ -5545,7 +5549,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumsum(int axis, Options options) {
-    return (Array) call(Scans.CUMSUM, named(Scans.CUMSUM, options), this, axis);
+    return (Array) call(Scans.CUMSUM, options, this, axis);
   }
 
   /**
@@ -5556,7 +5560,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod() {
-    return (Array) call(Scans.CUMPROD, Map.of(), this);
+    return (Array) call(Scans.CUMPROD, Options.of(), this);
   }
 
   /**
@@ -5568,7 +5572,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod(Options options) {
-    return (Array) call(Scans.CUMPROD, named(Scans.CUMPROD, options), this);
+    return (Array) call(Scans.CUMPROD, options, this);
   }
 
   /**
@@ -5580,7 +5584,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod(int axis) {
-    return (Array) call(Scans.CUMPROD, Map.of(), this, axis);
+    return (Array) call(Scans.CUMPROD, Options.of(), this, axis);
   }
 
   /**
@@ -5593,7 +5597,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cumprod(int axis, Options options) {
-    return (Array) call(Scans.CUMPROD, named(Scans.CUMPROD, options), this, axis);
+    return (Array) call(Scans.CUMPROD, options, this, axis);
   }
 
   /**
@@ -5604,7 +5608,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax() {
-    return (Array) call(Scans.CUMMAX, Map.of(), this);
+    return (Array) call(Scans.CUMMAX, Options.of(), this);
   }
 
   /**
@@ -5616,7 +5620,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax(Options options) {
-    return (Array) call(Scans.CUMMAX, named(Scans.CUMMAX, options), this);
+    return (Array) call(Scans.CUMMAX, options, this);
   }
 
   /**
@@ -5628,7 +5632,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax(int axis) {
-    return (Array) call(Scans.CUMMAX, Map.of(), this, axis);
+    return (Array) call(Scans.CUMMAX, Options.of(), this, axis);
   }
 
   /**
@@ -5641,7 +5645,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummax(int axis, Options options) {
-    return (Array) call(Scans.CUMMAX, named(Scans.CUMMAX, options), this, axis);
+    return (Array) call(Scans.CUMMAX, options, this, axis);
   }
 
   /**
@@ -5652,7 +5656,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin() {
-    return (Array) call(Scans.CUMMIN, Map.of(), this);
+    return (Array) call(Scans.CUMMIN, Options.of(), this);
   }
 
   /**
@@ -5664,7 +5668,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin(Options options) {
-    return (Array) call(Scans.CUMMIN, named(Scans.CUMMIN, options), this);
+    return (Array) call(Scans.CUMMIN, options, this);
   }
 
   /**
@@ -5676,7 +5680,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin(int axis) {
-    return (Array) call(Scans.CUMMIN, Map.of(), this, axis);
+    return (Array) call(Scans.CUMMIN, Options.of(), this, axis);
   }
 
   /**
@@ -5689,7 +5693,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array cummin(int axis, Options options) {
-    return (Array) call(Scans.CUMMIN, named(Scans.CUMMIN, options), this, axis);
+    return (Array) call(Scans.CUMMIN, options, this, axis);
   }
 
   /**
@@ -5700,7 +5704,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort() {
-    return (Array) call(Sorting.SORT, Map.of(), this);
+    return (Array) call(Sorting.SORT, Options.of(), this);
   }
 
   /**
@@ -5713,7 +5717,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sortInPlace() {
-    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), Map.of());
+    return callInPlace(Sorting.SORT, Options.of(), this);
   }
 
   /**
@@ -5725,7 +5729,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort(Options options) {
-    return (Array) call(Sorting.SORT, named(Sorting.SORT, options), this);
+    return (Array) call(Sorting.SORT, options, this);
   }
 
   /**
@@ -5739,7 +5743,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sortInPlace(Options options) {
-    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this), named(Sorting.SORT, options));
+    return callInPlace(Sorting.SORT, options, this);
   }
 
   /**
@@ -5751,7 +5755,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort(int axis) {
-    return (Array) call(Sorting.SORT, Map.of(), this, axis);
+    return (Array) call(Sorting.SORT, Options.of(), this, axis);
   }
 
   /**
@@ -5764,7 +5768,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sort(int axis, Options options) {
-    return (Array) call(Sorting.SORT, named(Sorting.SORT, options), this, axis);
+    return (Array) call(Sorting.SORT, options, this, axis);
   }
 
   /**
@@ -5779,7 +5783,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array sortInPlace(int axis, Options options) {
-    return Ops.callInPlace(Sorting.SORT, Arrays.asList(this, axis), named(Sorting.SORT, options));
+    return callInPlace(Sorting.SORT, options, this, axis);
   }
 
   /**
@@ -5790,7 +5794,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort() {
-    return (Array) call(Sorting.ARGSORT, Map.of(), this);
+    return (Array) call(Sorting.ARGSORT, Options.of(), this);
   }
 
   /**
@@ -5802,7 +5806,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort(Options options) {
-    return (Array) call(Sorting.ARGSORT, named(Sorting.ARGSORT, options), this);
+    return (Array) call(Sorting.ARGSORT, options, this);
   }
 
   /**
@@ -5814,7 +5818,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort(int axis) {
-    return (Array) call(Sorting.ARGSORT, Map.of(), this, axis);
+    return (Array) call(Sorting.ARGSORT, Options.of(), this, axis);
   }
 
   /**
@@ -5827,7 +5831,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argsort(int axis, Options options) {
-    return (Array) call(Sorting.ARGSORT, named(Sorting.ARGSORT, options), this, axis);
+    return (Array) call(Sorting.ARGSORT, options, this, axis);
   }
 
   /**
@@ -5839,7 +5843,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Options.of(), this, indices);
   }
 
   /**
@@ -5852,7 +5856,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options, this, indices);
   }
 
   /**
@@ -5865,7 +5869,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices, int axis) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Options.of(), this, indices, axis);
   }
 
   /**
@@ -5879,7 +5883,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongAxis(Array indices, int axis, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options, this, indices, axis);
   }
 
   /**
@@ -5893,7 +5897,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Options.of(), this, indices);
   }
 
   /**
@@ -5908,7 +5912,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options, this, indices);
   }
 
   /**
@@ -5923,7 +5927,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices, int axis) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, Map.of(), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, Options.of(), this, indices, axis);
   }
 
   /**
@@ -5939,7 +5943,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array takeAlongDim(Array indices, int axis, Options options) {
-    return (Array) call(Sorting.TAKE_ALONG_AXIS, named(Sorting.TAKE_ALONG_AXIS, options), this, indices, axis);
+    return (Array) call(Sorting.TAKE_ALONG_AXIS, options, this, indices, axis);
   }
 
   /**
@@ -5952,7 +5956,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k) {
-    return list(call(Sorting.TOPK, Map.of(), this, k));
+    return list(call(Sorting.TOPK, Options.of(), this, k));
   }
 
   /**
@@ -5966,7 +5970,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k, Options options) {
-    return list(call(Sorting.TOPK, named(Sorting.TOPK, options), this, k));
+    return list(call(Sorting.TOPK, options, this, k));
   }
 
   /**
@@ -5980,7 +5984,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k, int axis) {
-    return list(call(Sorting.TOPK, Map.of(), this, k, axis));
+    return list(call(Sorting.TOPK, Options.of(), this, k, axis));
   }
 
   /**
@@ -5995,7 +5999,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> topk(int k, int axis, Options options) {
-    return list(call(Sorting.TOPK, named(Sorting.TOPK, options), this, k, axis));
+    return list(call(Sorting.TOPK, options, this, k, axis));
   }
 
   /**
@@ -6006,7 +6010,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> unique() {
-    return list(call(Sorting.UNIQUE, Map.of(), this));
+    return list(call(Sorting.UNIQUE, Options.of(), this));
   }
 
   /**
@@ -6018,7 +6022,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> unique(Options options) {
-    return list(call(Sorting.UNIQUE, named(Sorting.UNIQUE, options), this));
+    return list(call(Sorting.UNIQUE, options, this));
   }
 
   /**
@@ -6030,7 +6034,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array searchsorted(Array values) {
-    return (Array) call(Sorting.SEARCHSORTED, Map.of(), this, values);
+    return (Array) call(Sorting.SEARCHSORTED, Options.of(), this, values);
   }
 
   /**
@@ -6043,7 +6047,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array searchsorted(Array values, Options options) {
-    return (Array) call(Sorting.SEARCHSORTED, named(Sorting.SEARCHSORTED, options), this, values);
+    return (Array) call(Sorting.SEARCHSORTED, options, this, values);
   }
 
   /**
@@ -6056,7 +6060,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array searchsorted(Array values, String side) {
-    return (Array) call(Sorting.SEARCHSORTED, Map.of(), this, values, side);
+    return (Array) call(Sorting.SEARCHSORTED, Options.of(), this, values, side);
   }
 
   /**
@@ -6068,7 +6072,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array reshape(int... shape) {
-    return (Array) call(Shapes.RESHAPE, Map.of(), this, shape);
+    return (Array) call(Shapes.RESHAPE, Options.of(), this, shape);
   }
 
   /**
@@ -6082,7 +6086,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array view(int... shape) {
-    return (Array) call(Shapes.RESHAPE, Map.of(), this, shape);
+    return (Array) call(Shapes.RESHAPE, Options.of(), this, shape);
   }
 
   /**
@@ -6093,7 +6097,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten() {
-    return (Array) call(Shapes.FLATTEN, Map.of(), this);
+    return (Array) call(Shapes.FLATTEN, Options.of(), this);
   }
 
   /**
@@ -6105,7 +6109,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten(Options options) {
-    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this);
+    return (Array) call(Shapes.FLATTEN, options, this);
   }
 
   /**
@@ -6117,7 +6121,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten(int start) {
-    return (Array) call(Shapes.FLATTEN, Map.of(), this, start);
+    return (Array) call(Shapes.FLATTEN, Options.of(), this, start);
   }
 
   /**
@@ -6130,7 +6134,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flatten(int start, Options options) {
-    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this, start);
+    return (Array) call(Shapes.FLATTEN, options, this, start);
   }
 
   /**
@@ -6143,7 +6147,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel() {
-    return (Array) call(Shapes.FLATTEN, Map.of(), this);
+    return (Array) call(Shapes.FLATTEN, Options.of(), this);
   }
 
   /**
@@ -6157,7 +6161,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel(Options options) {
-    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this);
+    return (Array) call(Shapes.FLATTEN, options, this);
   }
 
   /**
@@ -6171,7 +6175,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel(int start) {
-    return (Array) call(Shapes.FLATTEN, Map.of(), this, start);
+    return (Array) call(Shapes.FLATTEN, Options.of(), this, start);
   }
 
   /**
@@ -6186,7 +6190,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ravel(int start, Options options) {
-    return (Array) call(Shapes.FLATTEN, named(Shapes.FLATTEN, options), this, start);
+    return (Array) call(Shapes.FLATTEN, options, this, start);
   }
 
   /**
@@ -6196,7 +6200,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array transpose() {
-    return (Array) call(Shapes.TRANSPOSE, Map.of(), this);
+    return (Array) call(Shapes.TRANSPOSE, Options.of(), this);
   }
 
   /**
@@ -6207,7 +6211,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array transpose(Options options) {
-    return (Array) call(Shapes.TRANSPOSE, named(Shapes.TRANSPOSE, options), this);
+    return (Array) call(Shapes.TRANSPOSE, options, this);
   }
 
   /**
@@ -6218,7 +6222,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array transpose(int... axes) {
-    return (Array) call(Shapes.TRANSPOSE, Map.of(), this, axes);
+    return (Array) call(Shapes.TRANSPOSE, Options.of(), this, axes);
   }
 
   /**
@@ -6230,7 +6234,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array permute() {
-    return (Array) call(Shapes.TRANSPOSE, Map.of(), this);
+    return (Array) call(Shapes.TRANSPOSE, Options.of(), this);
   }
 
   /**
@@ -6243,7 +6247,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array permute(Options options) {
-    return (Array) call(Shapes.TRANSPOSE, named(Shapes.TRANSPOSE, options), this);
+    return (Array) call(Shapes.TRANSPOSE, options, this);
   }
 
   /**
@@ -6256,7 +6260,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array permute(int... axes) {
-    return (Array) call(Shapes.TRANSPOSE, Map.of(), this, axes);
+    return (Array) call(Shapes.TRANSPOSE, Options.of(), this, axes);
   }
 
   /**
@@ -6268,7 +6272,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array swapaxes(int axis1, int axis2) {
-    return (Array) call(Shapes.SWAPAXES, Map.of(), this, axis1, axis2);
+    return (Array) call(Shapes.SWAPAXES, Options.of(), this, axis1, axis2);
   }
 
   /**
@@ -6282,7 +6286,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array swapdims(int axis1, int axis2) {
-    return (Array) call(Shapes.SWAPAXES, Map.of(), this, axis1, axis2);
+    return (Array) call(Shapes.SWAPAXES, Options.of(), this, axis1, axis2);
   }
 
   /**
@@ -6294,7 +6298,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array moveaxis(int[] source, int... destination) {
-    return (Array) call(Shapes.MOVEAXIS, Map.of(), this, source, destination);
+    return (Array) call(Shapes.MOVEAXIS, Options.of(), this, source, destination);
   }
 
   /**
@@ -6308,7 +6312,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array movedim(int[] source, int... destination) {
-    return (Array) call(Shapes.MOVEAXIS, Map.of(), this, source, destination);
+    return (Array) call(Shapes.MOVEAXIS, Options.of(), this, source, destination);
   }
 
   /**
@@ -6318,7 +6322,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array squeeze() {
-    return (Array) call(Shapes.SQUEEZE, Map.of(), this);
+    return (Array) call(Shapes.SQUEEZE, Options.of(), this);
   }
 
   /**
@@ -6329,7 +6333,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array squeeze(Options options) {
-    return (Array) call(Shapes.SQUEEZE, named(Shapes.SQUEEZE, options), this);
+    return (Array) call(Shapes.SQUEEZE, options, this);
   }
 
   /**
@@ -6340,7 +6344,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array squeeze(int... axis) {
-    return (Array) call(Shapes.SQUEEZE, Map.of(), this, axis);
+    return (Array) call(Shapes.SQUEEZE, Options.of(), this, axis);
   }
 
   /**
@@ -6351,7 +6355,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array unsqueeze(int... axis) {
-    return (Array) call(Shapes.UNSQUEEZE, Map.of(), this, axis);
+    return (Array) call(Shapes.UNSQUEEZE, Options.of(), this, axis);
   }
 
   /**
@@ -6364,7 +6368,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array expandDims(int... axis) {
-    return (Array) call(Shapes.UNSQUEEZE, Map.of(), this, axis);
+    return (Array) call(Shapes.UNSQUEEZE, Options.of(), this, axis);
   }
 
   /**
@@ -6374,7 +6378,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flip() {
-    return (Array) call(Shapes.FLIP, Map.of(), this);
+    return (Array) call(Shapes.FLIP, Options.of(), this);
   }
 
   /**
@@ -6385,7 +6389,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flip(Options options) {
-    return (Array) call(Shapes.FLIP, named(Shapes.FLIP, options), this);
+    return (Array) call(Shapes.FLIP, options, this);
   }
 
   /**
@@ -6396,7 +6400,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array flip(int... axis) {
-    return (Array) call(Shapes.FLIP, Map.of(), this, axis);
+    return (Array) call(Shapes.FLIP, Options.of(), this, axis);
   }
 
   /**
@@ -6407,7 +6411,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal() {
-    return (Array) call(Shapes.DIAGONAL, Map.of(), this);
+    return (Array) call(Shapes.DIAGONAL, Options.of(), this);
   }
 
   /**
@@ -6419,7 +6423,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal(Options options) {
-    return (Array) call(Shapes.DIAGONAL, named(Shapes.DIAGONAL, options), this);
+    return (Array) call(Shapes.DIAGONAL, options, this);
   }
 
   /**
@@ -6431,7 +6435,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal(int offset) {
-    return (Array) call(Shapes.DIAGONAL, Map.of(), this, offset);
+    return (Array) call(Shapes.DIAGONAL, Options.of(), this, offset);
   }
 
   /**
@@ -6444,7 +6448,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diagonal(int offset, Options options) {
-    return (Array) call(Shapes.DIAGONAL, named(Shapes.DIAGONAL, options), this, offset);
+    return (Array) call(Shapes.DIAGONAL, options, this, offset);
   }
 
   /**
@@ -6457,7 +6461,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array narrow(int axis, int start, int length) {
-    return (Array) call(Shapes.NARROW, Map.of(), this, axis, start, length);
+    return (Array) call(Shapes.NARROW, Options.of(), this, axis, start, length);
   }
 
   /**
@@ -6468,7 +6472,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs) {
-    return (Array) call(Joining.CAT, Map.of(), xs);
+    return (Array) call(Joining.CAT, Options.of(), xs);
   }
 
   /**
@@ -6480,7 +6484,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
+    return (Array) call(Joining.CAT, options, xs);
   }
 
   /**
@@ -6492,7 +6496,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs, int axis) {
-    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+    return (Array) call(Joining.CAT, Options.of(), xs, axis);
   }
 
   /**
@@ -6505,7 +6509,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
+    return (Array) call(Joining.CAT, options, xs, axis);
   }
 
   /**
@@ -6516,7 +6520,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(Array... xs) {
-    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6529,7 +6533,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs) {
-    return (Array) call(Joining.CAT, Map.of(), xs);
+    return (Array) call(Joining.CAT, Options.of(), xs);
   }
 
   /**
@@ -6543,7 +6547,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
+    return (Array) call(Joining.CAT, options, xs);
   }
 
   /**
@@ -6557,7 +6561,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs, int axis) {
-    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+    return (Array) call(Joining.CAT, Options.of(), xs, axis);
   }
 
   /**
@@ -6572,7 +6576,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
+    return (Array) call(Joining.CAT, options, xs, axis);
   }
 
   /**
@@ -6585,7 +6589,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(Array... xs) {
-    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6598,7 +6602,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs) {
-    return (Array) call(Joining.CAT, Map.of(), xs);
+    return (Array) call(Joining.CAT, Options.of(), xs);
   }
 
   /**
@@ -6612,7 +6616,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs);
+    return (Array) call(Joining.CAT, options, xs);
   }
 
   /**
@@ -6626,7 +6630,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs, int axis) {
-    return (Array) call(Joining.CAT, Map.of(), xs, axis);
+    return (Array) call(Joining.CAT, Options.of(), xs, axis);
   }
 
   /**
@@ -6641,7 +6645,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.CAT, named(Joining.CAT, options), xs, axis);
+    return (Array) call(Joining.CAT, options, xs, axis);
   }
 
   /**
@@ -6654,7 +6658,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(Array... xs) {
-    return (Array) call(Joining.CAT, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6665,7 +6669,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs) {
-    return (Array) call(Joining.STACK, Map.of(), xs);
+    return (Array) call(Joining.STACK, Options.of(), xs);
   }
 
   /**
@@ -6677,7 +6681,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs, Options options) {
-    return (Array) call(Joining.STACK, named(Joining.STACK, options), xs);
+    return (Array) call(Joining.STACK, options, xs);
   }
 
   /**
@@ -6689,7 +6693,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs, int axis) {
-    return (Array) call(Joining.STACK, Map.of(), xs, axis);
+    return (Array) call(Joining.STACK, Options.of(), xs, axis);
   }
 
   /**
@@ -6702,7 +6706,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(List<Array> xs, int axis, Options options) {
-    return (Array) call(Joining.STACK, named(Joining.STACK, options), xs, axis);
+    return (Array) call(Joining.STACK, options, xs, axis);
   }
 
   /**
@@ -6713,7 +6717,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(Array... xs) {
-    return (Array) call(Joining.STACK, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.STACK, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6724,7 +6728,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array hstack(List<Array> xs) {
-    return (Array) call(Joining.HSTACK, Map.of(), xs);
+    return (Array) call(Joining.HSTACK, Options.of(), xs);
   }
 
   /**
@@ -6735,7 +6739,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array hstack(Array... xs) {
-    return (Array) call(Joining.HSTACK, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.HSTACK, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6746,7 +6750,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array vstack(List<Array> xs) {
-    return (Array) call(Joining.VSTACK, Map.of(), xs);
+    return (Array) call(Joining.VSTACK, Options.of(), xs);
   }
 
   /**
@@ -6757,7 +6761,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array vstack(Array... xs) {
-    return (Array) call(Joining.VSTACK, Map.of(), Arrays.asList(xs));
+    return (Array) call(Joining.VSTACK, Options.of(), Arrays.asList(xs));
   }
 
   /**
@@ -6768,7 +6772,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes) {
-    return list(call(Joining.SPLIT, Map.of(), this, sizes));
+    return list(call(Joining.SPLIT, Options.of(), this, sizes));
   }
 
   /**
@@ -6780,7 +6784,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes, Options options) {
-    return list(call(Joining.SPLIT, named(Joining.SPLIT, options), this, sizes));
+    return list(call(Joining.SPLIT, options, this, sizes));
   }
 
   /**
@@ -6792,7 +6796,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes, int axis) {
-    return list(call(Joining.SPLIT, Map.of(), this, sizes, axis));
+    return list(call(Joining.SPLIT, Options.of(), this, sizes, axis));
   }
 
   /**
@@ -6805,7 +6809,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> split(Object sizes, int axis, Options options) {
-    return list(call(Joining.SPLIT, named(Joining.SPLIT, options), this, sizes, axis));
+    return list(call(Joining.SPLIT, options, this, sizes, axis));
   }
 
   /**
@@ -6817,7 +6821,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n) {
-    return list(call(Joining.CHUNK, Map.of(), this, n));
+    return list(call(Joining.CHUNK, Options.of(), this, n));
   }
 
   /**
@@ -6830,7 +6834,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n, Options options) {
-    return list(call(Joining.CHUNK, named(Joining.CHUNK, options), this, n));
+    return list(call(Joining.CHUNK, options, this, n));
   }
 
   /**
@@ -6843,7 +6847,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n, int axis) {
-    return list(call(Joining.CHUNK, Map.of(), this, n, axis));
+    return list(call(Joining.CHUNK, Options.of(), this, n, axis));
   }
 
   /**
@@ -6857,7 +6861,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> chunk(int n, int axis, Options options) {
-    return list(call(Joining.CHUNK, named(Joining.CHUNK, options), this, n, axis));
+    return list(call(Joining.CHUNK, options, this, n, axis));
   }
 
   /**
@@ -6869,7 +6873,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tile(int... reps) {
-    return (Array) call(Rearranging.TILE, Map.of(), this, reps);
+    return (Array) call(Rearranging.TILE, Options.of(), this, reps);
   }
 
   /**
@@ -6880,7 +6884,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int... repeats) {
-    return (Array) call(Rearranging.REPEAT, Map.of(), this, repeats);
+    return (Array) call(Rearranging.REPEAT, Options.of(), this, repeats);
   }
 
   /**
@@ -6892,7 +6896,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int[] repeats, Options options) {
-    return (Array) call(Rearranging.REPEAT, named(Rearranging.REPEAT, options), this, repeats);
+    return (Array) call(Rearranging.REPEAT, options, this, repeats);
   }
 
   /**
@@ -6904,7 +6908,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int[] repeats, int axis) {
-    return (Array) call(Rearranging.REPEAT, Map.of(), this, repeats, axis);
+    return (Array) call(Rearranging.REPEAT, Options.of(), this, repeats, axis);
   }
 
   /**
@@ -6917,7 +6921,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array repeat(int[] repeats, int axis, Options options) {
-    return (Array) call(Rearranging.REPEAT, named(Rearranging.REPEAT, options), this, repeats, axis);
+    return (Array) call(Rearranging.REPEAT, options, this, repeats, axis);
   }
 
   /**
@@ -6928,7 +6932,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roll(int... shift) {
-    return (Array) call(Rearranging.ROLL, Map.of(), this, shift);
+    return (Array) call(Rearranging.ROLL, Options.of(), this, shift);
   }
 
   /**
@@ -6940,7 +6944,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roll(int[] shift, Options options) {
-    return (Array) call(Rearranging.ROLL, named(Rearranging.ROLL, options), this, shift);
+    return (Array) call(Rearranging.ROLL, options, this, shift);
   }
 
   /**
@@ -6952,7 +6956,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array roll(int[] shift, int... axis) {
-    return (Array) call(Rearranging.ROLL, Map.of(), this, shift, axis);
+    return (Array) call(Rearranging.ROLL, Options.of(), this, shift, axis);
   }
 
   /**
@@ -6964,7 +6968,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths) {
-    return (Array) call(Rearranging.PAD, Map.of(), this, widths);
+    return (Array) call(Rearranging.PAD, Options.of(), this, widths);
   }
 
   /**
@@ -6977,7 +6981,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths, Options options) {
-    return (Array) call(Rearranging.PAD, named(Rearranging.PAD, options), this, widths);
+    return (Array) call(Rearranging.PAD, options, this, widths);
   }
 
   /**
@@ -6990,7 +6994,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths, Number value) {
-    return (Array) call(Rearranging.PAD, Map.of(), this, widths, value);
+    return (Array) call(Rearranging.PAD, Options.of(), this, widths, value);
   }
 
   /**
@@ -7004,7 +7008,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array pad(Object widths, Number value, Options options) {
-    return (Array) call(Rearranging.PAD, named(Rearranging.PAD, options), this, widths, value);
+    return (Array) call(Rearranging.PAD, options, this, widths, value);
   }
 
   /**
@@ -7014,7 +7018,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu() {
-    return (Array) call(Rearranging.TRIU, Map.of(), this);
+    return (Array) call(Rearranging.TRIU, Options.of(), this);
   }
 
   /**
@@ -7025,7 +7029,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu(Options options) {
-    return (Array) call(Rearranging.TRIU, named(Rearranging.TRIU, options), this);
+    return (Array) call(Rearranging.TRIU, options, this);
   }
 
   /**
@@ -7036,7 +7040,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu(int k) {
-    return (Array) call(Rearranging.TRIU, Map.of(), this, k);
+    return (Array) call(Rearranging.TRIU, Options.of(), this, k);
   }
 
   /**
@@ -7048,7 +7052,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array triu(int k, Options options) {
-    return (Array) call(Rearranging.TRIU, named(Rearranging.TRIU, options), this, k);
+    return (Array) call(Rearranging.TRIU, options, this, k);
   }
 
   /**
@@ -7058,7 +7062,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril() {
-    return (Array) call(Rearranging.TRIL, Map.of(), this);
+    return (Array) call(Rearranging.TRIL, Options.of(), this);
   }
 
   /**
@@ -7069,7 +7073,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril(Options options) {
-    return (Array) call(Rearranging.TRIL, named(Rearranging.TRIL, options), this);
+    return (Array) call(Rearranging.TRIL, options, this);
   }
 
   /**
@@ -7080,7 +7084,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril(int k) {
-    return (Array) call(Rearranging.TRIL, Map.of(), this, k);
+    return (Array) call(Rearranging.TRIL, Options.of(), this, k);
   }
 
   /**
@@ -7092,7 +7096,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tril(int k, Options options) {
-    return (Array) call(Rearranging.TRIL, named(Rearranging.TRIL, options), this, k);
+    return (Array) call(Rearranging.TRIL, options, this, k);
   }
 
   /**
@@ -7103,7 +7107,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag() {
-    return (Array) call(Rearranging.DIAG, Map.of(), this);
+    return (Array) call(Rearranging.DIAG, Options.of(), this);
   }
 
   /**
@@ -7115,7 +7119,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag(Options options) {
-    return (Array) call(Rearranging.DIAG, named(Rearranging.DIAG, options), this);
+    return (Array) call(Rearranging.DIAG, options, this);
   }
 
   /**
@@ -7127,7 +7131,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag(int k) {
-    return (Array) call(Rearranging.DIAG, Map.of(), this, k);
+    return (Array) call(Rearranging.DIAG, Options.of(), this, k);
   }
 
   /**
@@ -7140,7 +7144,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array diag(int k, Options options) {
-    return (Array) call(Rearranging.DIAG, named(Rearranging.DIAG, options), this, k);
+    return (Array) call(Rearranging.DIAG, options, this, k);
   }
 
   /**
@@ -7151,7 +7155,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(List<Array> xs) {
-    return list(call(Rearranging.MESHGRID, Map.of(), xs));
+    return list(call(Rearranging.MESHGRID, Options.of(), xs));
   }
 
   /**
@@ -7163,7 +7167,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(List<Array> xs, Options options) {
-    return list(call(Rearranging.MESHGRID, named(Rearranging.MESHGRID, options), xs));
+    return list(call(Rearranging.MESHGRID, options, xs));
   }
 
   /**
@@ -7175,7 +7179,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(List<Array> xs, String indexing) {
-    return list(call(Rearranging.MESHGRID, Map.of(), xs, indexing));
+    return list(call(Rearranging.MESHGRID, Options.of(), xs, indexing));
   }
 
   /**
@@ -7186,7 +7190,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(Array... xs) {
-    return list(call(Rearranging.MESHGRID, Map.of(), Arrays.asList(xs)));
+    return list(call(Rearranging.MESHGRID, Options.of(), Arrays.asList(xs)));
   }
 
   /**
@@ -7200,7 +7204,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array setitem(Object items, Array value) {
-    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+    return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 
   /**
@@ -7214,7 +7218,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array setitem(Object items, double value) {
-    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+    return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 
   /**
@@ -7228,7 +7232,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array setitem(Object items, long value) {
-    return (Array) call(Indexing.SETITEM, Map.of(), this, items, value);
+    return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 
   /**
@@ -7239,7 +7243,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices) {
-    return (Array) call(Lookup.TAKE, Map.of(), this, indices);
+    return (Array) call(Lookup.TAKE, Options.of(), this, indices);
   }
 
   /**
@@ -7251,7 +7255,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices, Options options) {
-    return (Array) call(Lookup.TAKE, named(Lookup.TAKE, options), this, indices);
+    return (Array) call(Lookup.TAKE, options, this, indices);
   }
 
   /**
@@ -7263,7 +7267,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices, int axis) {
-    return (Array) call(Lookup.TAKE, Map.of(), this, indices, axis);
+    return (Array) call(Lookup.TAKE, Options.of(), this, indices, axis);
   }
 
   /**
@@ -7276,7 +7280,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array take(Array indices, int axis, Options options) {
-    return (Array) call(Lookup.TAKE, named(Lookup.TAKE, options), this, indices, axis);
+    return (Array) call(Lookup.TAKE, options, this, indices, axis);
   }
 
   /**
@@ -7287,7 +7291,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final List<Array> nonzero() {
-    return list(call(Lookup.NONZERO, Map.of(), this));
+    return list(call(Lookup.NONZERO, Options.of(), this));
   }
 
   /**
@@ -7297,7 +7301,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array argwhere() {
-    return (Array) call(Lookup.ARGWHERE, Map.of(), this);
+    return (Array) call(Lookup.ARGWHERE, Options.of(), this);
   }
 
   /**
@@ -7310,7 +7314,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maskedFill(Array mask, Array value) {
-    return (Array) call(Lookup.MASKED_FILL, Map.of(), this, mask, value);
+    return (Array) call(Lookup.MASKED_FILL, Options.of(), this, mask, value);
   }
 
   /**
@@ -7325,7 +7329,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maskedFillInPlace(Array mask, Array value) {
-    return Ops.callInPlace(Lookup.MASKED_FILL, Arrays.asList(this, mask, value), Map.of());
+    return callInPlace(Lookup.MASKED_FILL, Options.of(), this, mask, value);
   }
 
   /**
@@ -7336,7 +7340,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maskedSelect(Array mask) {
-    return (Array) call(Lookup.MASKED_SELECT, Map.of(), this, mask);
+    return (Array) call(Lookup.MASKED_SELECT, Options.of(), this, mask);
   }
 
   /**
@@ -7348,7 +7352,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array embedding(Array indices) {
-    return (Array) call(Lookup.EMBEDDING, Map.of(), this, indices);
+    return (Array) call(Lookup.EMBEDDING, Options.of(), this, indices);
   }
 
   /**
@@ -7359,7 +7363,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot() {
-    return (Array) call(Lookup.ONE_HOT, Map.of(), this);
+    return (Array) call(Lookup.ONE_HOT, Options.of(), this);
   }
 
   /**
@@ -7371,7 +7375,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot(Options options) {
-    return (Array) call(Lookup.ONE_HOT, named(Lookup.ONE_HOT, options), this);
+    return (Array) call(Lookup.ONE_HOT, options, this);
   }
 
   /**
@@ -7383,7 +7387,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot(int numClasses) {
-    return (Array) call(Lookup.ONE_HOT, Map.of(), this, numClasses);
+    return (Array) call(Lookup.ONE_HOT, Options.of(), this, numClasses);
   }
 
   /**
@@ -7396,7 +7400,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array oneHot(int numClasses, Options options) {
-    return (Array) call(Lookup.ONE_HOT, named(Lookup.ONE_HOT, options), this, numClasses);
+    return (Array) call(Lookup.ONE_HOT, options, this, numClasses);
   }
 
   /**
@@ -7408,7 +7412,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fill(Array value) {
-    return (Array) call(Lookup.FILL, Map.of(), this, value);
+    return (Array) call(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7422,7 +7426,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fillInPlace(Array value) {
-    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+    return callInPlace(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7434,7 +7438,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fill(double value) {
-    return (Array) call(Lookup.FILL, Map.of(), this, value);
+    return (Array) call(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7448,7 +7452,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fillInPlace(double value) {
-    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+    return callInPlace(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7460,7 +7464,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fill(long value) {
-    return (Array) call(Lookup.FILL, Map.of(), this, value);
+    return (Array) call(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7474,7 +7478,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fillInPlace(long value) {
-    return Ops.callInPlace(Lookup.FILL, Arrays.asList(this, value), Map.of());
+    return callInPlace(Lookup.FILL, Options.of(), this, value);
   }
 
   /**
@@ -7488,7 +7492,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array indexAdd(int axis, Array indices, Array values) {
-    return (Array) call(Lookup.INDEX_ADD, Map.of(), this, axis, indices, values);
+    return (Array) call(Lookup.INDEX_ADD, Options.of(), this, axis, indices, values);
   }
 
   /**
@@ -7503,7 +7507,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array matmul(Array b) {
-    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+    return (Array) call(Linalg.MATMUL, Options.of(), this, b);
   }
 
   /**
@@ -7520,7 +7524,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mm(Array b) {
-    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+    return (Array) call(Linalg.MATMUL, Options.of(), this, b);
   }
 
   /**
@@ -7537,7 +7541,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array bmm(Array b) {
-    return (Array) call(Linalg.MATMUL, Map.of(), this, b);
+    return (Array) call(Linalg.MATMUL, Options.of(), this, b);
   }
 
   /**
@@ -7550,7 +7554,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dot(Array b) {
-    return (Array) call(Linalg.DOT, Map.of(), this, b);
+    return (Array) call(Linalg.DOT, Options.of(), this, b);
   }
 
   /**
@@ -7562,7 +7566,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array inner(Array b) {
-    return (Array) call(Linalg.INNER, Map.of(), this, b);
+    return (Array) call(Linalg.INNER, Options.of(), this, b);
   }
 
   /**
@@ -7574,7 +7578,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array outer(Array b) {
-    return (Array) call(Linalg.OUTER, Map.of(), this, b);
+    return (Array) call(Linalg.OUTER, Options.of(), this, b);
   }
 
   /**
@@ -7588,7 +7592,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array ger(Array b) {
-    return (Array) call(Linalg.OUTER, Map.of(), this, b);
+    return (Array) call(Linalg.OUTER, Options.of(), this, b);
   }
 
   /**
@@ -7599,7 +7603,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array vdot(Array b) {
-    return (Array) call(Linalg.VDOT, Map.of(), this, b);
+    return (Array) call(Linalg.VDOT, Options.of(), this, b);
   }
 
   /**
@@ -7611,7 +7615,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tensordot(Array b) {
-    return (Array) call(Linalg.TENSORDOT, Map.of(), this, b);
+    return (Array) call(Linalg.TENSORDOT, Options.of(), this, b);
   }
 
   /**
@@ -7624,7 +7628,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array tensordot(Array b, Options options) {
-    return (Array) call(Linalg.TENSORDOT, named(Linalg.TENSORDOT, options), this, b);
+    return (Array) call(Linalg.TENSORDOT, options, this, b);
   }
 
   /**
@@ -7635,7 +7639,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace() {
-    return (Array) call(Linalg.TRACE, Map.of(), this);
+    return (Array) call(Linalg.TRACE, Options.of(), this);
   }
 
   /**
@@ -7647,7 +7651,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace(Options options) {
-    return (Array) call(Linalg.TRACE, named(Linalg.TRACE, options), this);
+    return (Array) call(Linalg.TRACE, options, this);
   }
 
   /**
@@ -7659,7 +7663,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace(int offset) {
-    return (Array) call(Linalg.TRACE, Map.of(), this, offset);
+    return (Array) call(Linalg.TRACE, Options.of(), this, offset);
   }
 
   /**
@@ -7672,7 +7676,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array trace(int offset, Options options) {
-    return (Array) call(Linalg.TRACE, named(Linalg.TRACE, options), this, offset);
+    return (Array) call(Linalg.TRACE, options, this, offset);
   }
 
   /**
@@ -7684,7 +7688,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array kron(Array b) {
-    return (Array) call(Linalg.KRON, Map.of(), this, b);
+    return (Array) call(Linalg.KRON, Options.of(), this, b);
   }
 
   /**
@@ -7701,7 +7705,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array einsum(String equation, List<Array> xs) {
-    return (Array) call(Einsum.EINSUM, Map.of(), equation, xs);
+    return (Array) call(Einsum.EINSUM, Options.of(), equation, xs);
   }
 
   /**
@@ -7718,7 +7722,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array einsum(String equation, Array... xs) {
-    return (Array) call(Einsum.EINSUM, Map.of(), equation, Arrays.asList(xs));
+    return (Array) call(Einsum.EINSUM, Options.of(), equation, Arrays.asList(xs));
   }
 
   /**
@@ -7732,7 +7736,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv2d(Array w) {
-    return (Array) call(Convolution.CONV2D, Map.of(), this, w);
+    return (Array) call(Convolution.CONV2D, Options.of(), this, w);
   }
 
   /**
@@ -7747,7 +7751,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv2d(Array w, Options options) {
-    return (Array) call(Convolution.CONV2D, named(Convolution.CONV2D, options), this, w);
+    return (Array) call(Convolution.CONV2D, options, this, w);
   }
 
   /**
@@ -7760,7 +7764,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv1d(Array w) {
-    return (Array) call(Convolution.CONV1D, Map.of(), this, w);
+    return (Array) call(Convolution.CONV1D, Options.of(), this, w);
   }
 
   /**
@@ -7774,7 +7778,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array conv1d(Array w, Options options) {
-    return (Array) call(Convolution.CONV1D, named(Convolution.CONV1D, options), this, w);
+    return (Array) call(Convolution.CONV1D, options, this, w);
   }
 
   /**
@@ -7787,7 +7791,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int... size) {
-    return (Array) call(Pooling.MAX_POOL2D, Map.of(), this, size);
+    return (Array) call(Pooling.MAX_POOL2D, Options.of(), this, size);
   }
 
   /**
@@ -7801,7 +7805,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int[] size, Options options) {
-    return (Array) call(Pooling.MAX_POOL2D, named(Pooling.MAX_POOL2D, options), this, size);
+    return (Array) call(Pooling.MAX_POOL2D, options, this, size);
   }
 
   /**
@@ -7815,7 +7819,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maxPool2d(int[] size, int... stride) {
-    return (Array) call(Pooling.MAX_POOL2D, Map.of(), this, size, stride);
+    return (Array) call(Pooling.MAX_POOL2D, Options.of(), this, size, stride);
   }
 
   /**
@@ -7828,7 +7832,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int... size) {
-    return (Array) call(Pooling.AVG_POOL2D, Map.of(), this, size);
+    return (Array) call(Pooling.AVG_POOL2D, Options.of(), this, size);
   }
 
   /**
@@ -7842,7 +7846,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int[] size, Options options) {
-    return (Array) call(Pooling.AVG_POOL2D, named(Pooling.AVG_POOL2D, options), this, size);
+    return (Array) call(Pooling.AVG_POOL2D, options, this, size);
   }
 
   /**
@@ -7856,7 +7860,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array avgPool2d(int[] size, int... stride) {
-    return (Array) call(Pooling.AVG_POOL2D, Map.of(), this, size, stride);
+    return (Array) call(Pooling.AVG_POOL2D, Options.of(), this, size, stride);
   }
 
   /**
@@ -7869,7 +7873,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array zeros(int... shape) {
-    return (Array) call(Creation.ZEROS, Map.of(), shape);
+    return (Array) call(Creation.ZEROS, Options.of(), shape);
   }
 
   /**
@@ -7883,7 +7887,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array zeros(int[] shape, Options options) {
-    return (Array) call(Creation.ZEROS, named(Creation.ZEROS, options), shape);
+    return (Array) call(Creation.ZEROS, options, shape);
   }
 
   /**
@@ -7897,7 +7901,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array zeros(int[] shape, DType dtype) {
-    return (Array) call(Creation.ZEROS, Map.of(), shape, dtype);
+    return (Array) call(Creation.ZEROS, Options.of(), shape, dtype);
   }
 
   /**
@@ -7910,7 +7914,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array ones(int... shape) {
-    return (Array) call(Creation.ONES, Map.of(), shape);
+    return (Array) call(Creation.ONES, Options.of(), shape);
   }
 
   /**
@@ -7924,7 +7928,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array ones(int[] shape, Options options) {
-    return (Array) call(Creation.ONES, named(Creation.ONES, options), shape);
+    return (Array) call(Creation.ONES, options, shape);
   }
 
   /**
@@ -7938,7 +7942,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array ones(int[] shape, DType dtype) {
-    return (Array) call(Creation.ONES, Map.of(), shape, dtype);
+    return (Array) call(Creation.ONES, Options.of(), shape, dtype);
   }
 
   /**
@@ -7952,7 +7956,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array empty(int... shape) {
-    return (Array) call(Creation.EMPTY, Map.of(), shape);
+    return (Array) call(Creation.EMPTY, Options.of(), shape);
   }
 
   /**
@@ -7967,7 +7971,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array empty(int[] shape, Options options) {
-    return (Array) call(Creation.EMPTY, named(Creation.EMPTY, options), shape);
+    return (Array) call(Creation.EMPTY, options, shape);
   }
 
   /**
@@ -7982,7 +7986,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array empty(int[] shape, DType dtype) {
-    return (Array) call(Creation.EMPTY, Map.of(), shape, dtype);
+    return (Array) call(Creation.EMPTY, Options.of(), shape, dtype);
   }
 
   /**
@@ -7996,7 +8000,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, Array value) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value);
+    return (Array) call(Creation.FULL, Options.of(), shape, value);
   }
 
   /**
@@ -8011,7 +8015,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, Array value, Options options) {
-    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
+    return (Array) call(Creation.FULL, options, shape, value);
   }
 
   /**
@@ -8026,7 +8030,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, Array value, DType dtype) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+    return (Array) call(Creation.FULL, Options.of(), shape, value, dtype);
   }
 
   /**
@@ -8040,7 +8044,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, double value) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value);
+    return (Array) call(Creation.FULL, Options.of(), shape, value);
   }
 
   /**
@@ -8055,7 +8059,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, double value, Options options) {
-    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
+    return (Array) call(Creation.FULL, options, shape, value);
   }
 
   /**
@@ -8070,7 +8074,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, double value, DType dtype) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+    return (Array) call(Creation.FULL, Options.of(), shape, value, dtype);
   }
 
   /**
@@ -8084,7 +8088,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, long value) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value);
+    return (Array) call(Creation.FULL, Options.of(), shape, value);
   }
 
   /**
@@ -8099,7 +8103,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, long value, Options options) {
-    return (Array) call(Creation.FULL, named(Creation.FULL, options), shape, value);
+    return (Array) call(Creation.FULL, options, shape, value);
   }
 
   /**
@@ -8114,7 +8118,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array full(int[] shape, long value, DType dtype) {
-    return (Array) call(Creation.FULL, Map.of(), shape, value, dtype);
+    return (Array) call(Creation.FULL, Options.of(), shape, value, dtype);
   }
 
   /**
@@ -8124,7 +8128,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array zerosLike() {
-    return (Array) call(Creation.ZEROS_LIKE, Map.of(), this);
+    return (Array) call(Creation.ZEROS_LIKE, Options.of(), this);
   }
 
   /**
@@ -8135,7 +8139,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array zerosLike(Options options) {
-    return (Array) call(Creation.ZEROS_LIKE, named(Creation.ZEROS_LIKE, options), this);
+    return (Array) call(Creation.ZEROS_LIKE, options, this);
   }
 
   /**
@@ -8146,7 +8150,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array zerosLike(DType dtype) {
-    return (Array) call(Creation.ZEROS_LIKE, Map.of(), this, dtype);
+    return (Array) call(Creation.ZEROS_LIKE, Options.of(), this, dtype);
   }
 
   /**
@@ -8156,7 +8160,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array onesLike() {
-    return (Array) call(Creation.ONES_LIKE, Map.of(), this);
+    return (Array) call(Creation.ONES_LIKE, Options.of(), this);
   }
 
   /**
@@ -8167,7 +8171,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array onesLike(Options options) {
-    return (Array) call(Creation.ONES_LIKE, named(Creation.ONES_LIKE, options), this);
+    return (Array) call(Creation.ONES_LIKE, options, this);
   }
 
   /**
@@ -8178,7 +8182,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array onesLike(DType dtype) {
-    return (Array) call(Creation.ONES_LIKE, Map.of(), this, dtype);
+    return (Array) call(Creation.ONES_LIKE, Options.of(), this, dtype);
   }
 
   /**
@@ -8189,7 +8193,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array emptyLike() {
-    return (Array) call(Creation.EMPTY_LIKE, Map.of(), this);
+    return (Array) call(Creation.EMPTY_LIKE, Options.of(), this);
   }
 
   /**
@@ -8201,7 +8205,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array emptyLike(Options options) {
-    return (Array) call(Creation.EMPTY_LIKE, named(Creation.EMPTY_LIKE, options), this);
+    return (Array) call(Creation.EMPTY_LIKE, options, this);
   }
 
   /**
@@ -8213,7 +8217,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array emptyLike(DType dtype) {
-    return (Array) call(Creation.EMPTY_LIKE, Map.of(), this, dtype);
+    return (Array) call(Creation.EMPTY_LIKE, Options.of(), this, dtype);
   }
 
   /**
@@ -8225,7 +8229,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(Array value) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value);
   }
 
   /**
@@ -8238,7 +8242,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(Array value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
+    return (Array) call(Creation.FULL_LIKE, options, this, value);
   }
 
   /**
@@ -8251,7 +8255,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(Array value, DType dtype) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value, dtype);
   }
 
   /**
@@ -8263,7 +8267,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(double value) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value);
   }
 
   /**
@@ -8276,7 +8280,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(double value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
+    return (Array) call(Creation.FULL_LIKE, options, this, value);
   }
 
   /**
@@ -8289,7 +8293,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(double value, DType dtype) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value, dtype);
   }
 
   /**
@@ -8301,7 +8305,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(long value) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value);
   }
 
   /**
@@ -8314,7 +8318,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(long value, Options options) {
-    return (Array) call(Creation.FULL_LIKE, named(Creation.FULL_LIKE, options), this, value);
+    return (Array) call(Creation.FULL_LIKE, options, this, value);
   }
 
   /**
@@ -8327,7 +8331,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array fullLike(long value, DType dtype) {
-    return (Array) call(Creation.FULL_LIKE, Map.of(), this, value, dtype);
+    return (Array) call(Creation.FULL_LIKE, Options.of(), this, value, dtype);
   }
 
   /**
@@ -8342,7 +8346,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start) {
-    return (Array) call(Creation.ARANGE, Map.of(), start);
+    return (Array) call(Creation.ARANGE, Options.of(), start);
   }
 
   /**
@@ -8358,7 +8362,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Options options) {
-    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start);
+    return (Array) call(Creation.ARANGE, options, start);
   }
 
   /**
@@ -8374,7 +8378,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop) {
-    return (Array) call(Creation.ARANGE, Map.of(), start, stop);
+    return (Array) call(Creation.ARANGE, Options.of(), start, stop);
   }
 
   /**
@@ -8391,7 +8395,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop, Options options) {
-    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start, stop);
+    return (Array) call(Creation.ARANGE, options, start, stop);
   }
 
   /**
@@ -8408,7 +8412,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop, Number step) {
-    return (Array) call(Creation.ARANGE, Map.of(), start, stop, step);
+    return (Array) call(Creation.ARANGE, Options.of(), start, stop, step);
   }
 
   /**
@@ -8426,7 +8430,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array arange(Number start, Number stop, Number step, Options options) {
-    return (Array) call(Creation.ARANGE, named(Creation.ARANGE, options), start, stop, step);
+    return (Array) call(Creation.ARANGE, options, start, stop, step);
   }
 
   /**
@@ -8439,7 +8443,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop) {
-    return (Array) call(Creation.LINSPACE, Map.of(), start, stop);
+    return (Array) call(Creation.LINSPACE, Options.of(), start, stop);
   }
 
   /**
@@ -8453,7 +8457,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop, Options options) {
-    return (Array) call(Creation.LINSPACE, named(Creation.LINSPACE, options), start, stop);
+    return (Array) call(Creation.LINSPACE, options, start, stop);
   }
 
   /**
@@ -8467,7 +8471,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop, int num) {
-    return (Array) call(Creation.LINSPACE, Map.of(), start, stop, num);
+    return (Array) call(Creation.LINSPACE, Options.of(), start, stop, num);
   }
 
   /**
@@ -8482,7 +8486,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array linspace(Number start, Number stop, int num, Options options) {
-    return (Array) call(Creation.LINSPACE, named(Creation.LINSPACE, options), start, stop, num);
+    return (Array) call(Creation.LINSPACE, options, start, stop, num);
   }
 
   /**
@@ -8495,7 +8499,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop) {
-    return (Array) call(Creation.LOGSPACE, Map.of(), start, stop);
+    return (Array) call(Creation.LOGSPACE, Options.of(), start, stop);
   }
 
   /**
@@ -8509,7 +8513,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop, Options options) {
-    return (Array) call(Creation.LOGSPACE, named(Creation.LOGSPACE, options), start, stop);
+    return (Array) call(Creation.LOGSPACE, options, start, stop);
   }
 
   /**
@@ -8523,7 +8527,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop, int num) {
-    return (Array) call(Creation.LOGSPACE, Map.of(), start, stop, num);
+    return (Array) call(Creation.LOGSPACE, Options.of(), start, stop, num);
   }
 
   /**
@@ -8538,7 +8542,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array logspace(Number start, Number stop, int num, Options options) {
-    return (Array) call(Creation.LOGSPACE, named(Creation.LOGSPACE, options), start, stop, num);
+    return (Array) call(Creation.LOGSPACE, options, start, stop, num);
   }
 
   /**
@@ -8551,7 +8555,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n) {
-    return (Array) call(Creation.EYE, Map.of(), n);
+    return (Array) call(Creation.EYE, Options.of(), n);
   }
 
   /**
@@ -8565,7 +8569,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n, Options options) {
-    return (Array) call(Creation.EYE, named(Creation.EYE, options), n);
+    return (Array) call(Creation.EYE, options, n);
   }
 
   /**
@@ -8579,7 +8583,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n, int m) {
-    return (Array) call(Creation.EYE, Map.of(), n, m);
+    return (Array) call(Creation.EYE, Options.of(), n, m);
   }
 
   /**
@@ -8594,7 +8598,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array eye(int n, int m, Options options) {
-    return (Array) call(Creation.EYE, named(Creation.EYE, options), n, m);
+    return (Array) call(Creation.EYE, options, n, m);
   }
 
   /**
@@ -8607,7 +8611,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n) {
-    return (Array) call(Creation.TRI, Map.of(), n);
+    return (Array) call(Creation.TRI, Options.of(), n);
   }
 
   /**
@@ -8621,7 +8625,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n, Options options) {
-    return (Array) call(Creation.TRI, named(Creation.TRI, options), n);
+    return (Array) call(Creation.TRI, options, n);
   }
 
   /**
@@ -8635,7 +8639,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n, int m) {
-    return (Array) call(Creation.TRI, Map.of(), n, m);
+    return (Array) call(Creation.TRI, Options.of(), n, m);
   }
 
   /**
@@ -8650,7 +8654,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array tri(int n, int m, Options options) {
-    return (Array) call(Creation.TRI, named(Creation.TRI, options), n, m);
+    return (Array) call(Creation.TRI, options, n, m);
   }
 
   /**
@@ -8663,7 +8667,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array layerNorm() {
-    return (Array) call(Normalization.LAYER_NORM, Map.of(), this);
+    return (Array) call(Normalization.LAYER_NORM, Options.of(), this);
   }
 
   /**
@@ -8677,7 +8681,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array layerNorm(Options options) {
-    return (Array) call(Normalization.LAYER_NORM, named(Normalization.LAYER_NORM, options), this);
+    return (Array) call(Normalization.LAYER_NORM, options, this);
   }
 
   /**
@@ -8689,7 +8693,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array rmsNorm() {
-    return (Array) call(Normalization.RMS_NORM, Map.of(), this);
+    return (Array) call(Normalization.RMS_NORM, Options.of(), this);
   }
 
   /**
@@ -8702,7 +8706,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array rmsNorm(Options options) {
-    return (Array) call(Normalization.RMS_NORM, named(Normalization.RMS_NORM, options), this);
+    return (Array) call(Normalization.RMS_NORM, options, this);
   }
 
   /**
@@ -8714,7 +8718,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mseLoss(Array target) {
-    return (Array) call(Losses.MSE_LOSS, Map.of(), this, target);
+    return (Array) call(Losses.MSE_LOSS, Options.of(), this, target);
   }
 
   /**
@@ -8727,7 +8731,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mseLoss(Array target, Options options) {
-    return (Array) call(Losses.MSE_LOSS, named(Losses.MSE_LOSS, options), this, target);
+    return (Array) call(Losses.MSE_LOSS, options, this, target);
   }
 
   /**
@@ -8740,7 +8744,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array mseLoss(Array target, String reduction) {
-    return (Array) call(Losses.MSE_LOSS, Map.of(), this, target, reduction);
+    return (Array) call(Losses.MSE_LOSS, Options.of(), this, target, reduction);
   }
 
   /**
@@ -8753,7 +8757,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array l1Loss(Array target) {
-    return (Array) call(Losses.L1_LOSS, Map.of(), this, target);
+    return (Array) call(Losses.L1_LOSS, Options.of(), this, target);
   }
 
   /**
@@ -8767,7 +8771,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array l1Loss(Array target, Options options) {
-    return (Array) call(Losses.L1_LOSS, named(Losses.L1_LOSS, options), this, target);
+    return (Array) call(Losses.L1_LOSS, options, this, target);
   }
 
   /**
@@ -8781,7 +8785,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array l1Loss(Array target, String reduction) {
-    return (Array) call(Losses.L1_LOSS, Map.of(), this, target, reduction);
+    return (Array) call(Losses.L1_LOSS, Options.of(), this, target, reduction);
   }
 
   /**
@@ -8794,7 +8798,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array huberLoss(Array target) {
-    return (Array) call(Losses.HUBER_LOSS, Map.of(), this, target);
+    return (Array) call(Losses.HUBER_LOSS, Options.of(), this, target);
   }
 
   /**
@@ -8808,7 +8812,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array huberLoss(Array target, Options options) {
-    return (Array) call(Losses.HUBER_LOSS, named(Losses.HUBER_LOSS, options), this, target);
+    return (Array) call(Losses.HUBER_LOSS, options, this, target);
   }
 
   /**
@@ -8821,7 +8825,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array binaryCrossEntropyWithLogits(Array target) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Options.of(), this, target);
   }
 
   /**
@@ -8835,7 +8839,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array binaryCrossEntropyWithLogits(Array target, Options options) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, named(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options, this, target);
   }
 
   /**
@@ -8849,7 +8853,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array binaryCrossEntropyWithLogits(Array target, String reduction) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target, reduction);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Options.of(), this, target, reduction);
   }
 
   /**
@@ -8864,7 +8868,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array bceWithLogits(Array target) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Options.of(), this, target);
   }
 
   /**
@@ -8880,7 +8884,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array bceWithLogits(Array target, Options options) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, named(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options), this, target);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, options, this, target);
   }
 
   /**
@@ -8896,7 +8900,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array bceWithLogits(Array target, String reduction) {
-    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Map.of(), this, target, reduction);
+    return (Array) call(Losses.BINARY_CROSS_ENTROPY_WITH_LOGITS, Options.of(), this, target, reduction);
   }
 
   /**
@@ -8914,7 +8918,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target) {
-    return (Array) call(Losses.CROSS_ENTROPY, Map.of(), this, target);
+    return (Array) call(Losses.CROSS_ENTROPY, Options.of(), this, target);
   }
 
   /**
@@ -8933,7 +8937,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target, Options options) {
-    return (Array) call(Losses.CROSS_ENTROPY, named(Losses.CROSS_ENTROPY, options), this, target);
+    return (Array) call(Losses.CROSS_ENTROPY, options, this, target);
   }
 
   /**
@@ -8952,7 +8956,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target, int axis) {
-    return (Array) call(Losses.CROSS_ENTROPY, Map.of(), this, target, axis);
+    return (Array) call(Losses.CROSS_ENTROPY, Options.of(), this, target, axis);
   }
 
   /**
@@ -8972,7 +8976,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array crossEntropy(Array target, int axis, Options options) {
-    return (Array) call(Losses.CROSS_ENTROPY, named(Losses.CROSS_ENTROPY, options), this, target, axis);
+    return (Array) call(Losses.CROSS_ENTROPY, options, this, target, axis);
   }
 
   /**
@@ -8985,7 +8989,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target) {
-    return (Array) call(Losses.NLL_LOSS, Map.of(), this, target);
+    return (Array) call(Losses.NLL_LOSS, Options.of(), this, target);
   }
 
   /**
@@ -8999,7 +9003,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target, Options options) {
-    return (Array) call(Losses.NLL_LOSS, named(Losses.NLL_LOSS, options), this, target);
+    return (Array) call(Losses.NLL_LOSS, options, this, target);
   }
 
   /**
@@ -9013,7 +9017,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target, int axis) {
-    return (Array) call(Losses.NLL_LOSS, Map.of(), this, target, axis);
+    return (Array) call(Losses.NLL_LOSS, Options.of(), this, target, axis);
   }
 
   /**
@@ -9028,7 +9032,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array nllLoss(Array target, int axis, Options options) {
-    return (Array) call(Losses.NLL_LOSS, named(Losses.NLL_LOSS, options), this, target, axis);
+    return (Array) call(Losses.NLL_LOSS, options, this, target, axis);
   }
 
   /**
@@ -9041,7 +9045,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout() {
-    return (Array) call(Attention.DROPOUT, Map.of(), this);
+    return (Array) call(Attention.DROPOUT, Options.of(), this);
   }
 
   /**
@@ -9055,7 +9059,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout(Options options) {
-    return (Array) call(Attention.DROPOUT, named(Attention.DROPOUT, options), this);
+    return (Array) call(Attention.DROPOUT, options, this);
   }
 
   /**
@@ -9069,7 +9073,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout(Number p) {
-    return (Array) call(Attention.DROPOUT, Map.of(), this, p);
+    return (Array) call(Attention.DROPOUT, Options.of(), this, p);
   }
 
   /**
@@ -9084,7 +9088,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array dropout(Number p, Options options) {
-    return (Array) call(Attention.DROPOUT, named(Attention.DROPOUT, options), this, p);
+    return (Array) call(Attention.DROPOUT, options, this, p);
   }
 
   /**
@@ -9097,7 +9101,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array scaledDotProductAttention(Array k, Array v) {
-    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, Map.of(), this, k, v);
+    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, Options.of(), this, k, v);
   }
 
   /**
@@ -9111,7 +9115,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array scaledDotProductAttention(Array k, Array v, Options options) {
-    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, named(Attention.SCALED_DOT_PRODUCT_ATTENTION, options), this, k, v);
+    return (Array) call(Attention.SCALED_DOT_PRODUCT_ATTENTION, options, this, k, v);
   }
 
   /**
@@ -9121,7 +9125,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array copy() {
-    return (Array) call(Structural.COPY, Map.of(), this);
+    return (Array) call(Structural.COPY, Options.of(), this);
   }
 
   /**
@@ -9134,7 +9138,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array astype(DType dtype) {
-    return (Array) call(Structural.CAST, Map.of(), this, dtype);
+    return (Array) call(Structural.CAST, Options.of(), this, dtype);
   }
 
   /**
@@ -9146,7 +9150,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array broadcastTo(int... shape) {
-    return (Array) call(Structural.BROADCAST_TO, Map.of(), this, shape);
+    return (Array) call(Structural.BROADCAST_TO, Options.of(), this, shape);
   }
 
   /**
@@ -9160,7 +9164,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array expand(int... shape) {
-    return (Array) call(Structural.BROADCAST_TO, Map.of(), this, shape);
+    return (Array) call(Structural.BROADCAST_TO, Options.of(), this, shape);
   }
 
   /**
@@ -9172,6 +9176,6 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array select(int axis, int index) {
-    return (Array) call(Structural.SELECT, Map.of(), this, axis, index);
+    return (Array) call(Structural.SELECT, Options.of(), this, axis, index);
   }
 }
