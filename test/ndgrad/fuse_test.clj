@@ -453,6 +453,14 @@
     (is (= (str (derive f)) (str (derive (nd/fuse f)))))
     (is (Double/isNaN (first (derive f))))))
 
+(deftest tangents-of-what-is-not-chosen-do-not-arrive
+  (doseq [f [(fn [x] (nd/where (nd/> x 0) (nd/sqrt x) 0.0))
+             (fn [x] (nd/sum (nd/nan-to-num (nd/sqrt x))))
+             (fn [x] (nd/clip (nd/log x) 0.0 1.0))
+             (fn [x] (nd/var (nd/where (nd/> x 0) (nd/sqrt x) x)))]
+          :let [along #(mapv nd/tolist (nd/jvp % [(nd/array [-1.0 4.0])] [(nd/ones [2])]))]]
+    (is (= (str (along f)) (str (along (nd/fuse f)))))))
+
 (deftest with-other-transforms
   (let [x (nd/array [[0.3 0.7] [1.1 -0.4]])
         f (fn [x] (nd/sum (gelu x)))]

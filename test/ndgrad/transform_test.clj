@@ -271,6 +271,17 @@
     (is (same-tree? ((nd/grad (fn [p] (nd/sum ((nd/vmap loss {:in-axes [nil 0 0]}) p xs labels)))) params)
                     (update-vals each #(nd/sum % {:axis 0}))))))
 
+(deftest gradients-of-what-was-overwritten
+  (doseq [f [#(nd/setitem % [[1]] 0.5) #(nd/setitem % [[0 2]] (nd/array [0.5 1.0]))
+             #(nd/setitem % [(nd/array [true false true])] 0.5)
+             #(nd/setitem % [(nd/argmax %)] 0.5)]
+          :let [x (nd/array [1.0 3.0 2.0]), g (nd/grad (comp nd/sum nd/sin f))]]
+    (is (= (nd/tolist ((nd/jacobian f {:mode :forward}) x)) (nd/tolist ((nd/jacobian f {:mode :reverse}) x))))
+    (is (nd/allclose (nd/stack [(g x) (g (nd/* 2.0 x))]) ((nd/vmap g) (nd/stack [x (nd/* 2.0 x)])))))
+  (is (= [[0.0 0.0 0.0] [0.0 0.0 0.0] [0.0 0.0 4.0]]
+         (nd/tolist ((nd/jacobian #(let [y (nd/* 1.0 %)] (nd/set! y [[0 1]] 0.5) (nd/* y y)) {:mode :reverse})
+                     (nd/array [1.0 3.0 2.0]))))))
+
 (deftest indexes-of-their-own-for-each-example
   (let [x (nd/reshape (nd/arange 24.0) [2 3 4])
         xs (nd/reshape (nd/arange 72.0) [3 2 3 4])
@@ -542,6 +553,9 @@
     ((nd/vmap nd/nll-loss) (nd/log-softmax (nd/ones [2 4 3])) (nd/array [[0 1 2 0] [1 -1 0 2]]))
     IndexException #"target 3 is out of range; expected a class from 0 to 2, or the ignored -1"
     (nd/nll-loss (nd/ones [2 3]) [-1 3] {:ignore-index -1})
+    ShapeException #"at least 2 dimensions, this one has shape \[3\]" ((nd/vmap nd/tril) (nd/ones [3 3]))
+    ShapeException #"axis" ((nd/vmap #(nd/argsort % {:axis -2})) v)
+    ShapeException #"axis" ((nd/vmap #(nd/cummax % {:axis 1})) v)
     GraphException #"in place inside jvp or vmap" ((nd/vmap #(nd/add! % 1.0)) v)
     GraphException #"in place inside jvp or vmap" (nd/jvp #(nd/add! (nd/* % 1.0) 1.0) [v] [v])
     GraphException #"view of a leaf" ((nd/grad #(nd/sum (nd/mul! % 2.0))) v)

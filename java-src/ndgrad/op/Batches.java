@@ -46,7 +46,12 @@ final class Batches {
   }
 
   private static boolean hasAxis(Batch b) {
-    return b.args().has("axis") && b.example(0).ndim() > 0;
+    if (!b.args().has("axis")) {
+      return false;
+    }
+    // A 0-d example is one of shape [1].
+    Layout.axis(b.args().integer("axis"), Math.max(1, b.example(0).ndim()));
+    return b.example(0).ndim() > 0;
   }
 
   private static Tensor flat(Batch b, Args args) {

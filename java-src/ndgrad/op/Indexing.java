@@ -88,7 +88,10 @@ public final class Indexing {
           .internal()
           .linear()
           .batch(b -> IndexUse.batched(b, 2))
-          .vjp(0, "arrays", (n, a, g) -> cleared(g, IndexUse.saved(n, 2), a.get("use")))
+          .vjp(
+              0,
+              "arrays",
+              (n, a, g) -> cleared(g, n.layout(1).ndim(), IndexUse.saved(n, 2), a.get("use")))
           .vjp(
               1,
               "arrays",
@@ -203,7 +206,7 @@ public final class Indexing {
           if (input == 1) {
             return GATHER_LAST.of(seen, List.of(), w.use);
           }
-          Tensor cleared = cleared(seen, List.of(), w.use);
+          Tensor cleared = cleared(seen, w.use.plan().shape().length, List.of(), w.use);
           return w.layout.equals(root)
               ? cleared
               : Structural.STRIDED_WRITE.of(g, cleared, root, w.layout);
@@ -357,8 +360,11 @@ public final class Indexing {
     return out;
   }
 
-  private static Tensor cleared(Tensor g, List<Tensor> arrays, Object use) {
-    return PUT.of(g, new Tensor(Strided.zeros(g.dtype())), arrays, use);
+  /** A zero for all of a selection has as many axes, so that examples of a batch line up. */
+  private static Tensor cleared(Tensor g, int ndim, List<Tensor> arrays, Object use) {
+    int[] ones = new int[ndim];
+    Arrays.fill(ones, 1);
+    return PUT.of(g, new Tensor(Strided.zeros(g.dtype(), ones)), arrays, use);
   }
 
   private static Tensor setitem(Tensor x, Object items, Tensor value) {

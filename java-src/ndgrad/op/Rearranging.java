@@ -175,7 +175,7 @@ public final class Rearranging {
           .samples(
               "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k 9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
-          .batch(Batch.IN_FRONT)
+          .batch(Rearranging::triangles)
           .vjp(0, "", (n, a, g) -> Rearranging.TRIU.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), true));
 
@@ -191,7 +191,7 @@ public final class Rearranging {
           .samples(
               "#x [3 3]", "#x [3 4] {:k 1}", "#x [2 4 3] {:k -1}", "#x [3 3] {:k -9}", "#x [0 3]")
           .fails(ShapeException.class, "#x [3]", "#x []")
-          .batch(Batch.IN_FRONT)
+          .batch(Rearranging::triangles)
           .vjp(0, "", (n, a, g) -> Rearranging.TRIL.of(g, a.integer("k")))
           .primitive((a, in) -> triangle(in[0], a.integer("k"), false));
 
@@ -518,14 +518,21 @@ public final class Rearranging {
     InPlace.requireFits(dtype, value);
   }
 
-  private static Strided triangle(Strided x, int k, boolean upper) {
-    int ndim = x.layout().ndim();
-    if (ndim < 2) {
+  private static Tensor triangles(Batch b) {
+    requireMatrix(b.example(0));
+    return b.call(b.args());
+  }
+
+  private static void requireMatrix(Layout x) {
+    if (x.ndim() < 2) {
       throw new ShapeException(
-          "needs an array of at least 2 dimensions, this one has shape " + x.layout(),
-          "shape",
-          x.layout().shape());
+          "needs an array of at least 2 dimensions, this one has shape " + x, "shape", x.shape());
     }
+  }
+
+  private static Strided triangle(Strided x, int k, boolean upper) {
+    requireMatrix(x.layout());
+    int ndim = x.layout().ndim();
     Strided out = Copies.copyOf(x);
     int rows = x.layout().dim(ndim - 2);
     int cols = x.layout().dim(ndim - 1);

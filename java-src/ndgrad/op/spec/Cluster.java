@@ -163,7 +163,9 @@ final class Cluster {
         slopes = byResult;
       }
     }
-    return new Fused(value, bools, key.dtype, result, key.folding, slopes, mean(key, result));
+    Expr[] pushes = pushes(key, bools);
+    return new Fused(
+        value, bools, key.dtype, result, key.folding, slopes, pushes, mean(key, result));
   }
 
   /** The slopes in all arrays of what is made of the last part's value. */
@@ -172,12 +174,54 @@ final class Cluster {
     return switch (fold) {
       case Fold.Once once when !once.hasSlope() -> new Expr[n];
       case Fold.Once _ -> slopes(key.parts, bools, Expr.in(0), false);
-      case Fold.Twice two -> {
-        Expr value = values(key.parts, 1).getLast();
-        Expr slope = two.slope().substitute(k -> k == 0 ? value : Expr.in(n + k));
-        yield slopes(key.parts, bools, Elementwise.scaled(Expr.in(0), slope), false);
-      }
+      case Fold.Twice two ->
+          slopes(key.parts, bools, Elementwise.scaled(Expr.in(0), slope(key, two)), false);
     };
+  }
+
+  /** The slope of a fold in the last part's value. */
+  private static Expr slope(Key key, Fold.Twice fold) {
+    Expr value = values(key.parts, 1).getLast();
+    int n = key.leaves.size();
+    return fold.slope().substitute(k -> k == 0 ? value : Expr.in(n + k));
+  }
+
+  /** The tangents along each array, of what is made of the last part's value. */
+  private static Expr[] pushes(Key key, boolean[] bools) {
+    Expr[] pushes = new Expr[bools.length];
+    if (key.folding.fold() instanceof Fold.Once once && !once.hasSlope()) {
+      return pushes;
+    }
+    List<Expr> values = values(key.parts, 1);
+    for (int leaf = 0; leaf < pushes.length; leaf++) {
+      Expr push = bools[leaf] ? null : push(key.parts, values, leaf);
+      pushes[leaf] =
+          push != null && key.folding.fold() instanceof Fold.Twice two
+              ? Elementwise.scaled(push, slope(key, two))
+              : push;
+    }
+    return pushes;
+  }
+
+  /** The tangent of the last part's value along an array, carried as forward mode does. */
+  private static Expr push(List<Part> parts, List<Expr> values, int leaf) {
+    Expr[] moved = new Expr[parts.size()];
+    for (int p = 0; p < moved.length; p++) {
+      Part part = parts.get(p);
+      Expr[] ins = part.from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
+      for (int i = 0; part.op.isDifferentiable() && i < ins.length; i++) {
+        Expr tangent =
+            switch (part.from.get(i)) {
+              case Operand(int other) -> other == leaf ? Expr.in(0) : null;
+              case Inner(int inner, boolean asNumber) -> asNumber ? null : moved[inner];
+              case Literal _ -> null;
+            };
+        if (tangent != null && !part.op.loadsBool(i)) {
+          moved[p] = plus(moved[p], term(tangent, part.op.partial(i), ins, values.get(p)));
+        }
+      }
+    }
+    return moved[moved.length - 1];
   }
 
   /** The mean of the same values, where slopes read it. */
@@ -233,11 +277,7 @@ final class Cluster {
         if (part.from.get(i) instanceof Literal || part.op.loadsBool(i)) {
           continue;
         }
-        // Scaled before numbers and masks are put in: a product with such a 0 is no choice of 0.
-        Expr given = back[p];
-        Expr term =
-            Elementwise.scaled(Expr.in(ins.length + 1), part.op.partial(i))
-                .substitute(k -> k > ins.length ? given : k == ins.length ? out : ins[k]);
+        Expr term = term(back[p], part.op.partial(i), ins, out);
         switch (part.from.get(i)) {
           case Operand(int leaf) -> slopes[leaf] = plus(slopes[leaf], term);
           case Inner(int inner, boolean asNumber) ->
@@ -247,6 +287,15 @@ final class Cluster {
       }
     }
     return slopes;
+  }
+
+  /**
+   * A direction times a partial derivative, in inputs and output, of some. Scaled before numbers
+   * and masks are put in: a product with a 0 among them is no choice of 0.
+   */
+  private static Expr term(Expr direction, Expr partial, Expr[] ins, Expr out) {
+    return Elementwise.scaled(Expr.in(ins.length + 1), partial)
+        .substitute(k -> k > ins.length ? direction : k == ins.length ? out : ins[k]);
   }
 
   private static Expr plus(Expr a, Expr b) {

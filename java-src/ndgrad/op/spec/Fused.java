@@ -35,6 +35,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final DType result;
   private final Folding folding;
   private final Expr[] slopes;
+  private final Expr[] pushes;
   private final Fused mean;
   private final boolean[][] reads;
   private final DType[] load;
@@ -65,6 +66,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param folding the reduction that follows
    * @param slopes for each input a direction (input 0) times the partial derivative, as an
    *     expression of the inputs (from 1 on), the output (n+1) and the mean (n+2); null for zero
+   * @param pushes the same, multiplied in the order of forward mode, without the output: where an
+   *     inner partial derivative is NaN they may differ
    * @param mean the op of the mean of the same values; null where no slope reads it
    */
   Fused(
@@ -74,6 +77,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       DType result,
       Folding folding,
       Expr[] slopes,
+      Expr[] pushes,
       Fused mean) {
     super(Spec.define("fused", "xs: arrays").internal());
     this.expr = expr;
@@ -83,6 +87,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     this.result = result;
     this.folding = folding;
     this.slopes = slopes;
+    this.pushes = pushes;
     this.mean = mean;
     this.reads = new boolean[arity][arity + 2];
     for (int i = 0; i < arity; i++) {
@@ -110,7 +115,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       found[i] =
           zero ? null : Elementwise.scaled(Expr.in(0), partial.substitute(k -> Expr.in(k + 1)));
     }
-    return new Fused(e, bools, compute, compute, after, found, null);
+    return new Fused(e, bools, compute, compute, after, found, found, null);
   }
 
   @Override
@@ -193,7 +198,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     List<Integer> moving = new ArrayList<>();
     List<Tensor> operands = new ArrayList<>();
     for (int i = 0; i < arity; i++) {
-      if (moves[i] != null && slopes[i] != null) {
+      if (moves[i] != null && pushes[i] != null) {
         moving.add(i);
         operands.add(moves[i]);
       }
@@ -206,7 +211,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     if (!folding.isNone()) {
       operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
     }
-    Derived derived = tangents.computeIfAbsent(moving, m -> derive(m, folding.ofTangents()));
+    Derived derived =
+        tangents.computeIfAbsent(moving, m -> derive(pushes, m, folding.ofTangents()));
     Operands read = new Operands(k -> primals[k], () -> out, shape);
     for (int operand : derived.operands) {
       operands.add(read.get(operand));
@@ -215,10 +221,10 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     return Structural.stretched(tangent, out);
   }
 
-  /** The sum of the slopes of some inputs, each in a direction of its own. */
-  private Derived derive(List<Integer> inputs, Folding after) {
+  /** The sum of the derivatives in some inputs, each in a direction of its own. */
+  private Derived derive(Expr[] derivatives, List<Integer> inputs, Folding after) {
     int directions = inputs.size();
-    int[] used = used(inputs);
+    int[] used = used(derivatives, inputs);
     int[] place = new int[arity + 2];
     boolean[] bools = new boolean[directions + used.length];
     for (int i = 0; i < used.length; i++) {
@@ -228,17 +234,18 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     Expr total = null;
     for (int d = 0; d < directions; d++) {
       Expr direction = Expr.in(d);
-      Expr term = slopes[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
+      Expr term =
+          derivatives[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
       total = total == null ? term : total.plus(term);
     }
     return new Derived(derived(total, bools, after), used);
   }
 
-  private int[] used(List<Integer> inputs) {
+  private int[] used(Expr[] derivatives, List<Integer> inputs) {
     List<Integer> used = new ArrayList<>();
     for (int k = 0; k < arity + 2; k++) {
       int operand = k;
-      if (inputs.stream().anyMatch(i -> reads[i][operand])) {
+      if (inputs.stream().anyMatch(i -> derivatives[i].uses(operand + 1))) {
         used.add(k);
       }
     }
@@ -289,7 +296,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     Derived derived =
         gradients.computeIfAbsent(
             new GradientKey(input, Folding.toward(full, like)),
-            key -> derive(List.of(key.input), key.folding));
+            key -> derive(slopes, List.of(key.input), key.folding));
     Tensor[] ins = new Tensor[derived.operands.length + 1];
     ins[0] = g;
     for (int i = 1; i < ins.length; i++) {
@@ -340,7 +347,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
         chosen.add(i);
       }
     }
-    int[] used = used(chosen);
+    int[] used = used(slopes, chosen);
     int[] place = new int[arity + 3];
     boolean[] bools = new boolean[used.length + 1];
     for (int i = 0; i < used.length; i++) {
