@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import ndgrad.blas.Engines;
 import ndgrad.kernel.loop.Program;
 
@@ -223,15 +224,32 @@ public final class Doctor {
           "the BLAS engine named by ndgrad.blas or NDGRAD_BLAS is not there; name one of "
               + engines.stream().filter(Engine::available).map(Engine::name).toList());
     } else if (chosen.equals("java")) {
-      out.add(
-          "put MKL or OpenBLAS on the class path: matrix products are several times faster with"
-              + " them");
+      faster(engines, List.of("mkl", "openblas"), "MKL or OpenBLAS")
+          .map(how -> how + ": matrix products are several times faster with them")
+          .ifPresent(out::add);
     } else if (chosen.equals("openblas") && mklFastest) {
-      out.add(
-          "put MKL on the class path: on this processor it multiplies large matrices up to twice as"
-              + " fast as OpenBLAS");
+      faster(engines, List.of("mkl"), "MKL")
+          .map(
+              how ->
+                  how
+                      + ": on this processor it multiplies large matrices up to twice as fast as"
+                      + " OpenBLAS")
+          .ifPresent(out::add);
     }
     return List.copyOf(out);
+  }
+
+  /** How to come to some engines; nothing where one is there, and the user has chosen another. */
+  private static Optional<String> faster(List<Engine> engines, List<String> names, String called) {
+    List<Engine> some = engines.stream().filter(e -> names.contains(e.name())).toList();
+    if (some.stream().anyMatch(Engine::available)) {
+      return Optional.empty();
+    }
+    boolean missing = some.stream().allMatch(e -> e.reason().contains(Engines.NOT_THERE));
+    return Optional.of(
+        missing
+            ? "put " + called + " on the class path"
+            : "see to it that " + called + " can be used, what keeps it is said above");
   }
 
   private static String property(String name) {

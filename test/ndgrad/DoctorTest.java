@@ -75,13 +75,32 @@ class DoctorTest {
 
   @Test
   void advisesMklWhereItIsFastest() {
-    Doctor.Engine mkl = new Doctor.Engine("mkl", false, false, "", "", 0, "no jar");
+    Doctor.Engine mkl = missing("mkl");
     Doctor.Engine openblas = new Doctor.Engine("openblas", true, true, "0.3", "", 2, "");
     List<Doctor.Engine> engines = List.of(mkl, openblas);
     assertEquals(List.of(), Doctor.advice(true, true, engines, false));
     List<String> advice = Doctor.advice(true, true, engines, true);
     assertEquals(1, advice.size());
     assertTrue(advice.getFirst().startsWith("put MKL on the class path"), advice.getFirst());
+  }
+
+  private static Doctor.Engine missing(String name) {
+    return new Doctor.Engine(
+        name, false, false, "", "", 0, name + Engines.NOT_THERE + " and no file on this system");
+  }
+
+  @Test
+  void advisesWhatTheUserCanDo() {
+    Doctor.Engine java = new Doctor.Engine("java", true, true, "", "", 2, "");
+    Doctor.Engine mkl = missing("mkl");
+    Doctor.Engine there = new Doctor.Engine("openblas", true, false, "0.3", "", 2, "");
+    Doctor.Engine broken = new Doctor.Engine("openblas", false, false, "", "", 0, "can't write");
+    Doctor.Engine absent = missing("openblas");
+    assertEquals(List.of(), Doctor.advice(true, true, List.of(mkl, there, java), true));
+    String put = Doctor.advice(true, true, List.of(mkl, absent, java), true).getFirst();
+    assertTrue(put.startsWith("put MKL or OpenBLAS on the class path"), put);
+    String see = Doctor.advice(true, true, List.of(mkl, broken, java), true).getFirst();
+    assertTrue(see.startsWith("see to it that MKL or OpenBLAS can be used"), see);
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import ndgrad.ArgumentException;
 
 /**
@@ -29,6 +30,10 @@ public final class Engines {
   private static final ScopedValue<Blas> SCOPED = ScopedValue.newInstance();
 
   private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
+
+  /** What the reason of an engine says when nobody has tried to have it. */
+  public static final String NOT_THERE = " is not on the class path";
+
   private static final AtomicReference<Blas> CHOSEN = new AtomicReference<>();
   private static volatile Workers workers = Workers.commonPool();
   private static volatile TileKernels tileKernels = TileKernels.NONE;
@@ -354,10 +359,11 @@ public final class Engines {
   }
 
   private static Optional<String> setting() {
-    return Optional.ofNullable(System.getProperty("ndgrad.blas"))
-        .or(() -> Optional.ofNullable(System.getenv("NDGRAD_BLAS")))
+    return Stream.of(System.getProperty("ndgrad.blas", ""), System.getenv("NDGRAD_BLAS"))
+        .filter(Objects::nonNull)
         .map(String::strip)
-        .filter(s -> !s.isEmpty());
+        .filter(s -> !s.isEmpty())
+        .findFirst();
   }
 
   private static Blas load(Library.Kind kind) {

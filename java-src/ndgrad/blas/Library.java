@@ -121,7 +121,7 @@ record Library(Kind kind, String path, boolean shared, SymbolLookup symbols) {
           kind, kind.file(), false, SymbolLookup.libraryLookup(kind.file(), Arena.global()));
     } catch (IllegalArgumentException e) {
       throw new UnavailableException(
-          kind.jar() + " is not on the class path and " + kind.file() + " not on this system");
+          kind.jar() + Engines.NOT_THERE + " and " + kind.file() + " not on this system");
     }
   }
 
