@@ -150,7 +150,8 @@
 
 (defn step!
   "Updates `params` in place, and the slots of `state` with them: one pass over each parameter. Returns the state of the
-  next step. `grads` has the structure of `params`; a parameter whose gradient is nil stays as it is. Parameters must
+  next step. `grads` has the structure of `params`; a parameter whose gradient is nil stays as it is, but the steps of
+  `state` are counted for all together (PyTorch counts those of each parameter). Parameters must
   be leaves. Throws ArgumentException when the structures differ or `state` is not one of `opt`, ShapeException or
   DTypeException when a gradient does not fit its parameter, GraphException when a parameter is the result of a tracked
   op; then no parameter is modified.
