@@ -27,7 +27,7 @@ public final class Anomaly {
   private static final Pattern INNER =
       Pattern.compile(
           "(java|javax|jdk|sun|clojure)\\..*"
-              + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|io|optim|core|call|check|neanderthal|random"
+              + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|io|optim|core|call|check|generators|neanderthal|random"
               + "|transform|tree)([.$].*)?)");
 
   private Anomaly() {}
