@@ -2,9 +2,11 @@ package ndgrad;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Function;
 import ndgrad.autograd.Backward;
 import ndgrad.autograd.GradMode;
+import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
@@ -29,40 +31,65 @@ final class Checkpoint {
   }
 
   private List<Tensor> run(List<Tensor> xs) {
-    long level = Lifted.level(xs);
-    if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
-      return overBatch(xs, level);
-    }
     if (!GradMode.isEnabled() || Trace.isOn()) {
       return Lifted.apply(f, xs);
     }
-    long start = Node.latest();
-    long age = Storage.beginAge();
-    Keys.Replay draws = new Keys.Replay();
-    List<Tensor> inputs = xs.stream().map(Checkpoint::point).toList();
-    List<Tensor> outs = draws.run(() -> Lifted.apply(f, inputs));
-    List<Tensor> moving = inputs.stream().filter(Tensor::requiresGrad).toList();
+    Call call = new Call(Node.latest(), Storage.beginAge(), new Keys.Replay());
+    List<Tensor> points = xs.stream().map(Checkpoint::point).toList();
+    return record(call, xs, points, call.draws.run(() -> Lifted.apply(f, points)));
+  }
+
+  /** The first run of the function: when it began and what it drew. */
+  private record Call(long start, long age, Keys.Replay draws) {}
+
+  /** A point of its own of every graph that an array or the batch behind it is in. */
+  private static Tensor point(Tensor x) {
+    if (x.lift().orElse(null) instanceof Lift.Batched b) {
+      Tensor point = Lifted.batched(b.level(), point(b.physical()));
+      point.requireGrad(x.requiresGrad());
+      return point;
+    }
+    return x.requiresGrad() ? Lifted.fresh(x, false) : x;
+  }
+
+  private List<Tensor> record(Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys) {
+    List<Tensor> moving = points.stream().filter(Tensor::requiresGrad).toList();
     // What is older than this run, or a leaf, was not made by the function.
-    List<Node> closed = Backward.boundary(outs, moving, n -> n.isLeaf() || n.sequence() <= start);
+    List<Node> closed =
+        Backward.boundary(ys, moving, n -> n.isLeaf() || n.sequence() <= call.start);
+    List<Tensor> outs = recordedWithin(call, xs, points, ys);
     boolean floating = outs.stream().anyMatch(y -> y.dtype().isFloating());
     if (!floating || moving.isEmpty() && closed.isEmpty()) {
       return outs;
     }
     // Without their history: a result that is a view would keep its root's, and all that it saved,
     // alive.
-    return new Run(xs, closed, draws)
-        .record(outs.stream().map(y -> Lifted.uprooted(y, age)).toList());
+    return new Run(xs, closed, call.draws)
+        .record(outs.stream().map(y -> Lifted.uprooted(y, call.age)).toList());
   }
 
-  private static Tensor point(Tensor x) {
-    return x.requiresGrad() ? Lifted.fresh(x, false) : x;
-  }
-
-  private List<Tensor> overBatch(List<Tensor> xs, long level) {
-    int size = Packing.size(xs, level);
-    Function<List<Array>, List<Array>> all = Packing.overBatch(f, Packing.batched(xs, level), size);
-    List<Tensor> outs = new Checkpoint(all).run(Packing.peeled(xs, level));
-    return outs.stream().map(y -> Lifted.batched(level, y)).toList();
+  /**
+   * The results with what they stand for in a batch recorded: the batch is in graphs of its own, by
+   * the arguments or by what the function uses beside them.
+   */
+  private List<Tensor> recordedWithin(
+      Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys) {
+    OptionalLong batch = Packing.batchLevel(xs, ys);
+    if (batch.isEmpty()) {
+      return ys;
+    }
+    long level = batch.getAsLong();
+    int size = Packing.size(xs, ys, level);
+    Checkpoint all = new Checkpoint(Packing.overBatch(f, Packing.batched(xs, level), level, size));
+    return all
+        .record(
+            call,
+            Packing.peeled(xs, level),
+            Packing.peeled(points, level),
+            Packing.physical(ys, level, size))
+        .stream()
+        .map(y -> Lifted.batched(level, y))
+        .toList();
   }
 
   /** One application: what is needed to repeat it. */

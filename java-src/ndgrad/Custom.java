@@ -116,7 +116,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
               .toList();
     } else if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
       outs =
-          overBatch(Packing.batched(xs, level), Packing.size(xs, level))
+          overBatch(Packing.batched(xs, level), Packing.size(xs, List.of(), level))
               .run(Packing.peeled(xs, level))
               .stream()
               .map(y -> Lifted.batched(level, y))
@@ -276,7 +276,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
                       .map(t -> gathered(t, level, size, true))
                       .toList();
                 });
-    return new Custom(Packing.overBatch(f, batched, size), pulled, pushed);
+    return new Custom(Packing.overBatch(f, batched, Lift.newLevel(), size), pulled, pushed);
   }
 
   private static List<Array> lift(List<Array> xs, long level) {

@@ -2,7 +2,9 @@ package ndgrad;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
@@ -83,14 +85,22 @@ final class Packing {
     return out;
   }
 
+  /** The highest level of arguments and results of a function, where it is that of a batch. */
+  static OptionalLong batchLevel(List<Tensor> xs, List<Tensor> ys) {
+    long level = Math.max(Lifted.level(xs), Lifted.level(ys));
+    return Stream.concat(xs.stream(), ys.stream()).anyMatch(x -> Lifted.isBatched(x, level))
+        ? OptionalLong.of(level)
+        : OptionalLong.empty();
+  }
+
   /** The number of examples of a batch. */
-  static int size(List<Tensor> xs, long level) {
-    for (Tensor x : xs) {
-      if (Lifted.isBatched(x, level)) {
-        return ((Lift.Batched) x.lift().orElseThrow()).physical().dim(0);
-      }
-    }
-    throw new IllegalStateException("nothing is batched at this level");
+  static int size(List<Tensor> xs, List<Tensor> ys, long level) {
+    Tensor batched =
+        Stream.concat(xs.stream(), ys.stream())
+            .filter(x -> Lifted.isBatched(x, level))
+            .findFirst()
+            .orElseThrow();
+    return ((Lift.Batched) batched.lift().orElseThrow()).physical().dim(0);
   }
 
   static boolean[] batched(List<Tensor> xs, long level) {
@@ -109,18 +119,19 @@ final class Packing {
         .toList();
   }
 
+  static List<Tensor> physical(List<Tensor> ys, long level, int size) {
+    return ys.stream().map(y -> Lifted.physical(y, level, size)).toList();
+  }
+
   /**
    * A function of one example as one of a batch: every result has all examples along its first
-   * axis.
+   * axis. The level is that of the batch, which other arrays that the function uses may be in.
    */
   static Function<List<Array>, List<Array>> overBatch(
-      Function<List<Array>, List<Array>> f, boolean[] batched, int size) {
+      Function<List<Array>, List<Array>> f, boolean[] batched, long level, int size) {
     return xs -> {
-      long level = Lift.newLevel();
       List<Tensor> ins = lifted(Lifted.tensors(xs), batched, level);
-      return Lifted.apply(f, ins).stream()
-          .map(y -> Array.of(Lifted.physical(y, level, size)))
-          .toList();
+      return Lifted.arrays(physical(Lifted.apply(f, ins), level, size));
     };
   }
 

@@ -468,6 +468,42 @@
       (is (close? 3.0 ((d2 (fn [x] (nd/* x (:y (nd/stop-gradient {:y x})))) ) 3.0)))
       (is (close? v ((nd/vmap (d1 (fn [x] (nd/* x (nd/stop-gradient x))))) v))))))
 
+;; ---- functions in a batch that use others of its arrays -------------------------------------------
+
+(def ^:private scaling
+  "From `w`, which the functions take from outside, to functions of `x`."
+  {:checkpoint (fn [w] (nd/checkpoint (fn [x] (nd/* x w))))})
+
+(deftest functions-in-batches-close-over-arrays-of-theirs
+  (let [w (nd/array [4.0 5.0 6.0])]
+    (doseq [[k scaled] scaling]
+      (testing k
+        (is (close? (nd/* v w) ((nd/vmap (fn [x w] ((scaled w) x))) v w)))
+        (is (close? w ((nd/vmap (nd/grad (fn [x w] ((scaled w) x)))) v w)))
+        (is (close? w ((nd/grad (fn [x] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) x w)))) v)))
+        (testing "where all share the argument"
+          (is (close? (nd/outer w v) ((nd/vmap (fn [w] ((scaled w) v))) w)))
+          (is (close? (nd/full [3] 15.0) ((nd/grad (fn [x] (nd/sum ((nd/vmap (fn [w] ((scaled w) x))) w)))) v))))
+        (testing "in a batch of batches"
+          (is (close? (nd/outer w (nd/* v w))
+                      ((nd/vmap (fn [u] ((nd/vmap (fn [x w] ((scaled (nd/* u w)) x))) v w))) w))))
+        (doseq [mode [:forward :reverse]]
+          (is (close? (nd/diag w) ((nd/jacobian (fn [x] ((nd/vmap (fn [x w] ((scaled w) x))) x w)) {:mode mode}) v))))))))
+
+(deftest checkpoints-in-batches
+  (let [cube (nd/checkpoint (fn [x] (nd/* x (nd/* x x))))
+        scaled (:checkpoint scaling)
+        w (nd/array [4.0 5.0 6.0])]
+    (testing "derivatives inside of the batch, and around them"
+      (is (close? (nd/* 3.0 (nd/square v)) ((nd/vmap (nd/grad cube)) v)))
+      (is (close? (nd/* 6.0 v) ((nd/vmap (nd/grad (nd/grad cube))) v)))
+      (is (close? (nd/* 6.0 v) ((nd/grad (fn [x] (nd/sum ((nd/vmap (nd/grad cube)) x)))) v))))
+    (testing "by what the function takes from outside"
+      (is (close? v ((nd/vmap (fn [x w] ((nd/grad (fn [w] ((scaled w) x))) w))) v w)))
+      (is (close? v ((nd/grad (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) v w)))) w)))
+      (is (close? (nd/diag (nd/* 2.0 v))
+                  ((nd/hessian (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled (nd/* w w)) x))) v w)))) w))))))
+
 ;; ---- results that share memory with arrays from outside -----------------------------------------
 
 (deftest results-share-no-memory-with-arrays-from-outside
