@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Function;
 import ndgrad.autograd.GradMode;
-import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Rule;
 import ndgrad.autograd.Tensor;
@@ -106,23 +106,27 @@ public final class Custom implements Function<List<Array>, List<Array>> {
 
   private List<Tensor> run(List<Tensor> xs) {
     Trace.refuse("calls a function with rules of its own (custom-vjp, custom-jvp)");
+    long age = Storage.beginAge();
+    // Neither gradients nor tangents go through the function, also not by what it closes over.
+    List<Tensor> points = xs.stream().map(Tensor::detach).toList();
+    List<Tensor> ys =
+        Lifted.recording(false, () -> Lifted.apply(f, points)).stream()
+            .map(Tensor::detach)
+            .toList();
+    return linked(xs, ys, age);
+  }
+
+  /** Results of the function that depend on its arguments by the rules. */
+  private List<Tensor> linked(List<Tensor> xs, List<Tensor> ys, long age) {
     long level = Lifted.level(xs);
+    OptionalLong batch = Packing.batchLevel(xs, ys);
     List<Tensor> outs;
-    if (level == 0) {
-      long age = Storage.beginAge();
-      outs =
-          Lifted.recording(false, () -> Lifted.apply(f, xs)).stream()
-              .map(y -> Lifted.uprooted(y, age))
-              .toList();
-    } else if (xs.stream().anyMatch(x -> Lifted.isBatched(x, level))) {
-      outs =
-          overBatch(Packing.batched(xs, level), Packing.size(xs, List.of(), level))
-              .run(Packing.peeled(xs, level))
-              .stream()
-              .map(y -> Lifted.batched(level, y))
-              .toList();
+    if (batch.isPresent()) {
+      outs = batched(xs, ys, batch.getAsLong(), age);
+    } else if (level == 0) {
+      outs = ys.stream().map(y -> Lifted.uprooted(y, age)).toList();
     } else {
-      outs = dual(xs, level);
+      outs = dual(xs, ys, level, age);
     }
     boolean floating = outs.stream().anyMatch(y -> y.dtype().isFloating());
     return floating && GradMode.isEnabled() && Lifted.anyTracked(xs)
@@ -130,15 +134,25 @@ public final class Custom implements Function<List<Array>, List<Array>> {
         : outs;
   }
 
-  private List<Tensor> dual(List<Tensor> xs, long level) {
+  private List<Tensor> batched(List<Tensor> xs, List<Tensor> ys, long level, long age) {
+    int size = Packing.size(xs, ys, level);
+    return overBatch(Packing.batched(xs, level), level, size)
+        .linked(Packing.peeled(xs, level), Packing.physical(ys, level, size), age)
+        .stream()
+        .map(y -> Lifted.batched(level, y))
+        .toList();
+  }
+
+  private List<Tensor> dual(List<Tensor> xs, List<Tensor> ys, long level, long age) {
     List<Tensor> primals = xs.stream().map(x -> Lifted.primal(x, level)).toList();
     List<Tensor> tangents = xs.stream().map(x -> Lifted.tangent(x, level)).toList();
-    List<Tensor> ys = run(primals);
-    List<Tensor> ts = push(primals, ys, tangents);
+    List<Tensor> values = linked(primals, ys, age);
+    List<Tensor> ts = push(primals, values, tangents);
     List<Tensor> outs = new ArrayList<>();
-    for (int i = 0; i < ys.size(); i++) {
-      outs.add(
-          ys.get(i).dtype().isFloating() ? Lifted.dual(level, ys.get(i), ts.get(i)) : ys.get(i));
+    for (int i = 0; i < values.size(); i++) {
+      Tensor y = values.get(i);
+      // A rule that closes over what moves gives a tangent that moves, which is of second order.
+      outs.add(y.dtype().isFloating() ? Lifted.dual(level, y, Lifted.primal(ts.get(i), level)) : y);
     }
     return outs;
   }
@@ -249,34 +263,39 @@ public final class Custom implements Function<List<Array>, List<Array>> {
     return out;
   }
 
-  /** This function of one example as one of a batch. */
-  private Custom overBatch(boolean[] batched, int size) {
+  /**
+   * The rules for one example as rules for a batch. They run at its level, as they may close over
+   * others of its arrays.
+   */
+  private Custom overBatch(boolean[] batched, long level, int size) {
+    Examples all = new Examples(level, 0, size);
     Optional<VjpRule> pulled =
         vjp.map(
             rule ->
                 (xs, ys, gs) -> {
-                  long level = Lift.newLevel();
+                  Trace.refuse("uses a rule of custom-vjp inside vmap");
                   List<Array> found =
-                      rule.apply(lift(xs, batched, level), lift(ys, level), lift(gs, level));
+                      rule.apply(
+                          lift(xs, batched, level),
+                          lift(ys, level),
+                          gs.stream().map(g -> Array.of(all.split(g.tensor()))).toList());
                   Lifted.requireCount("custom-vjp", "gradient", xs.size(), found.size());
                   List<Array> out = new ArrayList<>();
                   for (int i = 0; i < xs.size(); i++) {
-                    out.add(gathered(found.get(i), level, size, batched[i]));
+                    out.add(gathered(found.get(i), all, batched[i]));
                   }
                   return out;
                 });
     Optional<JvpRule> pushed =
         jvp.map(
             rule ->
-                (xs, ys, ts) -> {
-                  long level = Lift.newLevel();
-                  return rule
-                      .apply(lift(xs, batched, level), lift(ys, level), lift(ts, batched, level))
-                      .stream()
-                      .map(t -> gathered(t, level, size, true))
-                      .toList();
-                });
-    return new Custom(Packing.overBatch(f, batched, Lift.newLevel(), size), pulled, pushed);
+                (xs, ys, ts) ->
+                    rule
+                        .apply(lift(xs, batched, level), lift(ys, level), lift(ts, batched, level))
+                        .stream()
+                        .map(t -> gathered(t, all, true))
+                        .toList());
+    return new Custom(f, pulled, pushed);
   }
 
   private static List<Array> lift(List<Array> xs, long level) {
@@ -290,9 +309,9 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   }
 
   /** What belongs to all examples; the sum where they share one argument. */
-  private static Array gathered(Array found, long level, int size, boolean apart) {
-    Tensor all = Lifted.physical(found.tensor(), level, size);
-    return Array.of(apart ? all : Reductions.SUM.of(all, 0));
+  private static Array gathered(Array found, Examples all, boolean apart) {
+    Tensor each = all.join(found.tensor());
+    return Array.of(apart ? each : Reductions.SUM.of(each, 0));
   }
 
   /** One application. */

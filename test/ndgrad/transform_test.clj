@@ -472,7 +472,9 @@
 
 (def ^:private scaling
   "From `w`, which the functions take from outside, to functions of `x`."
-  {:checkpoint (fn [w] (nd/checkpoint (fn [x] (nd/* x w))))})
+  {:checkpoint (fn [w] (nd/checkpoint (fn [x] (nd/* x w))))
+   :custom-vjp (fn [w] (nd/custom-vjp (fn [x] (nd/* x w)) (fn [_ _ g] [(nd/* g w)])))
+   :custom-jvp (fn [w] (nd/custom-jvp (fn [x] (nd/* x w)) (fn [_ _ [t]] (nd/* t w))))})
 
 (deftest functions-in-batches-close-over-arrays-of-theirs
   (let [w (nd/array [4.0 5.0 6.0])]
@@ -503,6 +505,29 @@
       (is (close? v ((nd/grad (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) v w)))) w)))
       (is (close? (nd/diag (nd/* 2.0 v))
                   ((nd/hessian (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled (nd/* w w)) x))) v w)))) w))))))
+
+(deftest own-rules-take-what-is-closed-over-as-constant
+  (let [w (nd/array [4.0 5.0 6.0])]
+    (doseq [[k scaled] (dissoc scaling :checkpoint)]
+      (testing k
+        (doseq [mode [:forward :reverse]]
+          (is (close? (nd/zeros [3 3]) ((nd/jacobian (fn [w] ((scaled w) v)) {:mode mode}) w)))
+          (is (close? (nd/diag w) ((nd/jacobian (fn [w] ((scaled w) w)) {:mode mode}) w)))
+          (is (close? (nd/diag w)
+                      ((nd/jacobian (fn [w] ((nd/vmap (fn [x] ((scaled x) x))) w)) {:mode mode}) w))))
+        (is (close? (nd/zeros [3]) ((nd/grad (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) v w)))) w)))))))
+
+(deftest cotangents-of-later-transforms-meet-the-batch-of-a-rule
+  (let [w (nd/array [4.0 5.0 6.0])
+        us (nd/array [[1.0 2.0 3.0] [0.5 -1.0 2.0]])]
+    (doseq [[k scaled] scaling
+            :let [[_ pull] (nd/vjp (fn [x] ((nd/vmap (fn [x w] ((scaled w) x))) x w)) v)
+                  pulled (fn [u] (first (pull u)))]]
+      (testing k
+        (is (close? (nd/* us w) ((nd/vmap pulled) us)))
+        (is (close? (nd/* (nd/* 2.0 us) (nd/square w)) ((nd/vmap (nd/grad (fn [u] (nd/sum (nd/square (pulled u)))))) us)))
+        (is (close? (nd/* us w) (second (nd/jvp (nd/vmap pulled) [us] [us]))))
+        (is (close? (nd/* us w) ((nd/vmap (fn [u] (second (nd/jvp pulled [u] [u])))) us)))))))
 
 ;; ---- results that share memory with arrays from outside -----------------------------------------
 
