@@ -308,8 +308,11 @@ public final class Custom implements Function<List<Array>, List<Array>> {
     return Lifted.arrays(Packing.lifted(Lifted.tensors(xs), batched, level));
   }
 
-  /** What belongs to all examples; the sum where they share one argument. */
+  /** What belongs to all examples; the sum where they share one argument. Null stays null: zero. */
   private static Array gathered(Array found, Examples all, boolean apart) {
+    if (found == null) {
+      return null;
+    }
     Tensor each = all.join(found.tensor());
     return Array.of(apart ? each : Reductions.SUM.of(each, 0));
   }

@@ -456,6 +456,15 @@
         (is (same-tree? {:a (nd/full [3] 5.0) :b (nd/zeros [3])}
                         ((nd/grad (fn [p] (let [[y {:keys [n]}] (f p 2)] (nd/sum (nd/+ (nd/* 2.0 y) (nd/* 3.0 n))))))
                          {:a v :b v})))))
+    (testing "nil for nothing, in batches"
+      (let [f (nd/custom-vjp (fn [x k] (nd/* x k)) (fn [[_ k] _ g] [(nd/* g k) nil]))
+            t (nd/custom-jvp (fn [x] {:y (nd/* x 2.0) :i (nd/array 1)}) (fn [_ _ [t]] {:y (nd/* 2.0 t) :i nil}))]
+        (is (same-tree? [(nd/* 2.0 v) (nd/zeros [3])]
+                        ((nd/grad (fn [x k] (nd/sum ((nd/vmap f) x k))) {:argnums [0 1]}) v (nd/* 2.0 v))))
+        (is (same-tree? [v (nd/array 0.0)]
+                        ((nd/grad (fn [k x] (nd/sum (nd/* v ((nd/vmap f {:in-axes [0 nil]}) x k)))) {:argnums [1 0]})
+                         (nd/array 1.0) (nd/ones [3]))))
+        (is (close? (nd/* 2.0 v) (:y (second (nd/jvp (nd/vmap t) [v] [v])))))))
     (testing "what a rule gives stays its own"
       (let [c (nd/array [5.0 6.0])
             x (nd/array [1.0 2.0] {:requires-grad true})
