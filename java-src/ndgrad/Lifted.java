@@ -3,6 +3,7 @@ package ndgrad;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import ndgrad.autograd.Frames;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
@@ -48,13 +49,23 @@ final class Lifted {
     return xs.stream().anyMatch(Tensor::isFollowed);
   }
 
-  /** Whether gradients of an outer transform flow to what an array stands for. */
-  static boolean isFollowedWithin(Tensor x) {
+  /** An array and all that it stands for in transforms. */
+  static Stream<Tensor> layers(Tensor x) {
+    Stream<Tensor> within =
+        switch (x.lift().orElse(null)) {
+          case Lift.Dual d -> Stream.concat(layers(d.primal()), layers(d.tangent()));
+          case Lift.Batched b -> layers(b.physical());
+          case null, default -> Stream.empty();
+        };
+    return Stream.concat(Stream.of(x), within);
+  }
+
+  /** The same value, also in transforms, where no gradients flow. */
+  static Tensor unfollowed(Tensor x) {
     return switch (x.lift().orElse(null)) {
-      case null -> false;
-      case Lift.Dual d -> d.primal().isFollowed() || d.tangent().isFollowed();
-      case Lift.Batched b -> b.physical().isFollowed();
-      case Lift.Traced _ -> false;
+      case Lift.Dual d -> dual(d.level(), unfollowed(d.primal()), unfollowed(d.tangent()));
+      case Lift.Batched b -> batched(b.level(), unfollowed(b.physical()));
+      case null, default -> x.alias();
     };
   }
 

@@ -42,15 +42,15 @@ public final class Pullback {
     boolean linked =
         outer
             && (Lifted.anyFollowed(given)
-                || outputs.stream().anyMatch(Lifted::isFollowedWithin)
-                || Reverse.dependsOnMore(outputs, inputs));
+                || Reverse.dependsOnMore(
+                    outputs.stream().flatMap(Lifted::layers).toList(), inputs));
     return new Pullback(inputs, outputs, linked);
   }
 
   /** The results, outside the graph unless something outside the function is differentiated. */
   List<Array> values() {
     return outputs.stream()
-        .map(y -> Array.of(linked || !y.requiresGrad() ? y : y.alias()))
+        .map(y -> Array.of(linked || !y.isFollowed() ? y : Lifted.unfollowed(y)))
         .toList();
   }
 

@@ -32,6 +32,8 @@
 (def ^:private m (nd/array [[0.5 -1.0 2.0] [1.5 0.25 -0.75]]))
 (def ^:private v (nd/array [0.3 -0.7 1.1]))
 
+(defn- leaves [t] (if (instance? Array t) [t] (mapcat leaves (if (map? t) (vals t) t))))
+
 ;; ---- perturbation confusion -----------------------------------------------------------------
 
 (deftest nested-derivatives-are-not-confused
@@ -91,6 +93,26 @@
       (nd/backward! (nd/sum (second (nd/jvp (fn [x] (nd/* w (nd/* x x))) [v] [(nd/ones [3])]))))
       (is (close? (nd/* 2.0 v) (nd/grad-of w))))))
 
+(deftest nothing-is-recorded-where-nothing-outside-is-followed
+  (let [free? (fn [t] (not-any? nd/requires-grad? (leaves t)))
+        loss (fn [w x] (nd/square (nd/dot w x)))
+        xs (nd/ones [5 3])
+        batched {:in-axes [nil 0]}]
+    (testing "in a batch, also by what the examples share"
+      (is (free? ((nd/vmap (nd/grad loss) batched) v xs)))
+      (is (free? ((nd/vmap (nd/value-and-grad loss {:argnums [0 1]}) batched) v xs)))
+      (is (free? ((nd/vmap (fn [w x] (let [[y pull] (nd/vjp loss w x)] [y (pull (nd/array 1.0))])) batched) v xs)))
+      (is (free? ((nd/vmap (nd/vmap (nd/grad loss) batched) batched) v (nd/stack [xs xs])))))
+    (testing "forward over reverse"
+      (is (free? ((nd/hessian (fn [p q] (nd/sum (nd/* (nd/square p) q))) {:argnums [0 1]}) v v)))
+      (is (free? (nd/jvp (fn [p] ((nd/value-and-grad (fn [p q] (nd/sum (nd/* (nd/square p) q))) {:argnums [0 1]}) p v))
+                         [v] [v]))))
+    (testing "recorded where something is"
+      (let [w (nd/array [1.0 2.0 3.0] {:requires-grad true})]
+        (is (not (free? ((nd/vmap (nd/grad (fn [x] (loss w x)))) xs))))
+        (nd/backward! (nd/sum ((nd/vmap (nd/grad loss) batched) w xs)))
+        (is (close? 90.0 (nd/sum (nd/grad-of w))))))))
+
 ;; ---- agreement ------------------------------------------------------------------------------
 
 (def ^:private programs
@@ -102,7 +124,6 @@
    :joined (fn [m v] (nd/cumsum (nd/cat [m (nd/unsqueeze v 0)]) {:axis 0}))
    :sorted (fn [m v] (nd/sort (nd/* m (nd/exp v)) {:axis 1}))})
 
-(defn- leaves [t] (if (instance? Array t) [t] (mapcat leaves (if (map? t) (vals t) t))))
 (defn- dot [a b] (reduce + (map #(nd/item (nd/sum (nd/* %1 %2))) (leaves a) (leaves b))))
 
 (deftest forward-and-reverse-agree
