@@ -153,7 +153,9 @@
                           (nd/sum [1] :axis (range) :x)))
     (doseq [f [#(nd/zeros (repeat 1)) #(nd/reshape [1] (repeat 1)) #(nd/sum [1] {:axis (range)}) #(r/rand (repeat 2))
                #(nd/wrap (double-array 1) (repeat 1))]]
-      (is (thrown-with-msg? ArgumentException #"must be at most 64 integers, .*, got \[. . . . . \.\.\.\]$" (f)))))
+      (is (thrown-with-msg? ArgumentException #"must be at most 64 integers, .*, got \[. . . . . \.\.\.\]$" (f))))
+    (is (thrown-with-msg? ArgumentException #"axis must be an integer or a list of integers, got an array of shape \[100\]"
+                          (nd/sum [1.0] {:axis (nd/ones [100])}))))
   (testing "stop reading data that does not end when the thread is interrupted"
     (doseq [f [#(nd/array (range)) #(nd/cat (repeat [1])) #(nd/array [[1 2] (repeat 1)]) #(nd/get [1] (range))
                #(nd/backward! (repeat (nd/sum (leaf [2]))))]]

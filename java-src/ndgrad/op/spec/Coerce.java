@@ -185,7 +185,9 @@ public final class Coerce {
    * @throws ArgumentException for anything else; a sequence is not walked beyond the limit
    */
   public static int[] dimensions(String name, Object value) {
-    if (value instanceof Iterable<?> it && !(value instanceof RandomAccess)) {
+    if (value instanceof Iterable<?> it
+        && !(value instanceof RandomAccess)
+        && !(value instanceof Tensor.Face)) {
       int n = 0;
       for (var _ : it) {
         requireFew(name, ++n, value);
