@@ -64,7 +64,7 @@ final class ClassLoss {
   static Noted forward(Args args, Strided logits, Strided target) {
     DType dtype = logits.dtype();
     int classes = logits.layout().dim(logits.layout().ndim() - 1);
-    long[] labels = labels(args.get("ignore-index"), target, classes);
+    long[] labels = labels(args, target, classes);
     Strided out = Strided.zeros(dtype, target.layout().shape());
     Strided max = Strided.zeros(dtype, labels.length, 1);
     Strided log = Strided.zeros(dtype, labels.length, 1);
@@ -107,7 +107,7 @@ final class ClassLoss {
     DType dtype = cotangent.dtype();
     Strided dx = Strided.empty(dtype, node.layout(0).shape());
     int classes = dx.layout().dim(dx.layout().ndim() - 1);
-    long[] labels = labels(args.get("ignore-index"), node.in(1).strided(), classes);
+    long[] labels = labels(args, node.in(1).strided(), classes);
     if (labels.length == 0) {
       return new Tensor(dx);
     }
@@ -144,8 +144,9 @@ final class ClassLoss {
   }
 
   /** The classes' numbers; -1 for those that are {@code ignored}, an Integer or null for none. */
-  static long[] labels(Object ignored, Strided target, int classes) {
-    long[] labels = (long[]) Copies.copyOf(target, DType.INT64).array();
+  static Strided checked(Object ignored, Strided target, int classes) {
+    Strided out = Copies.copyOf(target, DType.INT64);
+    long[] labels = (long[]) out.array();
     for (int i = 0; i < labels.length; i++) {
       if (ignored instanceof Integer number && labels[i] == number) {
         labels[i] = -1;
@@ -162,7 +163,11 @@ final class ClassLoss {
             classes);
       }
     }
-    return labels;
+    return out;
+  }
+
+  private static long[] labels(Args args, Strided target, int classes) {
+    return (long[]) checked(args.get("ignore-index"), target, classes).array();
   }
 
   private static Strided rows(Strided x, int rows, int classes) {

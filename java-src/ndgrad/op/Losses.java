@@ -21,8 +21,6 @@ import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
-import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
@@ -214,11 +212,7 @@ public final class Losses {
           .nonDifferentiable("numbers of classes")
           .batch(Batch.IN_FRONT)
           .primitive(
-              (a, in) ->
-                  new Strided(
-                      new Storage(
-                          ClassLoss.labels(a.get("ignore-index"), in[0], a.integer("classes"))),
-                      Layout.of(in[0].layout().shape())));
+              (a, in) -> ClassLoss.checked(a.get("ignore-index"), in[0], a.integer("classes")));
 
   /** -x[target]. */
   public static final Composite NLL_LOSS =
