@@ -155,7 +155,7 @@
   (<= n (.required (.signature (.spec op)))))
 
 (defn function
-  "The Clojure function of any other op."
+  "The Clojure function of any other op. What most calls look like is told by a look at the last arguments."
   [constant]
   (let [op (lazily constant)]
     (fn
@@ -164,10 +164,13 @@
       ([x y] (cond
                (takes? @op 2) (host (Ops/call @op [x y] {}))
                (map? y) (host (Ops/call @op [x] y))
-               :else (invoke @op [x y])))
-      ([x y z] (if (takes? @op 3)
-                 (host (Ops/call @op [x y z] {}))
-                 (invoke @op [x y z])))
+               (keyword? y) (invoke @op [x y])
+               :else (host (Ops/call @op [x y] {}))))
+      ([x y z] (cond
+                 (takes? @op 3) (host (Ops/call @op [x y z] {}))
+                 (or (keyword? y) (keyword? z)) (invoke @op [x y z])
+                 (map? z) (host (Ops/call @op [x y] z))
+                 :else (host (Ops/call @op [x y z] {}))))
       ([x y z & more] (invoke @op (list* x y z more))))))
 
 (defn in-place

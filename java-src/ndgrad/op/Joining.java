@@ -17,20 +17,25 @@ import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
+import ndgrad.op.spec.Structural;
 
 /** Arrays put together and cut into pieces. */
 public final class Joining {
   private Joining() {}
 
   private static final Primitive CAT_AXIS =
-      define("cat", "xs: arrays, axis: int")
+      define("cat", "xs: arrays, axis: int, fresh: flag")
           .internal()
+          .param("fresh", "whether the arrays lack the axis and get one position each")
           .linear()
           .batch(Batch.AXIS)
           .vjpEach(
               "",
               (n, a, input, g) -> {
                 int axis = a.integer("axis");
+                if (a.flag("fresh")) {
+                  return Structural.cast(Structural.SELECT.of(g, axis, input), n.dtype(input));
+                }
                 int start = 0;
                 for (int i = 0; i < input; i++) {
                   start += n.layout(i).dim(axis);
@@ -38,7 +43,9 @@ public final class Joining {
                 Tensor part = Shapes.NARROW.of(g, axis, start, n.layout(input).dim(axis));
                 return Indexing.cast(part, n.dtype(input));
               })
-          .primitive((a, in) -> cat(in, a.integer("axis")));
+          .primitive(
+              (a, in) ->
+                  a.flag("fresh") ? stack(in, a.integer("axis")) : cat(in, a.integer("axis")));
 
   /** Arrays along an axis. */
   public static final Composite CAT =
@@ -179,7 +186,7 @@ public final class Joining {
   private static Tensor cat(List<Tensor> xs, Integer axis) {
     requireSome(xs);
     if (axis == null) {
-      return CAT_AXIS.of(xs.stream().map(x -> Shapes.RESHAPE.of(x, -1)).toList(), 0);
+      return CAT_AXIS.of(xs.stream().map(x -> Shapes.RESHAPE.of(x, -1)).toList(), 0, false);
     }
     if (xs.getFirst().ndim() == 0) {
       throw new ShapeException("0-d arrays have no axis to be joined along; use stack");
@@ -196,7 +203,7 @@ public final class Joining {
             xs, "do not fit together along axis " + at + "; all other dimensions must agree");
       }
     }
-    return CAT_AXIS.of(xs, at);
+    return CAT_AXIS.of(xs, at, false);
   }
 
   private static ShapeException mismatch(List<Tensor> xs, String what) {
@@ -205,24 +212,40 @@ public final class Joining {
         "arrays of shapes " + String.join(" and ", shapes) + " " + what, "shapes", shapes);
   }
 
+  private static DType promoted(Strided[] xs) {
+    DType dtype = xs[0].dtype();
+    for (Strided x : xs) {
+      dtype = DType.promote(dtype, x.dtype());
+    }
+    return dtype;
+  }
+
   private static Strided cat(Strided[] xs, int axis) {
     int[] shape = xs[0].layout().shape();
-    DType dtype = xs[0].dtype();
     long length = 0;
     for (Strided x : xs) {
       length += x.layout().dim(axis);
-      dtype = DType.promote(dtype, x.dtype());
     }
     if (length != (int) length) {
       throw new ShapeException("the joined axis would have " + length + " positions", "axis", axis);
     }
     shape[axis] = (int) length;
-    Strided out = Strided.empty(dtype, shape);
+    Strided out = Strided.empty(promoted(xs), shape);
     int start = 0;
     for (Strided x : xs) {
       int n = x.layout().dim(axis);
       Copies.copy(x, out.with(out.layout().slice(axis, start, n, 1)));
       start += n;
+    }
+    return out;
+  }
+
+  private static Strided stack(Strided[] xs, int axis) {
+    int[] shape = xs[0].layout().unsqueeze(axis).shape();
+    shape[axis] = xs.length;
+    Strided out = Strided.empty(promoted(xs), shape);
+    for (int i = 0; i < xs.length; i++) {
+      Copies.copy(xs[i], out.with(out.layout().select(axis, i)));
     }
     return out;
   }
@@ -236,7 +259,7 @@ public final class Joining {
         throw mismatch(xs, "cannot be stacked; all must be equal");
       }
     }
-    return CAT_AXIS.of(xs.stream().map(x -> Shapes.UNSQUEEZE.of(x, at)).toList(), at);
+    return CAT_AXIS.of(xs, at, true);
   }
 
   private static int positive(String name, int n) {

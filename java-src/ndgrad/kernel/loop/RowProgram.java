@@ -42,6 +42,9 @@ public final class RowProgram {
   /** Rows of a share, whose sums are made one after the other. */
   private static final int SHARE = 512;
 
+  /** Plans that are remembered: a power of two. */
+  private static final int REMEMBERED = 8;
+
   /** One pass over some rows. */
   public sealed interface Pass {
 
@@ -112,6 +115,9 @@ public final class RowProgram {
   private final boolean[] takes;
   private final boolean[] makes;
   private final ConcurrentHashMap<Key, Object[]> kernels = new ConcurrentHashMap<>();
+
+  /** Of late runs. Races lose at worst what another thread has remembered. */
+  private final RowPlan[] plans = new RowPlan[REMEMBERED];
 
   /** What kernels are compiled for: bit k of a mask tells of operand or pass k. */
   private record Key(DType dtype, int inner, int down, int aligned, Forms.Mode mode) {}
@@ -184,7 +190,7 @@ public final class RowProgram {
     if (rows == 0) {
       return;
     }
-    RowRun run = new RowRun(this, rows, length, given);
+    RowRun run = new RowRun(plan(rows, length, given), given);
     if (isWide(rows, length)) {
       run.wide();
       done.rows(0, rows);
@@ -216,7 +222,18 @@ public final class RowProgram {
     run(rows, length, (_, _) -> {}, given);
   }
 
-  // ---- what a run asks for
+  private RowPlan plan(int rows, int length, Strided[] given) {
+    int place = given[0].layout().place() & REMEMBERED - 1;
+    RowPlan known = plans[place];
+    if (known != null && known.isOf(rows, length, given)) {
+      return known;
+    }
+    RowPlan made = new RowPlan(this, rows, length, given);
+    plans[place] = made;
+    return made;
+  }
+
+  // ---- what a plan and a run ask for
 
   Pass[] passes() {
     return passes;

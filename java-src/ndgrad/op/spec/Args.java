@@ -62,8 +62,9 @@ public final class Args {
    * @param name the parameter
    * @return the tensors
    */
+  @SuppressWarnings("unchecked")
   public List<Tensor> tensors(String name) {
-    return ((List<?>) get(name)).stream().map(Tensor.class::cast).toList();
+    return (List<Tensor>) get(name);
   }
 
   /**
@@ -147,7 +148,7 @@ public final class Args {
   /** The inputs in order. */
   Tensor[] tensors() {
     int n = 0;
-    for (int i = 0; i < values.length; i++) {
+    for (int i : signature.inputs()) {
       n +=
           values[i] instanceof Tensor
               ? 1
@@ -155,7 +156,7 @@ public final class Args {
     }
     Tensor[] out = new Tensor[n];
     n = 0;
-    for (int i = 0; i < values.length; i++) {
+    for (int i : signature.inputs()) {
       if (values[i] instanceof Tensor t) {
         out[n++] = t;
       } else if (values[i] instanceof List<?> l && arrays(i)) {

@@ -74,7 +74,8 @@ public final class Coerce {
     throw wrong(name, "a keyword or string", value);
   }
 
-  private static boolean isName(Object value) {
+  /** Whether it is a keyword or symbol of Clojure, which is not on the class path of all users. */
+  static boolean isName(Object value) {
     String type = value.getClass().getName();
     return type.equals("clojure.lang.Keyword") || type.equals("clojure.lang.Symbol");
   }
@@ -98,6 +99,9 @@ public final class Coerce {
    * @throws ArgumentException for anything else
    */
   public static Integer integer(String name, Object value) {
+    if (value instanceof Integer i) {
+      return i;
+    }
     Object v =
         value instanceof Tensor.Face f && f.tensor().size() == 1 && f.tensor().dtype().isInteger()
             ? Nested.item(f.tensor())
@@ -185,6 +189,9 @@ public final class Coerce {
    * @throws ArgumentException for anything else; a sequence is not walked beyond the limit
    */
   public static int[] dimensions(String name, Object value) {
+    if (value instanceof Number) {
+      return new int[] {integer(name, value)};
+    }
     if (value instanceof Iterable<?> it
         && !(value instanceof RandomAccess)
         && !(value instanceof Tensor.Face)) {

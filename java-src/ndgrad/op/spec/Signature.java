@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
 
 /**
@@ -11,6 +12,9 @@ import ndgrad.ArgumentException;
  * false"}. The kind is {@code array} unless named; a parameter with a default is an option.
  */
 public final class Signature {
+  /** A power of two. */
+  private static final int REMEMBERED = 8;
+
   private final String text;
   private final List<Param> params;
   private final int required;
@@ -18,11 +22,26 @@ public final class Signature {
   /** Interned, as the literals are by which rules ask for parameters. */
   private final String[] names;
 
+  /** The parameters whose arguments can be inputs. */
+  private final int[] inputs;
+
+  /**
+   * Keys by which options were named lately: callers use the same few keywords and literals, and to
+   * spell one out takes longer than a small op. Races lose at worst what another thread has noted.
+   */
+  private final Named[] lately = new Named[REMEMBERED];
+
+  private record Named(Object key, int at) {}
+
   private Signature(String text, List<Param> params) {
     this.text = text;
     this.params = List.copyOf(params);
     this.required = (int) params.stream().filter(Param::required).count();
     this.names = params.stream().map(p -> p.name().intern()).toArray(String[]::new);
+    this.inputs =
+        IntStream.range(0, names.length)
+            .filter(i -> params.get(i).isArray() || params.get(i).kind() == Param.Kind.ANY)
+            .toArray();
   }
 
   static Signature parse(String text) {
@@ -69,6 +88,11 @@ public final class Signature {
     return required;
   }
 
+  /** The parameters whose arguments can be inputs, in order; not to be modified. */
+  int[] inputs() {
+    return inputs;
+  }
+
   int indexOf(String name) {
     for (int i = 0; i < names.length; i++) {
       if (names[i] == name) {
@@ -110,29 +134,43 @@ public final class Signature {
       Param p = params.get(i);
       values[i] = i < positional.size() ? bindOne(p, positional.get(i)) : p.fallback();
     }
-    for (var e : options.entrySet()) {
-      String name = plain(e.getKey());
-      int at = -1;
-      for (int i = 0; i < params.size(); i++) {
-        at = params.get(i).name().equals(name) ? i : at;
+    if (!options.isEmpty()) {
+      for (var e : options.entrySet()) {
+        int at = option(e.getKey());
+        if (at < positional.size()) {
+          throw new ArgumentException(
+              "option " + names[at] + " is given twice", "option", names[at]);
+        }
+        values[at] = bindOne(params.get(at), e.getValue());
       }
-      if (at < required) {
-        throw new ArgumentException(
-            "unknown option "
-                + (e.getKey() == null ? "nil" : name)
-                + "; it takes "
-                + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
-            "option",
-            name,
-            "options",
-            options().keySet().stream().toList());
-      }
-      if (at < positional.size()) {
-        throw new ArgumentException("option " + name + " is given twice", "option", name);
-      }
-      values[at] = bindOne(params.get(at), e.getValue());
     }
     return new Args(this, values);
+  }
+
+  /** Where the option of a key is. */
+  private int option(Object key) {
+    int place = System.identityHashCode(key) & REMEMBERED - 1;
+    Named known = lately[place];
+    if (known != null && known.key == key) {
+      return known.at;
+    }
+    String name = plain(key);
+    int at = List.of(names).lastIndexOf(name);
+    if (at < required) {
+      throw new ArgumentException(
+          "unknown option "
+              + (key == null ? "nil" : name)
+              + "; it takes "
+              + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
+          "option",
+          name,
+          "options",
+          options().keySet().stream().toList());
+    }
+    if (key instanceof String || Coerce.isName(key)) {
+      lately[place] = new Named(key, at);
+    }
+    return at;
   }
 
   private static Object bindOne(Param p, Object given) {
