@@ -225,6 +225,9 @@ public final class Indexing {
    * @throws IndexException when something is no index, out of range or too much
    */
   public static Tensor get(Tensor x, Object items) {
+    if (items instanceof List<?> list && areIntegers(list, x.layout())) {
+      return element(x, list);
+    }
     IndexUse use = IndexUse.of(x, items);
     IndexPlan plan = use.plan();
     if (!plan.isView()) {
@@ -232,6 +235,26 @@ public final class Indexing {
     }
     Tensor view = VIEW.of(x, plan);
     return plan.isScalarArray() ? Structural.COPY.of(view) : view;
+  }
+
+  /** Whether the items are but host integers that are in range, of the first axes. */
+  private static boolean areIntegers(List<?> items, Layout layout) {
+    boolean fit = !items.isEmpty() && items.size() <= layout.ndim();
+    for (int i = 0; fit && i < items.size(); i++) {
+      fit =
+          items.get(i) instanceof Long at && -layout.dim(i) <= at && at < layout.dim(i)
+              || items.get(i) instanceof Integer n && -layout.dim(i) <= n && n < layout.dim(i);
+    }
+    return fit;
+  }
+
+  /** What the most common indexes select, without a plan. */
+  private static Tensor element(Tensor x, List<?> items) {
+    Tensor out = x;
+    for (Object at : items) {
+      out = Structural.SELECT.of(out, 0, at);
+    }
+    return out;
   }
 
   /**

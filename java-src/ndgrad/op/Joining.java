@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.ArgumentException;
-import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
@@ -24,18 +23,14 @@ public final class Joining {
   private Joining() {}
 
   private static final Primitive CAT_AXIS =
-      define("cat", "xs: arrays, axis: int, fresh: flag")
+      define("cat", "xs: arrays, axis: int")
           .internal()
-          .param("fresh", "whether the arrays lack the axis and get one position each")
           .linear()
           .batch(Batch.AXIS)
           .vjpEach(
               "",
               (n, a, input, g) -> {
                 int axis = a.integer("axis");
-                if (a.flag("fresh")) {
-                  return Structural.cast(Structural.SELECT.of(g, axis, input), n.dtype(input));
-                }
                 int start = 0;
                 for (int i = 0; i < input; i++) {
                   start += n.layout(i).dim(axis);
@@ -43,9 +38,7 @@ public final class Joining {
                 Tensor part = Shapes.NARROW.of(g, axis, start, n.layout(input).dim(axis));
                 return Indexing.cast(part, n.dtype(input));
               })
-          .primitive(
-              (a, in) ->
-                  a.flag("fresh") ? stack(in, a.integer("axis")) : cat(in, a.integer("axis")));
+          .primitive((a, in) -> cat(in, a.integer("axis")));
 
   /** Arrays along an axis. */
   public static final Composite CAT =
@@ -186,7 +179,7 @@ public final class Joining {
   private static Tensor cat(List<Tensor> xs, Integer axis) {
     requireSome(xs);
     if (axis == null) {
-      return CAT_AXIS.of(xs.stream().map(x -> Shapes.RESHAPE.of(x, -1)).toList(), 0, false);
+      return CAT_AXIS.of(xs.stream().map(x -> Shapes.RESHAPE.of(x, -1)).toList(), 0);
     }
     if (xs.getFirst().ndim() == 0) {
       throw new ShapeException("0-d arrays have no axis to be joined along; use stack");
@@ -203,21 +196,13 @@ public final class Joining {
             xs, "do not fit together along axis " + at + "; all other dimensions must agree");
       }
     }
-    return CAT_AXIS.of(xs, at, false);
+    return CAT_AXIS.of(xs, at);
   }
 
   private static ShapeException mismatch(List<Tensor> xs, String what) {
     List<String> shapes = xs.stream().map(x -> x.layout().toString()).distinct().toList();
     return new ShapeException(
         "arrays of shapes " + String.join(" and ", shapes) + " " + what, "shapes", shapes);
-  }
-
-  private static DType promoted(Strided[] xs) {
-    DType dtype = xs[0].dtype();
-    for (Strided x : xs) {
-      dtype = DType.promote(dtype, x.dtype());
-    }
-    return dtype;
   }
 
   private static Strided cat(Strided[] xs, int axis) {
@@ -230,22 +215,12 @@ public final class Joining {
       throw new ShapeException("the joined axis would have " + length + " positions", "axis", axis);
     }
     shape[axis] = (int) length;
-    Strided out = Strided.empty(promoted(xs), shape);
+    Strided out = Strided.empty(Structural.promoted(xs), shape);
     int start = 0;
     for (Strided x : xs) {
       int n = x.layout().dim(axis);
       Copies.copy(x, out.with(out.layout().slice(axis, start, n, 1)));
       start += n;
-    }
-    return out;
-  }
-
-  private static Strided stack(Strided[] xs, int axis) {
-    int[] shape = xs[0].layout().unsqueeze(axis).shape();
-    shape[axis] = xs.length;
-    Strided out = Strided.empty(promoted(xs), shape);
-    for (int i = 0; i < xs.length; i++) {
-      Copies.copy(xs[i], out.with(out.layout().select(axis, i)));
     }
     return out;
   }
@@ -259,7 +234,7 @@ public final class Joining {
         throw mismatch(xs, "cannot be stacked; all must be equal");
       }
     }
-    return CAT_AXIS.of(xs, at, true);
+    return Structural.STACK.of(xs, at);
   }
 
   private static int positive(String name, int n) {

@@ -162,7 +162,7 @@ final class Lifting {
       }
       results.add(result);
     }
-    return size > 0 ? Structural.STACK.of(results) : none(results.getFirst());
+    return size > 0 ? Structural.STACK.of(results, 0) : none(results.getFirst());
   }
 
   /** A batch of no examples. */

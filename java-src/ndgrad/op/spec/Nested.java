@@ -138,7 +138,7 @@ public final class Nested {
       Tensor t = v instanceof Tensor.Face f ? f.tensor() : new Tensor(array(v));
       return Structural.cast(t, dtype);
     }
-    return Structural.STACK.of(items.stream().map(this::joined).toList());
+    return Structural.STACK.of(items.stream().map(this::joined).toList(), 0);
   }
 
   private static int[] firstPath(Object value) {

@@ -156,14 +156,14 @@ public final class Structural {
         }
       };
 
-  /** Arrays of one shape along a new first axis. */
-  static final Primitive STACK =
-      Spec.define("stack-first", "xs: arrays")
+  /** Arrays of one shape along a new axis, which is counted from 0. */
+  public static final Primitive STACK =
+      Spec.define("stack", "xs: arrays, axis: int")
           .internal()
           .linear()
-          .batch(b -> Structural.MOVE_AXIS.of(b.call(b.args()), 0, 1))
-          .vjpEach("", (n, a, i, g) -> SELECT.of(g, 0, i))
-          .primitive((a, in) -> stacked(in));
+          .batch(b -> b.call(b.args().with("axis", b.args().integer("axis") + 1)))
+          .vjpEach("", (n, a, i, g) -> cast(SELECT.of(g, a.integer("axis"), i), n.dtype(i)))
+          .primitive((a, in) -> stacked(in, a.integer("axis")));
 
   /**
    * A tangent of the result's shape and dtype.
@@ -302,15 +302,28 @@ public final class Structural {
     return out;
   }
 
-  private static Strided stacked(Strided[] xs) {
-    int[] shape = new int[xs[0].layout().ndim() + 1];
-    shape[0] = xs.length;
-    System.arraycopy(xs[0].layout().shape(), 0, shape, 1, shape.length - 1);
-    Strided out = Strided.empty(xs[0].dtype(), shape);
+  private static Strided stacked(Strided[] xs, int axis) {
+    int[] shape = xs[0].layout().unsqueeze(axis).shape();
+    shape[axis] = xs.length;
+    Strided out = Strided.empty(promoted(xs), shape);
     for (int i = 0; i < xs.length; i++) {
-      Copies.copy(xs[i], out.with(out.layout().select(0, i)));
+      Copies.copy(xs[i], out.with(out.layout().select(axis, i)));
     }
     return out;
+  }
+
+  /**
+   * The dtype of arrays that become one.
+   *
+   * @param xs at least one
+   * @return the promoted dtype
+   */
+  public static DType promoted(Strided... xs) {
+    DType dtype = xs[0].dtype();
+    for (Strided x : xs) {
+      dtype = DType.promote(dtype, x.dtype());
+    }
+    return dtype;
   }
 
   private static Tensor overwritten(Tensor g, Layout value, Object root, Object view) {
