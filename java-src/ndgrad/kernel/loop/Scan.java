@@ -40,10 +40,14 @@ public final class Scan {
   private static final int BLOCK = 2080;
 
   private static final ConcurrentHashMap<Key, Kernel> STEPS = new ConcurrentHashMap<>();
+  private static final ConcurrentHashMap<FoldKey, FoldKernel> FOLDS = new ConcurrentHashMap<>();
 
   private Scan() {}
 
   private record Key(Expr.Fn2 combine, DType out, DType in, long strides) {}
+
+  private record FoldKey(
+      Expr.Fn2 combine, DType out, DType in, FoldKernel.Step step, Forms.Mode mode) {}
 
   /**
    * Combines each element with all before it: out[i] = combine(out[i - 1], in[i]) along the axis.
@@ -77,8 +81,7 @@ public final class Scan {
     Layout from = reverse ? source.layout().flip(axis) : source.layout();
     Layout to = reverse ? out.layout().flip(axis) : out.layout();
     Line line = new Line(from.dim(axis), from.stride(axis), to.stride(axis));
-    RowWalk walk =
-        new RowWalk(from.slice(axis, 0, 1, 1).squeeze(axis), to.slice(axis, 0, 1, 1).squeeze(axis));
+    RowWalk walk = new RowWalk(from.select(axis, 0), to.select(axis, 0));
     int count = walk.rows * walk.n;
     if (line.n >= LONG && count < 2 * ScanKernel.LINES && combine != Expr.Fn2.MUL) {
       for (int i = 0; i < count; i++) {
@@ -117,9 +120,16 @@ public final class Scan {
   }
 
   private static FoldKernel fold(Expr.Fn2 combine, DType out, DType in, int step) {
+    // A key of its own: what tells a kernel from all others takes as long to hash as a few rows.
+    FoldKey key = new FoldKey(combine, out, in, FoldKernel.Step.of(step), Forms.mode());
+    FoldKernel known = FOLDS.get(key);
+    return known != null ? known : FOLDS.computeIfAbsent(key, Scan::fold);
+  }
+
+  private static FoldKernel fold(FoldKey key) {
     return FoldKernel.of(
         new FoldKernel.Spec(
-            Expr.in(0), combine, out, out, List.of(in), List.of(FoldKernel.Step.of(step))));
+            Expr.in(0), key.combine, key.out, key.out, List.of(key.in), List.of(key.step)));
   }
 
   /** Some contiguous lines at a time, and what is left over one by one. */

@@ -467,7 +467,10 @@ public final class Layout {
           shape());
     }
     int at = (int) (index < 0 ? index + d : index);
-    return slice(axis, at, 1, 1).squeeze(axis);
+    return of(
+        Dimensions.without(shape, axis),
+        Dimensions.without(strides, axis),
+        size == 0 ? offset : offset + at * strides[axis]);
   }
 
   /**

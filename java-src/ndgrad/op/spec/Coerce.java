@@ -243,11 +243,12 @@ public final class Coerce {
       }
       return rows;
     }
-    List<Tensor> out = new ArrayList<>();
-    for (Object o : elements(name, "a list of arrays", value)) {
-      out.add(Nested.tensor(o));
+    List<?> items = elements(name, "a list of arrays", value);
+    Tensor[] out = new Tensor[items.size()];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = Nested.tensor(items.get(i));
     }
-    return List.copyOf(out);
+    return List.of(out);
   }
 
   private static List<?> elements(String name, String expected, Object value) {
