@@ -60,7 +60,7 @@
                   train! (fn [] (nd/backward! (nd/sum (nd/* w w))))]]
       (train!)
       (.step opt)
-      ;; A kernel that the JVM has thrown away as cold makes objects of its vectors until it is compiled anew.
+      ;; A kernel makes objects of its vectors where the JVM has not compiled it, which takes turns with all others.
       (let [bytes! (fn [] (let [before (.getCurrentThreadAllocatedBytes bean)]
                             (.step opt)
                             (- (.getCurrentThreadAllocatedBytes bean) before)))
