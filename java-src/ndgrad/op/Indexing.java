@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.RandomAccess;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.IndexException;
@@ -225,7 +226,9 @@ public final class Indexing {
    * @throws IndexException when something is no index, out of range or too much
    */
   public static Tensor get(Tensor x, Object items) {
-    if (items instanceof List<?> list && areIntegers(list, x.layout())) {
+    if (items instanceof RandomAccess
+        && items instanceof List<?> list
+        && areIntegers(list, x.layout())) {
       return element(x, list);
     }
     IndexUse use = IndexUse.of(x, items);
