@@ -34,7 +34,6 @@ public final class Losses {
 
   private static final Expr D = in(0).minus(in(1));
   private static final Expr DISTANCE = of(Fn1.ABS, D);
-  private static final Expr ONE = num(1);
 
   private static Spec loss(String name, String parameters, String doc) {
     return define(name, parameters)
@@ -113,6 +112,12 @@ public final class Losses {
           .samples("#x [3 4] #x [3 4] {:delta 2.5}", "#x [3] #x [3] {:delta 0.5 :reduction :none}")
           .composite(HUBER::of);
 
+  private static final Expr BELOW = of(Fn1.EXP, of(Fn2.MIN, in(0), num(0)));
+  private static final Expr ABOVE = of(Fn1.EXP, of(Fn2.MIN, in(0).negate(), num(0)));
+
+  /** The logistic function of in(0), of numbers up to 1: its derivatives don't overflow either. */
+  private static final Expr SIGMOID = BELOW.over(BELOW.plus(ABOVE));
+
   private static final PointLoss LOGISTIC =
       new PointLoss(
           "binary-cross-entropy-with-logits",
@@ -120,7 +125,7 @@ public final class Losses {
               .minus(in(0).times(in(1)))
               .plus(of(Fn1.LOG1P, of(Fn1.EXP, of(Fn1.ABS, in(0)).negate()))),
           2,
-          ONE.over(ONE.plus(of(Fn1.EXP, in(0).negate()))).minus(in(1)),
+          SIGMOID.minus(in(1)),
           in(0).negate());
 
   /** -target log sigmoid(x) - (1 - target) log sigmoid(-x). */
