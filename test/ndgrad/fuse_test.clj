@@ -9,11 +9,14 @@
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
    [ndgrad.core :as nd]
+   [ndgrad.op.matrix.samples :as samples]
+   [ndgrad.op.matrix.tensors :as tensors]
    [ndgrad.random :as random])
   (:import
    (com.sun.management ThreadMXBean)
    (java.lang.management ManagementFactory)
-   (ndgrad Array ArgumentException Memory NdException ShapeException)))
+   (ndgrad Array ArgumentException Memory NdException Ops ShapeException)
+   (ndgrad.op.spec Structural)))
 
 (set! *warn-on-reflection* true)
 
@@ -135,6 +138,31 @@
                 a (f x), b ((nd/fuse f) x)]]
     (is (= (nd/dtype a) (nd/dtype b)))
     (is (nd/allclose a b {:rtol 1e-6}))))
+
+(defn- of-case
+  "The function that calls the op of a case with arrays in the order of the inputs."
+  [c]
+  (let [inputs (sort (map :input (samples/arrays c)))
+        f @(ns-resolve 'ndgrad.core (symbol (samples/op-name (:op c))))]
+    (fn [& xs]
+      (let [given (zipmap inputs xs)
+            make (fn [arr] (.tensor ^Array (given (:input arr))))
+            [positional options] (tensors/call-args c make true)]
+        (apply f (cond-> (if (= f nd/get) (apply list* positional) positional)
+                   (seq options) (concat [(update-keys options keyword)])))))))
+
+(deftest every-op
+  (doseq [op (samples/ops)
+          :when (ns-resolve 'ndgrad.core (symbol (samples/op-name op)))
+          c (samples/cases op)
+          :when (and (= "float64" (:variant c)) (seq (samples/arrays c)) (not= "dropout" (samples/op-name op)))
+          :let [f (of-case c)
+                fused (nd/fuse f)
+                xs (mapv #(Ops/call Structural/COPY [(tensors/tensor %)] {}) (sort-by :input (samples/arrays c)))
+                results (fn [g] (filter nd/array? (flatten [(apply g xs)])))]]
+    (testing (samples/describe c)
+      (is (same? (results f) (nd/with-scope (results fused))))
+      (is (same? (results f) (results fused)) "again"))))
 
 (deftest empty-and-scalar
   (doseq [shape [[] [0] [0 3] [1] [2 1]]

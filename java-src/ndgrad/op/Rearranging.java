@@ -112,8 +112,7 @@ public final class Rearranging {
                           .with("after", Rearranging.behind(b.args().ints("after")))))
           .jvp(
               (a, p, out, t) ->
-                  Rearranging.PAD_CONSTANT.of(
-                      t[0], a.ints("before"), a.ints("after"), Nested.tensor(0L)))
+                  Rearranging.PAD_CONSTANT.of(t[0], a.ints("before"), a.ints("after"), 0L))
           .vjp(
               0,
               "",
@@ -126,7 +125,8 @@ public final class Rearranging {
                 return inside;
               })
           .primitive(
-              (a, in) -> padded(in[0], a.ints("before"), a.ints("after"), (Tensor) a.get("value")));
+              (a, in) ->
+                  padded(in[0], a.ints("before"), a.ints("after"), Nested.tensor(a.get("value"))));
 
   /** A margin around. */
   public static final Composite PAD =
@@ -384,8 +384,8 @@ public final class Rearranging {
     int[][] widths = widths(a.get("widths"), ndim);
     String mode = a.word("mode");
     if (mode.equals("constant")) {
-      Tensor value = Nested.tensor(a.get("value"));
-      return PAD_CONSTANT.of(x, widths[0], widths[1], value);
+      // Not as an array: it is no input, and a plan of a fused function would forget its element.
+      return PAD_CONSTANT.of(x, widths[0], widths[1], a.get("value"));
     }
     if (!List.of("edge", "reflect", "symmetric", "wrap").contains(mode)) {
       throw new ArgumentException(
