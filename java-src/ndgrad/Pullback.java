@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.op.Reverse;
 import ndgrad.op.spec.Structural;
 
@@ -100,8 +101,17 @@ public final class Pullback {
       given.add(c == null ? null : c.tensor());
     }
     return Arrays.stream(pull(given, keep))
-        .map(g -> Optional.ofNullable(g).map(Array::of))
+        .map(g -> Optional.ofNullable(g).map(Pullback::own).map(Array::of))
         .toList();
+  }
+
+  /**
+   * A gradient that may be written in place: the same array can be that of another argument, too,
+   * or the cotangent. Where all writes are refused, or the gradient has a graph, it stays as it is.
+   */
+  private static Tensor own(Tensor g) {
+    boolean plain = g.level() == 0 && !g.requiresGrad() && !Trace.isOn();
+    return plain && !g.layout().isBroadcast() && !g.storage().claim() ? Structural.COPY.of(g) : g;
   }
 
   /** The gradients; null where no output depends on the input. */
