@@ -489,6 +489,20 @@
           :let [along #(mapv nd/tolist (nd/jvp % [(nd/array [-1.0 4.0])] [(nd/ones [2])]))]]
     (is (= (str (along f)) (str (along (nd/fuse f)))))))
 
+(deftest higher-derivatives-are-the-ops-own
+  (testing "where the expression of an op overflows or has a kink, and the derivatives it declares don't"
+    (doseq [[f xs] [[nd/sigmoid [-800.0 -1.0 0.0 ##-Inf]]
+                    [nd/softplus [-800.0 0.0 1.0]]
+                    [nd/log-sigmoid [0.0 800.0]]
+                    [(fn [x] (nd/logaddexp x (nd/array [1.0 0.5 -2.0]))) [1.0 0.5 3.0]]]
+            :let [further #(nd/grad (comp nd/sum %))
+                  x (nd/array xs)
+                  g (fn [x] (nd/* (f x) 2.0))]
+            [order derive] {2 (comp further further), 3 (comp further further further)}]
+      (is (same? ((derive g) x) ((derive (nd/fuse g)) x)) (str xs ", derivative " order))
+      (is (same? (second (nd/jvp (further g) [x] [(nd/ones-like x)]))
+                 (second (nd/jvp (further (nd/fuse g)) [x] [(nd/ones-like x)])))))))
+
 (deftest with-other-transforms
   (let [x (nd/array [[0.3 0.7] [1.1 -0.4]])
         f (fn [x] (nd/sum (gelu x)))]

@@ -2,6 +2,12 @@ package ndgrad.kernel.expr;
 
 import static ndgrad.kernel.expr.Expr.num;
 
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
 
@@ -30,6 +36,29 @@ public final class Derivative {
   private static final Expr ONE = num(1);
   private static final Expr HALF = num(0.5);
 
+  /**
+   * A subexpression whose partial derivatives are declared, because those of what it is written
+   * with overflow, or are others at a kink.
+   *
+   * @param value the subexpression
+   * @param args the parts of it that it is a function of
+   * @param partials the derivative in each of them, in the same inputs as the value
+   */
+  public record Declared(Expr value, List<Expr> args, List<Expr> partials) {
+    /**
+     * The same of other inputs, or written in another way.
+     *
+     * @param rewrite what becomes of each expression
+     * @return the new declaration
+     */
+    public Declared map(UnaryOperator<Expr> rewrite) {
+      return new Declared(
+          rewrite.apply(value),
+          args.stream().map(rewrite).toList(),
+          partials.stream().map(rewrite).toList());
+    }
+  }
+
   private Derivative() {}
 
   /**
@@ -40,9 +69,45 @@ public final class Derivative {
    * @return the derivative, simplified
    */
   public static Expr of(Expr e, int input) {
-    Dag dag = new Dag(e);
-    Expr[] d = new Expr[dag.size()];
+    return of(e, input, List.of());
+  }
+
+  /**
+   * The partial derivative in one input, where those of some subexpressions are known.
+   *
+   * @param e the expression, of floating numbers
+   * @param input the position of the input
+   * @param declared subexpressions with derivatives of their own; those that do not occur are
+   *     ignored
+   * @return the derivative, simplified
+   */
+  public static Expr of(Expr e, int input, List<Declared> declared) {
+    // The nodes of e come first: a declared value or argument that is not among them is behind.
+    List<Expr> roots = new ArrayList<>(List.of(e));
+    for (Declared known : declared) {
+      roots.add(known.value);
+      roots.addAll(known.args);
+    }
+    Dag dag = new Dag(roots.toArray(Expr[]::new));
+    Map<Integer, Declared> declarations = new HashMap<>();
+    Map<Declared, Integer> firstArg = new IdentityHashMap<>();
+    int root = 1;
+    for (Declared known : declared) {
+      declarations.putIfAbsent(dag.root(root), known);
+      firstArg.put(known, root + 1);
+      root += 1 + known.args.size();
+    }
+    Expr[] d = new Expr[dag.root(0) + 1];
     for (int id = 0; id < d.length; id++) {
+      Declared known = declarations.get(id);
+      if (known != null) {
+        d[id] = ZERO;
+        for (int i = 0; i < known.args.size(); i++) {
+          int arg = dag.root(firstArg.get(known) + i);
+          d[id] = arg < id ? sum(d[id], within(known.partials.get(i), d[arg])) : d[id];
+        }
+        continue;
+      }
       int[] args = dag.node(id).args();
       d[id] =
           switch (dag.node(id).expr()) {
@@ -167,6 +232,13 @@ public final class Derivative {
 
   private static Expr term(Expr partial, Expr d) {
     return isZero(partial) || isZero(d) ? ZERO : partial.times(d);
+  }
+
+  /** The term with the product inside choices: a partial derivative that is not chosen is none. */
+  private static Expr within(Expr partial, Expr d) {
+    return partial instanceof Expr.Select(Expr test, Expr yes, Expr no)
+        ? choose(test, within(yes, d), within(no, d))
+        : term(partial, d);
   }
 
   private static Expr sum(Expr a, Expr b) {

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.function.IntPredicate;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 import ndgrad.op.spec.Recorder.Call;
@@ -165,7 +166,34 @@ final class Cluster {
     }
     Expr[] pushes = pushes(key, bools);
     return new Fused(
-        value, bools, key.dtype, result, key.folding, slopes, pushes, mean(key, result));
+        value,
+        bools,
+        key.dtype,
+        result,
+        key.folding,
+        slopes,
+        pushes,
+        mean(key, result),
+        declared(key.parts));
+  }
+
+  /** The parts whose derivatives their ops declare, as they stand in slopes. */
+  private static List<Derivative.Declared> declared(List<Part> parts) {
+    List<Expr> values = values(parts, 1);
+    List<Derivative.Declared> found = new ArrayList<>();
+    for (int p = 0; p < parts.size(); p++) {
+      Elementwise op = parts.get(p).op;
+      if (op.isDifferentiable() && op.declaresPartials()) {
+        Expr out = values.get(p);
+        Expr[] ins = parts.get(p).from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
+        List<Expr> partials = new ArrayList<>();
+        for (int i = 0; i < ins.length; i++) {
+          partials.add(op.partial(i).substitute(k -> k == ins.length ? out : ins[k]));
+        }
+        found.add(new Derivative.Declared(out, List.of(ins), partials));
+      }
+    }
+    return found;
   }
 
   /** The slopes in all arrays of what is made of the last part's value. */

@@ -419,6 +419,11 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     return made;
   }
 
+  /** Whether some partial derivatives are not those of the expression. */
+  boolean declaresPartials() {
+    return partials.length > 0;
+  }
+
   /** The partial derivative in an input, in inputs and output. */
   Expr partial(int input) {
     return input < partials.length && partials[input] != null

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.NdException;
 import ndgrad.autograd.Anomaly;
@@ -17,6 +18,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Simplify;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
@@ -37,6 +39,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final Expr[] slopes;
   private final Expr[] pushes;
   private final Fused mean;
+  private final List<Derivative.Declared> declared;
   private final boolean[][] reads;
   private final DType[] load;
   private final Program program;
@@ -69,6 +72,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param pushes the same, multiplied in the order of forward mode, without the output: where an
    *     inner partial derivative is NaN they may differ
    * @param mean the op of the mean of the same values; null where no slope reads it
+   * @param declared parts of the slopes, over the same inputs, whose derivatives are those that
+   *     their ops declare
    */
   Fused(
       Expr expr,
@@ -78,7 +83,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       Folding folding,
       Expr[] slopes,
       Expr[] pushes,
-      Fused mean) {
+      Fused mean,
+      List<Derivative.Declared> declared) {
     super(Spec.define("fused", "xs: arrays").internal());
     this.expr = expr;
     this.loadsBool = loadsBool;
@@ -89,6 +95,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     this.slopes = slopes;
     this.pushes = pushes;
     this.mean = mean;
+    this.declared = declared;
     this.reads = new boolean[arity][arity + 2];
     for (int i = 0; i < arity; i++) {
       for (int k = 0; k < arity + 2 && slopes[i] != null; k++) {
@@ -106,16 +113,21 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     return out;
   }
 
-  /** An op whose slopes follow from its expression. */
-  private Fused derived(Expr e, boolean[] bools, Folding after) {
+  /** An op whose slopes follow from its expression and from what is declared of parts of it. */
+  private Fused derived(Expr e, boolean[] bools, Folding after, List<Derivative.Declared> parts) {
     Expr[] found = new Expr[bools.length];
     for (int i = 0; i < found.length; i++) {
-      Expr partial = bools[i] ? Expr.num(0) : Derivative.of(e, i);
+      Expr partial = bools[i] ? Expr.num(0) : Derivative.of(e, i, parts);
       boolean zero = partial instanceof Expr.Const(double value) && value == 0;
       found[i] =
           zero ? null : Elementwise.scaled(Expr.in(0), partial.substitute(k -> Expr.in(k + 1)));
     }
-    return new Fused(e, bools, compute, compute, after, found, found, null);
+    // Derivatives are simplified, and so must be what is looked for in them.
+    List<Derivative.Declared> inFound =
+        parts.stream()
+            .map(p -> p.map(x -> Simplify.of(x)[0].substitute(k -> Expr.in(k + 1))))
+            .toList();
+    return new Fused(e, bools, compute, compute, after, found, found, null, inFound);
   }
 
   @Override
@@ -238,7 +250,18 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
           derivatives[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
       total = total == null ? term : total.plus(term);
     }
-    return new Derived(derived(total, bools, after), used);
+    List<Derivative.Declared> parts =
+        declared.stream()
+            .filter(p -> reads(p.value(), used))
+            .map(p -> p.map(x -> x.substitute(i -> Expr.in(place[i - 1]))))
+            .toList();
+    return new Derived(derived(total, bools, after, parts), used);
+  }
+
+  /** Whether an expression reads none but some operands. */
+  private boolean reads(Expr e, int[] operands) {
+    List<Integer> some = Arrays.stream(operands).boxed().toList();
+    return IntStream.range(0, arity + 2).allMatch(k -> some.contains(k) || !e.uses(k + 1));
   }
 
   private int[] used(Expr[] derivatives, List<Integer> inputs) {
