@@ -14,6 +14,7 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.op.Reductions;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /**
@@ -39,7 +40,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
      * @param xs the arguments
      * @param ys the results
      * @param cotangents one for each result, zeros where it does not count
-     * @return one gradient for each argument, of its shape
+     * @return one gradient for each argument, of its shape; null for zeros
      */
     List<Array> apply(List<Array> xs, List<Array> ys, List<Array> cotangents);
   }
@@ -53,10 +54,13 @@ public final class Custom implements Function<List<Array>, List<Array>> {
      * @param xs the arguments
      * @param ys the results
      * @param tangents one for each argument, zeros where it does not move
-     * @return one tangent for each result, of its shape
+     * @return one tangent for each result, of its shape; null for zeros
      */
     List<Array> apply(List<Array> xs, List<Array> ys, List<Array> tangents);
   }
+
+  /** Stands before "must not be null". */
+  private static final String RETURNED = "what the rule returns";
 
   private final Function<List<Array>, List<Array>> f;
   private final Optional<VjpRule> vjp;
@@ -75,7 +79,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
    * @return a new function
    */
   public Custom withVjp(VjpRule rule) {
-    return new Custom(f, Optional.of(rule), jvp);
+    return new Custom(f, Optional.of(Coerce.given("rule", rule)), jvp);
   }
 
   /**
@@ -85,7 +89,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
    * @return a new function
    */
   public Custom withJvp(JvpRule rule) {
-    return new Custom(f, vjp, Optional.of(rule));
+    return new Custom(f, vjp, Optional.of(Coerce.given("rule", rule)));
   }
 
   /**
@@ -229,7 +233,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
 
   private static List<Tensor> checked(
       String op, String what, String whose, List<Array> given, List<Tensor> like) {
-    Lifted.requireCount(op, what, like.size(), given.size());
+    Lifted.requireCount(op, what, like.size(), Coerce.given(RETURNED, given).size());
     List<Tensor> out = new ArrayList<>();
     for (int i = 0; i < like.size(); i++) {
       Tensor l = like.get(i);
@@ -279,7 +283,8 @@ public final class Custom implements Function<List<Array>, List<Array>> {
                           lift(xs, batched, level),
                           lift(ys, level),
                           gs.stream().map(g -> Array.of(all.split(g.tensor()))).toList());
-                  Lifted.requireCount("custom-vjp", "gradient", xs.size(), found.size());
+                  Lifted.requireCount(
+                      "custom-vjp", "gradient", xs.size(), Coerce.given(RETURNED, found).size());
                   List<Array> out = new ArrayList<>();
                   for (int i = 0; i < xs.size(); i++) {
                     out.add(gathered(found.get(i), all, batched[i]));
@@ -290,8 +295,12 @@ public final class Custom implements Function<List<Array>, List<Array>> {
         jvp.map(
             rule ->
                 (xs, ys, ts) ->
-                    rule
-                        .apply(lift(xs, batched, level), lift(ys, level), lift(ts, batched, level))
+                    Coerce.given(
+                            RETURNED,
+                            rule.apply(
+                                lift(xs, batched, level),
+                                lift(ys, level),
+                                lift(ts, batched, level)))
                         .stream()
                         .map(t -> gathered(t, all, true))
                         .toList());

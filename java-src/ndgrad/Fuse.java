@@ -75,11 +75,8 @@ public final class Fuse {
     private final FusedFunction fused;
 
     private One(Function<Array, Array> f) {
-      fused =
-          new FusedFunction(
-              xs ->
-                  new FusedFunction.Output(
-                      Lifted.apply(ins -> List.of(f.apply(ins.getFirst())), xs), null));
+      Function<List<Array>, List<Array>> all = Lifted.ofOne(f);
+      fused = new FusedFunction(xs -> new FusedFunction.Output(Lifted.apply(all, xs), null));
     }
 
     @Override
@@ -106,8 +103,9 @@ public final class Fuse {
       fused =
           new FusedFunction(
               xs -> {
-                Formed ys = Frames.ofUser(() -> f.apply(Lifted.arrays(xs)));
-                return new FusedFunction.Output(Lifted.tensors(ys.values()), ys.form());
+                Formed ys =
+                    Coerce.given(Lifted.RESULT, Frames.ofUser(() -> f.apply(Lifted.arrays(xs))));
+                return new FusedFunction.Output(Lifted.results(ys.values()), ys.form());
               });
     }
 

@@ -1,6 +1,7 @@
 package ndgrad;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -10,6 +11,7 @@ import java.util.function.UnaryOperator;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Coerce;
 
 /**
  * From functions of arrays to functions of arrays: derivatives in reverse and forward mode,
@@ -122,7 +124,8 @@ public final class Grad {
    *     elements
    */
   public static UnaryOperator<Array> grad(Function<Array, Array> f) {
-    return x -> valueAndGrad(f).apply(x).gradient();
+    Function<Array, Valued> both = valueAndGrad(f);
+    return x -> both.apply(x).gradient();
   }
 
   /**
@@ -132,7 +135,8 @@ public final class Grad {
    * @return from the arguments to their gradients
    */
   public static UnaryOperator<List<Array>> grads(Function<List<Array>, Array> f) {
-    return xs -> valueAndGrads(f).apply(xs).gradients();
+    Function<List<Array>, ValuedAll> both = valueAndGrads(f);
+    return xs -> both.apply(xs).gradients();
   }
 
   /**
@@ -142,8 +146,10 @@ public final class Grad {
    * @return from the argument to both; throws GraphException when the value has several elements
    */
   public static Function<Array, Valued> valueAndGrad(Function<Array, Array> f) {
+    Coerce.given("f", f);
+    Function<List<Array>, ValuedAll> both = valueAndGrads(xs -> f.apply(xs.getFirst()));
     return x -> {
-      ValuedAll all = valueAndGrads(xs -> f.apply(xs.getFirst())).apply(List.of(x));
+      ValuedAll all = both.apply(Collections.singletonList(x));
       return new Valued(all.value(), all.gradients().getFirst());
     };
   }
@@ -155,8 +161,9 @@ public final class Grad {
    * @return from the arguments to both; throws GraphException when the value has several elements
    */
   public static Function<List<Array>, ValuedAll> valueAndGrads(Function<List<Array>, Array> f) {
+    Coerce.given("f", f);
     return xs -> {
-      Pullback pass = Pullback.of("grad", ins -> List.of(f.apply(ins)), xs);
+      Pullback pass = Pullback.of("grad", ins -> Collections.singletonList(f.apply(ins)), xs);
       Array value = pass.values().getFirst();
       List<Optional<Array>> found = pass.gradients(List.of(one(value)), false);
       List<Array> gradients = new ArrayList<>();
@@ -176,7 +183,7 @@ public final class Grad {
    * @throws GraphException when it has another number of elements, or is not floating
    */
   public static Array one(Array value) {
-    if (value.size() != 1 || !value.dtype().isFloating()) {
+    if (Coerce.given("value", value).size() != 1 || !value.dtype().isFloating()) {
       throw new GraphException(
           "grad: the function to differentiate must return one floating number, got shape "
               + value.tensor().layout()
@@ -201,8 +208,10 @@ public final class Grad {
    * @return the result and the vector-Jacobian product
    */
   public static Vjp vjp(Function<Array, Array> f, Array x) {
-    VjpAll all = vjps(xs -> List.of(f.apply(xs.getFirst())), List.of(x));
-    return new Vjp(all.values().getFirst(), g -> all.pullback().apply(List.of(g)).getFirst());
+    VjpAll all = vjps(Lifted.ofOne(f), Collections.singletonList(x));
+    return new Vjp(
+        all.values().getFirst(),
+        g -> all.pullback().apply(List.of(Coerce.given("cotangent", g))).getFirst());
   }
 
   /**
@@ -214,7 +223,7 @@ public final class Grad {
    * @throws DTypeException when an argument is not floating
    */
   public static VjpAll vjps(Function<List<Array>, List<Array>> f, List<Array> xs) {
-    Pullback pass = Pullback.of("vjp", f, xs);
+    Pullback pass = Pullback.of("vjp", Coerce.given("f", f), xs);
     return new VjpAll(pass.values(), pass);
   }
 
@@ -228,7 +237,8 @@ public final class Grad {
    * @throws ShapeException when the direction has another shape
    */
   public static Jvp jvp(Function<Array, Array> f, Array x, Array tangent) {
-    JvpAll all = jvps(xs -> List.of(f.apply(xs.getFirst())), List.of(x), List.of(tangent));
+    JvpAll all =
+        jvps(Lifted.ofOne(f), Collections.singletonList(x), Collections.singletonList(tangent));
     return new Jvp(all.values().getFirst(), all.tangents().getFirst());
   }
 
@@ -244,14 +254,16 @@ public final class Grad {
    */
   public static JvpAll jvps(
       Function<List<Array>, List<Array>> f, List<Array> xs, List<Array> tangents) {
-    Lifted.requireCount("jvp", "tangent", xs.size(), tangents.size());
-    Lifted.requireFloating("jvp", Lifted.tensors(xs));
+    Coerce.given("f", f);
+    List<Tensor> points = Lifted.tensors(xs);
+    List<Tensor> along = Lifted.tensors(tangents);
+    Lifted.requireCount("jvp", "tangent", points.size(), along.size());
+    Lifted.requireFloating("jvp", points);
     long level = Lift.newLevel();
     List<Tensor> ins = new ArrayList<>();
-    for (int i = 0; i < xs.size(); i++) {
-      Tensor x = xs.get(i).tensor();
-      ins.add(
-          Lifted.dual(level, x, Lifted.direction("jvp", "tangent", tangents.get(i).tensor(), x)));
+    for (int i = 0; i < points.size(); i++) {
+      Tensor x = points.get(i);
+      ins.add(Lifted.dual(level, x, Lifted.direction("jvp", "tangent", along.get(i), x)));
     }
     List<Tensor> outs = Lifted.apply(f, ins);
     return new JvpAll(
@@ -281,8 +293,9 @@ public final class Grad {
    * @return both
    */
   public static Linear linearize(Function<Array, Array> f, Array x) {
-    LinearAll all = linearizes(xs -> List.of(f.apply(xs.getFirst())), List.of(x));
-    return new Linear(all.values().getFirst(), t -> all.jvp().apply(List.of(t)).getFirst());
+    LinearAll all = linearizes(Lifted.ofOne(f), Collections.singletonList(x));
+    return new Linear(
+        all.values().getFirst(), t -> all.jvp().apply(Collections.singletonList(t)).getFirst());
   }
 
   /**
@@ -294,7 +307,7 @@ public final class Grad {
    * @return both
    */
   public static LinearAll linearizes(Function<List<Array>, List<Array>> f, List<Array> xs) {
-    Pullback pass = Pullback.of("linearize", f, xs);
+    Pullback pass = Pullback.of("linearize", Coerce.given("f", f), xs);
     List<Tensor> ys = pass.outputs();
     List<Tensor> us = ys.stream().map(Lifted::zeros).toList();
     us.stream().filter(u -> u.dtype().isFloating()).forEach(u -> u.requireGrad(true));
@@ -305,11 +318,12 @@ public final class Grad {
   private static List<Array> pushed(
       Pullback pass, List<Tensor> us, Tensor[] pulled, List<Array> tangents) {
     List<Tensor> xs = pass.inputs();
-    Lifted.requireCount("linearize", "tangent", xs.size(), tangents.size());
+    List<Tensor> given = Lifted.tensors(tangents);
+    Lifted.requireCount("linearize", "tangent", xs.size(), given.size());
     List<Tensor> live = new ArrayList<>();
     List<Tensor> along = new ArrayList<>();
     for (int i = 0; i < pulled.length; i++) {
-      Tensor t = Lifted.direction("linearize", "tangent", tangents.get(i).tensor(), xs.get(i));
+      Tensor t = Lifted.direction("linearize", "tangent", given.get(i), xs.get(i));
       if (pulled[i] != null && pulled[i].requiresGrad()) {
         live.add(pulled[i]);
         along.add(t);
@@ -346,10 +360,8 @@ public final class Grad {
    * @return from the argument to an array of the result's shape followed by the argument's
    */
   public static UnaryOperator<Array> jacobian(Function<Array, Array> f, Mode mode, int chunkSize) {
-    return x ->
-        jacobians(xs -> List.of(f.apply(xs.getFirst())), List.of(x), mode, chunkSize)
-            .getFirst()
-            .getFirst();
+    Function<List<Array>, List<Array>> all = Lifted.ofOne(f);
+    return x -> jacobians(all, Collections.singletonList(x), mode, chunkSize).getFirst().getFirst();
   }
 
   /**
@@ -364,7 +376,7 @@ public final class Grad {
    */
   public static List<List<Array>> jacobians(
       Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {
-    return Jacobians.blocks(f, xs, mode, chunkSize);
+    return Jacobians.blocks(Coerce.given("f", f), xs, Coerce.given("mode", mode), chunkSize);
   }
 
   /**
@@ -384,13 +396,9 @@ public final class Grad {
    * @return from an array with examples along its first axis to the results along the first axis
    */
   public static UnaryOperator<Array> vmap(Function<Array, Array> f) {
-    return x ->
-        vmaps(
-                xs -> List.of(f.apply(xs.getFirst())),
-                List.of(OptionalInt.of(0)),
-                i -> OptionalInt.of(0))
-            .apply(List.of(x))
-            .getFirst();
+    UnaryOperator<List<Array>> all =
+        vmaps(Lifted.ofOne(f), List.of(OptionalInt.of(0)), i -> OptionalInt.of(0));
+    return x -> all.apply(Collections.singletonList(x)).getFirst();
   }
 
   /**
@@ -409,6 +417,9 @@ public final class Grad {
       Function<List<Array>, List<Array>> f,
       List<OptionalInt> inAxes,
       IntFunction<OptionalInt> outAxes) {
+    Coerce.given("f", f);
+    Coerce.given("inAxes", inAxes);
+    Coerce.given("outAxes", outAxes);
     return xs -> Vmap.run(f, xs, inAxes, outAxes);
   }
 
@@ -421,8 +432,8 @@ public final class Grad {
    * @return a function with the same results and gradients
    */
   public static UnaryOperator<Array> checkpoint(Function<Array, Array> f) {
-    UnaryOperator<List<Array>> all = checkpoints(xs -> List.of(f.apply(xs.getFirst())));
-    return x -> all.apply(List.of(x)).getFirst();
+    UnaryOperator<List<Array>> all = checkpoints(Lifted.ofOne(f));
+    return x -> all.apply(Collections.singletonList(x)).getFirst();
   }
 
   /**
@@ -434,7 +445,7 @@ public final class Grad {
    * @return a function with the same results and gradients
    */
   public static UnaryOperator<List<Array>> checkpoints(Function<List<Array>, List<Array>> f) {
-    return new Checkpoint(f)::apply;
+    return new Checkpoint(Coerce.given("f", f))::apply;
   }
 
   /**
@@ -444,7 +455,7 @@ public final class Grad {
    * @return the array outside all graphs and without tangents; the storage is shared
    */
   public static Array stopGradient(Array x) {
-    return x.detach();
+    return Coerce.given("x", x).detach();
   }
 
   /** A rule for functions of one array. */
@@ -456,7 +467,7 @@ public final class Grad {
      * @param x the argument
      * @param y the result
      * @param direction the cotangent of the result, or the tangent of the argument
-     * @return the gradient of the argument, or the tangent of the result
+     * @return the gradient of the argument, or the tangent of the result; null for zeros
      */
     Array apply(Array x, Array y, Array direction);
   }
@@ -470,10 +481,7 @@ public final class Grad {
    * @return the function
    */
   public static UnaryOperator<Array> customVjp(Function<Array, Array> f, RuleOfOne rule) {
-    return ofOne(
-        custom(xs -> List.of(f.apply(xs.getFirst())))
-            .withVjp(
-                (xs, ys, gs) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), gs.getFirst()))));
+    return ofOne(custom(Lifted.ofOne(f)).withVjp(ofOne(rule)::apply));
   }
 
   /**
@@ -485,14 +493,17 @@ public final class Grad {
    * @return the function
    */
   public static UnaryOperator<Array> customJvp(Function<Array, Array> f, RuleOfOne rule) {
-    return ofOne(
-        custom(xs -> List.of(f.apply(xs.getFirst())))
-            .withJvp(
-                (xs, ys, ts) -> List.of(rule.apply(xs.getFirst(), ys.getFirst(), ts.getFirst()))));
+    return ofOne(custom(Lifted.ofOne(f)).withJvp(ofOne(rule)::apply));
   }
 
   private static UnaryOperator<Array> ofOne(Custom all) {
-    return x -> all.apply(List.of(x)).getFirst();
+    return x -> all.apply(Collections.singletonList(x)).getFirst();
+  }
+
+  private static Custom.VjpRule ofOne(RuleOfOne rule) {
+    Coerce.given("rule", rule);
+    return (xs, ys, ds) ->
+        Collections.singletonList(rule.apply(xs.getFirst(), ys.getFirst(), ds.getFirst()));
   }
 
   /**
@@ -503,6 +514,6 @@ public final class Grad {
    *     both
    */
   public static Custom custom(Function<List<Array>, List<Array>> f) {
-    return new Custom(f, Optional.empty(), Optional.empty());
+    return new Custom(Coerce.given("f", f), Optional.empty(), Optional.empty());
   }
 }

@@ -2,6 +2,7 @@ package ndgrad;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -217,7 +218,7 @@ public final class GradCheck {
   public static Report check(Function<List<Array>, Array> f, Settings settings, Array... inputs) {
     Coerce.given("f", f);
     Coerce.given("inputs", inputs);
-    return checkAll(xs -> List.of(f.apply(xs)), settings, Arrays.asList(inputs));
+    return checkAll(xs -> Collections.singletonList(f.apply(xs)), settings, Arrays.asList(inputs));
   }
 
   /**

@@ -39,7 +39,13 @@ final class GradCheckRun {
   private long failed;
 
   GradCheckRun(Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
-    this.f = Coerce.given("f", f);
+    Coerce.given("f", f);
+    this.f =
+        xs -> {
+          List<Array> ys = f.apply(xs);
+          Lifted.results(ys); // which refuses null
+          return ys;
+        };
     this.settings = Coerce.given("settings", settings);
     this.inputs = Coerce.given("inputs", inputs);
     for (int i = 0; i < inputs.size(); i++) {

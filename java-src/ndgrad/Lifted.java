@@ -1,5 +1,6 @@
 package ndgrad;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -9,14 +10,20 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /** Into and out of what arrays stand for inside functional transforms. */
 final class Lifted {
+  /** Stands before "must not be null". */
+  static final String RESULT = "what the function returns";
+
   private Lifted() {}
 
   static List<Tensor> tensors(List<Array> arrays) {
-    return arrays.stream().map(Array::tensor).toList();
+    return Coerce.given("the list of arrays", arrays).stream()
+        .map(x -> Coerce.given("array", x).tensor())
+        .toList();
   }
 
   static List<Array> arrays(List<Tensor> tensors) {
@@ -25,7 +32,19 @@ final class Lifted {
 
   /** Applies a function to tensors by their public faces. */
   static List<Tensor> apply(Function<List<Array>, List<Array>> f, List<Tensor> xs) {
-    return tensors(Frames.ofUser(() -> f.apply(arrays(xs))));
+    return results(Frames.ofUser(() -> f.apply(arrays(xs))));
+  }
+
+  /** What a function of the user returned. */
+  static List<Tensor> results(List<Array> ys) {
+    return Coerce.given(RESULT, ys).stream().map(y -> Coerce.given(RESULT, y).tensor()).toList();
+  }
+
+  /** A function of one array as one of lists of them. */
+  static Function<List<Array>, List<Array>> ofOne(Function<Array, Array> f) {
+    Coerce.given("f", f);
+    // List.of would refuse a null before anybody can say what is null.
+    return xs -> Collections.singletonList(f.apply(xs.getFirst()));
   }
 
   /** Runs with recording on or off. */

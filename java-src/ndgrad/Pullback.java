@@ -9,6 +9,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.op.Reverse;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /**
@@ -95,7 +96,8 @@ public final class Pullback {
    * @throws ArgumentException when there are not as many cotangents as results
    */
   public List<Optional<Array>> gradients(List<Array> cotangents, boolean keep) {
-    Lifted.requireCount("vjp", "cotangent", outputs.size(), cotangents.size());
+    Lifted.requireCount(
+        "vjp", "cotangent", outputs.size(), Coerce.given("cotangents", cotangents).size());
     List<Tensor> given = new ArrayList<>();
     for (Array c : cotangents) {
       given.add(c == null ? null : c.tensor());

@@ -8,6 +8,7 @@ import java.util.function.IntFunction;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /** One run of a function over a batch. */
@@ -19,19 +20,22 @@ final class Vmap {
       List<Array> xs,
       List<OptionalInt> inAxes,
       IntFunction<OptionalInt> outAxes) {
-    Lifted.requireCount("vmap", "in-axis", xs.size(), inAxes.size());
+    List<Tensor> given = Lifted.tensors(xs);
+    Lifted.requireCount("vmap", "in-axis", given.size(), inAxes.size());
+    inAxes.forEach(axis -> Coerce.given("each of inAxes", axis));
     int size = size(xs, inAxes);
     long level = Lift.newLevel();
     List<Tensor> ins = new ArrayList<>();
-    for (int i = 0; i < xs.size(); i++) {
-      Tensor x = xs.get(i).tensor();
+    for (int i = 0; i < given.size(); i++) {
+      Tensor x = given.get(i);
       ins.add(
           inAxes.get(i).isEmpty() ? x : Lifted.batched(level, front(x, inAxes.get(i).getAsInt())));
     }
     List<Tensor> outs = Lifted.apply(f, ins);
     List<Array> results = new ArrayList<>();
     for (int i = 0; i < outs.size(); i++) {
-      results.add(Array.of(placed(outs.get(i), level, size, outAxes.apply(i))));
+      OptionalInt axis = Coerce.given("what outAxes returns", outAxes.apply(i));
+      results.add(Array.of(placed(outs.get(i), level, size, axis)));
     }
     return List.copyOf(results);
   }

@@ -13,6 +13,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** The functional transforms as Java callers meet them. */
 class GradTest {
@@ -156,5 +157,59 @@ class GradTest {
         same(results.get(k - 1).get(), k, -2 * k, 4 * k);
       }
     }
+  }
+
+  private static void refused(String message, Executable call) {
+    assertEquals(message, assertThrows(ArgumentException.class, call).getMessage());
+  }
+
+  @Test
+  void whatIsNullIsNamed() {
+    refused("f must not be null", () -> Grad.grad(null));
+    refused("f must not be null", () -> Grad.jvps(null, List.of(X), List.of(X)));
+    refused("f must not be null", () -> Grad.custom(null));
+    refused("array must not be null", () -> Grad.grad(x -> x.sum()).apply(null));
+    refused("array must not be null", () -> Grad.jvp(Array::exp, X, null));
+    refused("array must not be null", () -> Grad.vmap(Array::exp).apply(null));
+    refused("the list of arrays must not be null", () -> Grad.grads(xs -> X).apply(null));
+    refused("cotangent must not be null", () -> Grad.vjp(Array::exp, X).pullback().apply(null));
+    refused("mode must not be null", () -> Grad.jacobian(Array::exp, null, 1).apply(X));
+    refused("x must not be null", () -> Grad.stopGradient(null));
+    refused("rule must not be null", () -> Grad.customVjp(Array::exp, null));
+  }
+
+  @Test
+  void functionsThatReturnNullAreToldSo() {
+    String message = "what the function returns must not be null";
+    refused(message, () -> Grad.grad(x -> null).apply(X));
+    refused(message, () -> Grad.vjps(xs -> null, List.of(X)));
+    refused(message, () -> Grad.jvp(x -> null, X, X));
+    refused(message, () -> Grad.jacobian(x -> null).apply(X));
+    refused(message, () -> Grad.vmap(x -> null).apply(X));
+    refused(message, () -> Grad.checkpoint(x -> null).apply(X));
+    refused(message, () -> Grad.customVjp(x -> null, (x, y, g) -> g).apply(X));
+    refused(message, () -> Fuse.fuse(x -> null).apply(X));
+    refused(message, () -> Fuse.formed(xs -> null).apply(List.of(X)));
+    refused(message, () -> GradCheck.check(xs -> null, X));
+    refused(
+        "what the rule returns must not be null",
+        () ->
+            Grad.grad(
+                    x ->
+                        Grad.custom(xs -> xs)
+                            .withVjp((xs, ys, gs) -> null)
+                            .apply(List.of(x))
+                            .getFirst()
+                            .sum())
+                .apply(X));
+  }
+
+  @Test
+  void aRuleThatReturnsNullMeansZeros() {
+    same(
+        Grad.grad(x -> Grad.customVjp(Array::exp, (v, y, g) -> null).apply(x).sum()).apply(X),
+        0,
+        0,
+        0);
   }
 }
