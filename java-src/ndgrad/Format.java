@@ -70,7 +70,8 @@ final class Format {
 
   private void chooseEdges() {
     boolean summarise = layout.size() > options.threshold();
-    for (int e = options.edgeItems(); e >= 1; e--) {
+    // What wider edges cut, or leave whole, is too much to be shown or shown as it is.
+    for (int e = Math.min(options.edgeItems(), MOST_CELLS); e >= 1; e--) {
       for (int i = 0; i < leading.length; i++) {
         boolean cut = summarise && layout.dim(i) > 2 * e;
         leading[i] = cut ? e : layout.dim(i);

@@ -3,6 +3,7 @@ package ndgrad;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -10,6 +11,7 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -95,6 +97,9 @@ class FormatTest {
         () -> assertTrue(huge.toString().length() < 1000),
         () -> assertTrue(huge.toString().endsWith("shape=(65536, 32767))"), huge.toString()),
         () -> assertTrue(Array.scalar(1).broadcastTo(cube).toString().length() < 1_000_000));
+    PrintOptions wide = PrintOptions.DEFAULT.withThreshold(1).withEdgeItems(Integer.MAX_VALUE);
+    assertEquals("array([0, 1, 2], shape=(3,))", wide.format(Array.arange(3)));
+    assertTrue(assertTimeout(Duration.ofSeconds(2), () -> wide.format(huge)).length() < 1_000_000);
   }
 
   @Test
