@@ -337,8 +337,11 @@ public final class Creation {
     int[] shape = {a.integer("n"), columns(a)};
     Tensor made = zeros(a, DType.FLOAT64, shape);
     Strided s = made.strided();
-    for (int i = 0; i < shape[0]; i++) {
-      int length = Math.clamp((long) i + a.integer("k") + 1, 0, shape[1]);
+    long k = a.integer("k");
+    // Without columns there can be as many rows as there are integers.
+    int rows = shape[1] == 0 ? 0 : shape[0];
+    for (int i = Math.clamp(-k, 0, rows); i < rows; i++) {
+      int length = Math.clamp(i + k + 1, 0, shape[1]);
       Copies.copy(one(), s.with(Layout.of(new int[] {length}, new int[] {1}, i * shape[1])));
     }
     return made;

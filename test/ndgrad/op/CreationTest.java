@@ -3,8 +3,10 @@ package ndgrad.op;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import ndgrad.Array;
 import ndgrad.DType;
 import ndgrad.DTypeException;
@@ -54,6 +56,15 @@ class CreationTest {
     }
     assertThrows(ShapeException.class, () -> Array.ones(1 << 16, 1 << 16));
     assertArrayEquals(new int[] {0, 1 << 30, 1 << 30}, Array.zeros(0, 1 << 30, 1 << 30).shape());
+  }
+
+  @Test
+  void aTriangleWithoutColumnsTakesNoTime() {
+    Array none = assertTimeoutPreemptively(Duration.ofSeconds(5), () -> Array.tri(1 << 30, 0));
+    assertArrayEquals(new int[] {1 << 30, 0}, none.shape());
+    int least = Integer.MIN_VALUE;
+    assertEquals(0, Array.tri(3, Options.of().k(least)).sum().item());
+    assertEquals(9, Array.tri(3, Options.of().k(Integer.MAX_VALUE)).sum().item());
   }
 
   @Test
