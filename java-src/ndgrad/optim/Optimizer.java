@@ -6,6 +6,8 @@ import ndgrad.ArgumentException;
 import ndgrad.Array;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
+import ndgrad.IndexException;
+import ndgrad.op.spec.Coerce;
 
 /**
  * A rule, the parameters it updates in place, and what it remembers of them. For one thread at a
@@ -31,10 +33,11 @@ public final class Optimizer {
    * @param params leaves that require a gradient; each step modifies them
    */
   public Optimizer(Rule rule, List<Array> params) {
-    this.rule = rule;
+    this.rule = Coerce.given("rule", rule);
+    Coerce.given("params", params).forEach(p -> Coerce.given("parameter", p));
     this.params = List.copyOf(params);
     this.steps = new long[params.size()];
-    for (Array p : params) {
+    for (Array p : this.params) {
       slots.add(rule.init(p));
     }
   }
@@ -84,7 +87,7 @@ public final class Optimizer {
    * @throws ArgumentException when it remembers others
    */
   public void rule(Rule changed) {
-    if (!changed.slots().equals(rule.slots())) {
+    if (!Coerce.given("rule", changed).slots().equals(rule.slots())) {
       throw new ArgumentException(
           changed.name()
               + " remembers "
@@ -111,8 +114,17 @@ public final class Optimizer {
    *
    * @param param its position
    * @return one array a slot of the rule, which the next step modifies
+   * @throws IndexException when there is no parameter at that position
    */
   public List<Array> slots(int param) {
+    if (param < 0 || param >= slots.size()) {
+      throw new IndexException(
+          "there is no parameter " + param + ", this optimiser has " + slots.size(),
+          "index",
+          param,
+          "size",
+          slots.size());
+    }
     return slots.get(param);
   }
 }

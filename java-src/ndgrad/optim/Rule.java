@@ -1,12 +1,14 @@
 package ndgrad.optim;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.ShapeException;
+import ndgrad.op.spec.Coerce;
 
 /**
  * A way to update parameters from gradients: the numbers that govern it. Immutable; what it
@@ -76,7 +78,11 @@ public sealed interface Rule permits Sgd, Moments {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default void apply(Array param, Array grad, List<Array> state, long step) {
-    applyAll(List.of(param), List.of(grad), List.of(state), step);
+    applyAll(
+        Collections.singletonList(param),
+        Collections.singletonList(grad),
+        Collections.singletonList(state),
+        step);
   }
 
   /**
@@ -91,6 +97,9 @@ public sealed interface Rule permits Sgd, Moments {
    */
   default void applyAll(
       List<Array> params, List<Array> grads, List<List<Array>> states, long step) {
+    Coerce.given("params", params);
+    Coerce.given("grads", grads);
+    Coerce.given("states", states);
     if (grads.size() != params.size() || states.size() != params.size()) {
       throw new ArgumentException(
           name()
@@ -106,7 +115,7 @@ public sealed interface Rule permits Sgd, Moments {
     }
     List<Step> steps = new ArrayList<>();
     for (int i = 0; i < params.size(); i++) {
-      steps.add(new Step(this, params.get(i), grads.get(i).tensor(), states.get(i), step));
+      steps.add(new Step(this, params.get(i), grads.get(i), states.get(i), step));
     }
     Step.inPlace(steps);
   }
@@ -124,7 +133,7 @@ public sealed interface Rule permits Sgd, Moments {
    * @throws DTypeException when dtypes differ or are not floating
    */
   default List<Array> next(Array param, Array grad, List<Array> state, long step) {
-    return new Step(this, param, grad.tensor(), state, step).fresh();
+    return new Step(this, param, grad, state, step).fresh();
   }
 
   /**

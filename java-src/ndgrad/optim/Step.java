@@ -9,6 +9,7 @@ import ndgrad.GraphException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
+import ndgrad.op.spec.Coerce;
 
 /**
  * One update of one parameter. Nothing of its size is made but what {@link #fresh} returns.
@@ -20,6 +21,15 @@ import ndgrad.autograd.Trace;
  * @param number 1 for its first update
  */
 record Step(Rule rule, Array param, Tensor grad, List<Array> state, long number) {
+
+  Step {
+    Coerce.given("parameter", param);
+    Coerce.given("state", state).forEach(slot -> Coerce.given("slot", slot));
+  }
+
+  Step(Rule rule, Array param, Array grad, List<Array> state, long number) {
+    this(rule, param, Coerce.given("gradient", grad).tensor(), state, number);
+  }
 
   /**
    * Updates parameters and their slots, all or none: what can be refused is before any is written.
@@ -80,7 +90,7 @@ record Step(Rule rule, Array param, Tensor grad, List<Array> state, long number)
   }
 
   static void requireFloating(Rule rule, Array param) {
-    if (!param.dtype().isFloating()) {
+    if (!Coerce.given("parameter", param).dtype().isFloating()) {
       throw new DTypeException(
           rule.name() + ": parameters must be floating, this one is " + param.dtype(),
           "op",
