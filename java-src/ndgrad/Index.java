@@ -157,6 +157,9 @@ public sealed interface Index {
    * @return the item
    */
   static Index of(int... positions) {
+    if (positions == null) {
+      throw new ArgumentException("positions must not be null", "argument", "positions");
+    }
     return new Positions(positions.clone());
   }
 
@@ -190,6 +193,9 @@ public sealed interface Index {
    * @throws IndexException naming the item that is none
    */
   static List<Index> parse(String text) {
+    if (text == null) {
+      throw new ArgumentException("text must not be null", "argument", "text");
+    }
     List<Index> out = new ArrayList<>();
     if (text.isBlank()) {
       return out;
@@ -216,11 +222,11 @@ public sealed interface Index {
         if (item.startsWith("[") && item.endsWith("]")) {
           String inner = item.substring(1, item.length() - 1).strip();
           String[] parts = inner.isEmpty() ? new String[0] : inner.split("[,\\s]+");
-          int[] positions = new int[parts.length];
+          long[] positions = new long[parts.length];
           for (int i = 0; i < parts.length; i++) {
-            positions[i] = Math.toIntExact(whole(parts[i], text));
+            positions[i] = whole(parts[i], text);
           }
-          yield of(positions);
+          yield positions(positions);
         }
         String[] parts = item.split(":", -1);
         if (parts.length == 1) {

@@ -300,5 +300,6 @@ class IndexingTest {
     for (String bad : List.of("1:2:3:4", "x", "1,,2", "::0", "[1", "1.5")) {
       assertThrows(IndexException.class, () -> Index.parse(bad), bad);
     }
+    assertThrows(IndexException.class, () -> Indexing.get(x, "[0, 99999999999]"));
   }
 }
