@@ -71,6 +71,11 @@ final class FluentJava {
           private static List<Array> list(Object arrays) {
             return (List<Array>) arrays;
           }
+
+          /** Null stays null, which the op refuses by its own name. */
+          private static List<Array> listed(Array[] arrays) {
+            return arrays == null ? null : Arrays.asList(arrays);
+          }
         """);
     for (Op op : ops) {
       for (String name : Names.all(op)) {
@@ -235,7 +240,7 @@ final class FluentJava {
       if (a.param != null) {
         passed.add(
             a.type.equals("Array...")
-                ? "Arrays.asList(" + Names.camel(a.param.name()) + ")"
+                ? "listed(" + Names.camel(a.param.name()) + ")"
                 : Names.camel(a.param.name()));
       }
     }

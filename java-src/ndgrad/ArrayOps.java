@@ -54,6 +54,11 @@ public abstract sealed class ArrayOps permits Array {
     return (List<Array>) arrays;
   }
 
+  /** Null stays null, which the op refuses by its own name. */
+  private static List<Array> listed(Array[] arrays) {
+    return arrays == null ? null : Arrays.asList(arrays);
+  }
+
   /**
    * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
@@ -6520,7 +6525,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array cat(Array... xs) {
-    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), listed(xs));
   }
 
   /**
@@ -6589,7 +6594,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concatenate(Array... xs) {
-    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), listed(xs));
   }
 
   /**
@@ -6658,7 +6663,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array concat(Array... xs) {
-    return (Array) call(Joining.CAT, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.CAT, Options.of(), listed(xs));
   }
 
   /**
@@ -6717,7 +6722,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array stack(Array... xs) {
-    return (Array) call(Joining.STACK, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.STACK, Options.of(), listed(xs));
   }
 
   /**
@@ -6739,7 +6744,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array hstack(Array... xs) {
-    return (Array) call(Joining.HSTACK, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.HSTACK, Options.of(), listed(xs));
   }
 
   /**
@@ -6761,7 +6766,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array vstack(Array... xs) {
-    return (Array) call(Joining.VSTACK, Options.of(), Arrays.asList(xs));
+    return (Array) call(Joining.VSTACK, Options.of(), listed(xs));
   }
 
   /**
@@ -7190,7 +7195,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static List<Array> meshgrid(Array... xs) {
-    return list(call(Rearranging.MESHGRID, Options.of(), Arrays.asList(xs)));
+    return list(call(Rearranging.MESHGRID, Options.of(), listed(xs)));
   }
 
   /**
@@ -7722,7 +7727,7 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public static Array einsum(String equation, Array... xs) {
-    return (Array) call(Einsum.EINSUM, Options.of(), equation, Arrays.asList(xs));
+    return (Array) call(Einsum.EINSUM, Options.of(), equation, listed(xs));
   }
 
   /**

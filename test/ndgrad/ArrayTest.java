@@ -35,6 +35,8 @@ class ArrayTest {
     refusesNull("index", () -> x.set(1, (Object[]) null));
     refusesNull("hook", () -> x.registerHook(null));
     refusesNull("array", () -> PrintOptions.DEFAULT.format(null));
+    refusesNull("positions", () -> Index.of((int[]) null));
+    refusesNull("text", () -> Index.parse(null));
     refusesNull("outputs", () -> Graph.of((Array[]) null));
     refusesNull("output", () -> Graph.of((Array) null));
     refusesNull("f", () -> Fuse.fuse(null));
@@ -55,6 +57,17 @@ class ArrayTest {
     Map<String, Array> holds = new HashMap<>();
     holds.put("a", null);
     refusesNull("the array a", () -> Npz.save(Path.of("none"), holds));
+  }
+
+  @Test
+  void noListOfArraysIsRefusedByItsOp() {
+    Array[] none = null;
+    for (Executable call :
+        List.<Executable>of(
+            () -> Array.stack(none), () -> Array.cat(none), () -> Array.einsum("i->", none))) {
+      String message = assertThrows(ArgumentException.class, call).getMessage();
+      assertTrue(message.endsWith(": argument xs must not be nil"), message);
+    }
   }
 
   @Test
