@@ -10,15 +10,20 @@
    [clojure.java.io :as jio]
    [ndgrad.call :as call])
   (:import
+   (java.io File)
    (java.nio.file Path)
-   (java.util LinkedHashMap)
+   (java.util LinkedHashMap Map)
    (ndgrad.io Npz)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
 
-(defn- ->path ^Path [file]
-  (if (instance? Path file) file (.toPath (jio/file file))))
+(defn- ->path ^Path [op file]
+  (if (instance? Path file)
+    file
+    (if-some [f (try (jio/file file) (catch IllegalArgumentException _))]
+      (.toPath ^File f)
+      (call/fail op "a file as a string, File or Path" file))))
 
 (defn save-npy
   "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
@@ -26,7 +31,7 @@
 
   Example: (io/save-npy (java.io.File/createTempFile \"array\" \".npy\") (nd/arange 3))"
   [file x]
-  (Npz/saveNpy (->path file) (call/array "save-npy" x))
+  (Npz/saveNpy (->path "save-npy" file) (call/array "save-npy" x))
   file)
 
 (defn load-npy
@@ -35,28 +40,31 @@
 
   Example: (let [f (java.io.File/createTempFile \"array\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
   [file]
-  (Npz/loadNpy (->path file)))
+  (Npz/loadNpy (->path "load-npy" file)))
 
 (defn- entry-name [k]
   (if (keyword? k) (subs (str k) 1) (str k)))
 
 (defn save-npz
   "Writes a map of names (keywords or strings) to arrays as a .npz file, replacing one of that name; `:compressed true`
-  deflates it. Returns `file`. Throws ArgumentException for what is no map, UncheckedIOException.
+  deflates it. Returns `file`. Throws ArgumentException for what is no map, or when two names are the same in the file,
+  UncheckedIOException.
 
   Example: (io/save-npz (java.io.File/createTempFile \"arrays\" \".npz\") {:w [1.0 2.0] :b 3.0} {:compressed true})"
   {:arglists '([file arrays] [file arrays {:keys [compressed]}])}
   [file arrays & options]
   (let [{:keys [compressed]} (call/options "save-npz" options [:compressed])
         compressed? (call/naming "save-npz" (and (some? compressed) (Coerce/flag "compressed" compressed)))
+        path (->path "save-npz" file)
         named (LinkedHashMap.)]
-    (when-not (map? arrays)
+    (when-not (instance? Map arrays)
       (call/fail "save-npz" "a map of names to arrays" arrays))
     (doseq [[k v] arrays]
-      (.put named (entry-name k) (call/array "save-npz" v)))
+      (when (.put named (entry-name k) (call/array "save-npz" v))
+        (call/fail "save-npz" "a name for each array" (vec (keys arrays)))))
     (if compressed?
-      (Npz/saveCompressed (->path file) named)
-      (Npz/save (->path file) named))
+      (Npz/saveCompressed path named)
+      (Npz/save path named))
     file))
 
 (defn load-npz
@@ -64,4 +72,4 @@
 
   Example: (let [f (java.io.File/createTempFile \"arrays\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
   [file]
-  (update-keys (Npz/load (->path file)) keyword))
+  (update-keys (Npz/load (->path "load-npz" file)) keyword))

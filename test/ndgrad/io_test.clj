@@ -44,10 +44,23 @@
              #"^save-npz: expected keyword arguments in pairs" #(io/save-npz f {:w w} :compressed true :more)
              #"^save-npz: compressed must be true or false, got 1$" #(io/save-npz f {:w w} :compressed 1)
              #"^save-npz: expected a map of names to arrays, got \[" #(io/save-npz f [[1 2] [3 4]])
+             #"^save-npz: expected a name for each array, got \[:w \"w\"\]$" #(io/save-npz f {:w w "w" w})
              #"^save-npz: cannot make an array of \"a\"" #(io/save-npz f {:w w :b "a"})
              #"^save-npy: cannot make an array of nil" #(io/save-npy f nil)}]
       (is (thrown-with-msg? ArgumentException message (save)))
       (is (not (.exists f))))))
+
+(deftest a-map-of-java-will-do
+  (let [f (temp ".npz")]
+    (io/save-npz f (java.util.TreeMap. {"a" [1 2]}))
+    (is (= {:a [1 2]} (update-vals (io/load-npz f) nd/tolist)))))
+
+(deftest what-is-no-file-is-refused
+  (doseq [[op f] {"save-npy" #(io/save-npy % [1]) "load-npy" io/load-npy
+                  "save-npz" #(io/save-npz % {:a 1}) "load-npz" io/load-npz}
+          file [nil :a 1]]
+    (is (thrown-with-msg? ArgumentException (re-pattern (str "^" op ": expected a file as a string, File or Path, got "))
+                          (f file)))))
 
 (deftest broken-files-are-refused
   (let [f (temp ".npz")]
