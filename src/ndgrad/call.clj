@@ -1,7 +1,7 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
   arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
-  naming, array, existing, callable, options, given."
+  naming, array, existing, callable, options, given, flag."
   (:import
    (java.util List Map)
    (java.util.function Function)
@@ -84,6 +84,11 @@
   "The option `k`, or `default` where it is not given or nil."
   [options k default]
   (if-some [x (get options k)] x default))
+
+(defn flag
+  "The option `k`, true or false, or `default` where it is not given or nil."
+  [options k default]
+  (Coerce/flag (name k) (given options k default)))
 
 (defn- options-start
   "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword

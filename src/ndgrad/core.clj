@@ -48,8 +48,8 @@
   [x]
   (instance? Array x))
 
-(defn- tracked [^Array a {:keys [requires-grad]}]
-  (if requires-grad (.requiresGrad a true) a))
+(defn- tracked [^Array a options]
+  (if (call/flag options :requires-grad false) (.requiresGrad a true) a))
 
 (defn array
   "A fresh array with the elements of `data`: a number, nested sequences, (nested) Java arrays, an Array.
@@ -319,10 +319,11 @@
       (Autograd/backward ys (if (= (count ys) (count gs)) (mapv upstream-for ys gs) gs) retain? create?))))
 
 (defn- backward [y upstream options]
-  (let [{:keys [retain-graph create-graph]} (when options
-                                              (call/options "backward!" options [:retain-graph :create-graph]))
-        retain? (boolean (or retain-graph create-graph))
-        create? (boolean create-graph)]
+  (let [options (when options (call/options "backward!" options [:retain-graph :create-graph]))
+        flag (fn [k] (call/naming "backward!" (call/flag options k false)))
+        retain-graph (flag :retain-graph)
+        create? (flag :create-graph)
+        retain? (or retain-graph create?)]
     (if (and (not (array? y)) (sequential? y))
       (backward-of-all y upstream retain? create?)
       (let [y (call/existing "backward!" y)]

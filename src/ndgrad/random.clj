@@ -39,7 +39,7 @@
   "The way to draw that the options in `more` describe."
   (^Draw [op more] (draw op more nil))
   (^Draw [op more extra]
-   (let [{:keys [dtype requires-grad key generator replace p]} (call/options op more (into known extra))]
+   (let [{:keys [dtype key generator p] :as options} (call/options op more (into known extra))]
      (when-not (or (nil? generator) (instance? RandomGenerator generator))
        (call/fail op "a java.util.random.RandomGenerator as :generator" generator))
      (call/naming op
@@ -47,8 +47,8 @@
                            generator (Random/with ^RandomGenerator generator)
                            :else (Random/draw))
          dtype (.dtype (DType/of dtype))
-         requires-grad (.requiresGrad true)
-         (false? replace) (.withoutReplacement)
+         (call/flag options :requires-grad false) (.requiresGrad true)
+         (not (call/flag options :replace true)) (.withoutReplacement)
          p (.probabilities (.toDoubleArray (call/array op p))))))))
 
 (defn- ->shape ^ints [shape] (Coerce/dimensions "shape" shape))

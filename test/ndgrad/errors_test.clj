@@ -231,6 +231,17 @@
     (is (thrown-with-msg? ArgumentException #"^stack: axis must be an integer, got nil$"
                           (nd/stack [[1] [2]] {:axis nil})))))
 
+(deftest flags-are-true-or-false
+  (let [loss (nd/sum (leaf [2]))]
+    (doseq [[message call]
+            {#"^array: requires-grad must be true or false, got \"no\"" #(nd/array [1.0] {:requires-grad "no"})
+             #"^wrap: requires-grad must be" #(nd/wrap (double-array 1) [1] {:requires-grad 0})
+             #"^rand: requires-grad must be" #(r/rand [1] {:requires-grad :false})
+             #"^choice: replace must be" #(r/choice 3 2 {:replace 0})
+             #"^backward!: retain-graph must be" #(nd/backward! loss {:retain-graph 0})
+             #"^backward!: create-graph must be" #(nd/backward! loss {:create-graph "no"})}]
+      (is (thrown-with-msg? ArgumentException message (call))))))
+
 (deftest large-numbers
   (testing "of more than 64 bits are refused, not cut"
     (is (thrown? ArgumentException (nd/zeros [18446744073709551617N])))
