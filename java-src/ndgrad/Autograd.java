@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import ndgrad.autograd.Anomaly;
 import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Tensor;
@@ -23,8 +24,13 @@ import ndgrad.op.spec.Coerce;
 public final class Autograd {
   private Autograd() {}
 
-  /** Restores the mode when it is closed, on the thread that opened it. */
+  /** Takes a mode or a hook back when it is closed; closing it again does nothing. */
   public interface Scope extends AutoCloseable {
+    /**
+     * Takes it back.
+     *
+     * @throws ScopeException when it is the mode of another thread, which stays as it is
+     */
     @Override
     void close();
   }
@@ -49,7 +55,21 @@ public final class Autograd {
 
   private static Scope mode(boolean enabled) {
     boolean before = GradMode.set(enabled);
-    return () -> GradMode.set(before);
+    Thread owner = Thread.currentThread();
+    return new Scope() {
+      private boolean open = true;
+
+      @Override
+      public void close() {
+        if (Thread.currentThread() != owner) {
+          throw new ScopeException("a mode must be set back by the thread that it belongs to");
+        }
+        if (open) {
+          open = false;
+          GradMode.set(before);
+        }
+      }
+    };
   }
 
   /**
@@ -62,7 +82,12 @@ public final class Autograd {
    */
   public static Scope detectAnomaly() {
     Anomaly.enter();
-    return Anomaly::leave;
+    AtomicBoolean open = new AtomicBoolean(true);
+    return () -> {
+      if (open.getAndSet(false)) {
+        Anomaly.leave();
+      }
+    };
   }
 
   /**
