@@ -1,5 +1,7 @@
 package ndgrad;
 
+import java.io.IOException;
+import java.io.ObjectInputStream;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -27,7 +29,7 @@ public abstract sealed class NdException extends RuntimeException
         ShapeException {
   private static final long serialVersionUID = 1L;
 
-  private final transient Map<String, Object> data = new LinkedHashMap<>();
+  private transient Map<String, Object> data = new LinkedHashMap<>();
 
   /** The op that was running, as it stands before the message; empty when no op was. */
   private String prefix = "";
@@ -58,7 +60,8 @@ public abstract sealed class NdException extends RuntimeException
    * The facts behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code
    * "dtype"}, ….
    *
-   * @return an unmodifiable map, empty when there is nothing to add to the message
+   * @return an unmodifiable map, empty when there is nothing to add to the message, and in an error
+   *     that was serialised
    */
   public Map<String, Object> data() {
     return Collections.unmodifiableMap(data);
@@ -74,6 +77,18 @@ public abstract sealed class NdException extends RuntimeException
     data.put("op", op);
     prefix = op + ": ";
     return this;
+  }
+
+  /**
+   * Reads an error without its facts, which need not be serialisable.
+   *
+   * @param in where from
+   * @throws IOException when it cannot be read
+   * @throws ClassNotFoundException when a class is not there
+   */
+  private void readObject(ObjectInputStream in) throws IOException, ClassNotFoundException {
+    in.defaultReadObject();
+    data = new LinkedHashMap<>();
   }
 
   /** {@inheritDoc} */
