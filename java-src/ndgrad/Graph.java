@@ -124,7 +124,7 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
    * @throws UncheckedIOException when the file cannot be written
    */
   public Path draw(Path file) {
-    String name = file.toString().toLowerCase(Locale.ROOT);
+    String name = Coerce.given("file", file).toString().toLowerCase(Locale.ROOT);
     String format = name.endsWith(".svg") ? "SVG" : name.endsWith(".png") ? "PNG" : "";
     if (format.isEmpty()) {
       throw new ArgumentException(

@@ -39,6 +39,7 @@ class ArrayTest {
     refusesNull("text", () -> Index.parse(null));
     refusesNull("outputs", () -> Graph.of((Array[]) null));
     refusesNull("output", () -> Graph.of((Array) null));
+    refusesNull("file", () -> Graph.of(Array.ones(1).requiresGrad(true)).draw(null));
     refusesNull("f", () -> Fuse.fuse(null));
     refusesNull("f", () -> Fuse.fuses(null));
     refusesNull("x", () -> Fuse.fuse(a -> a).apply(null));
