@@ -50,21 +50,21 @@ public final class Random {
      */
     public List<Key> split(int n) {
       if (n < 0) {
-        throw new ArgumentException(
-            "split: the number of keys must not be negative, got " + n, "n", n);
+        throw new ArgumentException("the number of keys must not be negative, got " + n, "n", n)
+            .during("split");
       }
       long heap = Runtime.getRuntime().maxMemory();
       if (n > heap / BYTES) {
         throw new ArgumentException(
-            "split: "
-                + n
-                + " keys need "
-                + (n * BYTES >> 20)
-                + " MiB, more than the heap can have ("
-                + (heap >> 20)
-                + " MiB; the flag -Xmx raises it)",
-            "n",
-            n);
+                n
+                    + " keys need "
+                    + (n * BYTES >> 20)
+                    + " MiB, more than the heap can have ("
+                    + (heap >> 20)
+                    + " MiB; the flag -Xmx raises it)",
+                "n",
+                n)
+            .during("split");
       }
       List<Key> keys = new ArrayList<>(n);
       for (int i = 0; i < n; i++) {

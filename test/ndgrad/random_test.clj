@@ -39,6 +39,9 @@
     (r/manual-seed! 7)
     (is (= first-time (draw)))))
 
+(deftest keys-that-are-refused-name-what-was-called-once
+  (is (thrown-with-msg? ArgumentException #"^split: the number of keys must not be negative, got -1$" (r/split k -1))))
+
 (deftest keys-split
   (let [[a b] (r/split k)]
     (is (not= a b))
