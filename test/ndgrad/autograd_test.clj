@@ -235,7 +235,7 @@
   (testing "forward"
     (let [e (thrown #(nd/detect-anomaly (nd/log (nd/sub (nd/ones [2 3]) 2))))]
       (is (instance? AnomalyException e))
-      (is (= {:op "log", :pass "forward"} (select-keys (nd/error-data e) [:op :pass])))
+      (is (= {:op "log", :pass "forward", :shapes [[2 3]]} (select-keys (nd/error-data e) [:op :pass :shapes])))
       (is (str/includes? (:site (nd/error-data e)) "autograd_test.clj"))
       (is (str/includes? (ex-message e) "[2, 3]"))))
   (testing "backward"

@@ -72,11 +72,11 @@ public final class Anomaly {
         return;
       }
     }
-    List<String> shapes = Arrays.stream(ins).map(t -> t.layout().toString()).toList();
+    List<int[]> shapes = Arrays.stream(ins).map(Tensor::shape).toList();
     throw new AnomalyException(
         op
             + " made a NaN or an infinity from finite inputs of shapes "
-            + shapes
+            + shapes.stream().map(Arrays::toString).toList()
             + ", called at "
             + site(),
         "op",
