@@ -592,8 +592,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Adds a function that sees this array's gradient in every backward, and may replace it.
    *
-   * @param hook takes the gradient; returns it, another of the same shape and dtype, or null to
-   *     keep it
+   * @param hook takes the gradient, which others may share: a backward in which it is changed in
+   *     place is a {@link MutationException}; returns it, another of the same shape and dtype, or
+   *     null to keep it
    * @return takes the hook back when closed
    * @throws GraphException when this requires no gradient
    */

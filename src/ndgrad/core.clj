@@ -391,8 +391,8 @@
   `(with-open [_# (Autograd/detectAnomaly)] ~@body))
 
 (defn register-hook!
-  "Calls `f` with the gradient of `x` in every backward; what it returns replaces the gradient, nil keeps it. Returns a
-  function of no arguments that takes the hook back.
+  "Calls `f` with the gradient of `x` in every backward; what it returns replaces the gradient, nil keeps it. Changing it
+  in place is a MutationException. Returns a function of no arguments that takes the hook back.
 
   Example: (nd/register-hook! (nd/array [1.0] {:requires-grad true}) (fn [g] (nd/* g 2)))"
   [x f]

@@ -96,6 +96,15 @@
       (is (thrown? ShapeException (nd/backward! (nd/sum x))))
       (is (= before (nd/tolist (nd/grad-of x))) "nothing is written by a pass that fails"))))
 
+(deftest a-hook-that-changes-what-others-share-is-refused
+  (let [x (leaf [1.0 2.0])
+        w (leaf [1.0 2.0])]
+    (nd/register-hook! x (fn [g] (nd/mul! g 10) nil))
+    (is (thrown-with-msg? MutationException #"a hook on the output of leaf changed the gradient in place"
+                          (nd/backward! (nd/sum (nd/* (nd/+ x w) [3.0 4.0])))))
+    (is (nil? (nd/grad-of x)))
+    (is (nil? (nd/grad-of w)))))
+
 (deftest mutation-is-named-before-anything-is-written
   (let [x (leaf [1.0 2.0])
         w (leaf [1.0 1.0])

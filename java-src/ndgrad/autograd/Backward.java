@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import ndgrad.GraphException;
+import ndgrad.MutationException;
 import ndgrad.ShapeException;
 import ndgrad.kernel.memory.Arena;
 
@@ -455,7 +456,18 @@ public final class Backward {
   }
 
   private Tensor hooked(Node n, UnaryOperator<Tensor> hook, Tensor grad) {
+    boolean plain = grad.level() == 0;
+    int before = plain ? grad.storage().version() : 0;
     Tensor replaced = Frames.ofUser(() -> hook.apply(grad));
+    if (plain && grad.storage().version() != before) {
+      throw new MutationException(
+          "a hook on the output of "
+              + n.name()
+              + " changed the gradient in place, which others may share; return another one"
+              + " instead",
+          "op",
+          n.name());
+    }
     if (replaced == null) {
       return grad;
     }
