@@ -145,6 +145,7 @@ final class Checkpoint {
       List<Tensor> live = new ArrayList<>();
       List<Tensor> upstream = new ArrayList<>();
       List<Tensor> cotangents = packing.cotangents(cotangent);
+      requireAgain(outs, cotangents);
       for (int i = 0; i < outs.size(); i++) {
         if (outs.get(i).requiresGrad() && cotangents.get(i) != null) {
           live.add(outs.get(i));
@@ -158,6 +159,21 @@ final class Checkpoint {
         out[places.get(k)] = found[k];
       }
       return out;
+    }
+
+    private void requireAgain(List<Tensor> outs, List<Tensor> cotangents) {
+      boolean same = outs.size() == cotangents.size();
+      for (int i = 0; same && i < outs.size(); i++) {
+        Tensor c = cotangents.get(i);
+        same = c == null || c.layout().sameShape(outs.get(i).layout());
+      }
+      if (!same) {
+        throw new GraphException(
+            "the function of a checkpoint gave results of other shapes when it was run again for"
+                + " its gradient; it must do the same each time",
+            "shapes",
+            outs.stream().map(Tensor::shape).toList());
+      }
     }
   }
 }

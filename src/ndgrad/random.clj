@@ -42,6 +42,8 @@
    (let [{:keys [dtype key generator p] :as options} (call/options op more (into known extra))]
      (when-not (or (nil? generator) (instance? RandomGenerator generator))
        (call/fail op "a java.util.random.RandomGenerator as :generator" generator))
+     (when (and key generator)
+       (call/fail op "one source of numbers, :key or :generator" [:key :generator]))
      (call/naming op
        (cond-> ^Draw (cond key (Random/with (->key op key))
                            generator (Random/with ^RandomGenerator generator)

@@ -76,7 +76,9 @@
   (testing "options"
     (is (thrown? ArgumentException (r/rand [2] {:dtyp :float32})))
     (is (thrown? ArgumentException (r/rand [2] :dtype)))
-    (is (thrown? ArgumentException (r/rand [2] {:p [1]})))))
+    (is (thrown? ArgumentException (r/rand [2] {:p [1]})))
+    (is (thrown-with-msg? ArgumentException #"^rand: expected one source of numbers, :key or :generator"
+                          (r/rand [2] {:key (r/key 0) :generator (java.util.Random. 0)})))))
 
 (deftest keys-print-what-they-are
   (is (= "[Key[first=7, second=0]]" (pr-str [(r/key 7)]))))

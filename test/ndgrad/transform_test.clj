@@ -389,6 +389,13 @@
                                     "-e" (pr-str `(do (require '~'ndgrad.core) ~code)))]
     (str out err)))
 
+(deftest checkpoints-refuse-functions-that-change
+  (doseq [again [(fn [_] []) (fn [x] [x x]) (fn [x] [(nd/sum x)])]]
+    (let [first? (atom true)
+          f (nd/checkpoint (fn [x] (if @first? (do (reset! first? false) [(nd/exp x)]) (again x))))
+          [y] (f (nd/array [1.0 2.0] {:requires-grad true}))]
+      (is (thrown-with-msg? GraphException #"other shapes when it was run again" (nd/backward! (nd/sum y)))))))
+
 (deftest checkpoints-need-little-memory
   (let [block `(fn [x#] (nth (iterate nd/sin x#) 10))]
     (is (re-find #"gradient of 1000000" (in-heap "450m" `(nd/checkpoint ~block))))

@@ -51,7 +51,8 @@ final class IndexItems {
   }
 
   private static long whole(Number n) {
-    if (Coerce.isIntegral(n) && Math.abs(n.doubleValue()) < Long.MAX_VALUE) {
+    boolean fits = n instanceof Long || Math.abs(n.doubleValue()) < Long.MAX_VALUE;
+    if (fits && Coerce.isIntegral(n)) {
       return n.longValue();
     }
     throw new IndexException(
