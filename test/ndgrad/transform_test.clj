@@ -595,6 +595,22 @@
       (nd/mul! ((nd/checkpoint (fn [_] w)) x) 2.0)
       (is (= [5.0 7.0] (nd/tolist w))))))
 
+(deftest gradients-can-be-written-in-place
+  (let [a (nd/array [1.0 2.0]) b (nd/array [3.0 4.0]) c (nd/array [5.0 6.0])]
+    (testing "one is not the other"
+      (let [[ga gb] ((nd/grad (fn [[a b]] (nd/sum (nd/* 3.0 (nd/+ a b))))) [a b])]
+        (nd/mul! ga 5.0)
+        (is (= [15.0 15.0] (nd/tolist ga)))
+        (is (= [3.0 3.0] (nd/tolist gb)))))
+    (testing "nor the cotangent"
+      (let [[_ pullback] (nd/vjp nd/+ a b)
+            [ga gb] (pullback c)]
+        (nd/add! ga 1.0)
+        (nd/add! gb 2.0)
+        (is (= [6.0 7.0] (nd/tolist ga)))
+        (is (= [7.0 8.0] (nd/tolist gb)))
+        (is (= [5.0 6.0] (nd/tolist c)))))))
+
 ;; ---- errors -----------------------------------------------------------------------------------
 
 (deftest errors-in-the-callers-terms
@@ -661,19 +677,3 @@
     ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g g]))) v)
     ShapeException #"gradient of shape \[\] for argument 0 of shape \[3\]"
     ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g]))) v)))
-
-(deftest gradients-can-be-written-in-place
-  (let [a (nd/array [1.0 2.0]) b (nd/array [3.0 4.0]) c (nd/array [5.0 6.0])]
-    (testing "one is not the other"
-      (let [[ga gb] ((nd/grad (fn [[a b]] (nd/sum (nd/* 3.0 (nd/+ a b))))) [a b])]
-        (nd/mul! ga 5.0)
-        (is (= [15.0 15.0] (nd/tolist ga)))
-        (is (= [3.0 3.0] (nd/tolist gb)))))
-    (testing "nor the cotangent"
-      (let [[_ pullback] (nd/vjp nd/+ a b)
-            [ga gb] (pullback c)]
-        (nd/add! ga 1.0)
-        (nd/add! gb 2.0)
-        (is (= [6.0 7.0] (nd/tolist ga)))
-        (is (= [7.0 8.0] (nd/tolist gb)))
-        (is (= [5.0 6.0] (nd/tolist c)))))))
