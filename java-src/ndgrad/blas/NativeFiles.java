@@ -223,9 +223,10 @@ final class NativeFiles {
     Thread.ofPlatform().name("ndgrad-unpack").daemon().start(task);
     boolean interrupted = false;
     try {
-      while (!task.isDone()) {
+      while (true) {
         try {
           task.get();
+          return;
         } catch (InterruptedException e) {
           interrupted = true;
         } catch (ExecutionException e) {
