@@ -56,18 +56,20 @@ public final class Autograd {
   private static Scope mode(boolean enabled) {
     boolean before = GradMode.set(enabled);
     Thread owner = Thread.currentThread();
-    return new Scope() {
-      private boolean open = true;
+    Scope back = once(() -> GradMode.set(before));
+    return () -> {
+      if (Thread.currentThread() != owner) {
+        throw new ScopeException("a mode must be set back by the thread that it belongs to");
+      }
+      back.close();
+    };
+  }
 
-      @Override
-      public void close() {
-        if (Thread.currentThread() != owner) {
-          throw new ScopeException("a mode must be set back by the thread that it belongs to");
-        }
-        if (open) {
-          open = false;
-          GradMode.set(before);
-        }
+  private static Scope once(Runnable undo) {
+    AtomicBoolean open = new AtomicBoolean(true);
+    return () -> {
+      if (open.getAndSet(false)) {
+        undo.run();
       }
     };
   }
@@ -82,12 +84,7 @@ public final class Autograd {
    */
   public static Scope detectAnomaly() {
     Anomaly.enter();
-    AtomicBoolean open = new AtomicBoolean(true);
-    return () -> {
-      if (open.getAndSet(false)) {
-        Anomaly.leave();
-      }
-    };
+    return once(Anomaly::leave);
   }
 
   /**
