@@ -201,18 +201,32 @@ def torch_workloads():
 
 
 def torch_sweep(torch, F):
-    ops = {
+    unary = {
         "neg": torch.neg, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
         "tanh": torch.tanh, "sigmoid": torch.sigmoid, "sin": torch.sin, "relu": torch.relu,
         "gelu": F.gelu, "softplus": F.softplus, "pow-number": lambda x: x.pow(2.5),
-        "mod": torch.remainder, "add": torch.add, "mul": torch.mul, "div": torch.div,
-        "maximum": torch.maximum, "pow": torch.pow, "gt": torch.gt,
-        "where": lambda x, y: torch.where(x > y, x, y),
         "sum": torch.sum, "sum-0": lambda x: x.sum(0), "sum-1": lambda x: x.sum(1),
         "max-1": lambda x: x.amax(1), "argmax-1": lambda x: x.argmax(1), "var-0": lambda x: x.var(0),
         "logsumexp-1": lambda x: x.logsumexp(1), "softmax-1": lambda x: x.softmax(1),
         "cumsum-1": lambda x: x.cumsum(1), "sort-1": lambda x: x.sort(1)[0],
-        "matmul": torch.matmul, "copy": lambda x: x.clone(memory_format=torch.contiguous_format),
+        "copy": lambda x: x.clone(memory_format=torch.contiguous_format),
+        "mean": torch.mean, "prod": torch.prod, "norm": torch.linalg.norm, "clip": lambda x: x.clip(0.5, 1.5),
+        "cumprod-1": lambda x: x.cumprod(1), "log-softmax-1": lambda x: x.log_softmax(1),
+        "layer-norm": lambda x: F.layer_norm(x, x.shape[1:]),
+        "flip": lambda x: x.flip(1), "roll": lambda x: x.roll(1, 1), "pad": lambda x: F.pad(x, (1, 1, 1, 1)),
+        "tile": lambda x: x.tile(2, 2), "repeat": lambda x: x.repeat_interleave(2, 1),
+        "row": lambda x: x[1], "slice": lambda x: x[:, 1:3], "take": lambda x, rows=torch.tensor([2, 0]): x[rows],
+        "transpose": lambda x: x.T, "reshape": lambda x: x.reshape(2, -1), "unsqueeze": lambda x: x.unsqueeze(0),
+        "squeeze": torch.squeeze, "expand": lambda x: x.expand(2, 4, 4), "split": lambda x: x.split(2)[0],
+        "triu": torch.triu, "trace": torch.trace, "diagonal": torch.diagonal, "astype": lambda x: x.float(),
+    }
+    binary = {
+        "mod": torch.remainder, "add": torch.add, "mul": torch.mul, "div": torch.div,
+        "maximum": torch.maximum, "pow": torch.pow, "gt": torch.gt,
+        "where": lambda x, y: torch.where(x > y, x, y),
+        "concat": lambda x, y: torch.cat([x, y]), "stack": lambda x, y: torch.stack([x, y]),
+        "dot": lambda x, y: x[0].dot(y[0]), "outer": lambda x, y: x[0].outer(y[0]),
+        "einsum": lambda x, y: torch.einsum("ij,kj->ik", x, y), "matmul": torch.matmul,
     }
 
     def make(op, dtype, rows, columns, layout, grad):
@@ -227,9 +241,8 @@ def torch_sweep(torch, F):
             columns = rows
         x = torch.from_numpy(np.abs(kind(rows, columns)) + kind(1)[0] ** 2)
         y = torch.from_numpy(np.abs(kind(rows, columns)) + 1)
-        binary = op in ("add", "mul", "div", "mod", "maximum", "pow", "gt", "where", "matmul")
-        f = ops[op]
-        inputs = (x, lay(y)) if binary else (lay(x),)
+        f = binary.get(op) or unary[op]
+        inputs = (x, lay(y)) if op in binary else (lay(x),)
         if not grad:
             return lambda: f(*inputs)
         inputs = [i.detach().requires_grad_() for i in inputs]

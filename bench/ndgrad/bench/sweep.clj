@@ -25,11 +25,25 @@
    "logsumexp-1" #(nd/logsumexp % {:axis 1})
    "softmax-1" #(nd/softmax % {:axis 1})
    "cumsum-1" #(nd/cumsum % {:axis 1})
-   "sort-1" #(nd/sort % {:axis 1})})
+   "sort-1" #(nd/sort % {:axis 1})
+   "mean" nd/mean "prod" nd/prod "norm" nd/norm "clip" #(nd/clip % 0.5 1.5)
+   "cumprod-1" #(nd/cumprod % {:axis 1})
+   "log-softmax-1" #(nd/log-softmax % {:axis 1})
+   "layer-norm" nd/layer-norm
+   "flip" #(nd/flip % {:axis 1}) "roll" #(nd/roll % 1 {:axis 1}) "pad" #(nd/pad % [[1 1] [1 1]])
+   "tile" #(nd/tile % [2 2]) "repeat" #(nd/repeat % 2 {:axis 1})
+   "row" #(nd/get % 1) "slice" #(nd/get % :all (nd/slice 1 3)) "take" (let [rows (nd/array [2 0])] #(nd/get % rows))
+   "transpose" nd/transpose "reshape" #(nd/reshape % [2 -1]) "unsqueeze" #(nd/unsqueeze % 0)
+   "squeeze" nd/squeeze "expand" #(nd/broadcast-to % [2 4 4]) "split" #(first (nd/split % 2))
+   "triu" nd/triu "trace" nd/trace "diagonal" nd/diagonal
+   "astype" #(nd/astype % :float32)})
 
 (def ^:private binary
   {"add" nd/add "mul" nd/mul "div" nd/div "mod" nd/mod "maximum" nd/maximum "pow" nd/pow "gt" nd/gt
    "where" #(nd/where (nd/gt %1 %2) %1 %2)
+   "concat" #(nd/concat [%1 %2]) "stack" #(nd/stack [%1 %2])
+   "dot" #(nd/dot (nd/get %1 0) (nd/get %2 0)) "outer" #(nd/outer (nd/get %1 0) (nd/get %2 0))
+   "einsum" #(nd/einsum "ij,kj->ik" %1 %2)
    "matmul" nd/matmul})
 
 (defn- lay-out [x layout]
@@ -69,6 +83,14 @@
   ["neg" "exp" "log" "sqrt" "tanh" "sigmoid" "sin" "relu" "gelu" "softplus" "pow-number"
    "add" "mul" "div" "mod" "maximum" "pow" "gt" "where"])
 
+(def ^:private folds
+  ["sum" "sum-0" "sum-1" "max-1" "argmax-1" "var-0" "logsumexp-1" "softmax-1" "cumsum-1" "sort-1"])
+
+(def ^:private small
+  "What is compared on 16 elements alone."
+  ["mean" "prod" "norm" "clip" "cumprod-1" "log-softmax-1" "layer-norm" "flip" "roll" "pad" "tile" "repeat" "row" "slice"
+   "take" "transpose" "reshape" "unsqueeze" "squeeze" "expand" "split" "triu" "trace" "diagonal" "astype" "concat" "stack" "dot" "outer" "einsum"])
+
 (def names
   "Every workload of the sweep, as [name what-it-is]."
   (into []
@@ -78,8 +100,10 @@
                (for [op (remove #{"gt"} elementwise)] [op ["-"] ["grad"] ["f64"] (take 1 shapes)])
                (for [op ["exp" "add" "where" "copy"]] [op ["transposed" "strided"] ["-"] ["f32" "f64"] (take 2 (drop 1 shapes))])
                [["add" ["row"] ["-"] ["f32" "f64"] (rest shapes)]]
-               (for [op ["sum" "sum-0" "sum-1" "max-1" "argmax-1" "var-0" "logsumexp-1" "softmax-1" "cumsum-1" "sort-1"]]
-                 [op ["-"] ["-"] ["f32" "f64"] (butlast shapes)])
+               (for [op folds] [op ["-"] ["-"] ["f32" "f64"] (butlast shapes)])
+               (for [op small] [op ["-"] ["-" "grad"] ["f64"] (take 1 shapes)])
+               (for [op (remove #{"argmax-1"} folds)] [op ["-"] ["grad"] ["f64"] (take 1 shapes)])
+               [["matmul" ["-"] ["grad"] ["f64"] (take 1 shapes)]]
                [["matmul" ["-"] ["-"] ["f32" "f64"] [["4²" 4 4] ["100²" 100 100] ["1000²" 1000 1000]]]])
               dtype dtypes, [size rows columns] sizes, layout layouts, grad grads]
           [(str/join " " ["op" op dtype rows columns layout grad])
