@@ -444,7 +444,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws IndexException when an index is out of range or there are too many
    */
   public Array get(Object... index) {
-    return (Array) Ops.call(Indexing.GET, List.of(this, key("get", index)), Map.of());
+    return (Array) Ops.call(Indexing.GET, Map.of(), this, key("get", index));
   }
 
   /**

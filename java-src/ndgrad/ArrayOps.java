@@ -34,11 +34,11 @@ public abstract sealed class ArrayOps permits Array {
   ArrayOps() {}
 
   private static Object call(Op op, Options options, Object... args) {
-    return Ops.call(op, Arrays.asList(args), named(op, options));
+    return Ops.call(op, named(op, options), args);
   }
 
   private static Array callInPlace(Op op, Options options, Object... args) {
-    return Ops.callInPlace(op, Arrays.asList(args), named(op, options));
+    return Ops.callInPlace(op, named(op, options), args);
   }
 
   private static Map<?, ?> named(Op op, Options options) {

@@ -32,34 +32,34 @@ public final class Ops {
    * Calls an op.
    *
    * @param op the op
-   * @param positional arguments in order: Arrays, numbers, nested lists, …
    * @param options options by name; names may be strings or keywords
+   * @param args arguments in order: Arrays, numbers, nested lists, …
    * @return an Array, a List of Arrays, or a host value
    * @throws NdException when an argument does not fit
    */
-  public static Object call(Op op, List<?> positional, Map<?, ?> options) {
-    return toHost(op.call(positional, options));
+  public static Object call(Op op, Map<?, ?> options, Object... args) {
+    return toHost(op.call(options, args));
   }
 
   /**
    * Calls the in-place form of an op.
    *
    * @param op the op
-   * @param positional arguments in order; the first is an Array and is modified
    * @param options options by name
+   * @param args arguments in order; the first is an Array and is modified
    * @return the first argument
    * @throws NdException when an argument does not fit; nothing has been written then
    */
-  public static Array callInPlace(Op op, List<?> positional, Map<?, ?> options) {
-    if (positional.isEmpty() || !(positional.getFirst() instanceof Array target)) {
+  public static Array callInPlace(Op op, Map<?, ?> options, Object... args) {
+    if (args.length == 0 || !(args[0] instanceof Array target)) {
       throw new ArgumentException(
           op.name()
               + "!: the first argument must be an Array, which is modified, got "
-              + (positional.isEmpty() ? "nothing" : Coerce.show(positional.getFirst())),
+              + (args.length == 0 ? "nothing" : Coerce.show(args[0])),
           "op",
           op.name() + "!");
     }
-    InPlace.call(op, positional, options);
+    InPlace.call(op, options, args);
     return target;
   }
 

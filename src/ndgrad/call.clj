@@ -127,8 +127,8 @@
       (concat front [(vec arrays)]))))
 
 (defn- invoke [^Op op args]
-  (let [[^List positional ^Map opts] (split-args op (.name op) args)]
-    (host (Ops/call op positional opts))))
+  (let [[positional ^Map opts] (split-args op (.name op) args)]
+    (host (Ops/call op opts (to-array positional)))))
 
 (defn- lazily
   "A delay of the op that a constant holds, named by a symbol. Loading ndgrad.core needs no op: the class of a family,
@@ -159,23 +159,29 @@
   [^Op op ^long n]
   (<= n (.required (.signature (.spec op)))))
 
+(defn arguments
+  "The positional arguments of a call."
+  (^objects [x] (doto (object-array 1) (aset 0 x)))
+  (^objects [x y] (doto (object-array 2) (aset 0 x) (aset 1 y)))
+  (^objects [x y z] (doto (object-array 3) (aset 0 x) (aset 1 y) (aset 2 z))))
+
 (defn function
   "The Clojure function of any other op. What most calls look like is told by a look at the last arguments."
   [constant]
   (let [op (lazily constant)]
     (fn
       ([] (invoke @op []))
-      ([x] (host (Ops/call @op [x] {})))
+      ([x] (host (Ops/call @op {} (arguments x))))
       ([x y] (cond
-               (takes? @op 2) (host (Ops/call @op [x y] {}))
-               (map? y) (host (Ops/call @op [x] y))
+               (takes? @op 2) (host (Ops/call @op {} (arguments x y)))
+               (map? y) (host (Ops/call @op y (arguments x)))
                (keyword? y) (invoke @op [x y])
-               :else (host (Ops/call @op [x y] {}))))
+               :else (host (Ops/call @op {} (arguments x y)))))
       ([x y z] (cond
-                 (takes? @op 3) (host (Ops/call @op [x y z] {}))
+                 (takes? @op 3) (host (Ops/call @op {} (arguments x y z)))
                  (or (keyword? y) (keyword? z)) (invoke @op [x y z])
-                 (map? z) (host (Ops/call @op [x y] z))
-                 :else (host (Ops/call @op [x y z] {}))))
+                 (map? z) (host (Ops/call @op z (arguments x y)))
+                 :else (host (Ops/call @op {} (arguments x y z)))))
       ([x y z & more] (invoke @op (list* x y z more))))))
 
 (defn in-place
@@ -183,11 +189,11 @@
   [constant]
   (let [op (lazily constant)
         general (fn [args]
-                  (let [[^List positional ^Map opts] (split-args @op (str (.name ^Op @op) "!") args)]
-                    (Ops/callInPlace @op positional opts)))]
+                  (let [[positional ^Map opts] (split-args @op (str (.name ^Op @op) "!") args)]
+                    (Ops/callInPlace @op opts (to-array positional))))]
     (fn
-      ([x] (Ops/callInPlace @op [x] {}))
+      ([x] (Ops/callInPlace @op {} (arguments x)))
       ([x y] (if (takes? @op 2)
-               (Ops/callInPlace @op [x y] {})
+               (Ops/callInPlace @op {} (arguments x y))
                (general [x y])))
       ([x y & more] (general (list* x y more))))))

@@ -181,7 +181,7 @@
 
   Example: (nd/get [[1 2 3] [4 5 6]] :all (nd/slice 1 3))"
   [x & index]
-  (Ops/call Indexing/GET (List/of (call/array "get" x) (vec index)) {}))
+  (Ops/call Indexing/GET {} (call/arguments (call/array "get" x) (vec index))))
 
 (defn set!
   "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.

@@ -67,7 +67,7 @@
   "Argument lists of an op's first sample with one argument replaced."
   [^Op op]
   (let [[positional options] (tensors/call-args (first (samples/cases op))
-                                                #(Ops/call (Ops/find "copy") [(tensors/tensor %)] {}))
+                                                #(Ops/call (Ops/find "copy") {} (object-array [(tensors/tensor %)])))
         required (.required (.signature (.spec op)))
         options (into {} (map (fn [[k v]] [(keyword k) v])) options)]
     (for [[i ^Param p] (map-indexed vector (samples/params op))

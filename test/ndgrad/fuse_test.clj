@@ -158,7 +158,7 @@
           :when (and (= "float64" (:variant c)) (seq (samples/arrays c)) (not= "dropout" (samples/op-name op)))
           :let [f (of-case c)
                 fused (nd/fuse f)
-                xs (mapv #(Ops/call Structural/COPY [(tensors/tensor %)] {}) (sort-by :input (samples/arrays c)))
+                xs (mapv #(Ops/call Structural/COPY {} (object-array [(tensors/tensor %)])) (sort-by :input (samples/arrays c)))
                 results (fn [g] (filter nd/array? (flatten [(apply g xs)])))]]
     (testing (samples/describe c)
       (is (same? (results f) (nd/with-scope (results fused))))

@@ -1,7 +1,6 @@
 package ndgrad.op;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
@@ -10,10 +9,13 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.op.spec.Coerce;
+import ndgrad.op.spec.Lately;
 import ndgrad.op.spec.Nested;
 
 /** From what callers write in an index to its items. */
 final class IndexItems {
+  private static final Lately<Index> WORDS = new Lately<>();
+
   private IndexItems() {}
 
   /**
@@ -25,10 +27,10 @@ final class IndexItems {
    */
   static List<Index> of(Object key) {
     List<Index> out = new ArrayList<>();
-    if (key instanceof List<?> l) {
-      Nested.items(l).forEach(item -> add(item, out));
-    } else if (key instanceof Object[] a) {
-      Arrays.asList(a).forEach(item -> add(item, out));
+    if (key instanceof List<?> || key instanceof Object[]) {
+      for (Object item : Nested.items(key)) {
+        add(item, out);
+      }
     } else {
       add(key, out);
     }
@@ -76,19 +78,26 @@ final class IndexItems {
   }
 
   private static Index word(Object given) {
+    Index known = WORDS.find(given);
+    if (known != null) {
+      return known;
+    }
     String shown = Coerce.show(given);
-    return switch (shown) {
-      case ":all" -> Index.all();
-      case ":newaxis" -> Index.newAxis();
-      case ":ellipsis" -> Index.ellipsis();
-      default ->
-          throw new IndexException(
-              shown
-                  + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis,"
-                  + " integers or a mask",
-              "index",
-              shown);
-    };
+    Index index =
+        switch (shown) {
+          case ":all" -> Index.all();
+          case ":newaxis" -> Index.newAxis();
+          case ":ellipsis" -> Index.ellipsis();
+          default ->
+              throw new IndexException(
+                  shown
+                      + " is no index; expected an integer, a slice, :all, :newaxis, :ellipsis,"
+                      + " integers or a mask",
+                  "index",
+                  shown);
+        };
+    WORDS.note(given, index);
+    return index;
   }
 
   private static Index array(DType dtype, Object array) {

@@ -243,13 +243,17 @@ final class IndexPlan {
   }
 
   private static int[] broadcast(List<Chosen> chosen) {
+    Layout[] shapes = new Layout[chosen.size()];
+    for (int i = 0; i < shapes.length; i++) {
+      shapes[i] = chosen.get(i).shape;
+    }
     try {
-      return Layout.broadcast(chosen.stream().map(Chosen::shape).toArray(Layout[]::new));
+      return Layout.broadcast(shapes);
     } catch (ShapeException e) {
-      List<String> shapes = chosen.stream().map(c -> c.shape.toString()).toList();
+      List<String> names = chosen.stream().map(c -> c.shape.toString()).toList();
       throw new IndexException(
           "index arrays of shapes "
-              + String.join(" and ", shapes)
+              + String.join(" and ", names)
               + " do not broadcast together; a mask counts"
               + " as one list of as many positions as it has true elements",
           "shapes",

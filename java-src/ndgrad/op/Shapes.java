@@ -228,12 +228,13 @@ public final class Shapes {
                 ? "; only one dimension can be -1"
                 : "; dimensions must not be negative");
       } else {
-        known =
-            known > Long.MAX_VALUE / Math.max(1, target[i]) ? Long.MAX_VALUE : known * target[i];
+        long product = known * target[i];
+        known = Math.multiplyHigh(known, target[i]) != 0 || product < 0 ? Long.MAX_VALUE : product;
       }
     }
     if (open >= 0) {
-      if (known == 0 || l.size() % known != 0) {
+      long length = known == 0 ? 0 : l.size() / known;
+      if (known == 0 || length * known != l.size()) {
         throw cannot(
             target,
             l,
@@ -241,13 +242,13 @@ public final class Shapes {
                 ? "; no length of the -1 dimension follows from a size of 0"
                 : ", which is not a multiple of " + known);
       }
-      if (l.size() / known > Integer.MAX_VALUE) {
+      if (length > Integer.MAX_VALUE) {
         throw cannot(
             target,
             l,
-            ", so the -1 dimension would be " + l.size() / known + ", more than one axis can have");
+            ", so the -1 dimension would be " + length + ", more than one axis can have");
       }
-      target[open] = (int) (l.size() / known);
+      target[open] = (int) length;
     } else if (known != l.size()) {
       throw cannot(target, l, ", the shape asks for " + known);
     }

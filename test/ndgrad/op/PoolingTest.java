@@ -77,7 +77,7 @@ class PoolingTest {
     Tensor most = largest(x, 2, Map.of());
     Tensor mean = mean(x, 2, Map.of());
     Tensor y = Arithmetic.ADD.of(most, mean);
-    InPlace.call(Arithmetic.ADD, List.of(x, 1.0), Map.of());
+    InPlace.call(Arithmetic.ADD, Map.of(), x, 1.0);
     assertArrayEquals(new double[] {8 + 5}, values(y));
     assertArrayEquals(new double[] {0.5, 2.5, 0.5, 0.5}, gradient(y, leaf), 0);
   }

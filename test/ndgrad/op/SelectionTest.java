@@ -65,7 +65,7 @@ class SelectionTest {
   void inPlaceOnTheTapeKeepsWhatItsGradientReads() {
     Tensor x = tracked(-2, 0, 2);
     Tensor y = Arithmetic.MUL.of(x, 3.0);
-    InPlace.call(Selection.CLIP, List.of(y, -1.0, 7.0), Map.of());
+    InPlace.call(Selection.CLIP, Map.of(), y, -1.0, 7.0);
     assertArrayEquals(new double[] {-1, 0, 6}, Slopes.doubles(y));
     assertArrayEquals(new double[] {0, 3, 3}, Slopes.doubles(Slopes.gradient(y, x)));
   }
@@ -74,7 +74,7 @@ class SelectionTest {
   void clipInPlaceTakesTheArrayItselfAsABound() {
     Tensor x = tracked(-2, 2);
     Tensor y = Arithmetic.MUL.of(x, 3.0);
-    InPlace.call(Selection.CLIP, List.of(y, 0.0, y), Map.of());
+    InPlace.call(Selection.CLIP, Map.of(), y, 0.0, y);
     assertArrayEquals(new double[] {-6, 6}, Slopes.doubles(y));
     assertArrayEquals(new double[] {3, 3}, Slopes.doubles(Slopes.gradient(y, x)));
   }

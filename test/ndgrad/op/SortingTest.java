@@ -20,19 +20,19 @@ class SortingTest {
   @Test
   void sortsInPlace() {
     Tensor x = array(new double[] {3, 1, 2, 0, 5, 4}, 2, 3);
-    assertSame(x, InPlace.call(Sorting.SORT, List.of(x), Map.of()));
+    assertSame(x, InPlace.call(Sorting.SORT, Map.of(), x));
     assertArrayEquals(new double[] {1, 2, 3, 0, 4, 5}, values(x), 0);
     assertEquals(1, x.strided().storage().version());
     Map<String, Object> flat = new java.util.HashMap<>();
     flat.put("axis", null);
-    assertThrows(ShapeException.class, () -> InPlace.call(Sorting.SORT, List.of(x), flat));
+    assertThrows(ShapeException.class, () -> InPlace.call(Sorting.SORT, flat, x));
   }
 
   @Test
   void sortingInPlaceIsRecorded() {
     Tensor x = leaf(3, 1, 2);
     Tensor y = Arithmetic.MUL.of(x, 2.0);
-    InPlace.call(Sorting.SORT, List.of(y), Map.of());
+    InPlace.call(Sorting.SORT, Map.of(), y);
     assertArrayEquals(new double[] {6, 2, 4}, gradient(y, x), 0);
   }
 

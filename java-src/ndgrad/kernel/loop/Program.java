@@ -3,6 +3,7 @@ package ndgrad.kernel.loop;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.code.Forms;
@@ -107,7 +108,7 @@ public final class Program {
    * @param load the dtype that each input is converted to when it is loaded
    * @param ins inputs with fresh layouts
    * @return a run over such operands, which holds for all that have the same layouts and dtypes;
-   *     empty where there is more to it: views, many elements, none, or an input that is broadcast
+   *     empty where there is more to it: views, many elements, or none
    */
   public Optional<Run> few(Strided out, DType[] load, Strided[] ins) {
     boolean fresh = out.layout().isFresh() && ins.length < NARROW;
@@ -120,18 +121,22 @@ public final class Program {
     }
     Strided[] outs = {out};
     long strides = flatStrides(outs, ins, size);
-    return strides == 0
-        ? Optional.empty()
-        : Optional.of(new Run(kernel(outs, load, ins, strides, true), size));
+    if (strides != 0) {
+      Kernel flat = kernel(outs, load, ins, strides, true);
+      return Optional.of(new Run(data -> flat.run(data, ORIGINS, 1, size)));
+    }
+    Nest nest = Nest.of(outs, ins);
+    strides = nest.innerStrides(dag.cost(), arithmetic);
+    Kernel kernel = kernel(outs, load, ins, strides, nest.aligned(strides));
+    return Optional.of(new Run(data -> nest.run(kernel, data, grain)));
   }
 
   /**
    * A run over few elements, all operands at the beginning of their storages.
    *
-   * @param kernel the loops
-   * @param size the number of elements
+   * @param loops take the operands' primitive arrays, the output's first
    */
-  public record Run(Kernel kernel, int size) {
+  public record Run(Consumer<Object[]> loops) {
     /**
      * Runs.
      *
@@ -145,7 +150,7 @@ public final class Program {
       for (int i = 0; i < ins.length; i++) {
         data[i + 1] = ins[i].array();
       }
-      kernel.run(data, ORIGINS, 1, size);
+      loops.accept(data);
     }
   }
 

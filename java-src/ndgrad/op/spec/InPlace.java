@@ -1,6 +1,5 @@
 package ndgrad.op.spec;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -32,8 +31,8 @@ public final class InPlace {
    * The in-place form of an op.
    *
    * @param op the op
-   * @param positional its arguments; the first array is modified
    * @param options its options
+   * @param positional its arguments; the first array is modified
    * @return the first array
    * @throws ArgumentException when the array is a read-only broadcast view
    * @throws DTypeException when the result would have to be narrowed
@@ -41,15 +40,15 @@ public final class InPlace {
    * @throws GraphException when a leaf that requires a gradient would have to be differentiated
    *     through
    */
-  public static Tensor call(Op op, List<?> positional, Map<?, ?> options) {
+  public static Tensor call(Op op, Map<?, ?> options, Object... positional) {
     try {
-      return Frames.within(() -> write(op, positional, options));
+      return Frames.within(() -> write(op, options, positional));
     } catch (NdException e) {
       throw e.during(op.name() + "!");
     }
   }
 
-  private static Tensor write(Op op, List<?> positional, Map<?, ?> options) {
+  private static Tensor write(Op op, Map<?, ?> options, Object[] positional) {
     Args args = op.spec().signature().bind(positional, options);
     Tensor[] ins = args.tensors();
     Tensor target = ins[0];
@@ -59,12 +58,12 @@ public final class InPlace {
     }
     Tensor first = tracked ? snapshot(target) : target;
     return replace(
-        target, tracked, op.name(), t -> (Tensor) op.call(with(positional, first), options));
+        target, tracked, op.name(), t -> (Tensor) op.call(options, with(positional, first)));
   }
 
-  private static List<?> with(List<?> positional, Tensor first) {
-    List<Object> out = new ArrayList<>(positional);
-    out.replaceAll(arg -> arg == positional.getFirst() ? first : arg);
+  private static Object[] with(Object[] positional, Tensor first) {
+    Object[] out = new Object[positional.length];
+    Arrays.setAll(out, i -> positional[i] == positional[0] ? first : positional[i]);
     return out;
   }
 

@@ -36,7 +36,7 @@ public final class Nested {
 
   private Nested(Object value) {
     this.value = value;
-    this.shape = firstPath(value);
+    this.shape = firstPath(value, 0);
     check(value, 0);
     this.dtype = dtype == null ? DType.FLOAT64 : dtype;
   }
@@ -141,37 +141,36 @@ public final class Nested {
     return Structural.STACK.of(items.stream().map(this::joined).toList(), 0);
   }
 
-  private static int[] firstPath(Object value) {
-    List<Integer> dims = new ArrayList<>();
-    Object v = value;
-    while (true) {
-      if (dims.size() > Layout.MOST_DIMENSIONS) {
-        throw new ShapeException(
-            "lists are nested more than "
-                + Layout.MOST_DIMENSIONS
-                + " deep, and so many dimensions an array has at most; does a list hold itself?",
-            "limit",
-            Layout.MOST_DIMENSIONS);
-      }
-      if (v instanceof Tensor.Face f) {
-        Arrays.stream(f.tensor().shape()).forEach(dims::add);
-        break;
-      }
-      if (isPrimitives(v)) {
-        dims.add(Array.getLength(v));
-        break;
-      }
-      List<?> items = items(v);
-      if (items == null) {
-        break;
-      }
-      dims.add(items.size());
-      if (items.isEmpty()) {
-        break;
-      }
-      v = items.iterator().next();
+  /**
+   * The lengths of the first list, of the first list in it, and so on; those outside are set later.
+   */
+  private static int[] firstPath(Object v, int depth) {
+    if (depth > Layout.MOST_DIMENSIONS) {
+      throw new ShapeException(
+          "lists are nested more than "
+              + Layout.MOST_DIMENSIONS
+              + " deep, and so many dimensions an array has at most; does a list hold itself?",
+          "limit",
+          Layout.MOST_DIMENSIONS);
     }
-    return dims.stream().mapToInt(Integer::intValue).toArray();
+    if (v instanceof Tensor.Face f) {
+      Layout inside = f.tensor().layout();
+      int[] dims = new int[depth + inside.ndim()];
+      System.arraycopy(inside.shape(), 0, dims, depth, inside.ndim());
+      return dims;
+    }
+    if (isPrimitives(v)) {
+      int[] dims = new int[depth + 1];
+      dims[depth] = Array.getLength(v);
+      return dims;
+    }
+    List<?> items = items(v);
+    if (items == null) {
+      return new int[depth];
+    }
+    int[] dims = items.isEmpty() ? new int[depth + 1] : firstPath(items.get(0), depth + 1);
+    dims[depth] = items.size();
+    return dims;
   }
 
   private void check(Object v, int depth) {

@@ -1,6 +1,5 @@
 package ndgrad.op.spec;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import ndgrad.NdException;
@@ -40,7 +39,7 @@ public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive
    * @return a Tensor, a List of Tensor, or a host value
    */
   public Object call(Object... args) {
-    return call(Arrays.asList(args), Map.of());
+    return call(Map.of(), args);
   }
 
   /**
@@ -51,8 +50,19 @@ public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive
    * @return a Tensor, a List of Tensor, or a host value
    */
   public Object call(List<?> positional, Map<?, ?> options) {
+    return call(options, positional.toArray());
+  }
+
+  /**
+   * Applies the op to what callers pass.
+   *
+   * @param options options by name
+   * @param args arguments in order
+   * @return a Tensor, a List of Tensor, or a host value
+   */
+  public Object call(Map<?, ?> options, Object[] args) {
     try {
-      return apply(spec.signature().bind(positional, options));
+      return apply(spec.signature().bind(args, options));
     } catch (NdException e) {
       throw e.during(name());
     }
@@ -65,7 +75,7 @@ public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive
    * @return the result
    */
   public Tensor of(Object... args) {
-    return (Tensor) call(args);
+    return (Tensor) call(Map.of(), args);
   }
 
   abstract Object apply(Args args);

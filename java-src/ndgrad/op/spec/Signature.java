@@ -12,9 +12,6 @@ import ndgrad.ArgumentException;
  * false"}. The kind is {@code array} unless named; a parameter with a default is an option.
  */
 public final class Signature {
-  /** A power of two. */
-  private static final int REMEMBERED = 8;
-
   private final String text;
   private final List<Param> params;
   private final int required;
@@ -22,22 +19,20 @@ public final class Signature {
   /** Interned, as the literals are by which rules ask for parameters. */
   private final String[] names;
 
+  private final Object[] fallbacks;
+
   /** The parameters whose arguments can be inputs. */
   private final int[] inputs;
 
-  /**
-   * Keys by which options were named lately: callers use the same few keywords and literals, and to
-   * spell one out takes longer than a small op. Races lose at worst what another thread has noted.
-   */
-  private final Named[] lately = new Named[REMEMBERED];
-
-  private record Named(Object key, int at) {}
+  /** Where the options of keys are. */
+  private final Lately<Integer> lately = new Lately<>();
 
   private Signature(String text, List<Param> params) {
     this.text = text;
     this.params = List.copyOf(params);
     this.required = (int) params.stream().filter(Param::required).count();
     this.names = params.stream().map(p -> p.name().intern()).toArray(String[]::new);
+    this.fallbacks = params.stream().map(Param::fallback).toArray();
     this.inputs =
         IntStream.range(0, names.length)
             .filter(i -> params.get(i).isArray() || params.get(i).kind() == Param.Kind.ANY)
@@ -114,9 +109,9 @@ public final class Signature {
    * @return the bound arguments
    * @throws ArgumentException naming what is missing, unknown or too much
    */
-  public Args bind(List<?> positional, Map<?, ?> options) {
-    Object[] values = new Object[params.size()];
-    if (positional.size() < required || positional.size() > params.size()) {
+  Args bind(Object[] positional, Map<?, ?> options) {
+    int given = positional.length;
+    if (given < required || given > names.length) {
       throw new ArgumentException(
           "takes "
               + required
@@ -124,20 +119,20 @@ public final class Signature {
               + " arguments ("
               + this
               + "), got "
-              + positional.size(),
+              + given,
           "given",
-          positional.size(),
+          given,
           "expected",
           toString());
     }
-    for (int i = 0; i < values.length; i++) {
-      Param p = params.get(i);
-      values[i] = i < positional.size() ? bindOne(p, positional.get(i)) : p.fallback();
+    Object[] values = fallbacks.clone();
+    for (int i = 0; i < given; i++) {
+      values[i] = bindOne(params.get(i), positional[i]);
     }
     if (!options.isEmpty()) {
       for (var e : options.entrySet()) {
         int at = option(e.getKey());
-        if (at < positional.size()) {
+        if (at < given) {
           throw new ArgumentException(
               "option " + names[at] + " is given twice", "option", names[at]);
         }
@@ -149,10 +144,9 @@ public final class Signature {
 
   /** Where the option of a key is. */
   private int option(Object key) {
-    int place = System.identityHashCode(key) & REMEMBERED - 1;
-    Named known = lately[place];
-    if (known != null && known.key == key) {
-      return known.at;
+    Integer known = lately.find(key);
+    if (known != null) {
+      return known;
     }
     String name = plain(key);
     int at = List.of(names).lastIndexOf(name);
@@ -167,9 +161,7 @@ public final class Signature {
           "options",
           options().keySet().stream().toList());
     }
-    if (key instanceof String || Coerce.isName(key)) {
-      lately[place] = new Named(key, at);
-    }
+    lately.note(key, at);
     return at;
   }
 

@@ -44,7 +44,7 @@
   (let [[make made] (tensors/maker :contiguous)
         [positional options] (tensors/call-args c make)
         before (update-vals (made) tensors/picture)
-        r (values/attempt #(InPlace/call ^Op op ^List positional ^Map options))]
+        r (values/attempt #(InPlace/call op options (to-array positional)))]
     (cond
       (not (instance? NdException r)) (str "in place it gives " r)
       (any-changed? before (made)) "in place it failed and changed an input")))

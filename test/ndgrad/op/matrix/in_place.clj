@@ -29,7 +29,7 @@
 
 (defn- in-place [c make]
   (let [[positional options] (tensors/call-args c make)]
-    (InPlace/call ^Op (:op c) ^List positional ^Map options)))
+    (InPlace/call (:op c) options (to-array positional))))
 
 ;; ---- the same as out of place ---------------------------------------------------------------
 

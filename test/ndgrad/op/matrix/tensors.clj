@@ -112,7 +112,7 @@
 (defn- face
   "An Array that shares its storage with a tensor."
   [^Tensor t]
-  (Ops/call Structural/BROADCAST_TO [t (.shape t)] {}))
+  (Ops/call Structural/BROADCAST_TO {} (object-array [t (.shape t)])))
 
 (defn- passed
   "An argument as ops take it; `make` gives the tensor of an array; an Array of it for `face?`."

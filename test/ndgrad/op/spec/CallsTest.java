@@ -17,6 +17,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import org.junit.jupiter.api.Test;
 
@@ -70,11 +71,20 @@ class CallsTest {
     Tensor x = zeros(DType.FLOAT64, 3, 3);
     Tensor view = new Tensor(x.strided().with(x.layout().transposed()));
     assertEquals(Optional.empty(), run(x, x, view));
-    assertEquals(Optional.empty(), run(x, x, zeros(DType.FLOAT64, 3)));
     Tensor many = zeros(DType.FLOAT64, 1 << 10, 1 << 10);
     assertEquals(Optional.empty(), run(many, many, many));
     Tensor none = zeros(DType.FLOAT64, 0);
     assertEquals(Optional.empty(), run(none, none, none));
+  }
+
+  @Test
+  void broadcastInputsAreRemembered() {
+    Tensor row = new Tensor(new Strided(new Storage(new double[] {1, 2, 3}), Layout.of(3)));
+    Tensor column = new Tensor(new Strided(new Storage(new double[] {10, 20}), Layout.of(2, 1)));
+    Tensor out = zeros(DType.FLOAT64, 2, 3);
+    Strided[] ins = {column.strided(), row.strided()};
+    run(out, column, row).orElseThrow().run(out.strided(), ins);
+    assertArrayEquals(new double[] {11, 12, 13, 21, 22, 23}, (double[]) out.strided().array());
   }
 
   @Test
