@@ -16,13 +16,38 @@ import ndgrad.op.spec.View;
 
 /**
  * The axes that a reduction removes from a shape, and what all reductions do with them: the shape
- * of the result, and bringing a result back to the shape of the input.
- *
- * @param shape the shape that is reduced
- * @param reduced which of its axes are
- * @param keepdims whether they stay with length 1
+ * of the result, and bringing a result back to the shape of the input. Immutable.
  */
-record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
+final class Axes {
+  /** A power of two. */
+  private static final int REMEMBERED = 64;
+
+  /**
+   * Axes of fresh layouts of late: to find out about those of a small array takes longer than to
+   * reduce it. Races lose at worst what another thread has noted.
+   */
+  private static final Axes[] LATELY = new Axes[REMEMBERED];
+
+  private final Layout whole;
+  private final int[] given;
+  private final int[] shape;
+  private final boolean[] reduced;
+  private final boolean keepdims;
+  private final int[] list;
+
+  /** The layout of a fresh result without the axes, and of what callers get; null until needed. */
+  private Layout removed;
+
+  private Layout result;
+
+  private Axes(Layout whole, int[] given, boolean[] reduced, boolean keepdims) {
+    this.whole = whole;
+    this.given = given;
+    this.shape = whole.shape();
+    this.reduced = reduced;
+    this.keepdims = keepdims;
+    this.list = pick(true, false);
+  }
 
   /** Brings the result of a reduction to the shape of its input: a read-only view. */
   private static final View SPREAD =
@@ -39,6 +64,22 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
    *     and PyTorch's do
    */
   static Axes of(Layout x, int[] axes, boolean keepdims) {
+    if (!x.isFresh()) {
+      return read(x, axes, keepdims);
+    }
+    int place = 31 * x.place() + 2 * Arrays.hashCode(axes) + (keepdims ? 1 : 0) & REMEMBERED - 1;
+    Axes known = LATELY[place];
+    if (known == null
+        || known.whole != x
+        || known.keepdims != keepdims
+        || !Arrays.equals(known.given, axes)) {
+      known = read(x, axes == null ? null : axes.clone(), keepdims);
+      LATELY[place] = known;
+    }
+    return known;
+  }
+
+  private static Axes read(Layout x, int[] axes, boolean keepdims) {
     boolean[] reduced = new boolean[x.ndim()];
     if (axes == null) {
       Arrays.fill(reduced, true);
@@ -47,12 +88,12 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
         reduced[axis] = true;
       }
     }
-    return new Axes(x.shape(), reduced, keepdims);
+    return new Axes(x, axes, reduced, keepdims);
   }
 
   /** The axes of a call of an op with options {@code axis} and {@code keepdims}. */
   static Axes of(Args a, Layout x) {
-    return of(x, a.ints("axis"), a.flag("keepdims"));
+    return of(x, (int[]) a.get("axis"), a.flag("keepdims"));
   }
 
   /** A layout of a shape, which may be that of a view with more elements than an array can have. */
@@ -62,7 +103,7 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
 
   /** The same axes, staying with length 1. */
   Axes keeping() {
-    return new Axes(shape, reduced, true);
+    return new Axes(whole, given, reduced, true);
   }
 
   /** How many elements make one of the result. */
@@ -74,14 +115,24 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
     return n;
   }
 
-  /** The axes as ascending numbers. */
+  /** The axes as ascending numbers; not to be modified. */
   int[] list() {
-    return pick(true, false);
+    return list;
   }
 
-  /** The shape of the result when the axes are removed. */
-  private int[] removed() {
-    return pick(false, true);
+  /** All axes, those that are reduced behind the others. */
+  int[] order() {
+    int[] out = Arrays.copyOf(pick(false, false), shape.length);
+    System.arraycopy(list, 0, out, shape.length - list.length, list.length);
+    return out;
+  }
+
+  /** The layout of the result when the axes are removed. */
+  private Layout removed() {
+    if (removed == null) {
+      removed = Layout.of(pick(false, true));
+    }
+    return removed;
   }
 
   /** The axes that are, or are not, reduced: their lengths or their numbers. */
@@ -96,16 +147,19 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
     return Arrays.copyOf(out, n);
   }
 
-  /** The shape of the result. */
-  int[] result() {
+  /** The layout of a fresh result. */
+  Layout result() {
     if (!keepdims) {
       return removed();
     }
-    int[] kept = shape.clone();
-    for (int i = 0; i < kept.length; i++) {
-      kept[i] = reduced[i] ? 1 : kept[i];
+    if (result == null) {
+      int[] kept = shape.clone();
+      for (int i = 0; i < kept.length; i++) {
+        kept[i] = reduced[i] ? 1 : kept[i];
+      }
+      result = Layout.of(kept);
     }
-    return kept;
+    return result;
   }
 
   /**
@@ -119,8 +173,8 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
    */
   Strided run(Reduction kernel, DType dtype, DType load, Strided... ins) {
     Strided out = Strided.empty(dtype, removed());
-    kernel.run(out, load, list(), ins);
-    return keepdims ? out.with(Layout.of(result())) : out;
+    kernel.run(out, load, list, ins);
+    return keepdims ? out.with(result()) : out;
   }
 
   /**
@@ -134,8 +188,8 @@ record Axes(int[] shape, boolean[] reduced, boolean keepdims) {
    */
   Strided run(Passes passes, DType dtype, double ddof, Strided x) {
     Strided out = Strided.empty(dtype, removed());
-    passes.run(out, shape, list(), ddof, x);
-    return keepdims ? out.with(Layout.of(result())) : out;
+    passes.run(out, shape, list, ddof, x);
+    return keepdims ? out.with(result()) : out;
   }
 
   /** Refuses a reduction over nothing of what has no value for nothing. */

@@ -39,7 +39,7 @@ final class Medians {
     Tensor x = Structural.cast(given, given.dtype().toFloating());
     Axes axes = Axes.of(a, x.layout());
     if (axes.count() == 0) {
-      return Arithmetic.DIV.of(Structural.zeros(x.dtype(), Layout.of(axes.result())), 0L);
+      return Arithmetic.DIV.of(Structural.zeros(x.dtype(), axes.result()), 0L);
     }
     Tensor at = MIDDLE.of(x.detach(), a.get("axis"), a.flag("keepdims"));
     return Reductions.MEAN.of(Lanes.TAKE_AT.of(x, at), -1);
@@ -52,14 +52,17 @@ final class Medians {
   private static Strided middle(Strided x, Axes axes) {
     int size = x.layout().intSize();
     int n = (int) axes.count();
-    int[] shape = axes.result();
+    int[] shape = axes.result().shape();
     int middles = 2 - n % 2;
     int[] found = Arrays.copyOf(shape, shape.length + 1);
     found[shape.length] = middles;
     Strided lanes = lanes(x, axes, n);
     int[] from =
         (int[])
-            lanes(new Strided(new Storage(Lanes.iota(size)), Layout.of(axes.shape())), axes, n)
+            lanes(
+                    new Strided(new Storage(Lanes.iota(size)), Layout.of(x.layout().shape())),
+                    axes,
+                    n)
                 .array();
     long[] order = (long[]) Sorting.order(lanes, 1, false).array();
     int[] at = new int[middles * lanes.layout().dim(0)];
@@ -79,16 +82,7 @@ final class Medians {
 
   /** A row-major copy with one row for each element of the result. */
   private static Strided lanes(Strided x, Axes axes, int n) {
-    int[] order = new int[axes.shape().length];
-    int k = 0;
-    for (boolean reduced : new boolean[] {false, true}) {
-      for (int i = 0; i < order.length; i++) {
-        if (axes.reduced()[i] == reduced) {
-          order[k++] = i;
-        }
-      }
-    }
-    Strided copy = Copies.copyOf(x.with(x.layout().permute(order)));
+    Strided copy = Copies.copyOf(x.with(x.layout().permute(axes.order())));
     return copy.with(Layout.of(copy.layout().intSize() / n, n));
   }
 }

@@ -203,10 +203,10 @@ final class Softmax {
   }
 
   private static Tensor sum(Tensor g, Args args) {
-    return Structural.sumTo(g, Layout.of(axes(args, g.layout()).result()), g.dtype());
+    return Structural.sumTo(g, axes(args, g.layout()).result(), g.dtype());
   }
 
   private static Axes axes(Args args, Layout layout) {
-    return Axes.of(layout, args.ints("axis"), true);
+    return Axes.of(layout, (int[]) args.get("axis"), true);
   }
 }

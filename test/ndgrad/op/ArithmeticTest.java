@@ -70,8 +70,7 @@ class ArithmeticTest {
     ArgumentException e =
         assertThrows(
             ArgumentException.class,
-            () ->
-                InPlace.call(Arithmetic.POW, Map.of(), target, array(new long[] {2, -1})));
+            () -> InPlace.call(Arithmetic.POW, Map.of(), target, array(new long[] {2, -1})));
     assertTrue(e.getMessage().contains("negative integer power -1"), e.getMessage());
     assertEquals(List.of(2L, 3L), Nested.toHost(target));
     assertEquals(version, target.strided().storage().version());

@@ -250,6 +250,10 @@ final class FoldPlan {
    * @param inputs the same
    */
   void run(FoldKernel kernel, FoldKernel merge, Object start, Strided out, Strided[] inputs) {
+    if (isOneCall()) {
+      call(kernel, start, out, inputs);
+      return;
+    }
     Run run = new Run(kernel, merge, start, out, inputs);
     int units = tiles * parts;
     if (units == 1) {
@@ -271,6 +275,37 @@ final class FoldPlan {
     if (parts > 1) {
       run.join();
     }
+  }
+
+  /** Whether the kernel is called once, as it is for a few elements. */
+  private boolean isOneCall() {
+    boolean direct = byRows ? !turned && across[ins] == 1 : runLength <= SEGMENT;
+    return direct && tiles == 1 && blocks == 1;
+  }
+
+  private void call(FoldKernel kernel, Object start, Strided out, Strided[] inputs) {
+    Object[] data = new Object[ins];
+    int[] at = new int[3 * ins];
+    for (int k = 0; k < ins; k++) {
+      data[k] = inputs[k].array();
+      at[k] = inputs[k].layout().offset();
+    }
+    steps(at);
+    int to = out.layout().offset();
+    if (byRows) {
+      Rows.of(out.dtype()).fill(out.array(), to, 1, rowLength, start);
+      kernel.rows(data, at, runLength, rowLength, out.array(), to);
+    } else {
+      kernel.fold(data, at, rowLength, runLength, out.array(), to, across[ins]);
+    }
+  }
+
+  /**
+   * Sets how inputs move along the inner and the outer loop of a kernel, behind their positions.
+   */
+  private void steps(int[] at) {
+    System.arraycopy(byRows ? across : along, 0, at, ins, ins);
+    System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
   }
 
   private static void merge(FoldKernel merge, Object acc, int from, int to, int n) {
@@ -350,8 +385,7 @@ final class FoldPlan {
 
     Worker(Run run) {
       this.run = run;
-      System.arraycopy(byRows ? across : along, 0, at, ins, ins);
-      System.arraycopy(byRows ? along : across, 0, at, 2 * ins, ins);
+      steps(at);
       near =
           turned
               ? ShortRows.buffers(run.dtypes, run.data, FoldPlan.this::isTurned, width, runLength)
