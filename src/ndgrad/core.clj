@@ -29,7 +29,7 @@
    [ndgrad.transform :as transform])
   (:import
    (java.io Writer)
-   (java.util List Map)
+   (java.util Arrays List Map)
    (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Preload
            Scope Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
@@ -181,7 +181,7 @@
 
   Example: (nd/get [[1 2 3] [4 5 6]] :all (nd/slice 1 3))"
   [x & index]
-  (Ops/call Indexing/GET {} (call/arguments (call/array "get" x) (vec index))))
+  (Ops/call Indexing/GET {} (call/arguments (call/array "get" x) (Arrays/asList (to-array index)))))
 
 (defn set!
   "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.
