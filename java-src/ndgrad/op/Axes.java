@@ -51,11 +51,14 @@ final class Axes {
 
   /** Brings the result of a reduction to the shape of its input: a read-only view. */
   private static final View SPREAD =
-      Spec.define("spread", "x, shape: shape, axis: axes = nil, keepdims: flag = false")
+      Spec.define("spread", "x, axes: any")
           .internal()
           .view(
-              (a, l) -> Optional.of(of(a, anywhere(a.ints("shape"))).spread(l)),
-              (n, a, g) -> Reductions.SUM.of(g, a.get("axis"), a.flag("keepdims")));
+              (a, l) -> Optional.of(((Axes) a.get("axes")).spread(l)),
+              (n, a, g) -> {
+                Axes axes = (Axes) a.get("axes");
+                return Reductions.SUM.of(g, axes.given, axes.keepdims);
+              });
 
   /**
    * The axes of a call.
@@ -94,11 +97,6 @@ final class Axes {
   /** The axes of a call of an op with options {@code axis} and {@code keepdims}. */
   static Axes of(Args a, Layout x) {
     return of(x, (int[]) a.get("axis"), a.flag("keepdims"));
-  }
-
-  /** A layout of a shape, which may be that of a view with more elements than an array can have. */
-  private static Layout anywhere(int[] shape) {
-    return Layout.of(shape, new int[shape.length], 0);
   }
 
   /** The same axes, staying with length 1. */
@@ -223,9 +221,7 @@ final class Axes {
    * @param a its arguments
    */
   static Tensor spread(Tensor t, Node n, Args a) {
-    return t.layout().sameShape(n.layout(0))
-        ? t
-        : SPREAD.of(t, n.layout(0).shape(), a.get("axis"), a.flag("keepdims"));
+    return spread(t, n.layout(0), a);
   }
 
   /**
@@ -236,8 +232,10 @@ final class Axes {
    * @param a the reduction's arguments
    */
   static Tensor spread(Tensor t, Tensor x, Args a) {
-    return t.layout().sameShape(x.layout())
-        ? t
-        : SPREAD.of(t, x.shape(), a.get("axis"), a.flag("keepdims"));
+    return spread(t, x.layout(), a);
+  }
+
+  private static Tensor spread(Tensor t, Layout whole, Args a) {
+    return t.layout().sameShape(whole) ? t : SPREAD.of(t, of(a, whole));
   }
 }
