@@ -4545,8 +4545,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4558,8 +4559,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4569,8 +4571,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -4583,8 +4586,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return this
@@ -4595,8 +4599,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4609,8 +4614,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4621,8 +4627,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4635,8 +4642,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4647,8 +4655,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4661,8 +4670,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta with t = beta * x:
-   * accurate everywhere, so that no threshold is needed as in PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
+   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
+   * PyTorch. Integers and bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this

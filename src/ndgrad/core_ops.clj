@@ -1530,9 +1530,9 @@
   (call/in-place 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x] [x {:keys [beta]}])
-       :doc "log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta
-  with t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch.
-  Integers and bool give float64.
+       :doc "log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta *
+  x, and x added where t is positive: accurate everywhere, also where t overflows, so that
+  no threshold is needed as in PyTorch. Integers and bool give float64.
     x - the array
     :beta - how sharp the bend at 0 is; default 1
   Example: (nd/softplus (nd/ones [2 3]))"}
@@ -1542,9 +1542,9 @@
 (def ^{:arglists '([x] [x {:keys [beta]}])
        :doc "Writes the result of `softplus` into its first array, which is modified and returned; its
   version goes up by one.
-  log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) / beta
-  with t = beta * x: accurate everywhere, so that no threshold is needed as in PyTorch.
-  Integers and bool give float64.
+  log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta *
+  x, and x added where t is positive: accurate everywhere, also where t overflows, so that
+  no threshold is needed as in PyTorch. Integers and bool give float64.
     x - the array
     :beta - how sharp the bend at 0 is; default 1"}
   softplus!

@@ -139,20 +139,24 @@ public final class Activations {
       activation(
               "softplus",
               "x, beta = 1",
-              "log(1 + exp(beta * x)) / beta, a smooth relu, as (max(t, 0) + log1p(exp(-|t|))) /"
-                  + " beta with t = beta * x: accurate everywhere, so that no threshold is needed"
-                  + " as in PyTorch."
+              "log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t ="
+                  + " beta * x, and x added where t is positive: accurate everywhere, also where t"
+                  + " overflows, so that no threshold is needed as in PyTorch."
                   + FLOATS,
               "nn.functional.softplus(#, beta, 100)")
           .param("beta", "how sharp the bend at 0 is")
           .domain(0.5, 2)
-          .samples("#x [2 3] {:beta 2.0}")
+          .samples(
+              "#x [2 3] {:beta 2.0}",
+              "#x [2 3] {:beta -2.0}",
+              "[1e300 -1e300 0.0 2.0] {:beta 1e10}",
+              "[1e300 -1e300 0.0 2.0] {:beta -1e10}")
           .elementwise(Typing.FLOATING, softplus(), softplusSlope(), softplusInBeta());
 
   private static Expr softplus() {
     Expr t = A.times(B);
     Expr bend = of(Fn1.LOG1P, exp(of(Fn1.ABS, t).negate()));
-    return of(Fn2.MAX, t, ZERO).plus(bend).over(B);
+    return select(of(Fn2.GT, t, ZERO), A, ZERO).plus(bend.over(B));
   }
 
   /** sigmoid(beta x) = 1 - exp(-beta out). */

@@ -90,6 +90,22 @@ class ActivationsTest {
   }
 
   @Test
+  void softplusIsItsArgumentWhereTheProductWithBetaOverflows() {
+    for (double sign : new double[] {1, -1}) {
+      double x = sign * 1e300;
+      double beta = sign * 1e10;
+      double[] found = Slopes.doubles(Activations.SOFTPLUS.of(new double[] {x, -x}, beta));
+      assertArrayEquals(new double[] {x, 0}, found, 1e-300);
+      assertArrayEquals(
+          new double[] {1, 0}, Slopes.of(Activations.SOFTPLUS, 0, tracked(x, -x), beta), 1e-300);
+      assertArrayEquals(
+          new double[] {0}, Slopes.of(Activations.SOFTPLUS, 1, x, tracked(beta)), 1e-300);
+    }
+    Tensor single = Activations.SOFTPLUS.of(new float[] {1e30f}, 1e10);
+    assertArrayEquals(new float[] {1e30f}, (float[]) single.strided().array());
+  }
+
+  @Test
   void softmaxTakesInfinitelyUnlikelyElements() {
     Tensor x = tracked(-INF, 0, 1000, 1000);
     assertArrayEquals(
