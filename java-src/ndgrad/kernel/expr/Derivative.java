@@ -146,7 +146,7 @@ public final class Derivative {
       case SINH -> Expr.of(Fn1.COSH, x);
       case COSH -> Expr.of(Fn1.SINH, x);
       case TANH -> ONE.minus(square(r));
-      case ASINH -> ONE.over(sqrt(square(x).plus(ONE)));
+      case ASINH -> ONE.over(lengthWithOne(x));
       // Two roots: the root of the product would be a number below -1, where acosh is not defined.
       case ACOSH -> ONE.over(sqrt(x.minus(ONE)).times(sqrt(x.plus(ONE))));
       case ATANH -> ONE.over(ONE.minus(x).times(ONE.plus(x)));
@@ -220,6 +220,13 @@ public final class Derivative {
 
   private static boolean isFinite(Expr e) {
     return e instanceof Expr.Const(double c) && Double.isFinite(c);
+  }
+
+  /** √(x² + 1); where x² may overflow, the 1 is below its last digit. */
+  private static Expr lengthWithOne(Expr x) {
+    Expr size = Expr.of(Fn1.ABS, x);
+    Expr isLarge = Expr.of(Fn2.GT, size, num(0x1p32));
+    return Expr.select(isLarge, size, sqrt(square(x).plus(ONE)));
   }
 
   private static Expr atOrigin(Expr norm, Expr there, Expr elsewhere) {

@@ -171,6 +171,17 @@ class DerivativeTest {
   }
 
   @Test
+  void theDerivativeOfAsinhIsTheReciprocalWhereTheSquareOverflows() {
+    Expr asinh = Derivative.of(Expr.of(Fn1.ASINH, X), 0);
+    for (double x : new double[] {1e200, -1e200, 0x1p32, 0x1.000001p32, 1e-200}) {
+      double slope = 1 / Math.hypot(x, 1);
+      assertEquals(slope, at(asinh, x, 0), 1e-15 * slope, "asinh at " + x);
+      double curve = -x / Math.pow(Math.hypot(x, 1), 3);
+      assertEquals(curve, at(Derivative.of(asinh, 0), x, 0), 1e-14 * Math.abs(curve));
+    }
+  }
+
+  @Test
   void derivativesOfHigherOrderStaySmall() {
     Expr gelu = X.times(0.5).times(Expr.num(1).plus(Expr.of(Fn1.ERF, X.times(Math.sqrt(0.5)))));
     Expr e = gelu;
