@@ -91,7 +91,7 @@ public final class Einsum {
 
   private static Tensor evaluate(String equation, List<Tensor> operands) {
     EinsumPlan plan = EinsumPlan.of(equation, operands.stream().map(Tensor::layout).toList());
-    DType dtype = promoted(operands);
+    DType dtype = Typing.promote(operands.toArray(Tensor[]::new));
     List<Tensor> factors = new ArrayList<>();
     for (int i = 0; i < operands.size(); i++) {
       Tensor x = operands.get(i);
@@ -106,16 +106,6 @@ public final class Einsum {
     Tensor result = Linalg.permute(factors.getFirst(), plan.order());
     boolean shared = operands.stream().anyMatch(x -> x.storage() == result.storage());
     return shared || !result.layout().isContiguous() ? Structural.COPY.of(result) : result;
-  }
-
-  private static DType promoted(List<Tensor> operands) {
-    DType dtype = operands.getFirst().dtype();
-    boolean weak = operands.getFirst().isWeak();
-    for (Tensor t : operands) {
-      dtype = Typing.promote(dtype, weak, t.dtype(), t.isWeak());
-      weak &= t.isWeak();
-    }
-    return dtype;
   }
 
   private static Tensor factor(Tensor operand, EinsumPlan.Factor plan) {

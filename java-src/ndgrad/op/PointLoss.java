@@ -95,13 +95,7 @@ final class PointLoss {
     if (reduction.equals("none")) {
       return (Tensor) each.call((Object[]) ins);
     }
-    DType dtype = ins[0].dtype();
-    boolean weak = ins[0].isWeak();
-    for (Tensor t : ins) {
-      dtype = Typing.promote(dtype, weak, t.dtype(), t.isWeak());
-      weak &= t.isWeak();
-    }
-    DType common = dtype.toFloating();
+    DType common = Typing.promote(ins).toFloating();
     int[] shape = Layout.broadcast(Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new));
     for (int i = 0; i < 2; i++) {
       Tensor t = Structural.cast(ins[i], common);

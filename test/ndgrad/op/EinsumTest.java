@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 
 import java.util.Arrays;
 import java.util.List;
+import ndgrad.DType;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
@@ -27,6 +28,12 @@ class EinsumTest {
     // From left to right the first step would be an array of 2.5e9 elements.
     Tensor y = Einsum.EINSUM.of("i,j,i,j->", List.of(x, x, x, x));
     assertEquals(2.5e9, Nested.item(y));
+  }
+
+  @Test
+  void aNumberGivesWayToAnArrayBehindIt() {
+    List<Object> operands = List.of(new boolean[] {true, false}, 0.5, new float[] {1, 2});
+    assertEquals(DType.FLOAT32, Einsum.EINSUM.of("i,,i->i", operands).dtype());
   }
 
   @Test

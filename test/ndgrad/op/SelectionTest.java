@@ -54,6 +54,19 @@ class SelectionTest {
   }
 
   @Test
+  void hostNumbersGiveWayToArraysOnEitherSideOfThem() {
+    boolean[] mask = {true, false};
+    float[] single = {0.5f, 2};
+    int[] integers = {1, 2};
+    assertEquals(DType.FLOAT32, Selection.CLIP.of((Object) mask, 0.5, single).dtype());
+    assertEquals(DType.FLOAT32, Selection.CLIP.of((Object) mask, single, 0.5).dtype());
+    assertEquals(DType.INT32, Selection.CLIP.of((Object) mask, 2, integers).dtype());
+    assertEquals(DType.FLOAT64, Selection.CLIP.of((Object) mask, 0.5, 1.5).dtype());
+    assertEquals(DType.FLOAT64, Selection.CLIP.of((Object) integers, 0.5, single).dtype());
+    assertEquals(DType.FLOAT32, Selection.LERP.of((Object) mask, 0.5, single).dtype());
+  }
+
+  @Test
   void withoutBoundsClipCopies() {
     Tensor x = tracked(1, 2);
     Tensor y = (Tensor) Selection.CLIP.call(java.util.Arrays.asList(x, null, null), Map.of());

@@ -35,15 +35,7 @@ public enum Typing {
   }
 
   DType compute(boolean[] loadsBool, Tensor... ins) {
-    DType promoted = null;
-    boolean weak = true;
-    for (int i = 0; i < ins.length; i++) {
-      if (!loadsBool[i]) {
-        Tensor t = ins[i];
-        promoted = promoted == null ? t.dtype() : promote(promoted, weak, t.dtype(), t.isWeak());
-        weak &= t.isWeak();
-      }
-    }
+    DType promoted = promote(loadsBool, ins);
     return switch (this) {
       case LOGICAL -> DType.BOOL;
       case FLOATING, PREDICATE -> promoted.toFloating();
@@ -62,21 +54,30 @@ public enum Typing {
   }
 
   /**
-   * Promotion in which a host number gives way to an array.
+   * Promotion in which host numbers give way to arrays, wherever they stand.
    *
-   * @param a a dtype
-   * @param weakA whether it is a host number's
-   * @param b another
-   * @param weakB whether it is a host number's
+   * @param ins arrays and host numbers, one at least
    * @return the common dtype
    */
-  public static DType promote(DType a, boolean weakA, DType b, boolean weakB) {
-    if (weakA == weakB) {
-      return DType.promote(a, b);
+  public static DType promote(Tensor... ins) {
+    return promote(new boolean[ins.length], ins);
+  }
+
+  /** The common dtype of those that are not loaded as bool; null where all are. */
+  private static DType promote(boolean[] loadsBool, Tensor... ins) {
+    DType strong = null;
+    DType weak = null;
+    for (int i = 0; i < ins.length; i++) {
+      if (!loadsBool[i]) {
+        DType d = ins[i].dtype();
+        if (ins[i].isWeak()) {
+          weak = weak == null ? d : DType.promote(weak, d);
+        } else {
+          strong = strong == null ? d : DType.promote(strong, d);
+        }
+      }
     }
-    DType weak = weakA ? a : b;
-    DType strong = weakA ? b : a;
-    return rank(weak) <= rank(strong) ? strong : weak;
+    return strong == null || weak != null && rank(weak) > rank(strong) ? weak : strong;
   }
 
   private static int rank(DType d) {
