@@ -1,8 +1,5 @@
 package ndgrad;
 
-import java.nio.file.Path;
-import java.util.Map;
-import java.util.Optional;
 import ndgrad.autograd.Region;
 
 /**
@@ -56,8 +53,9 @@ public final class Scope implements AutoCloseable {
    *
    * @param <T> the type of the data
    * @param x an Array, or data with arrays in it: lists and other iterables, maps, object arrays,
-   *     optionals
+   *     optionals, records
    * @return the same
+   * @throws ArgumentException when a record's module does not let its components be read
    */
   public <T> T keep(T x) {
     keepAll(region, x);
@@ -80,24 +78,7 @@ public final class Scope implements AutoCloseable {
   }
 
   private static void keepAll(Region region, Object x) {
-    switch (x) {
-      case Array a -> region.keep(a.tensor());
-      case Map<?, ?> m ->
-          m.forEach(
-              (k, v) -> {
-                keepAll(region, k);
-                keepAll(region, v);
-              });
-      case Path _ -> {} // which iterates over paths, down to ones that iterate over themselves
-      case Iterable<?> all -> all.forEach(each -> keepAll(region, each));
-      case Optional<?> o -> o.ifPresent(each -> keepAll(region, each));
-      case Object[] all -> {
-        for (Object each : all) {
-          keepAll(region, each);
-        }
-      }
-      case null, default -> {}
-    }
+    ArraysIn.forEach(x, a -> region.keep(a.tensor()));
   }
 
   /**
