@@ -151,33 +151,34 @@ final class FluentJava {
         };
   }
 
-  /** The required arguments as arrays, and as numbers where that makes sense. */
+  /** The required arguments as arrays, and as numbers in every place where that makes sense. */
   private static List<List<Arg>> variants(Op op, List<Param> rest) {
-    Map<String, List<Arg>> out = new LinkedHashMap<>();
-    List<String> numbers = new ArrayList<>(List.of("Array"));
-    long arrays = rest.stream().filter(p -> p.kind() == Kind.ARRAY).count();
-    if (arrays > 0 && op instanceof Elementwise
-        || arrays == 1 && rest.getLast().name().equals("value")) {
-      // Without the second, whole numbers would become floating ones on their way.
-      numbers.add("double");
-      numbers.add("long");
-    }
-    for (String number : numbers) {
-      List<Arg> args = new ArrayList<>();
-      for (int i = 0; i < rest.size(); i++) {
-        Param p = rest.get(i);
-        boolean last = i == rest.size() - 1;
-        boolean value = op instanceof Elementwise || p.name().equals("value");
-        args.add(new Arg(p.kind() == Kind.ARRAY && value ? number : type(p, last), p));
-      }
-      out.put(number, args);
-      if (!args.isEmpty() && args.getLast().type.equals("List<Array>")) {
-        List<Arg> varargs = new ArrayList<>(args);
-        varargs.set(args.size() - 1, new Arg("Array...", args.getLast().param));
-        out.put("varargs", varargs);
+    Map<List<String>, List<Arg>> out = new LinkedHashMap<>();
+    List<Param> operands = rest.stream().filter(p -> takesNumber(op, p)).toList();
+    // Without long, whole numbers would become floating ones on their way.
+    for (String number : List.of("double", "long")) {
+      for (int places = 0; places < 1 << operands.size(); places++) {
+        List<Arg> args = new ArrayList<>();
+        for (int i = 0; i < rest.size(); i++) {
+          Param p = rest.get(i);
+          int at = operands.indexOf(p);
+          boolean asNumber = at >= 0 && (places >> at & 1) == 1;
+          args.add(new Arg(asNumber ? number : type(p, i == rest.size() - 1), p));
+        }
+        out.putIfAbsent(args.stream().map(Arg::type).toList(), args);
+        if (!args.isEmpty() && args.getLast().type.equals("List<Array>")) {
+          List<Arg> varargs = new ArrayList<>(args);
+          varargs.set(args.size() - 1, new Arg("Array...", args.getLast().param));
+          out.putIfAbsent(List.of("varargs"), varargs);
+        }
       }
     }
     return List.copyOf(out.values());
+  }
+
+  /** Whether a number can stand for an array there: an operand, or a value that is written. */
+  private static boolean takesNumber(Op op, Param p) {
+    return p.kind() == Kind.ARRAY && (op instanceof Elementwise || p.name().equals("value"));
   }
 
   private static List<Arg> fixed(List<Arg> args) {

@@ -3412,7 +3412,67 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
+  public final Array where(double a, Array b) {
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(Array a, double b) {
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
   public final Array where(double a, double b) {
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(long a, Array b) {
+    return (Array) call(Selection.WHERE, Options.of(), this, a, b);
+  }
+
+  /**
+   * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
+   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
+   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
+   * argument before the function is applied as well.
+   *
+   * @param a the values where the condition is true
+   * @param b the values where it is false
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array where(Array a, long b) {
     return (Array) call(Selection.WHERE, Options.of(), this, a, b);
   }
 
@@ -4135,6 +4195,62 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
+  public final Array lerp(double b, Array weight) {
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(double b, Array weight) {
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(Array b, double weight) {
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(Array b, double weight) {
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
   public final Array lerp(double b, double weight) {
     return (Array) call(Selection.LERP, Options.of(), this, b, weight);
   }
@@ -4151,6 +4267,62 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array lerpInPlace(double b, double weight) {
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(long b, Array weight) {
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(long b, Array weight) {
+    return callInPlace(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerp(Array b, long weight) {
+    return (Array) call(Selection.LERP, Options.of(), this, b, weight);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * Integers and bool give float64.
+   *
+   * @param b the second array; broadcast with the first
+   * @param weight 0 gives a, 1 gives b; broadcast with both
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array lerpInPlace(Array b, long weight) {
     return callInPlace(Selection.LERP, Options.of(), this, b, weight);
   }
 
@@ -7344,6 +7516,62 @@ public abstract sealed class ArrayOps permits Array {
    * @throws NdException when an argument does not fit; nothing has been written then
    */
   public final Array maskedFillInPlace(Array mask, Array value) {
+    return callInPlace(Lookup.MASKED_FILL, Options.of(), this, mask, value);
+  }
+
+  /**
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFill(Array mask, double value) {
+    return (Array) call(Lookup.MASKED_FILL, Options.of(), this, mask, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFillInPlace(Array mask, double value) {
+    return callInPlace(Lookup.MASKED_FILL, Options.of(), this, mask, value);
+  }
+
+  /**
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFill(Array mask, long value) {
+    return (Array) call(Lookup.MASKED_FILL, Options.of(), this, mask, value);
+  }
+
+  /**
+   * Writes the result into this array, which is modified; its version goes up by one.
+   *
+   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
+   * is zero where the mask is true.
+   *
+   * @param mask truth values, broadcast with x
+   * @param value what the chosen elements become; broadcast with x
+   * @return this
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array maskedFillInPlace(Array mask, long value) {
     return callInPlace(Lookup.MASKED_FILL, Options.of(), this, mask, value);
   }
 

@@ -72,6 +72,25 @@ class ArrayTest {
   }
 
   @Test
+  void aNumberGivesWayToTheArrayBesideIt() {
+    Array x = Array.of(1f, 2f);
+    Array mask = Array.of(true, false);
+    for (Array y :
+        List.of(
+            mask.where(x, 0),
+            mask.where(0.5, x),
+            x.maskedFill(mask, Double.NEGATIVE_INFINITY),
+            x.lerp(x, 0.25),
+            x.lerp(1, x))) {
+      assertEquals(DType.FLOAT32, y.dtype());
+    }
+    assertEquals(List.of(1.0, 0.0), mask.where(x, 0).toList());
+    assertEquals(List.of(7L, 2L), Array.of(1L, 2L).maskedFill(mask, 7).toList());
+    assertEquals(List.of(0.5, 2.0), x.maskedFillInPlace(mask, 0.5).toList());
+    assertEquals(List.of(1.25, 3.5), x.lerpInPlace(Array.of(3.5f, 8f), 0.25).toList());
+  }
+
+  @Test
   void aGradientThatIsSetFitsItsArray() {
     Array leaf = Array.ones(3).astype(DType.FLOAT32).detach().requiresGrad(true);
     assertThrows(ArgumentException.class, () -> leaf.setGrad(null));
