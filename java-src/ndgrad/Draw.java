@@ -226,6 +226,11 @@ public final class Draw {
           "shapes",
           List.of(made.shape(), shape));
     }
+    return finished(made);
+  }
+
+  /** What was made of other arrays, with the dtype and the gradient asked for. */
+  private Array finished(Array made) {
     Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
     return requiresGrad ? converted.requiresGrad(true) : converted;
   }
@@ -289,7 +294,8 @@ public final class Draw {
     }
     Coerce.given("shape", shape);
     DType d = orElse(DType.INT64);
-    if (d == DType.BOOL || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
+    if (d == DType.BOOL && (low < 0 || high > 2)
+        || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
       throw new DTypeException(
           "integers from " + low + " to below " + high + " do not fit " + d,
           "low",
@@ -347,23 +353,23 @@ public final class Draw {
    * A copy in random order along the first axis.
    *
    * @param x an array of at least one dimension
-   * @return the copy
+   * @return the copy, in the dtype of x unless one is set
    * @throws ShapeException for a 0-d array
    */
   public Array permutation(Array x) {
     int n = length(x, "permutation");
-    return x.take(plain().randperm(n), 0);
+    return finished(x.take(plain().randperm(n), 0));
   }
 
   /**
-   * Brings an array into random order along its first axis.
+   * Brings an array into random order along its first axis; it keeps its dtype.
    *
    * @param x an array of at least one dimension, modified
    * @return x
    * @throws ShapeException for a 0-d array
    */
   public Array shuffleInPlace(Array x) {
-    return x.assign(permutation(x));
+    return x.assign(plain().permutation(x));
   }
 
   /**
@@ -397,8 +403,8 @@ public final class Draw {
                   + count
                   + " out of "
                   + able
-                  + " elements without replacement; they are those whose"
-                  + " probability is not 0",
+                  + (weights.length == 0 ? " elements" : " elements whose probability is not 0,")
+                  + " without replacement",
               "size",
               count,
               "n",
@@ -414,13 +420,14 @@ public final class Draw {
    *
    * @param from the array
    * @param size the shape of the draw; none for a single element
-   * @return an array of that shape, followed by the array's other dimensions
+   * @return an array of that shape, followed by the array's other dimensions, in its dtype unless
+   *     one is set
    * @throws ArgumentException when more are asked for than there are
    * @throws ShapeException for a 0-d array
    */
   public Array choice(Array from, int... size) {
     int n = length(from, "choice");
-    return from.take(plain().choice(n, size), 0);
+    return finished(from.take(plain().choice(n, size), 0));
   }
 
   private Strided chosen(int n, int[] size) {

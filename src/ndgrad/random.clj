@@ -7,12 +7,13 @@
   others       randint bernoulli
   orders       choice permutation randperm shuffle!
 
-  Every function takes options as a trailing map or keyword arguments:
+  Functions that draw take options as a trailing map or keyword arguments:
     :dtype          :float32 or :float64 for reals (the default); integers and truth values take any that holds them
     :requires-grad  whether the result asks for a gradient
     :key            a key to draw from: the same call then gives the same numbers every time
     :generator      a java.util.random.RandomGenerator to draw from
   Without :key and :generator the numbers come from the process's generator, which is safe for use by several threads.
+  `shuffle!` makes no new array and takes these two only.
 
   (require '[ndgrad.random :as r])
   (r/manual-seed! 0)
@@ -30,16 +31,18 @@
 
 (set! *warn-on-reflection* true)
 
-(def ^:private known [:dtype :requires-grad :key :generator])
+(def ^:private sources [:key :generator])
+
+(def ^:private known (into [:dtype :requires-grad] sources))
 
 (defn- ->key ^Random$Key [op key]
   (if (instance? Random$Key key) key (call/fail op "a key as made by `key` or `split`" key)))
 
 (defn- draw
-  "The way to draw that the options in `more` describe."
-  (^Draw [op more] (draw op more nil))
-  (^Draw [op more extra]
-   (let [{:keys [dtype key generator p] :as options} (call/options op more (into known extra))]
+  "The way to draw that the options in `more`, of the names `taken`, describe."
+  (^Draw [op more] (draw op more known))
+  (^Draw [op more taken]
+   (let [{:keys [dtype key generator p] :as options} (call/options op more taken)]
      (when-not (or (nil? generator) (instance? RandomGenerator generator))
        (call/fail op "a java.util.random.RandomGenerator as :generator" generator))
      (when (and key generator)
@@ -163,13 +166,13 @@
 
 (defn choice
   "Elements of `a` along its first axis, or numbers from 0 to below `a` for an integer, in an array of shape `size`
-  (an integer, a vector, or [] for a single one). Options also: `:replace false` takes none twice, `:p` gives
-  each its probability.
+  (an integer, a vector, or [] for a single one), in the dtype of `a` unless a :dtype is given. Options also:
+  `:replace false` takes none twice, `:p` gives each its probability.
 
   Example: (r/choice 10 3 {:replace false})"
   [a size & options]
   (call/naming "choice"
-    (let [d (draw "choice" options [:replace :p])]
+    (let [d (draw "choice" options (into known [:replace :p]))]
       (if (integer? a)
         (.choice d (Coerce/integer "a" a) (->shape size))
         (.choice d (call/array "choice" a) (->shape size))))))
@@ -183,7 +186,8 @@
     (.randperm (draw "randperm" options) (Coerce/integer "n" n))))
 
 (defn permutation
-  "A copy of `x` in random order along its first axis; for an integer the numbers from 0 to below it.
+  "A copy of `x` in random order along its first axis, in its dtype unless a :dtype is given; for an integer the numbers
+  from 0 to below it.
 
   Example: (r/permutation [[1 2] [3 4] [5 6]])"
   [x & options]
@@ -194,12 +198,12 @@
         (.permutation d (call/array "permutation" x))))))
 
 (defn shuffle!
-  "Brings `x` into random order along its first axis, in place; returns x.
+  "Brings `x` into random order along its first axis, in place; returns x. Options: `:key`, `:generator`.
 
   Example: (r/shuffle! (nd/arange 5))"
   [x & options]
   (call/naming "shuffle!"
-    (.shuffleInPlace (draw "shuffle!" options) (call/existing "shuffle!" x))))
+    (.shuffleInPlace (draw "shuffle!" options sources) (call/existing "shuffle!" x))))
 
 (defmethod print-method Random$Key [x ^Writer w]
   (.write w (str x)))

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Function;
 import java.util.stream.LongStream;
 import ndgrad.kernel.Threads;
@@ -172,6 +173,19 @@ class RandomTest {
     assertEquals(1, s.version());
   }
 
+  @Test
+  void elementsOfArraysHaveTheDtypeAskedFor() {
+    Draw d = Random.with(KEY).dtype(DType.FLOAT32).requiresGrad(true);
+    for (Array drawn : List.of(d.permutation(Array.arange(3)), d.choice(Array.arange(3), 2))) {
+      assertEquals(DType.FLOAT32, drawn.dtype());
+      assertTrue(drawn.requiresGrad());
+    }
+    assertEquals(DType.INT64, Random.with(KEY).permutation(Array.arange(3)).dtype());
+    assertEquals(DType.INT64, d.shuffleInPlace(Array.arange(3)).dtype());
+    assertEquals(DType.BOOL, Random.with(KEY).dtype(DType.BOOL).randint(0, 2, 3).dtype());
+    assertThrows(DTypeException.class, () -> Random.with(KEY).dtype(DType.BOOL).randint(0, 3, 3));
+  }
+
   /** The chance of each order of three is 1/6. */
   @Test
   void everyOrderIsAsLikely() {
@@ -211,7 +225,10 @@ class RandomTest {
     assertThrows(ArgumentException.class, () -> d.bernoulli(Array.of(0.5, Double.NaN), 2));
     assertThrows(ArgumentException.class, () -> d.randint(3, 3, 2));
     assertThrows(ArgumentException.class, () -> d.choice(0, 2));
-    assertThrows(ArgumentException.class, () -> d.withoutReplacement().choice(3, 4));
+    assertEquals(
+        "choice: cannot take 4 out of 3 elements without replacement",
+        assertThrows(ArgumentException.class, () -> d.withoutReplacement().choice(3, 4))
+            .getMessage());
     assertThrows(ArgumentException.class, () -> d.probabilities(0.5, 0.6));
     assertThrows(ArgumentException.class, () -> d.probabilities(1.5, -0.5));
     assertThrows(ArgumentException.class, () -> d.probabilities(0.5, 0.5).choice(3, 4));

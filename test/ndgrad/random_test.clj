@@ -59,7 +59,9 @@
   (is (= [1 1 1] (nd/tolist (r/choice 3 3 {:p [0 1 0]}))))
   (let [x (nd/arange 9)]
     (is (identical? x (r/shuffle! x)))
-    (is (= (range 9) (sort (nd/tolist x))))))
+    (is (= (range 9) (sort (nd/tolist x))))
+    (is (= :float32 (nd/dtype (r/permutation x {:dtype :float32}))))
+    (is (= :float32 (nd/dtype (r/choice x 2 {:dtype :float32}))))))
 
 (deftest array-parameters
   (is (= [false true] (nd/tolist (r/bernoulli [0.0 1.0] [2]))))
@@ -77,6 +79,8 @@
     (is (thrown? ArgumentException (r/rand [2] {:dtyp :float32})))
     (is (thrown? ArgumentException (r/rand [2] :dtype)))
     (is (thrown? ArgumentException (r/rand [2] {:p [1]})))
+    (is (thrown-with-msg? ArgumentException #"unknown option :dtype; it takes \[:key :generator\]"
+                          (r/shuffle! (nd/arange 2) {:dtype :float32})))
     (is (thrown-with-msg? ArgumentException #"^rand: expected one source of numbers, :key or :generator"
                           (r/rand [2] {:key (r/key 0) :generator (java.util.Random. 0)})))))
 
