@@ -118,11 +118,12 @@
                                  (fail called "keyword arguments in pairs" found))])))
 
 (defn- collect
-  "The trailing arrays of a variadic call as one list."
+  "The trailing arrays of a variadic call as one list, which they may be already: a lone vector of Arrays. One of
+  numbers is an array itself."
   [^Op op args]
   (let [n (dec (.required (.signature (.spec op))))
         [front arrays] (split-at n args)]
-    (if (and (= 1 (count arrays)) (sequential? (first arrays)))
+    (if (and (= 1 (count arrays)) (sequential? (first arrays)) (every? #(instance? Array %) (first arrays)))
       args
       (concat front [(vec arrays)]))))
 
