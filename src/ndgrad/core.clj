@@ -264,7 +264,7 @@
   GraphException when the result of a tracked op is to give it up."
   ([x] (requires-grad! x true))
   ([x required]
-   (call/naming "requires-grad!" (.requiresGrad (call/existing "requires-grad!" x) (boolean required)))))
+   (call/naming "requires-grad!" (.requiresGrad (call/existing "requires-grad!" x) (Coerce/flag "required" required)))))
 
 (defn grad-of
   "The gradient accumulated in `x`, nil when there is none."
