@@ -59,7 +59,7 @@ final class ClojureFns {
       Param p = params.get(i);
       if (!p.required()) {
         options.add(p.name());
-      } else if (p.kind() == Param.Kind.ARRAYS && i > 0) {
+      } else if (i > 0 && (p.kind() == Param.Kind.ARRAYS || Names.BY_HAND.contains(op.name()))) {
         required.add("& " + p.name());
       } else {
         required.add(p.name());
@@ -120,7 +120,12 @@ final class ClojureFns {
       lines.addAll(Names.wrap(about, 88).stream().map(l -> "  " + l).toList());
     }
     if (bang.isEmpty() && !op.spec().samples().isEmpty()) {
-      lines.add("Example: " + example(name, op.spec().samples().getFirst()));
+      String sample = op.spec().samples().getFirst();
+      lines.add(
+          "Example: "
+              + example(
+                  name,
+                  caller(op).equals("variadic") ? sample.replaceFirst("\\[(.*)]$", "$1") : sample));
     }
     return String.join("\n  ", lines);
   }

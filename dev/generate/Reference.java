@@ -18,8 +18,10 @@ final class Reference {
     out.append(
         """
         Every op is a function of `ndgrad.core` in Clojure and a method of `ndgrad.Array` in Java (the same name in camelCase).
-        Where an array is expected, numbers and nested vectors do as well. Options go into a trailing map or keyword arguments in
-        Clojure and into `Options` in Java. An op with an in-place form has it under the name with `!` (Java: `InPlace`).
+        Where an array is expected, numbers and nested vectors do as well in Clojure; methods in Java take numbers where those
+        make sense, and `Array.of` makes arrays of lists. Options go into a trailing map or keyword arguments in Clojure, or
+        follow in the order they are listed, as in `(nd/clip x 0 1)`; in Java into `Options`. An op with an in-place form has it
+        under the name with `!` (Java: `InPlace`).
         """);
     Class<?> family = null;
     for (Op op : Registry.ops()) {

@@ -2264,7 +2264,7 @@ public abstract sealed class ArrayOps permits Array {
    * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
    * host; shapes are not broadcast.
    *
-   * @param b the second array; broadcast with the first
+   * @param b the second array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -2276,7 +2276,7 @@ public abstract sealed class ArrayOps permits Array {
    * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
    * host; shapes are not broadcast.
    *
-   * @param b the second array; broadcast with the first
+   * @param b the second array
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2396,7 +2396,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+   * The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2408,7 +2408,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+   * The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2418,7 +2418,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The logarithm to base 10. Integers and bool give float64.
+   * The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2430,7 +2430,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * The logarithm to base 10. Integers and bool give float64.
+   * The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6641,7 +6641,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view of a range of one axis, as PyTorch's narrow. The range must lie within the axis.
    *
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @param start the first position; negative numbers count from the end
    * @param length how many positions
    * @return the result
@@ -6978,7 +6978,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6990,7 +6990,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7029,7 +7029,7 @@ public abstract sealed class ArrayOps permits Array {
    * fewer than n.
    *
    * @param n how many pieces at most
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7042,7 +7042,7 @@ public abstract sealed class ArrayOps permits Array {
    * fewer than n.
    *
    * @param n how many pieces at most
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7147,8 +7147,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
-   * the array's dtype.
+   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
+   * DTypeException. In the modes that repeat elements their gradients add up.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @return the result
@@ -7159,8 +7159,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
-   * the array's dtype.
+   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
+   * DTypeException. In the modes that repeat elements their gradients add up.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param options named options of this op
@@ -7172,8 +7172,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
-   * the array's dtype.
+   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
+   * DTypeException. In the modes that repeat elements their gradients add up.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param value what the margin holds in mode :constant
@@ -7185,8 +7185,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin. In the modes that repeat elements their gradients add up. The value is converted to
-   * the array's dtype.
+   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
+   * DTypeException. In the modes that repeat elements their gradients add up.
    *
    * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param value what the margin holds in mode :constant
@@ -7647,8 +7647,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7661,8 +7661,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7673,8 +7673,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7687,8 +7687,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7699,8 +7699,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return the result
@@ -7713,8 +7713,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * An array of the shape and dtype of x with one value everywhere, converted as NumPy's assignment does. No
-   * gradient flows to x.
+   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
+   * assignment does. No gradient flows to x.
    *
    * @param value what every element becomes; broadcast to the shape of x
    * @return this
@@ -7726,9 +7726,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * A copy in which values are added at some positions of an axis; where one occurs several times, its values
-   * add up. PyTorch's index_add.
+   * add up. They are converted to the array's dtype as NumPy's assignment does. PyTorch's index_add.
    *
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @param indices positions along the axis, a 1-d list of integers
    * @param values what is added: the shape of x with as many positions on the axis as there are indices
    * @return the result
@@ -7943,7 +7943,7 @@ public abstract sealed class ArrayOps permits Array {
    * operands and shares nothing with them; bool is combined by and and or.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands
+   * @param xs as many arrays as the equation has operands, one by one or as one list of Arrays
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7960,7 +7960,7 @@ public abstract sealed class ArrayOps permits Array {
    * operands and shares nothing with them; bool is combined by and and or.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands
+   * @param xs as many arrays as the equation has operands, one by one or as one list of Arrays
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7972,7 +7972,8 @@ public abstract sealed class ArrayOps permits Array {
    * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
    * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
    * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
-   * width], or without the batch, and the windows [out-channels channels/groups height width].
+   * width], or without the batch, and the windows [out-channels channels/groups height width]. Dtypes are
+   * promoted; integers wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @return the result
@@ -7986,7 +7987,8 @@ public abstract sealed class ArrayOps permits Array {
    * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
    * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
    * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
-   * width], or without the batch, and the windows [out-channels channels/groups height width].
+   * width], or without the batch, and the windows [out-channels channels/groups height width]. Dtypes are
+   * promoted; integers wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @param options named options of this op
@@ -8000,7 +8002,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
    * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
-   * without the batch, and the windows [out-channels channels/groups length].
+   * without the batch, and the windows [out-channels channels/groups length]. Dtypes are promoted; integers
+   * wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @return the result
@@ -8013,7 +8016,8 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n, c, t·stride +
    * i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have shape [batch channels length], or
-   * without the batch, and the windows [out-channels channels/groups length].
+   * without the batch, and the windows [out-channels channels/groups length]. Dtypes are promoted; integers
+   * wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @param options named options of this op
@@ -9336,7 +9340,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
-   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query all of whose keys are masked gives
+   * NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9349,7 +9354,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
-   * shape [… n e]. Dimensions in front are batches and broadcast. A query that sees no key gives NaN.
+   * shape [… n e]. Dimensions in front are batches and broadcast. A query all of whose keys are masked gives
+   * NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9372,9 +9378,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy in another dtype. Differentiable between floating dtypes; a conversion to integers or bool carries no
-   * gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not fit the nearest end of the
-   * range; int64 to int32 wraps; everything but 0 becomes true.
+   * A copy in a dtype, also in its own. Differentiable between floating dtypes; a conversion to integers or bool
+   * carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not fit the nearest
+   * end of the range; int64 to int32 wraps; everything but 0 becomes true.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -9386,7 +9392,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
-   * NumPy broadcasts.
+   * NumPy broadcasts. Every dimension is given: there is no -1 as in PyTorch's expand.
    *
    * @param shape the shape
    * @return the result
@@ -9400,7 +9406,7 @@ public abstract sealed class ArrayOps permits Array {
    * Another name of {@code broadcastTo}.
    *
    * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
-   * NumPy broadcasts.
+   * NumPy broadcasts. Every dimension is given: there is no -1 as in PyTorch's expand.
    *
    * @param shape the shape
    * @return the result
@@ -9413,7 +9419,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view without one axis, at a fixed index of it.
    *
-   * @param axis the axis, or axes; negative numbers count from the end
+   * @param axis the axis; negative numbers count from the end
    * @param index the index; negative numbers count from the end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then

@@ -670,7 +670,7 @@
        :doc "Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a
   truth value of the host; shapes are not broadcast.
     a - the first array
-    b - the second array; broadcast with the first
+    b - the second array
     :equal-nan - whether NaN counts as equal to NaN; default false
   Example: (nd/array-equal (nd/ones [2 3]) (nd/ones [2 3]))"}
   array-equal
@@ -754,7 +754,8 @@
   (call/in-place 'ndgrad.op.Functions/LOG1P))
 
 (def ^{:arglists '([x])
-       :doc "The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+       :doc "The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and
+  bool give float64.
     x - the array
   Example: (nd/log2 (nd/ones [2 3]))"}
   log2
@@ -763,13 +764,14 @@
 (def ^{:arglists '([x])
        :doc "Writes the result of `log2` into its first array, which is modified and returned; its
   version goes up by one.
-  The logarithm to base 2, exact for powers of 2. Integers and bool give float64.
+  The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and
+  bool give float64.
     x - the array"}
   log2!
   (call/in-place 'ndgrad.op.Functions/LOG2))
 
 (def ^{:arglists '([x])
-       :doc "The logarithm to base 10. Integers and bool give float64.
+       :doc "The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
     x - the array
   Example: (nd/log10 (nd/ones [2 3]))"}
   log10
@@ -778,7 +780,7 @@
 (def ^{:arglists '([x])
        :doc "Writes the result of `log10` into its first array, which is modified and returned; its
   version goes up by one.
-  The logarithm to base 10. Integers and bool give float64.
+  The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
     x - the array"}
   log10!
   (call/in-place 'ndgrad.op.Functions/LOG10))
@@ -2077,7 +2079,7 @@
 (def ^{:arglists '([x axis start length])
        :doc "A view of a range of one axis, as PyTorch's narrow. The range must lie within the axis.
     x - the array
-    axis - the axis, or axes; negative numbers count from the end
+    axis - the axis; negative numbers count from the end
     start - the first position; negative numbers count from the end
     length - how many positions
   Example: (nd/narrow (nd/ones [4 3]) 0 1 2)"}
@@ -2139,7 +2141,7 @@
        :doc "Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
     x - the array
     sizes - the length of every piece (the last may be shorter), or a list of all lengths
-    :axis - the axis, or axes; negative numbers count from the end; default 0
+    :axis - the axis; negative numbers count from the end; default 0
   Example: (nd/split (nd/ones [5 2]) 2)"}
   split
   (call/function 'ndgrad.op.Joining/SPLIT))
@@ -2149,7 +2151,7 @@
   chunk; there may be fewer than n.
     x - the array
     n - how many pieces at most
-    :axis - the axis, or axes; negative numbers count from the end; default 0
+    :axis - the axis; negative numbers count from the end; default 0
   Example: (nd/chunk (nd/ones [5 2]) 2)"}
   chunk
   (call/function 'ndgrad.op.Joining/CHUNK))
@@ -2183,8 +2185,9 @@
   (call/function 'ndgrad.op.Rearranging/ROLL))
 
 (def ^{:arglists '([x widths] [x widths {:keys [value mode]}])
-       :doc "A copy with a margin. In the modes that repeat elements their gradients add up. The value
-  is converted to the array's dtype.
+       :doc "A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5
+  for integers, is a DTypeException. In the modes that repeat elements their gradients add
+  up.
     x - the array
     widths - how much before and after each axis: [[before after] ...], broadcast to [ndim
     2]
@@ -2318,8 +2321,8 @@
   (call/function 'ndgrad.op.Lookup/ONE_HOT))
 
 (def ^{:arglists '([x value])
-       :doc "An array of the shape and dtype of x with one value everywhere, converted as NumPy's
-  assignment does. No gradient flows to x.
+       :doc "An array of the shape and dtype of x that holds a value, which is broadcast and converted
+  as NumPy's assignment does. No gradient flows to x.
     x - the array
     value - what every element becomes; broadcast to the shape of x
   Example: (nd/fill (nd/ones [3 4]) 2.5)"}
@@ -2329,8 +2332,8 @@
 (def ^{:arglists '([x value])
        :doc "Writes the result of `fill` into its first array, which is modified and returned; its
   version goes up by one.
-  An array of the shape and dtype of x with one value everywhere, converted as NumPy's
-  assignment does. No gradient flows to x.
+  An array of the shape and dtype of x that holds a value, which is broadcast and converted
+  as NumPy's assignment does. No gradient flows to x.
     x - the array
     value - what every element becomes; broadcast to the shape of x"}
   fill!
@@ -2338,9 +2341,10 @@
 
 (def ^{:arglists '([x axis indices values])
        :doc "A copy in which values are added at some positions of an axis; where one occurs several
-  times, its values add up. PyTorch's index_add.
+  times, its values add up. They are converted to the array's dtype as NumPy's assignment
+  does. PyTorch's index_add.
     x - the array
-    axis - the axis, or axes; negative numbers count from the end
+    axis - the axis; negative numbers count from the end
     indices - positions along the axis, a 1-d list of integers
     values - what is added: the shape of x with as many positions on the axis as there are
     indices
@@ -2479,8 +2483,8 @@
   operands and shares nothing with them; bool is combined by and and or.
     equation - the letters of each operand, separated by commas, then -> and those of the
     output
-    xs - as many arrays as the equation has operands
-  Example: (nd/einsum \"ij,jk->ik\" [(nd/ones [2 3]) (nd/ones [3 4])])"}
+    xs - as many arrays as the equation has operands, one by one or as one list of Arrays
+  Example: (nd/einsum \"ij,jk->ik\" (nd/ones [2 3]) (nd/ones [3 4]))"}
   einsum
   (call/variadic 'ndgrad.op.Einsum/EINSUM))
 
@@ -2489,7 +2493,8 @@
   times x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus
   bias[o]; the image is 0 outside. (As everywhere in machine learning, the window is not
   mirrored.) Images have shape [batch channels height width], or without the batch, and the
-  windows [out-channels channels/groups height width].
+  windows [out-channels channels/groups height width]. Dtypes are promoted; integers wrap,
+  bool is combined by and and or.
     x - the images
     w - the windows
     :bias - one number for each output channel; default nil
@@ -2509,7 +2514,8 @@
        :doc "Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i] times x[n,
   c, t·stride + i·dilation - padding], plus bias[o]; the signal is 0 outside. Signals have
   shape [batch channels length], or without the batch, and the windows [out-channels
-  channels/groups length].
+  channels/groups length]. Dtypes are promoted; integers wrap, bool is combined by and and
+  or.
     x - the signals
     w - the windows
     :bias - one number for each output channel; default nil
@@ -2850,8 +2856,8 @@
 
 (def ^{:arglists '([q k v] [q k v {:keys [mask causal scale]}])
        :doc "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention is all you
-  need\", 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query
-  that sees no key gives NaN.
+  need\", 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query all
+  of whose keys are masked gives NaN.
     q - the queries, shape [… n d]
     k - the keys, shape [… m d]
     v - the values, shape [… m e]
@@ -2871,10 +2877,10 @@
   (call/function 'ndgrad.op.spec.Structural/COPY))
 
 (def ^{:arglists '([x dtype])
-       :doc "A copy in another dtype. Differentiable between floating dtypes; a conversion to integers
-  or bool carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what
-  does not fit the nearest end of the range; int64 to int32 wraps; everything but 0 becomes
-  true.
+       :doc "A copy in a dtype, also in its own. Differentiable between floating dtypes; a conversion
+  to integers or bool carries no gradient. Floating numbers are cut towards zero, NaN
+  becomes 0 and what does not fit the nearest end of the range; int64 to int32 wraps;
+  everything but 0 becomes true.
     x - the array
     dtype - the dtype of the result
   Example: (nd/astype (nd/ones [3 4]) :float32)"}
@@ -2883,7 +2889,8 @@
 
 (def ^{:arglists '([x shape])
        :doc "A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are
-  put in front, as NumPy broadcasts.
+  put in front, as NumPy broadcasts. Every dimension is given: there is no -1 as in
+  PyTorch's expand.
     x - the array
     shape - the shape
   Example: (nd/broadcast-to (nd/ones [3 1]) [2 3 4])"}
@@ -2893,7 +2900,8 @@
 (def ^{:arglists '([x shape])
        :doc "Another name of `broadcast-to`.
   A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are
-  put in front, as NumPy broadcasts.
+  put in front, as NumPy broadcasts. Every dimension is given: there is no -1 as in
+  PyTorch's expand.
     x - the array
     shape - the shape
   Example: (nd/expand (nd/ones [3 1]) [2 3 4])"}
@@ -2903,7 +2911,7 @@
 (def ^{:arglists '([x axis index])
        :doc "A view without one axis, at a fixed index of it.
     x - the array
-    axis - the axis, or axes; negative numbers count from the end
+    axis - the axis; negative numbers count from the end
     index - the index; negative numbers count from the end
   Example: (nd/select (nd/ones [3 4]) 0 2)"}
   select

@@ -131,6 +131,8 @@
                     #"^zeros: shape must be an integer, got a double\[\] of length 2$" #(nd/zeros [(double-array 2)])
                     #"^einsum: equation must be a keyword or string, got \[1 2\]$" #(nd/einsum [1 2] [[1]])
                     #"^norm: there is no norm of order \[1 2\]; " #(nd/norm [1 2] {:ord [1 2]})
+                    #"^one-hot: class -1 is out of range; expected 0 or more$" #(nd/one-hot [-1 3])
+                    #"^one-hot: class 3 is out of range; expected 0 to 1$" #(nd/one-hot [3] 2)
                     #"^get: index -9223372036854775808 is out of range for axis 0 of length 1" #(nd/get [1] Long/MIN_VALUE)
                     #"^get: index 9223372036854775807 is out of range" #(nd/get [1] Long/MAX_VALUE)
                     #"^get: \"a b\"|^get: an object of class java\.lang\.Object is no index; " #(nd/get [1] (Object.))

@@ -111,7 +111,7 @@ public final class Attention {
           .doc(
               "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention is all"
                   + " you need\", 2017), of shape [… n e]. Dimensions in front are batches and"
-                  + " broadcast. A query that sees no key gives NaN.")
+                  + " broadcast. A query all of whose keys are masked gives NaN.")
           .domain(-2, 2)
           .oracle(
               "(lambda d: torch.nn.functional.scaled_dot_product_attention(np.array(q, d),"

@@ -226,6 +226,7 @@ public final class Comparison {
   /** Same shape and elements. */
   public static final Composite ARRAY_EQUAL =
       define("array-equal", "a, b, equal-nan: flag = false")
+          .param("b", "the second array")
           .param("equal-nan", EQUAL_NAN)
           .doc(
               "Whether two arrays have the same shape and equal elements, whatever their dtypes."

@@ -34,7 +34,8 @@ public final class Convolution {
                   + " padding], plus bias[o]; the image is 0 outside. (As everywhere in machine"
                   + " learning, the window is not mirrored.) Images have shape [batch channels"
                   + " height width], or without the batch, and the windows [out-channels"
-                  + " channels/groups height width].")
+                  + " channels/groups height width]. Dtypes are promoted; integers wrap, bool is"
+                  + " combined by and and or.")
           .param("x", "the images")
           .param("w", "the windows")
           .param("bias", "one number for each output channel")
@@ -97,7 +98,8 @@ public final class Convolution {
               "Slides windows over signals: out[n, o, t] is the sum over c and i of w[o, c, i]"
                   + " times x[n, c, t·stride + i·dilation - padding], plus bias[o]; the signal is 0"
                   + " outside. Signals have shape [batch channels length], or without the batch,"
-                  + " and the windows [out-channels channels/groups length].")
+                  + " and the windows [out-channels channels/groups length]. Dtypes are promoted;"
+                  + " integers wrap, bool is combined by and and or.")
           .param("x", "the signals")
           .param("w", "the windows")
           .param("bias", "one number for each output channel")

@@ -34,7 +34,9 @@ public final class Einsum {
           .param(
               "equation",
               "the letters of each operand, separated by commas, then -> and those of the output")
-          .param("xs", "as many arrays as the equation has operands")
+          .param(
+              "xs",
+              "as many arrays as the equation has operands, one by one or as one list of Arrays")
           .domain(-3, 3)
           .oracle("np.einsum(equation, *xs)")
           .samples(

@@ -69,13 +69,17 @@ public final class Functions {
 
   /** Base-2 logarithm. */
   public static final Elementwise LOG2 =
-      unary("log2", "The logarithm to base 2, exact for powers of 2.", 0.3, 3)
+      unary(
+              "log2",
+              "The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below.",
+              0.3,
+              3)
           .samples("[0.0 -1.0 8.0 0.125 ##Inf]")
           .elementwise(Typing.FLOATING, of(Fn1.LOG2, A));
 
   /** Base-10 logarithm. */
   public static final Elementwise LOG10 =
-      unary("log10", "The logarithm to base 10.", 0.3, 3)
+      unary("log10", "The logarithm to base 10; -infinity at 0, NaN below.", 0.3, 3)
           .samples("[0.0 -1.0 1000.0 ##Inf]")
           .elementwise(Typing.FLOATING, of(Fn1.LOG10, A));
 

@@ -161,8 +161,8 @@ public final class Lookup {
       define("fill", "x, value")
           .param("value", "what every element becomes; broadcast to the shape of x")
           .doc(
-              "An array of the shape and dtype of x with one value everywhere, converted as NumPy's"
-                  + " assignment does. No gradient flows to x.")
+              "An array of the shape and dtype of x that holds a value, which is broadcast and"
+                  + " converted as NumPy's assignment does. No gradient flows to x.")
           .domain(-3, 3)
           .oracle("np.full_like(x, value)")
           .samples("#x [3 4] 2.5", "#x [] 1", "#i [3] 7", "#x [2 3] #x []", "#x [0 2] 1.0")
@@ -185,7 +185,8 @@ public final class Lookup {
                   + " indices")
           .doc(
               "A copy in which values are added at some positions of an axis; where one occurs"
-                  + " several times, its values add up. PyTorch's index_add.")
+                  + " several times, its values add up. They are converted to the array's dtype as"
+                  + " NumPy's assignment does. PyTorch's index_add.")
           .domain(-3, 3)
           .oracle("torch.index_add(x, axis, torch.as_tensor(indices).long(), values)")
           .samples(
@@ -271,7 +272,10 @@ public final class Lookup {
     for (long i : at) {
       if (i < 0 || i >= n) {
         throw new IndexException(
-            "class " + i + " is out of range; expected 0 to " + (n - 1),
+            "class "
+                + i
+                + " is out of range; expected 0 "
+                + (classes == null ? "or more" : "to " + (n - 1)),
             "index",
             i,
             "num-classes",

@@ -140,8 +140,9 @@ public final class Rearranging {
               ":constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors with"
                   + " it, :wrap goes round")
           .doc(
-              "A copy with a margin. In the modes that repeat elements their gradients add up. The"
-                  + " value is converted to the array's dtype.")
+              "A copy with a margin, in the array's dtype; a value that would be cut to it, such as"
+                  + " 0.5 for integers, is a DTypeException. In the modes that repeat elements"
+                  + " their gradients add up.")
           .domain(-3, 3)
           .oracle(
               "np.pad(x, widths, mode, **({'constant_values': value} if mode == 'constant' else"

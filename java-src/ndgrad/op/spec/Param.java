@@ -57,8 +57,11 @@ public record Param(String name, Kind kind, boolean required, Object fallback) {
           Map.entry("offset", "which diagonal: 0 the main one, positive above, negative below"),
           Map.entry("descending", "whether the largest come first"));
 
-  static String glossary(String name) {
-    return GLOSSARY.getOrDefault(name, "");
+  /** What it means unless its op says otherwise; empty when nobody said. */
+  String glossary() {
+    return name.equals("axis") && kind == Kind.INT
+        ? "the axis; negative numbers count from the end"
+        : GLOSSARY.getOrDefault(name, "");
   }
 
   static Kind kindOf(String word) {

@@ -431,7 +431,13 @@ public final class Spec {
    * @return the text, empty when nobody said
    */
   public String paramDoc(String param) {
-    return paramDocs.getOrDefault(param, Param.glossary(param));
+    return paramDocs.containsKey(param)
+        ? paramDocs.get(param)
+        : signature.params().stream()
+            .filter(p -> p.name().equals(param))
+            .map(Param::glossary)
+            .findFirst()
+            .orElse("");
   }
 
   /**

@@ -38,10 +38,10 @@ public final class Structural {
   public static final Primitive CAST =
       Spec.define("astype", "x, dtype: dtype")
           .doc(
-              "A copy in another dtype. Differentiable between floating dtypes; a conversion to"
-                  + " integers or bool carries no gradient. Floating numbers are cut towards zero,"
-                  + " NaN becomes 0 and what does not fit the nearest end of the range; int64 to"
-                  + " int32 wraps; everything but 0 becomes true.")
+              "A copy in a dtype, also in its own. Differentiable between floating dtypes; a"
+                  + " conversion to integers or bool carries no gradient. Floating numbers are cut"
+                  + " towards zero, NaN becomes 0 and what does not fit the nearest end of the"
+                  + " range; int64 to int32 wraps; everything but 0 becomes true.")
           .domain(-3, 3)
           .oracle("x.astype(dtype)")
           .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
@@ -57,7 +57,8 @@ public final class Structural {
           .alias("expand")
           .doc(
               "A read-only view of a larger shape: dimensions of length 1 are stretched, missing"
-                  + " ones are put in front, as NumPy broadcasts.")
+                  + " ones are put in front, as NumPy broadcasts. Every dimension is given: there"
+                  + " is no -1 as in PyTorch's expand.")
           .domain(-3, 3)
           .oracle("np.broadcast_to(x, shape)")
           .samples("#x [3 1] [2 3 4]", "#x [] [2 2]", "#x [3] [0 3]")
