@@ -2,8 +2,8 @@
   "N-dimensional arrays with automatic differentiation.
 
   Wherever an array is expected, an Array, a number or nested vectors will do. What an op cannot do without is
-  positional; options go into a trailing map or keyword arguments: (nd/sum x {:axis 0}) is (nd/sum x :axis 0).
-  Every op is described in doc/reference.md and by its docstring.
+  positional; options go into a trailing map or keyword arguments, or follow in order: (nd/sum x {:axis 0}),
+  (nd/sum x :axis 0) and (nd/sum x 0) are one call. Every op is described in doc/reference.md and by its docstring.
 
   creation     array wrap zeros ones full empty arange linspace eye, zeros-like ones-like full-like
   properties   shape ndim dtype size nbytes itemsize strides offset T data array?
