@@ -17,7 +17,11 @@ final class Names {
 
   private Names() {}
 
+  /** A name in Java; setitem is two words there, as those of toList are. */
   static String camel(String kebab) {
+    if (kebab.equals("setitem")) {
+      return "setItem";
+    }
     StringBuilder out = new StringBuilder();
     for (String part : kebab.split("-")) {
       out.append(out.isEmpty() ? part : Character.toUpperCase(part.charAt(0)) + part.substring(1));

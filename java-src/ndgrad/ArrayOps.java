@@ -7390,7 +7390,7 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
-  public final Array setitem(Object items, Array value) {
+  public final Array setItem(Object items, Array value) {
     return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 
@@ -7404,7 +7404,7 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
-  public final Array setitem(Object items, double value) {
+  public final Array setItem(Object items, double value) {
     return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 
@@ -7418,7 +7418,7 @@ public abstract sealed class ArrayOps permits Array {
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
-  public final Array setitem(Object items, long value) {
+  public final Array setItem(Object items, long value) {
     return (Array) call(Indexing.SETITEM, Options.of(), this, items, value);
   }
 

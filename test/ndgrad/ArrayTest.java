@@ -88,6 +88,7 @@ class ArrayTest {
     assertEquals(List.of(7L, 2L), Array.of(1L, 2L).maskedFill(mask, 7).toList());
     assertEquals(List.of(0.5, 2.0), x.maskedFillInPlace(mask, 0.5).toList());
     assertEquals(List.of(1.25, 3.5), x.lerpInPlace(Array.of(3.5f, 8f), 0.25).toList());
+    assertEquals(List.of(1.25, 9.0), x.setItem(1, 9).toList());
   }
 
   @Test
