@@ -137,6 +137,8 @@
                     #"^get: index 9223372036854775807 is out of range" #(nd/get [1] Long/MAX_VALUE)
                     #"^get: \"a b\"|^get: an object of class java\.lang\.Object is no index; " #(nd/get [1] (Object.))
                     #"^requires-grad!: required must be true or false, got 1$" #(nd/requires-grad! (nd/ones [1]) 1)
+                    #"^get: a list in the index must hold .* stand beside it: cannot make an array of a slice; "
+                    #(nd/get [[1 2]] [0 (nd/slice 1)])
                     #"^detach: cannot make an array of nil" #(nd/detach nil)
                     #"^set!: expected an Array, got \[1 2\]$" #(nd/set! [1 2] 0 1)
                     #"^backward!: expected an Array, got 3$" #(nd/backward! 3)

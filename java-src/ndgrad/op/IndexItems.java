@@ -70,7 +70,8 @@ final class IndexItems {
       t = new Tensor(Nested.array(item));
     } catch (ArgumentException | ShapeException e) {
       throw new IndexException(
-          "a list in the index is no list of integers or bools: " + e.getMessage());
+          "a list in the index must hold integers or truth values, other indexes stand beside it: "
+              + e.getMessage());
     }
     // An empty list has no numbers to tell its dtype by; it selects nothing, as in NumPy.
     boolean none = t.size() == 0 && !item.getClass().isArray();

@@ -10,6 +10,7 @@ import java.util.StringJoiner;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.DTypeException;
+import ndgrad.Index;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
 
@@ -307,6 +308,7 @@ public final class Coerce {
       case Map<?, ?> _ -> "a map";
       case Iterable<?> it -> "[" + first(it.iterator(), depth) + "]";
       case Class<?> c -> c.getName();
+      case Index.Slice _ -> "a slice";
       case Object o when o.getClass().isArray() -> "a " + javaArray(o);
       case Character c -> "the character " + c;
       case Object o when isName(o) -> shortened(o.toString());
