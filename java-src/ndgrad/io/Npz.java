@@ -10,6 +10,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -177,6 +178,9 @@ public final class Npz {
         channel.force(true);
       }
       move(part, file);
+    } catch (NoSuchFileException e) {
+      throw new UncheckedIOException(
+          new NoSuchFileException(file.toString(), null, "there is no such folder"));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } finally {

@@ -235,9 +235,12 @@ class NpzTest {
     Path f = file("kept.npz", new byte[] {1, 2, 3});
     assertThrows(ArgumentException.class, () -> Npz.save(f, Map.of("", Array.ones(2))));
     assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(f));
-    assertThrows(
-        UncheckedIOException.class,
-        () -> Npz.saveNpy(folder.resolve("no/such/x.npy"), Array.ones(2)));
+    Path nowhere = folder.resolve("no/such/x.npy");
+    assertEquals(
+        nowhere + ": there is no such folder",
+        assertThrows(UncheckedIOException.class, () -> Npz.saveNpy(nowhere, Array.ones(2)))
+            .getCause()
+            .getMessage());
   }
 
   @Test
