@@ -149,20 +149,22 @@
                  [[] found] xs)))
 
 (defn- direction
-  "What a leaf of tangents or cotangents stands for, as an Array of dtype and shape `like` where it
-  is missing."
-  [^Array like given]
+  "What a leaf of tangents or cotangents of `op` stands for, as an Array of dtype and shape `like` where
+  it is missing."
+  [op ^Array like given]
   (cond
     (array? given) given
     (nil? given) (Array/wrap (.newArray (.dtype like) (int (.size like))) (.shape like))
-    :else (Array/of ^Object given (.dtype like))))
+    :else (call/naming op (Array/of ^Object given (.dtype like)))))
 
 (defn- directions
-  "The Arrays that `given` has at the places of the chosen leaves of `x`, which stand for `arrays`."
-  [what chosen? x arrays given]
-  (mapv (fn [like [_ d]] (direction like d))
+  "The Arrays that `given`, which is `what` of `op`, has at the places of the chosen leaves of `x`, which
+  stand for `arrays`."
+  [op what chosen? x arrays given]
+  (mapv (fn [like [_ d]] (direction op like d))
         arrays
-        (filter (fn [[leaf _]] (chosen? leaf)) (map vector (tree/leaves x) (tree/matched what x given)))))
+        (filter (fn [[leaf _]] (chosen? leaf))
+                (map vector (tree/leaves x) (tree/matched (str op ": the " what) x given)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; reverse mode
@@ -249,7 +251,7 @@
     [(results y (.values run))
      (fn [cotangent]
        (spread xs (.apply ^Pullback (.pullback run)
-                          ^List (directions "vjp: the cotangent" array? y (.values run) cotangent))))]))
+                          ^List (directions "vjp" "cotangent" array? y (.values run) cotangent))))]))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; forward mode
@@ -277,7 +279,7 @@
   (let [f (call/callable "jvp" f)
         xs (mapv as-float xs)
         inputs (pick differentiable? xs)
-        along (directions "jvp: the tangents" differentiable? xs inputs tangents)
+        along (directions "jvp" "tangents" differentiable? xs inputs tangents)
         out (volatile! nil)
         ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out) inputs along)]
     [(results @out (.values run)) (moving @out (.tangents run))]))
@@ -297,7 +299,7 @@
     [(results y (.values run))
      (fn [& tangents]
        (moving y (.apply ^UnaryOperator (.jvp run)
-                         (directions "linearize: the tangents" differentiable? xs inputs (vec tangents)))))]))
+                         (directions "linearize" "tangents" differentiable? xs inputs (vec tangents)))))]))
 
 (defn hvp
   "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple
@@ -539,21 +541,21 @@
             out (volatile! nil)
             on-args (fn [arrays] (put args array? arrays identity))
             whole (fn [arrays] (put args array? arrays (constantly nil)))
-            part (fn [what like given]
+            part (fn [op what like given]
                    (into [] (keep (fn [[leaf d]]
-                                    (when (array? leaf) (if (nil? d) ::none (direction leaf d)))))
-                         (map vector (tree/leaves like) (tree/matched what like given))))
+                                    (when (array? leaf) (if (nil? d) ::none (direction op leaf d)))))
+                         (map vector (tree/leaves like) (tree/matched (str op ": the " what) like given))))
             nils (fn [found] (mapv #(when-not (= ::none %) %) found))
             custom (cond-> ^Custom (Grad/custom (on-lists f args array? out))
                      vjp (as-> ^Custom c
                                (.withVjp c (reify Custom$VjpRule
                                              (apply [_ xs ys gs]
-                                               (nils (part "custom-vjp: the gradients" args
+                                               (nils (part "custom-vjp" "gradients" args
                                                            (vjp (on-args xs) (results @out ys) (results @out gs))))))))
                      jvp (as-> ^Custom c
                                (.withJvp c (reify Custom$JvpRule
                                              (apply [_ xs ys ts]
-                                               (nils (part "custom-jvp: the tangent" @out
+                                               (nils (part "custom-jvp" "tangent" @out
                                                            (jvp (on-args xs) (results @out ys) (whole ts)))))))))
             found (.apply ^Custom custom ^List chosen)]
         (results @out found)))

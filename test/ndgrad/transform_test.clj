@@ -634,6 +634,9 @@
     ShapeException #"cotangent has shape \[2\].*\[3\]" ((second (nd/vjp nd/sin v)) (nd/ones [2]))
     ShapeException #"tangent has shape \[2\].*\[3\]" (nd/jvp nd/sin [v] [(nd/ones [2])])
     ArgumentException #"tangents.*expected a list of 1" (nd/jvp nd/sin [v] [v v])
+    ArgumentException #"^vjp: cannot make an array of :a" ((second (nd/vjp nd/sin v)) :a)
+    ArgumentException #"^jvp: cannot make an array of \"a\"" (nd/jvp nd/sin [v] ["a"])
+    ArgumentException #"^linearize: cannot make an array of :a" ((second (nd/linearize nd/sin v)) :a)
     ArgumentException #"vector of arguments" (nd/jvp nd/sin v v)
     ArgumentException #"mode must be" (nd/jacobian nd/sin {:mode :sideways})
     ArgumentException #"chunk-size must be positive" ((nd/jacobian nd/sin {:chunk-size 0}) v)
@@ -675,5 +678,7 @@
     GraphException #"view of a leaf" ((nd/grad #(nd/sum (nd/mul! % 2.0))) v)
     ArgumentException #"custom-vjp: the gradients: expected a list of 1, got a list of 2"
     ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g g]))) v)
+    ArgumentException #"^custom-vjp: cannot make an array of :a" ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ _] [:a]))) v)
+    ArgumentException #"^custom-jvp: cannot make an array of :a" (nd/jvp (nd/custom-jvp nd/sin (fn [_ _ _] :a)) [v] [v])
     ShapeException #"gradient of shape \[\] for argument 0 of shape \[3\]"
     ((nd/grad (nd/custom-vjp nd/sum (fn [_ _ g] [g]))) v)))
