@@ -25,13 +25,15 @@ final class Jacobians {
       throw new ArgumentException(
           "jacobian: chunk-size must be positive, got " + chunk, "chunk-size", chunk);
     }
-    if (mode == Grad.Mode.FORWARD) {
+    // Forward there is a run for each argument: none would tell how many results there are.
+    Grad.Mode way = xs.isEmpty() ? Grad.Mode.REVERSE : mode;
+    if (way == Grad.Mode.FORWARD) {
       return forward(f, xs, chunk);
     }
     Pullback pass = Pullback.of("jacobian", f, xs);
     long out = pass.outputs().stream().mapToLong(Tensor::size).sum();
     long in = xs.stream().mapToLong(Array::size).sum();
-    return mode == Grad.Mode.AUTO && in < out ? forward(f, xs, chunk) : reverse(pass, chunk);
+    return way == Grad.Mode.AUTO && in < out ? forward(f, xs, chunk) : reverse(pass, chunk);
   }
 
   private static List<List<Array>> reverse(Pullback pass, int chunk) {

@@ -156,7 +156,11 @@
   (is (= [2 3 2 3] (nd/shape ((nd/jacobian nd/sin) m))))
   (is (close? (nd/array [[0.0 1.0] [1.0 0.0]]) ((nd/jacobian #(nd/flip %)) (nd/array [3.0 4.0]))))
   (is (= [0 3] (nd/shape ((nd/jacobian #(nd/get % (nd/slice 0 0))) v))))
-  (is (= [3 0] (nd/shape ((nd/jacobian (fn [x] (nd/+ v (nd/sum x)))) (nd/zeros [0]))))))
+  (is (= [3 0] (nd/shape ((nd/jacobian (fn [x] (nd/+ v (nd/sum x)))) (nd/zeros [0])))))
+  (testing "by no arrays at all"
+    (doseq [mode [:auto :forward :reverse]]
+      (is (= [{} {}] ((nd/jacobian (fn [_] [v m]) {:mode mode}) {}))))
+    (is (= {} ((nd/hessian (fn [_] (nd/array 1.0))) {})))))
 
 (deftest hessians
   (let [f (fn [x] (nd/sum (nd/* (nd/sin x) (nd/cumsum x))))
