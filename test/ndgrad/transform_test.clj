@@ -1,33 +1,20 @@
 (ns ndgrad.transform-test
   "Functional transforms: that they compose and never confuse each other, nested data, options and errors. That every op
-  takes part in them is tested by ndgrad.op.lifted-test."
+  takes part in them is tested by ndgrad.op.lifted-test; what checkpoints keep, by ndgrad.checkpoint-test."
   (:require
-   [clojure.java.io :as io]
-   [clojure.java.shell :as shell]
    [clojure.test :refer [are deftest is testing]]
    [ndgrad.core :as nd]
-   [ndgrad.random :as random])
+   [ndgrad.random :as random]
+   [ndgrad.test-support :refer [close? same-tree?]])
   (:import
    (java.util ArrayList HashMap)
    (java.util.function Function)
-   (ndgrad ArgumentException Array GraphException IndexException NdException ShapeException)
-   (ndgrad.autograd Node Tensor)))
+   (ndgrad ArgumentException Array GraphException IndexException ShapeException)))
 
 (set! *warn-on-reflection* true)
 
 (defn- d1 "The derivative of a function of one number, in reverse." [f] (nd/grad f))
 (defn- d2 "The same, forward." [f] (fn [x] (second (nd/jvp f [x] [1.0]))))
-
-(defn- close?
-  ([a b] (close? a b 1e-10))
-  ([a b tolerance] (nd/allclose a b {:rtol tolerance :atol tolerance})))
-
-(defn- same-tree? [a b]
-  (cond
-    (instance? Array a) (and (some? b) (= (nd/shape a) (nd/shape b)) (close? a b))
-    (map? a) (and (= (class a) (class b)) (= (keys a) (keys b)) (every? #(same-tree? (get a %) (get b %)) (keys a)))
-    (sequential? a) (and (= (count a) (count b)) (every? true? (map same-tree? a b)))
-    :else (= a b)))
 
 (def ^:private m (nd/array [[0.5 -1.0 2.0] [1.5 0.25 -0.75]]))
 (def ^:private v (nd/array [0.3 -0.7 1.1]))
@@ -212,6 +199,57 @@
       (is (close? (nd/array [3.0 1.0]) (:y t)))
       (is (nil? (:ids t))))))
 
+(deftest places-are-those-of-the-keys
+  (let [w (nd/array [1.0 2.0]), b (nd/array [10.0 20.0])
+        f (fn [{:keys [w b]}] (nd/+ (nd/* 2.0 w) (nd/* 3.0 b)))
+        x (array-map :w w :b b)
+        tangents (array-map :b (nd/zeros [2]) :w (nd/ones [2]))]
+    (is (close? 2.0 (second (nd/jvp f [x] [tangents]))))
+    (is (close? 2.0 ((second (nd/linearize f x)) tangents)))
+    (is (close? (nd/* 6.0 w)
+                (:w (nd/hvp (fn [{:keys [w b]}] (nd/+ (nd/sum (nd/pow w 3)) (nd/sum b))) x tangents))))
+    (let [[_ pullback] (nd/vjp (fn [x] (array-map :a (nd/* 2.0 x) :z (nd/* 3.0 x))) w)]
+      (is (close? 2.0 (first (pullback (array-map :z (nd/zeros [2]) :a (nd/ones [2])))))))
+    (is (= [[3 2] [2]]
+           (map nd/shape (vals ((nd/vmap (fn [{:keys [w b]}] (array-map :w w :b (nd/sum b)))
+                                         {:in-axes [(array-map :b 0 :w 1)], :out-axes (array-map :b 0 :w 1)})
+                                (array-map :w (nd/ones [3 2]) :b (nd/ones [2 4])))))))
+    (let [own (nd/custom-vjp f (fn [_ _ g] [(array-map :b (nd/* 5.0 g) :w (nd/* 4.0 g))]))
+          g ((nd/grad (comp nd/sum own)) x)]
+      (is (close? 4.0 (:w g)))
+      (is (close? 5.0 (:b g)))))
+  (testing "also in maps that have another order when they are made anew"
+    (let [ks (map #(keyword (str "k" %)) (range 12))
+          result (fn [x] (apply array-map (mapcat (fn [i k] [k (nd/* (double i) x)]) (range) ks)))
+          each (fn [y] (map #(nd/item (get y %)) ks))]
+      (is (= (each (result (nd/array 1.0))) (each (first (nd/vjp result 1.0))) (each (second (nd/jvp result [1.0] [1.0])))))
+      (is (= (map double (range 12)) (each ((nd/jacobian result) 1.0)))))))
+
+(deftest members-of-a-set-have-no-place
+  (let [f (fn [x] #{(nd/sin x) (nd/cos x)})
+        sorted (fn [ys] (sort (map nd/tolist ys)))
+        refusal #"the members of a set can't be told apart; use a vector or a map"]
+    (is (= (sorted (f v)) (sorted (first (nd/vjp f v))) (sorted ((nd/vmap f) v)) (sorted ((nd/fuse f) v))))
+    (testing "but what is in one of them stays there"
+      (dotimes [_ 20]
+        (let [g (fn [x] (into #{} (map (fn [i] {:i i, :y (nd/* (double i) x)})) (range 10)))
+              fused (nd/fuse g)]
+          (is (every? (fn [{:keys [i y]}] (= (double i) (nd/item y)))
+                      (mapcat (fn [f] (f (nd/array 1.0))) [#(first (nd/vjp g %)) fused fused]))))))
+    (testing "cotangents, tangents and what is run twice"
+      (let [[y pullback] (nd/vjp f v)]
+        (doseq [cotangent [y (vec y) #{(nd/ones [3]) (nd/zeros [3])}]]
+          (is (thrown-with-msg? ArgumentException refusal (pullback cotangent))))
+        (is (close? (nd/zeros [3]) (first (pullback #{nil})))))
+      (is (thrown-with-msg? ArgumentException refusal
+                            (nd/jvp (partial reduce nd/+) [#{(nd/ones [3]) v}] [#{(nd/zeros [3]) (nd/ones [3])}])))
+      (is (thrown-with-msg? ArgumentException #"checkpoint: the results: the members" ((nd/checkpoint f) v))))
+    (testing "one member is no question, and constants are none"
+      (is (close? (nd/cos v) (first ((second (nd/vjp (fn [x] #{(nd/sin x)}) v)) #{(nd/ones [3])}))))
+      (let [x {:tags #{:a :b} :w v}
+            square (fn [{:keys [w]}] (nd/sum (nd/* w w)))]
+        (is (close? 2.0 (:w (nd/hvp square x ((nd/grad (comp nd/sum :w)) x)))))))))
+
 (deftest options-of-grad
   (let [f (fn [a b] [(nd/sum (nd/* a (nd/* b b))) {:b b :note :seen}])]
     (is (same-tree? [v {:b v :note :seen}]
@@ -326,136 +364,6 @@
           (is (same-tree? (cond-> (each (nd/grad loss)) (not own?) (nd/sum {:axis 0}))
                           ((nd/grad (fn [all] (nd/sum ((nd/vmap loss {:in-axes axes}) all i)))) all))))))))
 
-;; ---- checkpoints ------------------------------------------------------------------------------
-
-(defn- saved-bytes
-  "Bytes that the graph of `y` keeps for its rules."
-  [^Array y]
-  (loop [todo [(.orElseThrow (.gradFn ^Tensor (.tensor y)))], seen #{}, storages {}]
-    (if-let [^Node n (peek todo)]
-      (if (seen n)
-        (recur (pop todo) seen storages)
-        (recur (into (pop todo) (keep #(.orElse (.input n (int %)) nil)) (range (.arity n)))
-               (conj seen n)
-               (into storages (map (fn [^Tensor t] [(.storage t) (* (.length (.storage t)) (.itemsize (.dtype t)))]))
-                     (.savedValues n))))
-      (reduce + (vals storages)))))
-
-(deftest checkpoints-keep-less-and-change-nothing
-  (let [block (fn [x] (nd/tanh (nd/* (nd/sin x) (nd/exp (nd/cos x)))))
-        chain (fn [f] (fn [x] (nd/sum (nth (iterate f x) 10))))
-        plain (chain block)
-        thrifty (chain (nd/checkpoint block))
-        x (fn [] (nd/array (vec (repeat 1000 0.3)) {:requires-grad true}))]
-    (is (close? (plain v) (thrifty v)))
-    (is (close? ((nd/grad plain) v) ((nd/grad thrifty) v) 1e-15))
-    (is (close? ((nd/hessian plain) v) ((nd/hessian thrifty) v)))
-    (is (close? ((nd/jacobian (nd/grad plain) {:mode :reverse}) v)
-                ((nd/jacobian (nd/grad thrifty) {:mode :reverse}) v)))
-    (is (close? ((nd/vmap (nd/grad plain)) m) ((nd/vmap (nd/grad thrifty)) m)))
-    (is (close? ((nd/grad (fn [m] (nd/sum ((nd/vmap plain) m)))) m)
-                ((nd/grad (fn [m] (nd/sum ((nd/vmap thrifty) m)))) m)))
-    (testing "one array a block is kept instead of three"
-      (is (= (* 10 8000) (saved-bytes (thrifty (x)))))
-      (is (= (* 31 8000) (saved-bytes (plain (x))))))
-    (testing "several results, also integers and nested data"
-      (let [f (fn [{:keys [x]}] {:s (nd/sin x) :n (nd/argmax x) :c [(nd/cos x)]})
-            loss (fn [f] (fn [x] (let [{:keys [s c]} (f {:x x})] (nd/sum (nd/* s (first c))))))]
-        (is (same-tree? (f {:x v}) ((nd/checkpoint f) {:x v})))
-        (is (close? ((nd/grad (loss f)) v) ((nd/grad (loss (nd/checkpoint f))) v)))))
-    (testing "arrays from outside get their gradients"
-      (let [w (nd/array [1.0 2.0 3.0] {:requires-grad true})
-            u (nd/exp w)]
-        (nd/backward! (nd/sum ((nd/checkpoint (fn [x] (nd/* u (nd/* w x)))) v)))
-        (is (close? (nd/* v (nd/* (nd/exp (nd/detach w)) (nd/+ 1.0 (nd/detach w)))) (nd/grad-of w)))))
-    (testing "draws are replayed, and leave the generator where the plain function does"
-      (let [noisy (fn [x] (nd/sum (nd/* x (nd/* x (random/randn [3])))))
-            run (fn [f] (random/manual-seed! 11) [((nd/grad f) v) (random/randn [2])])]
-        (is (same-tree? (run noisy) (run (nd/checkpoint noisy))))
-        (is (same-tree? (run noisy) (run (nd/checkpoint (nd/checkpoint noisy)))))))
-    (testing "a changed argument is noticed"
-      (let [a (nd/* 1.0 (x)), y (nd/sum ((nd/checkpoint block) a))]
-        (nd/fill! a 2.0)
-        (is (thrown-with-msg? NdException #"checkpoint" (nd/backward! y)))))))
-
-(defn- in-heap
-  "What a JVM of its own with so much heap says to forward and backward through 20 blocks of 10 sines
-  of a million numbers: 1.6 GB of saved values, of which a block has 80 MB. `block` is code."
-  [heap block]
-  (let [code `(let [f# ~block, x# (nd/requires-grad! (nd/full [1000000] 0.5) true)]
-                (nd/backward! (nd/sum (nth (iterate f# x#) 20)))
-                (println "gradient of" (nd/size (nd/grad-of x#)))
-                (shutdown-agents))
-        {:keys [out err]} (shell/sh (str (io/file (System/getProperty "java.home") "bin" "java"))
-                                    "--enable-native-access=ALL-UNNAMED" (str "-Xmx" heap)
-                                    "-Dclojure.main.report=stderr"
-                                    "-cp" (System/getProperty "java.class.path") "clojure.main"
-                                    "-e" (pr-str `(do (require '~'ndgrad.core) ~code)))]
-    (str out err)))
-
-(deftest checkpoints-refuse-functions-that-change
-  (doseq [again [(fn [_] []) (fn [x] [x x]) (fn [x] [(nd/sum x)])]]
-    (let [first? (atom true)
-          f (nd/checkpoint (fn [x] (if @first? (do (reset! first? false) [(nd/exp x)]) (again x))))
-          [y] (f (nd/array [1.0 2.0] {:requires-grad true}))]
-      (is (thrown-with-msg? GraphException #"other shapes when it was run again" (nd/backward! (nd/sum y)))))))
-
-(deftest checkpoints-need-little-memory
-  (let [block `(fn [x#] (nth (iterate nd/sin x#) 10))]
-    (is (re-find #"gradient of 1000000" (in-heap "450m" `(nd/checkpoint ~block))))
-    (is (re-find #"more than the heap has left|OutOfMemoryError" (in-heap "1200m" block)))))
-
-(deftest places-are-those-of-the-keys
-  (let [w (nd/array [1.0 2.0]), b (nd/array [10.0 20.0])
-        f (fn [{:keys [w b]}] (nd/+ (nd/* 2.0 w) (nd/* 3.0 b)))
-        x (array-map :w w :b b)
-        tangents (array-map :b (nd/zeros [2]) :w (nd/ones [2]))]
-    (is (close? 2.0 (second (nd/jvp f [x] [tangents]))))
-    (is (close? 2.0 ((second (nd/linearize f x)) tangents)))
-    (is (close? (nd/* 6.0 w)
-                (:w (nd/hvp (fn [{:keys [w b]}] (nd/+ (nd/sum (nd/pow w 3)) (nd/sum b))) x tangents))))
-    (let [[_ pullback] (nd/vjp (fn [x] (array-map :a (nd/* 2.0 x) :z (nd/* 3.0 x))) w)]
-      (is (close? 2.0 (first (pullback (array-map :z (nd/zeros [2]) :a (nd/ones [2])))))))
-    (is (= [[3 2] [2]]
-           (map nd/shape (vals ((nd/vmap (fn [{:keys [w b]}] (array-map :w w :b (nd/sum b)))
-                                         {:in-axes [(array-map :b 0 :w 1)], :out-axes (array-map :b 0 :w 1)})
-                                (array-map :w (nd/ones [3 2]) :b (nd/ones [2 4])))))))
-    (let [own (nd/custom-vjp f (fn [_ _ g] [(array-map :b (nd/* 5.0 g) :w (nd/* 4.0 g))]))
-          g ((nd/grad (comp nd/sum own)) x)]
-      (is (close? 4.0 (:w g)))
-      (is (close? 5.0 (:b g)))))
-  (testing "also in maps that have another order when they are made anew"
-    (let [ks (map #(keyword (str "k" %)) (range 12))
-          result (fn [x] (apply array-map (mapcat (fn [i k] [k (nd/* (double i) x)]) (range) ks)))
-          each (fn [y] (map #(nd/item (get y %)) ks))]
-      (is (= (each (result (nd/array 1.0))) (each (first (nd/vjp result 1.0))) (each (second (nd/jvp result [1.0] [1.0])))))
-      (is (= (map double (range 12)) (each ((nd/jacobian result) 1.0)))))))
-
-(deftest members-of-a-set-have-no-place
-  (let [f (fn [x] #{(nd/sin x) (nd/cos x)})
-        sorted (fn [ys] (sort (map nd/tolist ys)))
-        refusal #"the members of a set can't be told apart; use a vector or a map"]
-    (is (= (sorted (f v)) (sorted (first (nd/vjp f v))) (sorted ((nd/vmap f) v)) (sorted ((nd/fuse f) v))))
-    (testing "but what is in one of them stays there"
-      (dotimes [_ 20]
-        (let [g (fn [x] (into #{} (map (fn [i] {:i i, :y (nd/* (double i) x)})) (range 10)))
-              fused (nd/fuse g)]
-          (is (every? (fn [{:keys [i y]}] (= (double i) (nd/item y)))
-                      (mapcat (fn [f] (f (nd/array 1.0))) [#(first (nd/vjp g %)) fused fused]))))))
-    (testing "cotangents, tangents and what is run twice"
-      (let [[y pullback] (nd/vjp f v)]
-        (doseq [cotangent [y (vec y) #{(nd/ones [3]) (nd/zeros [3])}]]
-          (is (thrown-with-msg? ArgumentException refusal (pullback cotangent))))
-        (is (close? (nd/zeros [3]) (first (pullback #{nil})))))
-      (is (thrown-with-msg? ArgumentException refusal
-                            (nd/jvp (partial reduce nd/+) [#{(nd/ones [3]) v}] [#{(nd/zeros [3]) (nd/ones [3])}])))
-      (is (thrown-with-msg? ArgumentException #"checkpoint: the results: the members" ((nd/checkpoint f) v))))
-    (testing "one member is no question, and constants are none"
-      (is (close? (nd/cos v) (first ((second (nd/vjp (fn [x] #{(nd/sin x)}) v)) #{(nd/ones [3])}))))
-      (let [x {:tags #{:a :b} :w v}
-            square (fn [{:keys [w]}] (nd/sum (nd/* w w)))]
-        (is (close? 2.0 (:w (nd/hvp square x ((nd/grad (comp nd/sum :w)) x)))))))))
-
 ;; ---- rules of one's own -----------------------------------------------------------------------
 
 (deftest own-rules
@@ -532,20 +440,6 @@
                       ((nd/vmap (fn [u] ((nd/vmap (fn [x w] ((scaled (nd/* u w)) x))) v w))) w))))
         (doseq [mode [:forward :reverse]]
           (is (close? (nd/diag w) ((nd/jacobian (fn [x] ((nd/vmap (fn [x w] ((scaled w) x))) x w)) {:mode mode}) v))))))))
-
-(deftest checkpoints-in-batches
-  (let [cube (nd/checkpoint (fn [x] (nd/* x (nd/* x x))))
-        scaled (:checkpoint scaling)
-        w (nd/array [4.0 5.0 6.0])]
-    (testing "derivatives inside of the batch, and around them"
-      (is (close? (nd/* 3.0 (nd/square v)) ((nd/vmap (nd/grad cube)) v)))
-      (is (close? (nd/* 6.0 v) ((nd/vmap (nd/grad (nd/grad cube))) v)))
-      (is (close? (nd/* 6.0 v) ((nd/grad (fn [x] (nd/sum ((nd/vmap (nd/grad cube)) x)))) v))))
-    (testing "by what the function takes from outside"
-      (is (close? v ((nd/vmap (fn [x w] ((nd/grad (fn [w] ((scaled w) x))) w))) v w)))
-      (is (close? v ((nd/grad (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) v w)))) w)))
-      (is (close? (nd/diag (nd/* 2.0 v))
-                  ((nd/hessian (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled (nd/* w w)) x))) v w)))) w))))))
 
 (deftest own-rules-take-what-is-closed-over-as-constant
   (let [w (nd/array [4.0 5.0 6.0])]
