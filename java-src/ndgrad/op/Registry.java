@@ -3,7 +3,6 @@ package ndgrad.op;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -127,14 +126,5 @@ public final class Registry {
       throw new ArgumentException("there is no op called " + name, "op", name);
     }
     return op;
-  }
-
-  /**
-   * All public names with their ops, synonyms included.
-   *
-   * @return unmodifiable
-   */
-  public static Map<String, Op> names() {
-    return Collections.unmodifiableMap(Listing.BY_NAME);
   }
 }

@@ -62,16 +62,6 @@ final class ExprEmitter {
   }
 
   /**
-   * The dtype of output {@code j} before any conversion.
-   *
-   * @param j the output's position
-   * @return its dtype
-   */
-  DType type(int j) {
-    return types[dag.root(j)];
-  }
-
-  /**
    * Leaves output {@code j} on the stack.
    *
    * @param j the output's position

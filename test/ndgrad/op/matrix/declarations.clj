@@ -9,9 +9,6 @@
 
 (set! *warn-on-reflection* true)
 
-(defn- array-params [^Spec spec]
-  (filter #(#{:array :arrays} (samples/kind %)) (.params (.signature spec))))
-
 (defn spec-problems
   "What is missing in a declaration."
   [^Spec spec]

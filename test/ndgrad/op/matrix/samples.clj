@@ -132,8 +132,6 @@
 
 ;; ---- binding ----------------------------------------------------------------------------------
 
-(defn- array-kind? [k] (#{:array :arrays} k))
-
 (defn- literal-array
   "A nested list of numbers as an array of that dtype."
   [nested dtype input]
