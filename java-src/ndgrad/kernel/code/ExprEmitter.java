@@ -196,20 +196,7 @@ final class ExprEmitter {
       return;
     }
     if (op.isRare()) {
-      pushNode(args[2], type);
-      int usual = keep(type);
-      pushNode(args[1], type);
-      int x = keep(type);
-      pushNode(args[0], DType.BOOL);
-      code.ifThenElse(
-          b -> {
-            b.loadLocal(kind(type), x);
-            if (op.isOfTwo()) {
-              b.loadLocal(kind(type), usual);
-            }
-            call(SCALAR_MATH, rare(op), type, op.isOfTwo() ? 2 : 1);
-          },
-          b -> b.loadLocal(kind(type), usual));
+      rarely(op, args, type);
       return;
     }
     for (int arg : args) {
@@ -243,6 +230,23 @@ final class ExprEmitter {
     if (op != Step.Op.FMA && op != Step.Op.IS_NEGATIVE) {
       number(type);
     }
+  }
+
+  private void rarely(Step.Op op, int[] args, DType type) {
+    pushNode(args[2], type);
+    int usual = keep(type);
+    pushNode(args[1], type);
+    int x = keep(type);
+    pushNode(args[0], DType.BOOL);
+    code.ifThenElse(
+        b -> {
+          b.loadLocal(kind(type), x);
+          if (op.isOfTwo()) {
+            b.loadLocal(kind(type), usual);
+          }
+          call(SCALAR_MATH, rare(op), type, op.isOfTwo() ? 2 : 1);
+        },
+        b -> b.loadLocal(kind(type), usual));
   }
 
   private void usually(int[] args, DType type) {
