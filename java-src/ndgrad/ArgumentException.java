@@ -13,4 +13,14 @@ public final class ArgumentException extends NdException {
   public ArgumentException(String message, Object... data) {
     super(message, data);
   }
+
+  /**
+   * That something is null which cannot be left out.
+   *
+   * @param name the parameter
+   * @return to be thrown
+   */
+  public static ArgumentException missing(String name) {
+    return new ArgumentException(name + " must not be null", "argument", name);
+  }
 }

@@ -466,7 +466,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
 
   private static Object key(String op, Object[] index) {
     if (index == null) {
-      throw new ArgumentException("index must not be null", "argument", "index").during(op);
+      throw ArgumentException.missing("index").during(op);
     }
     return index.length == 1 && index[0] instanceof String s
         ? Index.parse(s)

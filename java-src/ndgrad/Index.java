@@ -158,7 +158,7 @@ public sealed interface Index {
    */
   static Index of(int... positions) {
     if (positions == null) {
-      throw new ArgumentException("positions must not be null", "argument", "positions");
+      throw ArgumentException.missing("positions");
     }
     return new Positions(positions.clone());
   }
@@ -194,7 +194,7 @@ public sealed interface Index {
    */
   static List<Index> parse(String text) {
     if (text == null) {
-      throw new ArgumentException("text must not be null", "argument", "text");
+      throw ArgumentException.missing("text");
     }
     List<Index> out = new ArrayList<>();
     if (text.isBlank()) {

@@ -44,7 +44,7 @@ public final class Coerce {
    */
   public static <T> T given(String name, T value) {
     if (value == null) {
-      throw new ArgumentException(name + " must not be null", "argument", name);
+      throw ArgumentException.missing(name);
     }
     return value;
   }
