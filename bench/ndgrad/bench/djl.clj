@@ -4,7 +4,7 @@
   (:refer-clojure :exclude [reductions])
   (:import
    (ai.djl.engine Engine)
-   (ai.djl.ndarray NDArray NDList NDManager)
+   (ai.djl.ndarray NDArray NDManager)
    (ai.djl.ndarray.types DataType Shape)))
 
 (set! *warn-on-reflection* true)
