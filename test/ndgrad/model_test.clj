@@ -18,7 +18,8 @@
    [clojure.test.check.properties :as prop]
    [clojure.test.check.results :as results]
    [ndgrad.core :as nd]
-   [ndgrad.model :as model])
+   [ndgrad.model :as model]
+   [ndgrad.model.ops :as ops])
   (:import
    (ndgrad NdException)))
 
@@ -154,12 +155,12 @@
 (defn- nested [shape values]
   (if (empty? shape)
     (first values)
-    (mapv #(nested (rest shape) %) (partition (model/size (rest shape)) values))))
+    (mapv #(nested (rest shape) %) (partition (ops/size (rest shape)) values))))
 
 (defn- pick [xs die] (nth xs (mod die (count xs))))
 
 (defn- literal [shape die]
-  (nested shape (map #(pick numbers (+ die (* % (inc (quot die 11))))) (range (model/size shape)))))
+  (nested shape (map #(pick numbers (+ die (* % (inc (quot die 11))))) (range (ops/size shape)))))
 
 (defn- range-form [n a b]
   (list 'nd/slice (pick (into [nil] (range n)) a) (pick (into [nil] (range 1 (inc n))) b)
@@ -201,7 +202,7 @@
   (let [n (count shape)]
     (pick
       (cond-> [(list 'nd/unsqueeze x (mod a (inc n)))
-               (list 'nd/reshape x (pick (factorings (model/size shape)) a))
+               (list 'nd/reshape x (pick (factorings (ops/size shape)) a))
                (list 'nd/broadcast-to x (into [2] shape))
                (list 'nd/transpose x)
                (list 'nd/flip x)]
@@ -219,7 +220,7 @@
     (cond-> [(list 'nd/exp x) (list 'nd/sin x) (list 'nd/tanh x) (list 'nd/square x) (list 'nd/relu x)
              (list 'nd/add x y) (list 'nd/sub y x) (list 'nd/mul x y) (list 'nd/mul y x) (list 'nd/div x y)
              (list 'nd/maximum x y) (list 'nd/copy x)
-             (list 'nd/where (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) x y)
+             (list 'nd/where (nested shape (map #(odd? (+ a % (quot a 4))) (range (ops/size shape)))) x y)
              (list 'nd/stack [x x])
              (list* 'nd/sum x (axis-options shape a)) (list 'nd/sum x)
              (list* 'nd/mean x (axis-options shape a))
@@ -240,13 +241,13 @@
      (if (empty? shape)
        (list 'nd/masked-fill! x (even? a) y)
        (list 'nd/set! x [(mapv #(mod (+ a (* b %)) (first shape)) (range (inc (mod a 3))))] y))
-     (list 'nd/masked-fill! x (nested shape (map #(odd? (+ a % (quot a 4))) (range (model/size shape)))) y)
+     (list 'nd/masked-fill! x (nested shape (map #(odd? (+ a % (quot a 4))) (range (ops/size shape)))) y)
      (list 'nd/set! x (vec (repeat (count shape) :all)) y)]
     c))
 
 (defn- backward-form [x shape [a b]]
   (let [options (if (zero? (mod a 3)) [] [{:retain-graph true}])
-        upstream (if (and (= 1 (model/size shape)) (odd? b)) nil (literal shape b))]
+        upstream (if (and (= 1 (ops/size shape)) (odd? b)) nil (literal shape b))]
     (cond
       (zero? (mod (+ a b) 23)) (list 'nd/backward! x)
       (and (nil? upstream) (empty? options)) (list 'nd/backward! x)
@@ -269,7 +270,7 @@
             shape-of #(:shape (model/array-of state (ids %)))
             shape (shape-of x)
             y (operand (back numbers r2) (first dice))]
-        (if (zero? (model/size shape))
+        (if (zero? (ops/size shape))
           (list 'nd/copy x)
           (case kind
             :view (view-form x shape dice)
