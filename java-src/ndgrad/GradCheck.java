@@ -266,7 +266,7 @@ public final class GradCheck {
       List<Array> xs = new ArrayList<>();
       List<Array> moving = new ArrayList<>();
       for (Array x : inputs) {
-        boolean moves = x.dtype() == DType.FLOAT64;
+        boolean moves = GradCheckSubject.moves(x);
         xs.add(moves && !x.requiresGrad() ? x.detach().requiresGrad(true) : x);
         if (moves) {
           moving.add(xs.getLast());
@@ -276,7 +276,7 @@ public final class GradCheck {
       List<Array> us = new ArrayList<>();
       List<Array> ys =
           f.apply(List.copyOf(xs)).stream().filter(y -> y.dtype().isFloating()).toList();
-      GradCheckRun.requireSame(GradCheckRun.forms(cotangents), GradCheckRun.forms(ys));
+      GradCheckSubject.requireSame(GradCheckSubject.forms(cotangents), GradCheckSubject.forms(ys));
       for (int i = 0; i < ys.size(); i++) {
         if (ys.get(i).requiresGrad()) {
           outputs.add(ys.get(i));

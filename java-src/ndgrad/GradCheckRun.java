@@ -10,11 +10,6 @@ import ndgrad.GradCheck.Failure;
 import ndgrad.GradCheck.Kind;
 import ndgrad.GradCheck.Report;
 import ndgrad.GradCheck.Settings;
-import ndgrad.autograd.Tensor;
-import ndgrad.kernel.loop.Copies;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
-import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Coerce;
 
 /** One comparison of gradients with differences; see {@link GradCheck}. */
@@ -22,17 +17,9 @@ final class GradCheckRun {
   private static final int LISTED = 16;
   private static final double EPSILON = Math.ulp(1.0);
 
-  private final Function<List<Array>, List<Array>> f;
   private final Settings settings;
   private final List<Array> inputs;
-
-  /** Values of the floating outputs at the inputs; null for outputs of other dtypes. */
-  private double[][] base;
-
-  private int[][] shapes;
-  private List<String> forms;
-  private List<Array> leaves;
-  private List<Array> outputs;
+  private final GradCheckSubject subject;
 
   private final List<Failure> failures = new ArrayList<>();
   private long compared;
@@ -40,57 +27,21 @@ final class GradCheckRun {
 
   GradCheckRun(Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
     Coerce.given("f", f);
-    this.f =
-        xs -> {
-          List<Array> ys = f.apply(xs);
-          Lifted.results(ys); // which refuses null
-          return ys;
-        };
     this.settings = Coerce.given("settings", settings);
     this.inputs = Coerce.given("inputs", inputs);
-    for (int i = 0; i < inputs.size(); i++) {
-      requireDouble("input " + i, Coerce.given("input " + i, inputs.get(i)));
-    }
-    if (inputs.stream().noneMatch(GradCheckRun::moves)) {
-      throw new ArgumentException(
-          "gradcheck: there is nothing to differentiate with respect to; pass at least one float64"
-              + " array",
-          "op",
-          "gradcheck");
-    }
-  }
-
-  private static void requireDouble(String what, Array x) {
-    if (x.dtype() == DType.FLOAT32) {
-      throw new DTypeException(
-          "gradcheck: "
-              + what
-              + " is float32, whose differences are too coarse to tell a wrong gradient from"
-              + " rounding; convert the inputs to float64 with astype and keep to float64 within"
-              + " the function",
-          "op",
-          "gradcheck",
-          "dtype",
-          "float32",
-          "where",
-          what);
-    }
-  }
-
-  private static boolean moves(Array x) {
-    return x.dtype() == DType.FLOAT64;
+    this.subject = new GradCheckSubject(f, inputs);
   }
 
   Report report() {
     if (!isPure()) {
       return new Report(false, 0, 0, failures);
     }
-    track();
+    subject.track();
     long entries = 0;
     for (Array x : inputs) {
-      entries += moves(x) ? x.size() : 0;
+      entries += GradCheckSubject.moves(x) ? x.size() : 0;
     }
-    long rows = Arrays.stream(base).mapToLong(y -> y == null ? 0 : y.length).sum();
+    long rows = Arrays.stream(subject.base()).mapToLong(y -> y == null ? 0 : y.length).sum();
     boolean full = rows * entries <= settings.fullUpTo();
     if (full) {
       compareAll();
@@ -102,97 +53,23 @@ final class GradCheckRun {
 
   /** Random cotangents of the floating outputs. */
   List<Array> cotangents() {
-    evaluateBase();
+    subject.evaluate();
+    double[][] base = subject.base();
     Random random = new Random(settings.seed() + 1);
     List<Array> out = new ArrayList<>();
     for (int o = 0; o < base.length; o++) {
       if (base[o] != null) {
-        out.add(Array.wrap(weights(random, base[o].length), shapes[o]));
+        out.add(Array.wrap(weights(random, base[o].length), subject.shape(o)));
       }
     }
     return out;
   }
 
-  // ---- calling the function
-
-  /** A copy that shares nothing, in the same layout unless that lets elements overlap. */
-  private static Array twin(Array x) {
-    Strided s = x.tensor().strided();
-    if (s.layout().isBroadcast()) {
-      return Array.of(new Tensor(Copies.copyOf(s, x.dtype())));
-    }
-    return sharing(x, Copies.copyOf(s.with(Layout.of(s.storage().length())), x.dtype()).array());
-  }
-
-  /** An array laid out as another, over given primitives. */
-  private static Array sharing(Array x, Object primitives) {
-    return Array.of(new Tensor(new Strided(new Storage(primitives), x.tensor().layout())));
-  }
-
-  private List<Array> twins() {
-    return inputs.stream().map(GradCheckRun::twin).toList();
-  }
-
-  /** What must be the same of all results of a function: their number, dtypes and shapes. */
-  static List<String> forms(List<Array> ys) {
-    return ys.stream().map(y -> y.dtype() + Arrays.toString(y.shape())).toList();
-  }
-
-  static void requireSame(List<String> first, List<String> again) {
-    if (!first.equals(again)) {
-      throw new ShapeException(
-          "gradcheck: the function returned "
-              + first
-              + " at first and "
-              + again
-              + " when it was called again; it must return as many arrays of the same dtypes and"
-              + " shapes whenever it is called",
-          "op",
-          "gradcheck",
-          "expected",
-          first,
-          "got",
-          again);
-    }
-  }
-
-  /** The results of the function, which are like those of the first call. */
-  private List<Array> again(List<Array> xs) {
-    List<Array> ys = f.apply(xs);
-    requireSame(forms, forms(ys));
-    return ys;
-  }
-
-  private double[][] values(List<Array> ys) {
-    double[][] out = new double[ys.size()][];
-    for (int o = 0; o < out.length; o++) {
-      requireDouble("output " + o, ys.get(o));
-      out[o] = moves(ys.get(o)) ? ys.get(o).toDoubleArray() : null;
-    }
-    return out;
-  }
-
-  private void evaluateBase() {
-    List<Array> ys = f.apply(twins());
-    shapes = ys.stream().map(Array::shape).toArray(int[][]::new);
-    forms = forms(ys);
-    base = values(ys);
-    if (ys.stream().noneMatch(GradCheckRun::moves)) {
-      throw new ArgumentException(
-          "gradcheck: there is nothing to differentiate; the function must return a float64 array,"
-              + " got "
-              + forms,
-          "op",
-          "gradcheck",
-          "got",
-          forms);
-    }
-  }
-
   private boolean isPure() {
-    evaluateBase();
-    List<Array> xs = twins();
-    double[][] again = values(again(xs));
+    subject.evaluate();
+    double[][] base = subject.base();
+    List<Array> xs = subject.twins();
+    double[][] again = subject.at(xs);
     requireUnchanged(xs);
     for (int o = 0; o < base.length && failures.isEmpty(); o++) {
       int at = base[o] == null ? -1 : Arrays.mismatch(base[o], again[o]);
@@ -202,7 +79,7 @@ final class GradCheckRun {
             -1,
             List.of(),
             o,
-            index(shapes[o], at),
+            index(subject.shape(o), at),
             base[o][at],
             again[o][at],
             0);
@@ -232,90 +109,25 @@ final class GradCheckRun {
     }
   }
 
-  private void track() {
-    try (var _ = Autograd.enableGrad()) {
-      leaves = twins();
-      leaves.forEach(x -> x.requiresGrad(moves(x)));
-      outputs = again(leaves);
-    }
-  }
-
   /**
    * The gradients of the outputs, weighted, with respect to all inputs; zeros where there is none.
    */
   private double[][] pullback(double[][] weights) {
-    List<Array> ys = new ArrayList<>();
-    List<Array> us = new ArrayList<>();
-    for (int o = 0; o < base.length; o++) {
-      if (weights[o] != null && outputs.get(o).requiresGrad()) {
-        ys.add(outputs.get(o));
-        us.add(Array.wrap(weights[o].clone(), shapes[o]));
-      }
-    }
+    List<Optional<Array>> found = subject.gradients(weights);
     double[][] out = new double[inputs.size()][];
-    List<Array> moving = leaves.stream().filter(GradCheckRun::moves).toList();
-    List<Optional<Array>> found =
-        ys.isEmpty() ? List.of() : Autograd.gradients(ys, us, moving, true, false);
-    int next = 0;
     for (int i = 0; i < out.length; i++) {
-      if (moves(inputs.get(i))) {
-        Optional<Array> g = ys.isEmpty() ? Optional.empty() : found.get(next++);
-        out[i] = g.map(Array::toDoubleArray).orElse(new double[(int) inputs.get(i).size()]);
-        int[] shape = g.map(Array::shape).orElse(inputs.get(i).shape());
-        if (!Arrays.equals(shape, inputs.get(i).shape())) {
-          fail(
-              Kind.SHAPE,
-              i,
-              List.of(),
-              -1,
-              Arrays.stream(shape).boxed().toList(),
-              Double.NaN,
-              Double.NaN,
-              0);
-          out[i] = new double[(int) inputs.get(i).size()];
+      Array x = inputs.get(i);
+      if (GradCheckSubject.moves(x)) {
+        Array g = found.get(i).orElse(null);
+        boolean fits = g == null || Arrays.equals(g.shape(), x.shape());
+        out[i] = g == null || !fits ? new double[(int) x.size()] : g.toDoubleArray();
+        if (!fits) {
+          List<Integer> shape = Arrays.stream(g.shape()).boxed().toList();
+          fail(Kind.SHAPE, i, List.of(), -1, shape, Double.NaN, Double.NaN, 0);
         }
       }
     }
     return out;
-  }
-
-  // ---- differences
-
-  /**
-   * The outputs where input i is moved along a direction by h, and by -h; halved and divided by h.
-   */
-  private double[][] difference(int i, double[] direction, double h) {
-    double[][] up = moved(i, direction, h);
-    double[][] down = moved(i, direction, -h);
-    for (int o = 0; o < up.length; o++) {
-      for (int k = 0; up[o] != null && k < up[o].length; k++) {
-        up[o][k] = (up[o][k] - down[o][k]) / (2 * h);
-      }
-    }
-    return up;
-  }
-
-  private double[][] moved(int i, double[] direction, double h) {
-    List<Array> xs = new ArrayList<>(twins());
-    Array x = xs.get(i);
-    Layout layout = x.tensor().layout();
-    double[] data = (double[]) x.data();
-    for (int j = 0; j < direction.length; j++) {
-      if (direction[j] != 0) {
-        data[position(layout, j)] += h * direction[j];
-      }
-    }
-    return values(again(xs));
-  }
-
-  private static int position(Layout layout, int element) {
-    int rest = element;
-    int at = layout.offset();
-    for (int axis = layout.ndim() - 1; axis >= 0; axis--) {
-      at += rest % layout.dim(axis) * layout.stride(axis);
-      rest /= layout.dim(axis);
-    }
-    return at;
   }
 
   private static double[] unit(int n, int j) {
@@ -325,22 +137,11 @@ final class GradCheckRun {
   }
 
   private double noise(double h) {
-    double largest = 0;
-    for (double[] y : base) {
-      for (int k = 0; y != null && k < y.length; k++) {
-        largest = Double.isFinite(y[k]) ? Math.max(largest, Math.abs(y[k])) : largest;
-      }
-    }
-    return 32 * EPSILON * largest / h;
+    return 32 * EPSILON * subject.largestOutput() / h;
   }
 
   private double step(int i, int from, int to) {
-    double[] x = inputs.get(i).toDoubleArray();
-    double scale = 1;
-    for (int j = from; j < to; j++) {
-      scale = Double.isFinite(x[j]) ? Math.max(scale, Math.abs(x[j])) : scale;
-    }
-    return settings.step() * scale;
+    return settings.step() * subject.scale(i, from, to);
   }
 
   private double tolerance(double numeric, double noise) {
@@ -354,6 +155,7 @@ final class GradCheckRun {
   // ---- every entry
 
   private void compareAll() {
+    double[][] base = subject.base();
     double[][][][] rows = new double[base.length][][][];
     for (int o = 0; o < base.length; o++) {
       rows[o] = new double[base[o] == null ? 0 : base[o].length][][];
@@ -363,9 +165,9 @@ final class GradCheckRun {
         rows[o][k] = pullback(weights);
       }
     }
-    requireUnchanged(leaves);
+    requireUnchanged(subject.leaves());
     for (int i = 0; i < inputs.size(); i++) {
-      for (int j = 0; moves(inputs.get(i)) && j < inputs.get(i).size(); j++) {
+      for (int j = 0; GradCheckSubject.moves(inputs.get(i)) && j < inputs.get(i).size(); j++) {
         compareColumn(i, j, rows);
       }
     }
@@ -373,9 +175,9 @@ final class GradCheckRun {
 
   private void compareColumn(int i, int j, double[][][][] rows) {
     double h = step(i, j, j + 1);
-    double[][] numeric = difference(i, unit((int) inputs.get(i).size(), j), h);
+    double[][] numeric = subject.difference(i, unit((int) inputs.get(i).size(), j), h);
     double noise = noise(h);
-    for (int o = 0; o < base.length; o++) {
+    for (int o = 0; o < rows.length; o++) {
       for (int k = 0; k < rows[o].length; k++) {
         compare(i, j, o, k, rows[o][k][i][j], numeric[o][k], noise);
       }
@@ -392,7 +194,7 @@ final class GradCheckRun {
           i,
           index(inputs.get(i).shape(), j),
           o,
-          index(shapes[o], k),
+          index(subject.shape(o), k),
           analytic,
           numeric,
           tolerance);
@@ -402,9 +204,10 @@ final class GradCheckRun {
   // ---- projections
 
   private void compareProjections() {
+    double[][] base = subject.base();
     Random random = new Random(settings.seed());
     for (int i = 0; i < inputs.size(); i++) {
-      for (int p = 0; moves(inputs.get(i)) && p < settings.projections(); p++) {
+      for (int p = 0; GradCheckSubject.moves(inputs.get(i)) && p < settings.projections(); p++) {
         double[][] u = new double[base.length][];
         for (int o = 0; o < u.length; o++) {
           u[o] = base[o] == null ? null : weights(random, base[o].length);
@@ -417,7 +220,7 @@ final class GradCheckRun {
         }
       }
     }
-    requireUnchanged(leaves);
+    requireUnchanged(subject.leaves());
   }
 
   /**
@@ -442,7 +245,7 @@ final class GradCheckRun {
       System.arraycopy(v, from, cut, from, to - from);
       double h = step(i, from, to);
       analytic = dot(pullback(u)[i], cut);
-      double[][] moved = difference(i, cut, h);
+      double[][] moved = subject.difference(i, cut, h);
       double sum = 0;
       double size = 0;
       for (int o = 0; o < u.length; o++) {
@@ -512,7 +315,7 @@ final class GradCheckRun {
           i,
           index(inputs.get(i).shape(), element),
           o,
-          index(shapes[o], k),
+          index(subject.shape(o), k),
           entry.analytic,
           entry.numeric,
           entry.tolerance);
