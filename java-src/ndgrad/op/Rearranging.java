@@ -8,9 +8,7 @@ import java.util.Collections;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
-import ndgrad.DTypeException;
 import ndgrad.Index;
-import ndgrad.NdException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
@@ -19,9 +17,7 @@ import ndgrad.kernel.memory.Pool;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
-import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
-import ndgrad.op.spec.InPlace;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
@@ -108,8 +104,8 @@ public final class Rearranging {
               b ->
                   b.call(
                       b.args()
-                          .with("before", Rearranging.behind(b.args().ints("before")))
-                          .with("after", Rearranging.behind(b.args().ints("after")))))
+                          .with("before", Margins.behind(b.args().ints("before")))
+                          .with("after", Margins.behind(b.args().ints("after")))))
           .jvp(
               (a, p, out, t) ->
                   Rearranging.PAD_CONSTANT.of(t[0], a.ints("before"), a.ints("after"), 0L))
@@ -126,7 +122,8 @@ public final class Rearranging {
               })
           .primitive(
               (a, in) ->
-                  padded(in[0], a.ints("before"), a.ints("after"), Nested.tensor(a.get("value"))));
+                  new Margins(a.ints("before"), a.ints("after"))
+                      .around(in[0], Nested.tensor(a.get("value"))));
 
   /** A margin around. */
   public static final Composite PAD =
@@ -230,7 +227,7 @@ public final class Rearranging {
           .fails(ShapeException.class, "[#x [2 2]]")
           .composite(a -> meshgrid(a.tensors("xs"), a.word("indexing")));
 
-  private static void requireCounts(String name, int[] counts) {
+  static void requireCounts(String name, int[] counts) {
     for (int n : counts) {
       if (n < 0) {
         throw new ArgumentException(
@@ -302,7 +299,7 @@ public final class Rearranging {
   }
 
   /** Room for the positions of an axis, in the place of one of x. */
-  private static int[] positions(long length, Tensor x, int axis) {
+  static int[] positions(long length, Tensor x, int axis) {
     if (length > Integer.MAX_VALUE) {
       throw new ShapeException(
           "axis "
@@ -381,12 +378,11 @@ public final class Rearranging {
 
   private static Tensor pad(Args a) {
     Tensor x = a.tensor("x");
-    int ndim = x.ndim();
-    int[][] widths = widths(a.get("widths"), ndim);
+    Margins margins = Margins.of(a.get("widths"), x.ndim());
     String mode = a.word("mode");
     if (mode.equals("constant")) {
       // Not as an array: it is no input, and a plan of a fused function would forget its element.
-      return PAD_CONSTANT.of(x, widths[0], widths[1], a.get("value"));
+      return PAD_CONSTANT.of(x, margins.before(), margins.after(), a.get("value"));
     }
     if (!List.of("edge", "reflect", "symmetric", "wrap").contains(mode)) {
       throw new ArgumentException(
@@ -396,8 +392,8 @@ public final class Rearranging {
           "value",
           mode);
     }
-    for (int axis = 0; axis < ndim; axis++) {
-      if (x.dim(axis) == 0 && isWider(widths, axis)) {
+    for (int axis = 0; axis < x.ndim(); axis++) {
+      if (x.dim(axis) == 0 && margins.isWider(axis)) {
         throw new ShapeException(
             "mode "
                 + mode
@@ -411,112 +407,12 @@ public final class Rearranging {
       }
     }
     Tensor out = x;
-    for (int axis = 0; axis < ndim; axis++) {
-      if (isWider(widths, axis)) {
-        out = along(out, axis, sources(mode, x, axis, widths));
+    for (int axis = 0; axis < x.ndim(); axis++) {
+      if (margins.isWider(axis)) {
+        out = along(out, axis, margins.sources(mode, x, axis));
       }
     }
     return out == x ? Structural.COPY.of(x) : out;
-  }
-
-  private static boolean isWider(int[][] widths, int axis) {
-    return widths[0][axis] > 0 || widths[1][axis] > 0;
-  }
-
-  /** Which position of an axis each position of the padded one repeats. */
-  private static int[] sources(String mode, Tensor x, int axis, int[][] widths) {
-    int n = x.dim(axis);
-    int before = widths[0][axis];
-    int[] out = positions((long) n + before + widths[1][axis], x, axis);
-    for (int k = 0; k < out.length; k++) {
-      int i = k - before;
-      out[k] =
-          switch (mode) {
-            case "edge" -> Math.clamp(i, 0, n - 1);
-            case "wrap" -> Math.floorMod(i, n);
-            case "reflect" -> {
-              int m = Math.floorMod(i, Math.max(1, 2 * (n - 1)));
-              yield Math.min(m, 2 * (n - 1) - m);
-            }
-            default -> {
-              int m = Math.floorMod(i, 2 * n);
-              yield Math.min(m, 2 * n - 1 - m);
-            }
-          };
-    }
-    return out;
-  }
-
-  private static int[][] widths(Object given, int ndim) {
-    Strided w = Nested.tensor(given).strided();
-    if (w.dtype() != DType.INT64 && w.dtype() != DType.INT32 && w.layout().size() > 0) {
-      throw new ArgumentException(
-          "widths must be integers, got " + Coerce.show(given), "argument", "widths");
-    }
-    boolean none = w.layout().size() == 0 && ndim == 0;
-    Layout wide;
-    try {
-      wide = none ? Layout.of(0, 2) : w.layout().broadcastTo(ndim, 2);
-    } catch (NdException e) {
-      throw new ShapeException(
-          "widths of shape "
-              + w.layout()
-              + " do not broadcast to [before after] for each of "
-              + ndim
-              + " axes",
-          "widths",
-          w.layout().shape(),
-          "ndim",
-          ndim);
-    }
-    long[] flat = (long[]) Copies.copyOf(w.with(wide), DType.INT64).array();
-    int[][] out = new int[2][ndim];
-    for (int i = 0; i < flat.length; i++) {
-      out[i % 2][i / 2] = Coerce.integer("widths", flat[i]);
-    }
-    requireCounts("widths", out[0]);
-    requireCounts("widths", out[1]);
-    return out;
-  }
-
-  /** Widths with none for the axis of a batch in front. */
-  private static int[] behind(int[] widths) {
-    int[] out = new int[widths.length + 1];
-    System.arraycopy(widths, 0, out, 1, widths.length);
-    return out;
-  }
-
-  private static Strided padded(Strided x, int[] before, int[] after, Tensor value) {
-    int[] shape = x.layout().shape();
-    for (int i = 0; i < shape.length; i++) {
-      shape[i] = (int) Math.min(Integer.MAX_VALUE, (long) shape[i] + before[i] + after[i]);
-    }
-    requireFits(x.dtype(), value);
-    Strided out = Strided.empty(x.dtype(), shape);
-    Copies.copy(value.strided(), out);
-    Layout inside = out.layout();
-    for (int i = 0; i < shape.length; i++) {
-      inside = inside.slice(i, before[i], x.layout().dim(i), 1);
-    }
-    Copies.copy(x, out.with(inside));
-    return out;
-  }
-
-  private static void requireFits(DType dtype, Tensor value) {
-    boolean whole = value.dtype().isInteger() || value.dtype() == DType.BOOL;
-    if (!dtype.isFloating() && !whole) {
-      throw new DTypeException(
-          "the value "
-              + Nested.item(value)
-              + " would be cut to "
-              + dtype
-              + "; convert the array first",
-          "value",
-          Nested.item(value),
-          "dtype",
-          dtype.toString());
-    }
-    InPlace.requireFits(dtype, value);
   }
 
   private static Tensor triangles(Batch b) {
