@@ -7,19 +7,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import ndgrad.ArgumentException;
-import ndgrad.DType;
 import ndgrad.ShapeException;
-import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
-import ndgrad.kernel.loop.Copies;
-import ndgrad.kernel.loop.MatrixProduct;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Strided;
-import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Primitive;
-import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.View;
 
 /** Products of vectors and matrices. */
@@ -66,11 +59,11 @@ public final class Linalg {
               "#x [3] 2.0",
               "#x [3] #x [4]",
               "#x [2 2 3] #x [3 3 2]")
-          .batch(Linalg::multiplied)
-          .jvp((a, p, out, t) -> Linalg.tangent(p, t))
-          .vjp(0, "b", (n, a, g) -> gradientOfLeft(n, g))
-          .vjp(1, "a", (n, a, g) -> gradientOfRight(n, g))
-          .primitive((args, in) -> multiply(in[0], in[1]));
+          .batch(Matmul::batched)
+          .jvp((a, p, out, t) -> Matmul.tangent(p, t))
+          .vjp(0, "b", (n, a, g) -> Matmul.gradientOfLeft(n, g))
+          .vjp(1, "a", (n, a, g) -> Matmul.gradientOfRight(n, g))
+          .primitive((args, in) -> Matmul.multiply(in[0], in[1]));
 
   /** The last two axes exchanged; what gradients of products read. */
   static final View MATRIX_TRANSPOSE =
@@ -262,188 +255,6 @@ public final class Linalg {
         : Shapes.TRANSPOSE.of(x, axes);
   }
 
-  /** A view with the last two axes exchanged. */
-  private static Tensor transposed(Tensor x) {
-    return MATRIX_TRANSPOSE.of(x);
-  }
-
-  private static Strided multiply(Strided a, Strided b) {
-    Layout la = a.layout();
-    Layout lb = b.layout();
-    check(la, lb);
-    DType dtype = DType.promote(a.dtype(), b.dtype());
-    if (la.ndim() == 2 && lb.ndim() == 2) {
-      Strided out = result(dtype, la.dim(1), la.dim(0), lb.dim(1));
-      MatrixProduct.run(out, as(a, dtype), as(b, dtype));
-      return out;
-    }
-    boolean row = la.ndim() == 1;
-    boolean column = lb.ndim() == 1;
-    la = row ? la.unsqueeze(0) : la;
-    lb = column ? lb.unsqueeze(1) : lb;
-    int[] batch = batch(la, lb, a.layout(), b.layout());
-    int d = batch.length;
-    int m = la.dim(la.ndim() - 2);
-    int k = la.dim(la.ndim() - 1);
-    int n = lb.dim(lb.ndim() - 1);
-    Strided out = result(dtype, k, with(batch, m, n));
-    MatrixProduct.run(
-        out, as(a.with(la), dtype, with(batch, m, k)), as(b.with(lb), dtype, with(batch, k, n)));
-    Layout shown = column ? out.layout().squeeze(d + 1) : out.layout();
-    return row || column ? out.with(Layout.of((row ? shown.squeeze(d) : shown).shape())) : out;
-  }
-
-  /** Room for a result; zeros where there is nothing to add up. */
-  private static Strided result(DType dtype, int k, int... shape) {
-    return k == 0 ? Strided.zeros(dtype, shape) : Strided.empty(dtype, shape);
-  }
-
-  /** dA B + A dB. */
-  private static Tensor tangent(Tensor[] primals, Tensor[] tangents) {
-    Tensor left = tangents[0] == null ? null : MATMUL.of(tangents[0], primals[1]);
-    Tensor right = tangents[1] == null ? null : MATMUL.of(primals[0], tangents[1]);
-    return left == null ? right : right == null ? left : Arithmetic.ADD.of(left, right);
-  }
-
-  /** Where only one side differs, its vectors become rows of one product. */
-  private static Tensor multiplied(Batch b) {
-    int left = b.example(0).ndim();
-    int right = b.example(1).ndim();
-    check(b.example(0), b.example(1));
-    if (!b.has(1) && right <= 2) {
-      return MATMUL.of(b.in(0), b.in(1));
-    }
-    if (!b.has(0) && right == 1 && left <= 2) {
-      return MATMUL.of(b.in(1), left == 2 ? transposed(b.in(0)) : b.in(0));
-    }
-    int rank = Math.max(Math.max(left, right), 2);
-    Tensor x = left == 1 ? Shapes.UNSQUEEZE.of(b.in(0), -2) : b.in(0);
-    Tensor y = right == 1 ? Shapes.UNSQUEEZE.of(b.in(1), -1) : b.in(1);
-    Tensor out = MATMUL.of(b.has(0) ? deep(x, rank) : x, b.has(1) ? deep(y, rank) : y);
-    out = left == 1 ? Structural.SELECT.of(out, -2, 0) : out;
-    return right == 1 ? Structural.SELECT.of(out, -1, 0) : out;
-  }
-
-  /** A batch with axes of length 1 behind its first, up to a rank of its examples. */
-  private static Tensor deep(Tensor batch, int rank) {
-    Tensor out = batch;
-    while (out.ndim() - 1 < rank) {
-      out = Shapes.UNSQUEEZE.of(out, 1);
-    }
-    return out;
-  }
-
-  private static Strided as(Strided x, DType dtype) {
-    return x.dtype() == dtype ? x : Copies.copyOf(x, dtype);
-  }
-
-  private static Strided as(Strided x, DType dtype, int[] shape) {
-    Strided y = as(x, dtype);
-    return y.with(y.layout().broadcastTo(shape));
-  }
-
-  private static int[] with(int[] batch, int rows, int columns) {
-    int[] out = Arrays.copyOf(batch, batch.length + 2);
-    out[batch.length] = rows;
-    out[batch.length + 1] = columns;
-    return out;
-  }
-
-  private static void check(Layout a, Layout b) {
-    if (a.ndim() == 0 || b.ndim() == 0) {
-      throw new ShapeException(
-          "the "
-              + (a.ndim() == 0 ? "first" : "second")
-              + " array has no dimensions; a matrix product needs at least one: multiply by a"
-              + " number with mul",
-          "shapes",
-          List.of(a.shape(), b.shape()));
-    }
-    int k = a.dim(a.ndim() - 1);
-    int rows = b.dim(Math.max(0, b.ndim() - 2));
-    if (k != rows) {
-      throw new ShapeException(
-          "shapes "
-              + a
-              + " and "
-              + b
-              + " do not fit: the last dimension of the first, "
-              + k
-              + ", must equal the "
-              + (b.ndim() == 1 ? "only" : "second to last")
-              + " one of the second, "
-              + rows,
-          "shapes",
-          List.of(a.shape(), b.shape()));
-    }
-  }
-
-  private static int[] batch(Layout la, Layout lb, Layout a, Layout b) {
-    int[] da = Arrays.copyOf(la.shape(), la.ndim() - 2);
-    int[] db = Arrays.copyOf(lb.shape(), lb.ndim() - 2);
-    if (Arrays.equals(da, db)) {
-      return da;
-    }
-    try {
-      return Layout.broadcast(Layout.of(da), Layout.of(db));
-    } catch (ShapeException e) {
-      throw new ShapeException(
-          "shapes "
-              + a
-              + " and "
-              + b
-              + " do not fit: their batch dimensions "
-              + Arrays.toString(da)
-              + " and "
-              + Arrays.toString(db)
-              + " do not broadcast together",
-          "shapes",
-          List.of(a.shape(), b.shape()));
-    }
-  }
-
-  private static Tensor gradientOfLeft(Node node, Tensor g) {
-    Layout a = node.layout(0);
-    Tensor b = node.in(1);
-    if (g.ndim() == 0) {
-      return Structural.sumTo(Arithmetic.MUL.of(g, b), a, node.dtype(0));
-    }
-    Tensor matrix = b.ndim() == 1 ? reshape(b, b.dim(0), 1) : b;
-    Tensor product = MATMUL.of(asMatrices(node, g), transposed(matrix));
-    return Structural.sumTo(product, a, node.dtype(0));
-  }
-
-  private static Tensor gradientOfRight(Node node, Tensor g) {
-    Layout b = node.layout(1);
-    Tensor a = node.in(0);
-    if (g.ndim() == 0) {
-      return Structural.sumTo(Arithmetic.MUL.of(g, a), b, node.dtype(1));
-    }
-    Tensor matrix = a.ndim() == 1 ? reshape(a, 1, a.dim(0)) : a;
-    Tensor cotangent = asMatrices(node, g);
-    if (b.ndim() <= 2 && matrix.ndim() > 2) {
-      // Every matrix of the batch was multiplied by the same one: the sum over the batch is one
-      // tall product.
-      int k = matrix.dim(matrix.ndim() - 1);
-      int rows = product(Arrays.copyOf(cotangent.shape(), cotangent.ndim() - 1));
-      matrix = reshape(matrix, rows, k);
-      cotangent = reshape(cotangent, rows, cotangent.dim(cotangent.ndim() - 1));
-    }
-    Tensor product = MATMUL.of(transposed(matrix), cotangent);
-    if (b.ndim() == 1) {
-      product = reshape(product, Arrays.copyOf(product.shape(), product.ndim() - 1));
-    }
-    return Structural.sumTo(product, b, node.dtype(1));
-  }
-
-  /** The gradient of the result with the dimensions that 1-d inputs took from it. */
-  private static Tensor asMatrices(Node node, Tensor g) {
-    Layout l = g.layout();
-    return node.layout(0).ndim() == 1
-        ? reshape(g, l.unsqueeze(l.ndim() - 1).shape())
-        : node.layout(1).ndim() == 1 ? reshape(g, l.unsqueeze(l.ndim()).shape()) : g;
-  }
-
   private static Tensor dot(Tensor a, Tensor b) {
     if (a.ndim() == 0 || b.ndim() == 0) {
       return Arithmetic.MUL.of(a, b);
@@ -455,26 +266,7 @@ public final class Linalg {
 
   private static Tensor tensordot(Tensor a, Tensor b, Object axes) {
     if (axes instanceof Number) {
-      int n = Coerce.integer("axes", axes);
-      if (n < 0) {
-        throw new ArgumentException(
-            "axes must not be negative, got " + n, "argument", "axes", "value", n);
-      }
-      if (n > Math.min(a.ndim(), b.ndim())) {
-        throw new ShapeException(
-            "cannot sum over "
-                + n
-                + " axes of arrays of shapes "
-                + a.layout()
-                + " and "
-                + b.layout(),
-            "axes",
-            n,
-            "shapes",
-            List.of(a.layout().shape(), b.layout().shape()));
-      }
-      return contract(
-          a, IntStream.range(a.ndim() - n, a.ndim()).toArray(), b, IntStream.range(0, n).toArray());
+      return contractNeighbours(a, b, Coerce.integer("axes", axes));
     }
     List<?> pair =
         axes instanceof Object[] sides
@@ -502,6 +294,24 @@ public final class Linalg {
           "axes");
     }
     return contract(a, a.layout().axes(first), b, b.layout().axes(second));
+  }
+
+  /** The sum over the last axes of the first array and as many first ones of the second. */
+  private static Tensor contractNeighbours(Tensor a, Tensor b, int n) {
+    if (n < 0) {
+      throw new ArgumentException(
+          "axes must not be negative, got " + n, "argument", "axes", "value", n);
+    }
+    if (n > Math.min(a.ndim(), b.ndim())) {
+      throw new ShapeException(
+          "cannot sum over " + n + " axes of arrays of shapes " + a.layout() + " and " + b.layout(),
+          "axes",
+          n,
+          "shapes",
+          List.of(a.layout().shape(), b.layout().shape()));
+    }
+    return contract(
+        a, IntStream.range(a.ndim() - n, a.ndim()).toArray(), b, IntStream.range(0, n).toArray());
   }
 
   /** The sum of products over pairs of axes, by one product of matrices. */
