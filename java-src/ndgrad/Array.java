@@ -375,8 +375,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * The only element as a number.
    *
-   * @return its value, rounded where it is an int64 beyond 2⁵³ ({@link #itemValue} is exact); 0 or 1
-   *     for bool
+   * @return its value, rounded where it is an int64 beyond 2⁵³ ({@link #itemValue} is exact); 0 or
+   *     1 for bool
    * @throws ShapeException when the size is not 1
    */
   public double item() {

@@ -3,11 +3,11 @@
   arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
   naming, array, existing, callable, options, given, flag."
   (:import
-   (java.util List Map)
+   (java.util Arrays List)
    (java.util.function Function)
    (ndgrad ArgumentException Array NdException Ops)
    (ndgrad.op Registry)
-   (ndgrad.op.spec Coerce Elementwise Op Param Param$Kind)))
+   (ndgrad.op.spec Coerce Elementwise Op Param)))
 
 (set! *warn-on-reflection* true)
 
@@ -63,20 +63,27 @@
                                         (object-array ["option" (Coerce/show unknown)]))
                     op))))
 
-(defn- pairs-and-map
-  "Keyword arguments, which may end in a map as Clojure's own functions take them, as one map; nil unless the others come
-  in pairs."
-  [more]
-  (let [[pairs trailing] (if (map? (last more)) [(butlast more) (last more)] [more nil])]
-    (when (even? (count pairs))
-      (into (apply hash-map pairs) trailing))))
+(defn- named
+  "Keyword arguments, those of `args` from `start` on, as one map; they may end in a map as Clojure's own functions take
+  them."
+  [called ^objects args ^long start]
+  (let [n (alength args)
+        trailing (when (and (< start n) (map? (aget args (dec n))))
+                   (aget args (dec n)))
+        end (if trailing (dec n) n)]
+    (when (odd? (- end start))
+      (fail called "keyword arguments in pairs" (drop start args)))
+    (if (= start end)
+      (or trailing {})
+      (loop [i start, found {}]
+        (if (< i end)
+          (recur (+ i 2) (assoc found (aget args i) (aget args (inc i))))
+          (into found trailing))))))
 
 (defn options
   "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."
   [op more known]
-  (let [found (if (nil? (next more))
-                (first more)
-                (or (pairs-and-map more) (fail op "keyword arguments in pairs" more)))]
+  (let [found (if (nil? (next more)) (first more) (named op (to-array more) 0))]
     (check-options op found known)
     found))
 
@@ -91,45 +98,35 @@
   (Coerce/flag (name k) (given options k default)))
 
 (defn- options-start
-  "Where keyword arguments begin in `more`, the arguments behind the required ones: at the first keyword
-  that is no word in the place of a parameter that takes words."
-  [^Op op more]
-  (when (some keyword? more)
-    (let [params (drop (.required (.signature (.spec op))) (.params (.signature (.spec op))))
-          option? (into #{} (map #(.name ^Param %)) params)
-          word? (fn [^Param p] (#{Param$Kind/WORD Param$Kind/DTYPE Param$Kind/ANY} (.kind p)))]
-      (first (keep-indexed (fn [i [arg param]]
-                             (when (and (keyword? arg)
-                                        (or (nil? param) (option? (name arg)) (not (word? param))))
-                               i))
-                           (map vector more (concat params (repeat nil))))))))
-
-(defn- split-args
-  "[positional options] for a call of `op` by a name: options are a trailing map or keyword arguments, or both; values
-  before them fill the options in order."
-  [^Op op called args]
-  (let [[front more] (split-at (.required (.signature (.spec op))) args)
-        [values found] (split-at (or (options-start op more)
-                                     (cond-> (count more) (map? (last more)) dec))
-                                 more)]
-    (if (empty? found)
-      [args {}]
-      [(concat front values) (or (pairs-and-map found)
-                                 (fail called "keyword arguments in pairs" found))])))
+  "Where the options begin in `args`, the arguments of a call: at the first keyword behind the required ones that is no
+  word in the place of a parameter that takes words, or at a trailing map."
+  ^long [^Op op ^objects args]
+  (let [signature (.signature (.spec op))
+        params (.params signature)
+        n (alength args)
+        word? (fn [^long i]
+                (and (< i (.size params)) (.takesWords (.kind ^Param (.get params i)))))]
+    (loop [i (.required signature)]
+      (cond
+        (<= n i) n
+        (keyword? (aget args i)) (if (and (word? i) (not (.isOption signature (aget args i)))) (recur (inc i)) i)
+        (and (= i (dec n)) (map? (aget args i))) i
+        :else (recur (inc i))))))
 
 (defn- collect
   "The trailing arrays of a variadic call as one list, which they may be already: a lone vector of Arrays. One of
   numbers is an array itself."
-  [^Op op args]
+  ^objects [^Op op ^objects args]
   (let [n (dec (.required (.signature (.spec op))))
-        [front arrays] (split-at n args)]
-    (if (and (= 1 (count arrays)) (sequential? (first arrays)) (every? #(instance? Array %) (first arrays)))
+        [one & others :as arrays] (drop n args)]
+    (if (or (empty? arrays)
+            (and (nil? others) (sequential? one) (every? #(instance? Array %) one)))
       args
-      (concat front [(vec arrays)]))))
+      (doto (Arrays/copyOf args (inc n)) (aset n (vec arrays))))))
 
-(defn- invoke [^Op op args]
-  (let [[positional ^Map opts] (split-args op (.name op) args)]
-    (host (Ops/call op opts (to-array positional)))))
+(defn- invoke [^Op op ^objects args]
+  (let [start (options-start op args)]
+    (host (Ops/call op (named (.name op) args start) (Arrays/copyOf args start)))))
 
 (defn- lazily
   "A delay of the op that a constant holds, named by a symbol. Loading ndgrad.core needs no op: the class of a family,
@@ -153,7 +150,7 @@
   "The Clojure function of an op whose last required parameter takes the trailing arrays, as einsum's does."
   [constant]
   (let [op (lazily constant)]
-    (fn [& args] (invoke @op (collect @op args)))))
+    (fn [& args] (invoke @op (collect @op (to-array args))))))
 
 (defn- takes?
   "Whether the first `n` arguments of `op` can't be options."
@@ -171,30 +168,31 @@
   [constant]
   (let [op (lazily constant)]
     (fn
-      ([] (invoke @op []))
+      ([] (invoke @op (object-array 0)))
       ([x] (host (Ops/call @op {} (arguments x))))
       ([x y] (cond
                (takes? @op 2) (host (Ops/call @op {} (arguments x y)))
                (map? y) (host (Ops/call @op y (arguments x)))
-               (keyword? y) (invoke @op [x y])
+               (keyword? y) (invoke @op (arguments x y))
                :else (host (Ops/call @op {} (arguments x y)))))
       ([x y z] (cond
                  (takes? @op 3) (host (Ops/call @op {} (arguments x y z)))
-                 (or (keyword? y) (keyword? z)) (invoke @op [x y z])
+                 (or (keyword? y) (keyword? z)) (invoke @op (arguments x y z))
                  (map? z) (host (Ops/call @op z (arguments x y)))
                  :else (host (Ops/call @op {} (arguments x y z)))))
-      ([x y z & more] (invoke @op (list* x y z more))))))
+      ([x y z & more] (invoke @op (to-array (list* x y z more)))))))
 
 (defn in-place
   "The Clojure function of an op's in-place form."
   [constant]
   (let [op (lazily constant)
-        general (fn [args]
-                  (let [[positional ^Map opts] (split-args @op (str (.name ^Op @op) "!") args)]
-                    (Ops/callInPlace @op opts (to-array positional))))]
+        general (fn [^objects args]
+                  (let [start (options-start @op args)
+                        found (named (str (.name ^Op @op) "!") args start)]
+                    (Ops/callInPlace @op found (Arrays/copyOf args start))))]
     (fn
       ([x] (Ops/callInPlace @op {} (arguments x)))
       ([x y] (if (takes? @op 2)
                (Ops/callInPlace @op {} (arguments x y))
-               (general [x y])))
-      ([x y & more] (general (list* x y more))))))
+               (general (arguments x y))))
+      ([x y & more] (general (to-array (list* x y more)))))))

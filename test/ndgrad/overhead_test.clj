@@ -24,7 +24,7 @@
 
 (deftest the-bytes-of-an-op-on-16-elements
   ;; The elements are 144 bytes of most results.
-  (let [a (matrix) b (matrix) row (nd/get b 0) x (leaf a) condition (nd/> a 3)]
+  (let [a (matrix) b (matrix) row (nd/get b 0) bias (nd/copy row) x (leaf a) condition (nd/> a 3)]
     (doseq [[what bound f] [["one array" 700 #(nd/exp a)]
                             ["two arrays" 600 #(nd/+ a b)]
                             ["an array and a number" 700 #(nd/* a 2.0)]
@@ -32,14 +32,17 @@
                             ["in place" 600 #(nd/add! a b)]
                             ["in place, with a number" 750 #(nd/mul! a 1.0)]
                             ["broadcasting" 1000 #(nd/+ a row)]
-                            ["a reduction with an option" 1200 #(nd/sum a {:axis 1})]
-                            ["a scan" 1700 #(nd/cumsum a 1)]
+                            ["broadcasting a fresh array" 600 #(nd/+ a bias)]
+                            ["a reduction with an option" 600 #(nd/sum a {:axis 1})]
+                            ["a reduction with a keyword argument" 900 #(nd/sum a :axis 1)]
+                            ["a scan" 1500 #(nd/cumsum a 1)]
                             ["passes over rows" 2000 #(nd/softmax a)]
                             ["a list of arrays" 1400 #(nd/stack [a b])]
                             ["recorded, nothing saved" 650 #(nd/+ x b)]
                             ["recorded, an input saved" 750 #(nd/* x b)]]]
       (is (< 144 (bytes-of f) bound) what))
-    (is (< (bytes-of #(nd/get a 1)) 1250) "a view by an integer")))
+    (is (< (bytes-of #(nd/get a 1)) 700) "a view by an integer")
+    (is (< (bytes-of #(nd/get a :all (nd/slice 1 3))) 1600) "a view by a slice")))
 
 (deftest the-bytes-of-a-backward-pass
   (let [a (matrix) x (leaf a) up (matrix)

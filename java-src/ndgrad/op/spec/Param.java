@@ -36,7 +36,16 @@ public record Param(String name, Kind kind, boolean required, Object fallback) {
     /** A keyword or string out of a few [String]. */
     WORD,
     /** Anything; the op looks at it itself [Object]. */
-    ANY
+    ANY;
+
+    /**
+     * Whether a keyword can be the value.
+     *
+     * @return true for words and dtypes, and where the op looks itself
+     */
+    public boolean takesWords() {
+      return this == WORD || this == DTYPE || this == ANY;
+    }
   }
 
   /** What parameters of these names mean wherever they occur; an op can say otherwise. */

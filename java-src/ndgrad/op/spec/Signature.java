@@ -142,6 +142,20 @@ public final class Signature {
     return new Args(this, values);
   }
 
+  /**
+   * Whether a key names an option.
+   *
+   * @param key a keyword or string
+   * @return false for names of required parameters and all others
+   */
+  public boolean isOption(Object key) {
+    return lately.find(key) != null || place(plain(key)) >= required;
+  }
+
+  private int place(String name) {
+    return List.of(names).lastIndexOf(name);
+  }
+
   /** Where the option of a key is. */
   private int option(Object key) {
     Integer known = lately.find(key);
@@ -149,7 +163,7 @@ public final class Signature {
       return known;
     }
     String name = plain(key);
-    int at = List.of(names).lastIndexOf(name);
+    int at = place(name);
     if (at < required) {
       throw new ArgumentException(
           "unknown option "
