@@ -345,7 +345,8 @@ public final class Grad {
    * All first derivatives.
    *
    * @param f the function
-   * @return from the argument to an array of the result's shape followed by the argument's
+   * @return from the argument to an array of the result's shape followed by the argument's, of the
+   *     argument's dtype
    */
   public static UnaryOperator<Array> jacobian(Function<Array, Array> f) {
     return jacobian(f, Mode.AUTO, CHUNK);
@@ -357,7 +358,8 @@ public final class Grad {
    * @param f the function
    * @param mode which way to go
    * @param chunkSize how many basis vectors are carried at once: memory grows with it
-   * @return from the argument to an array of the result's shape followed by the argument's
+   * @return from the argument to an array of the result's shape followed by the argument's, of the
+   *     argument's dtype
    */
   public static UnaryOperator<Array> jacobian(Function<Array, Array> f, Mode mode, int chunkSize) {
     Function<List<Array>, List<Array>> all = Lifted.ofOne(f);
@@ -372,7 +374,7 @@ public final class Grad {
    * @param mode which way to go
    * @param chunkSize how many basis vectors are carried at once
    * @return for each result, for each argument, an array of the result's shape followed by the
-   *     argument's
+   *     argument's, of the argument's dtype
    */
   public static List<List<Array>> jacobians(
       Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {

@@ -97,7 +97,7 @@ final class Jacobians {
         if (j == 0) {
           blocks.add(new ArrayList<>());
         }
-        blocks.get(i).add(Array.of(Structural.COPY.of(block)));
+        blocks.get(i).add(Array.of(Structural.CAST.of(block, x.dtype())));
       }
     }
     return blocks;

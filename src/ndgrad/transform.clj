@@ -335,8 +335,8 @@
 
 (defn jacobian
   "A function of the same arguments as `f` that returns all first derivatives: for one Array by one
-  Array an Array of y's shape followed by x's; for nested data y's structure of x's structures of
-  such blocks. Options: `:argnums` as for `grad`; `:mode` :forward, :reverse or :auto (forward
+  Array an Array of y's shape followed by x's and of x's dtype; for nested data y's structure of x's
+  structures of such blocks. Options: `:argnums` as for `grad`; `:mode` :forward, :reverse or :auto (forward
   where the arguments have fewer elements than the results); `:chunk-size`, how many rows or
   columns are computed at once (default 128): memory grows with it. Options are a map or keyword
   arguments.

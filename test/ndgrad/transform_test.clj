@@ -144,6 +144,12 @@
   (is (close? (nd/array [[0.0 1.0] [1.0 0.0]]) ((nd/jacobian #(nd/flip %)) (nd/array [3.0 4.0]))))
   (is (= [0 3] (nd/shape ((nd/jacobian #(nd/get % (nd/slice 0 0))) v))))
   (is (= [3 0] (nd/shape ((nd/jacobian (fn [x] (nd/+ v (nd/sum x)))) (nd/zeros [0])))))
+  (testing "in the dtype of the argument whichever way they are computed, as a gradient is"
+    (let [x (nd/ones [2] {:dtype :float32})]
+      (doseq [mode [:auto :forward :reverse], f [#(nd/* 2.0 %) #(nd/sum (nd/* v (nd/sum %))) #(nd/* v (nd/sum %))]]
+        (is (= :float32 (nd/dtype ((nd/jacobian f {:mode mode}) x)))))
+      (let [blocks ((nd/hessian (fn [x y] (nd/sum (nd/* (nd/sum (nd/square x)) (nd/square y)))) {:argnums [0 1]}) x v)]
+        (is (= [[:float32 :float64] [:float32 :float64]] (mapv (partial mapv nd/dtype) blocks))))))
   (testing "by no arrays at all"
     (doseq [mode [:auto :forward :reverse]]
       (is (= [{} {}] ((nd/jacobian (fn [_] [v m]) {:mode mode}) {}))))
