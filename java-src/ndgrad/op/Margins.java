@@ -89,7 +89,7 @@ record Margins(int[] before, int[] after) {
   }
 
   /** A copy with a value all around. */
-  Strided around(Strided x, Tensor value) {
+  static Strided around(Strided x, int[] before, int[] after, Tensor value) {
     int[] shape = x.layout().shape();
     for (int i = 0; i < shape.length; i++) {
       shape[i] = (int) Math.min(Integer.MAX_VALUE, (long) shape[i] + before[i] + after[i]);

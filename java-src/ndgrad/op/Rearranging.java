@@ -122,8 +122,8 @@ public final class Rearranging {
               })
           .primitive(
               (a, in) ->
-                  new Margins(a.ints("before"), a.ints("after"))
-                      .around(in[0], Nested.tensor(a.get("value"))));
+                  Margins.around(
+                      in[0], a.ints("before"), a.ints("after"), Nested.tensor(a.get("value"))));
 
   /** A margin around. */
   public static final Composite PAD =
