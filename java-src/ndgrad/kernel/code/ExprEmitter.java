@@ -86,6 +86,11 @@ final class ExprEmitter {
     return dtype == DType.BOOL ? TypeKind.BOOLEAN : kind(dtype);
   }
 
+  /** The class of arrays of a dtype. */
+  static ClassDesc array(DType dtype) {
+    return desc(dtype).arrayType();
+  }
+
   private static ClassDesc desc(DType dtype) {
     return switch (dtype) {
       case BOOL -> CD_boolean;

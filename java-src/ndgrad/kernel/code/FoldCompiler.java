@@ -179,7 +179,7 @@ class FoldCompiler {
         .loadConstant(Scratch.ACCUMULATORS)
         .loadConstant(lanes)
         .invokestatic(SCRATCH, "array", MethodTypeDesc.of(CD_Object, DTYPE, CD_int, CD_int))
-        .checkcast(spec.acc().primitive().describeConstable().orElseThrow().arrayType());
+        .checkcast(ExprEmitter.array(spec.acc()));
     return Loops.store(code, TypeKind.REFERENCE);
   }
 
@@ -475,8 +475,7 @@ class FoldCompiler {
     for (int k = 0; k < inputs; k++) {
       if (used[k]) {
         code.aload(IN).loadConstant(k).aaload();
-        code.checkcast(
-            spec.stored().get(k).primitive().describeConstable().orElseThrow().arrayType());
+        code.checkcast(ExprEmitter.array(spec.stored().get(k)));
         array[k] = Loops.store(code, TypeKind.REFERENCE);
         position[k] = element(code, k);
         if (spec.steps().get(k) == FoldKernel.Step.STRIDED) {
@@ -575,7 +574,7 @@ class FoldCompiler {
 
   private void out(CodeBuilder code, int parameter) {
     code.aload(parameter);
-    code.checkcast(spec.acc().primitive().describeConstable().orElseThrow().arrayType());
+    code.checkcast(ExprEmitter.array(spec.acc()));
   }
 
   private int element(CodeBuilder code, int index) {

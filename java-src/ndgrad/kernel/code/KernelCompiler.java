@@ -84,7 +84,7 @@ class KernelCompiler {
     for (int k = 0; k < operands; k++) {
       if (isUsed(k)) {
         code.aload(DATA).loadConstant(k).aaload();
-        code.checkcast(stored[k].primitive().describeConstable().orElseThrow().arrayType());
+        code.checkcast(ExprEmitter.array(stored[k]));
         array[k] = Loops.store(code, TypeKind.REFERENCE);
         // Operand 0 is an output, hence of stride 1.
         position[k] = follows(k) ? position[0] : element(k);

@@ -158,7 +158,7 @@ public interface ScanKernel {
 
     private int array(int parameter, DType dtype) {
       code.aload(parameter);
-      code.checkcast(dtype.primitive().describeConstable().orElseThrow().arrayType());
+      code.checkcast(ExprEmitter.array(dtype));
       return Loops.store(code, TypeKind.REFERENCE);
     }
 

@@ -71,7 +71,7 @@ public final class VectorTiles {
     this.rows = rows(dtype);
     this.vectors = vectors(dtype);
     this.lanes = Forms.lanes(dtype);
-    ClassDesc array = dtype.primitive().describeConstable().orElseThrow().arrayType();
+    ClassDesc array = ExprEmitter.array(dtype);
     for (int slot : arrays) {
       code.aload(slot).checkcast(array).astore(slot);
     }
