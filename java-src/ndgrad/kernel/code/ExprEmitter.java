@@ -170,11 +170,7 @@ final class ExprEmitter {
         apply(fn, type);
       }
       case Expr.Apply2(Expr.Fn2 fn, Expr _, Expr _) -> {
-        DType operand =
-            switch (fn) {
-              case LT, LE, GT, GE, EQ, NE -> DType.promote(types[args[0]], types[args[1]]);
-              default -> type;
-            };
+        DType operand = Types.operand(fn, types[args[0]], types[args[1]], type);
         pushNode(args[0], operand);
         pushNode(args[1], operand);
         apply(fn, operand);

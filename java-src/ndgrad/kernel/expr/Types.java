@@ -59,6 +59,22 @@ public final class Types {
     return types;
   }
 
+  /**
+   * The dtype that a function of two arguments takes them in.
+   *
+   * @param fn the function
+   * @param a the dtype of the first
+   * @param b the dtype of the second
+   * @param result the dtype of what it gives
+   * @return that of the result, but for comparisons
+   */
+  public static DType operand(Expr.Fn2 fn, DType a, DType b, DType result) {
+    return switch (fn) {
+      case LT, LE, GT, GE, EQ, NE -> DType.promote(a, b);
+      default -> result;
+    };
+  }
+
   private static DType type(Expr.Fn1 fn, DType arg, DType number) {
     return switch (fn) {
       case NOT, ISNAN, ISINF, ISFINITE -> DType.BOOL;
