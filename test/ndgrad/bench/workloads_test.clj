@@ -35,7 +35,7 @@
   (let [peers (slurp (io/file root "bench" "peers.py"))
         [_ groups] (re-find #"(?s)GROUPS = \{(.*?)\n\}" peers)
         theirs (set (mapcat #(str/split (second %) #" ") (re-seq #": \"([^\"]*)\"" groups)))
-        [_ ops] (re-find #"(?s)def torch_sweep.*?ops = \{(.*?)\n    \}" peers)
+        [_ ops] (re-find #"(?s)def torch_sweep(.*?)\n    def make" peers)
         their-ops (set (map second (re-seq #"\"([a-z0-9-]+)\":" ops)))]
     (is (= #{} (set/difference (set (keys workloads/names)) theirs)))
     (is (= #{} (set/difference (into #{} (map (fn [[name]] (second (str/split name #" ")))) sweep/names) their-ops)))))

@@ -15,6 +15,9 @@ public final class Lately<V> {
 
   private record Known<V>(Object key, V value) {}
 
+  /** Knows nothing yet. */
+  public Lately() {}
+
   /**
    * What is known of a key.
    *
