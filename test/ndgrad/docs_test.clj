@@ -3,7 +3,7 @@
   (:require
    [clojure.java.io :as io]
    [clojure.string :as str]
-   [clojure.test :refer [deftest is testing]]
+   [clojure.test :refer [deftest is testing use-fixtures]]
    [clojure.test.check.clojure-test]   ; it looks at clojure.test when it is loaded, not when a test runs
    [ndgrad.doc-blocks :as doc-blocks]
    [ndgrad.test-support :refer [neanderthal?]])
@@ -15,6 +15,19 @@
 (def ^:private ^File root
   (-> (io/resource "ndgrad/docs_test.clj") io/file
       .getParentFile .getParentFile .getParentFile))
+
+(defn- without-leftovers
+  "Runs the tests and deletes the files that the examples have saved among the temporary ones."
+  [run]
+  (let [saved #(set (filter (fn [^File f] (re-matches #"[a-z]+\d+\.np[yz]" (.getName f)))
+                            (.listFiles (io/file (System/getProperty "java.io.tmpdir")))))
+        before (saved)]
+    (try
+      (run)
+      (finally
+        (run! io/delete-file (remove before (saved)))))))
+
+(use-fixtures :once without-leftovers)
 
 (defn- beside-neanderthal?
   "Whether a page or source file is about Neanderthal."

@@ -99,11 +99,6 @@ final class Axes {
     return of(x, (int[]) a.get("axis"), a.flag("keepdims"));
   }
 
-  /** The same axes, staying with length 1. */
-  Axes keeping() {
-    return new Axes(whole, given, reduced, true);
-  }
-
   /** How many elements make one of the result. */
   long count() {
     long n = 1;

@@ -385,7 +385,7 @@ final class IndexPlan {
     }
 
     private void position(long index) {
-      int at = inRange(index, axis, layout);
+      int at = layout.index(axis, index);
       if (arrays) {
         choose(1, new int[] {at}, Layout.of());
       } else {
@@ -403,7 +403,7 @@ final class IndexPlan {
       int[] flat = new int[t.layout().intSize()];
       for (int i = 0; i < flat.length; i++) {
         long p = given[from + i];
-        flat[i] = p >= 0 && p < length ? (int) p : inRange(p, axis, layout);
+        flat[i] = p >= 0 && p < length ? (int) p : layout.index(axis, p);
       }
       choose(1, flat, Layout.of(t.shape()));
     }
@@ -430,27 +430,6 @@ final class IndexPlan {
       int[] flat = Gather.nonzero(t.firstExample());
       choose(t.ndim(), flat, Layout.of(flat.length));
     }
-  }
-
-  private static int inRange(long index, int axis, Layout layout) {
-    int d = layout.dim(axis);
-    if (index < -d || index >= d) {
-      throw new IndexException(
-          "index "
-              + index
-              + " is out of range for axis "
-              + axis
-              + " of length "
-              + d
-              + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
-          "index",
-          index,
-          "axis",
-          axis,
-          "shape",
-          layout.shape());
-    }
-    return (int) (index < 0 ? index + d : index);
   }
 
   /** Python's rule for slices: ends are cut to the length, negative ones count from the end. */

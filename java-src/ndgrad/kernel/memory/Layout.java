@@ -449,6 +449,22 @@ public final class Layout {
    * @throws IndexException when the index is out of range
    */
   public Layout select(int axis, long index) {
+    int at = index(axis, index);
+    return of(
+        Dimensions.without(shape, axis),
+        Dimensions.without(strides, axis),
+        size == 0 ? offset : offset + at * strides[axis]);
+  }
+
+  /**
+   * A position of an axis, counted from its beginning.
+   *
+   * @param axis from 0 to ndim-1
+   * @param index from -length to length-1
+   * @return from 0 to length-1
+   * @throws IndexException when it is out of range
+   */
+  public int index(int axis, long index) {
     int d = shape[axis];
     if (index < -d || index >= d) {
       throw new IndexException(
@@ -466,11 +482,7 @@ public final class Layout {
           "shape",
           shape());
     }
-    int at = (int) (index < 0 ? index + d : index);
-    return of(
-        Dimensions.without(shape, axis),
-        Dimensions.without(strides, axis),
-        size == 0 ? offset : offset + at * strides[axis]);
+    return (int) (index < 0 ? index + d : index);
   }
 
   /**
