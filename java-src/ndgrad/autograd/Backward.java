@@ -87,6 +87,9 @@ public final class Backward {
 
   private Map<Node, Slot> crowded = Map.of();
 
+  /** Whether this has begun to free the nodes it needs. */
+  private volatile boolean freeing;
+
   private Backward(Arithmetic arithmetic, boolean retainGraph, boolean createGraph) {
     this.arithmetic = arithmetic;
     this.retainGraph = retainGraph;
@@ -329,9 +332,28 @@ public final class Backward {
       if (!n.occupy(slot)) {
         crowded = crowded.isEmpty() ? new IdentityHashMap<>() : crowded;
         crowded.put(n, slot);
+        share(n);
       }
     }
     return slot;
+  }
+
+  /**
+   * Meets another pass at a node. Either that one has begun to free, which this one sees here, or
+   * it will see, when it frees the node, that it is shared. A pass that a hook has started meets
+   * that of its own thread, which waits for it.
+   */
+  private void share(Node n) {
+    Slot other = n.isLeaf() ? null : n.share();
+    if (other != null && other.pass.freeing && other.needed && other.pass.arena != arena) {
+      throw new GraphException(
+          "backward through "
+              + n.name()
+              + " while another thread's backward is freeing its saved values; pass retain-graph to"
+              + " all passes that run at the same time",
+          "op",
+          n.name());
+    }
   }
 
   private Slot slot(Node n) {
@@ -391,6 +413,8 @@ public final class Backward {
    * them.
    */
   private void sweep(List<Slot> order, List<Tensor> outputs, List<Tensor> seeds, Set<Node> keep) {
+    boolean frees = !retainGraph && !createGraph;
+    freeing = frees;
     for (int i = 0; i < outputs.size(); i++) {
       add(slot(outputs.get(i).edge()), seeds.get(i));
     }
@@ -400,7 +424,7 @@ public final class Backward {
         if (!s.node.isLeaf() && s.node.retaining() == null && !keep.contains(s.node)) {
           replace(s, null);
         }
-        if (!retainGraph && !createGraph) {
+        if (frees) {
           s.node.free();
         }
       }

@@ -33,6 +33,10 @@ public final class Node {
   }
 
   private static final Tensor[] NO_TENSORS = {};
+
+  /** In the place of what was saved. */
+  private static final Tensor[] FREED = {};
+
   private static final int[] NO_VERSIONS = {};
 
   private final Rule rule;
@@ -46,7 +50,7 @@ public final class Node {
   private final long sequence;
   private Tensor[] saved;
   private int[] versions;
-  private boolean freed;
+  private volatile boolean shared;
   private final String site;
 
   /** Null for none: a volatile write would be a fence for every node. */
@@ -345,8 +349,8 @@ public final class Node {
   }
 
   private Tensor unpack(int i) {
-    checkUsable();
-    Tensor t = i < saved.length ? saved[i] : null;
+    Tensor[] values = usable();
+    Tensor t = i < values.length ? values[i] : null;
     if (t == null) {
       throw new IllegalStateException(name() + " did not declare that it saves value " + i);
     }
@@ -355,7 +359,13 @@ public final class Node {
 
   /** Fails when the graph was freed or a saved value has changed since it was saved. */
   void checkUsable() {
-    if (freed) {
+    usable();
+  }
+
+  /** The saved values, read once: another thread's pass may free them. */
+  private Tensor[] usable() {
+    Tensor[] values = saved;
+    if (values == FREED) {
       throw new GraphException(
           "backward through "
               + name()
@@ -364,18 +374,18 @@ public final class Node {
           "op",
           name());
     }
-    for (int i = 0; i < saved.length; i++) {
-      if (saved[i] != null) {
-        int now = saved[i].storage().version();
+    for (int i = 0; i < values.length; i++) {
+      if (values[i] != null) {
+        int now = values[i].storage().version();
         if (now != versions[i]) {
-          throw mutated(i, now);
+          throw mutated(i, values[i], now);
         }
       }
     }
+    return values;
   }
 
-  private MutationException mutated(int i, int now) {
-    Tensor t = saved[i];
+  private MutationException mutated(int i, Tensor t, int now) {
     String by = t.storage().lastMutation();
     return new MutationException(
         "the "
@@ -446,6 +456,15 @@ public final class Node {
     return slot;
   }
 
+  /**
+   * What the pass that has the place knows of this node, after noting for good that passes have met
+   * here: what is saved will be left to the garbage collector. Null when that pass is over.
+   */
+  Backward.Slot share() {
+    shared = true;
+    return (Backward.Slot) SLOT.getVolatile(this);
+  }
+
   /** Takes the place for a pass; false when another one has it. */
   boolean occupy(Backward.Slot taken) {
     return SLOT.compareAndSet(this, null, taken);
@@ -454,15 +473,22 @@ public final class Node {
   /** Frees the place that a pass has taken; nobody else writes to it until then. */
   void vacate(Backward.Slot taken) {
     if (slot == taken) {
-      slot = null;
+      SLOT.setRelease(this, null);
     }
   }
 
-  /** Lets go of what was saved; what nobody else can reach is recycled. */
+  /**
+   * Lets go of what was saved; what nobody else can reach is recycled. Where passes have met,
+   * another one may be reading it, or freeing it too, and nothing is known to have an end.
+   */
   void free() {
-    if (rule != null && !freed) {
-      freed = true;
-      for (Tensor t : saved) {
+    Tensor[] values = saved;
+    if (rule == null || values == FREED) {
+      return;
+    }
+    saved = FREED;
+    if (!shared) {
+      for (Tensor t : values) {
         if (t != null) {
           t.release();
         }
@@ -470,7 +496,6 @@ public final class Node {
       for (Strided each : notes) {
         each.storage().release();
       }
-      saved = NO_TENSORS;
       notes = NONE;
     }
   }
