@@ -2,6 +2,7 @@ package ndgrad;
 
 import java.lang.reflect.Array;
 import java.util.Locale;
+import java.util.Map;
 
 /** The element types. A word of the vocabulary: it imports nothing of ndgrad but its exceptions. */
 public enum DType {
@@ -52,7 +53,7 @@ public enum DType {
       }
     }
     throw new DTypeException(
-        "unknown dtype "
+        "unknown dtype: "
             + shown(designator)
             + "; expected one of float32, float64, int32, int64, bool",
         "dtype",
@@ -63,9 +64,13 @@ public enum DType {
     return switch (designator) {
       case null -> "nil";
       case CharSequence s -> "\"" + (s.length() > 60 ? s.subSequence(0, 57) + "..." : s) + "\"";
-      case Object o when o instanceof Number || o.getClass().getSimpleName().equals("Keyword") ->
-          o.toString();
-      default -> "of class " + designator.getClass().getTypeName();
+      case Number n -> n.toString();
+      case Boolean b -> b.toString();
+      case Object o when o.getClass().getSimpleName().equals("Keyword") -> o.toString();
+      case Class<?> c -> c.getTypeName();
+      case Map<?, ?> _ -> "a map";
+      case Iterable<?> _ -> "a list";
+      case Object o -> "an object of class " + o.getClass().getTypeName();
     };
   }
 

@@ -155,7 +155,11 @@
   (testing "walk no sequence to its end"
     (is (thrown-with-msg? ArgumentException #"^sum: keepdims must be true or false, got \[0 1 2 3 4 \.\.\.\]$"
                           (nd/sum [1 2] {:keepdims (range)})))
-    (is (thrown-with-msg? DTypeException #"^zeros: unknown dtype" (nd/zeros [2] {:dtype (iterate inc 1)})))
+    (doseq [[given shown] {(iterate inc 1) "a list", {:a 1} "a map", Double "java\\.lang\\.Double", true "true", :float16 ":float16"
+                           "double" "\"double\""}]
+      (is (thrown-with-msg? DTypeException
+                            (re-pattern (str "^zeros: unknown dtype: " shown "; expected one of float32, float64, int32, int64, bool$"))
+                            (nd/zeros [2] {:dtype given}))))
     (is (thrown-with-msg? ArgumentException #"^sum: expected keyword arguments in pairs, got \[:axis \[0 1 2 3 4 \.\.\.\] :x\]$"
                           (nd/sum [1] :axis (range) :x)))
     (doseq [f [#(nd/zeros (repeat 1)) #(nd/reshape [1] (repeat 1)) #(nd/sum [1] {:axis (range)}) #(r/rand (repeat 2))
