@@ -83,10 +83,12 @@
 ;; ---------------------------------------------------------------------------------------------
 ;; reports
 
+(def ^:private gradcheck-options [:step :rtol :atol :full-up-to :projections :seed])
+
 (defn- settings
-  ^GradCheck$Settings [op options]
-  (call/check-options op options [:step :rtol :atol :full-up-to :projections :seed])
-  (let [d GradCheck$Settings/DEFAULT]
+  ^GradCheck$Settings [op more]
+  (let [options (call/options op more gradcheck-options)
+        d GradCheck$Settings/DEFAULT]
     (call/naming op
       (GradCheck$Settings. (Coerce/real "step" (call/given options :step (.step d)))
                            (Coerce/real "rtol" (call/given options :rtol (.rtol d)))
@@ -142,8 +144,8 @@
   Every entry of the Jacobian is compared when there are at most `:full-up-to` (4096) of them, otherwise
   `:projections` (4) random projections for each input; a projection that differs is narrowed down to an entry. An entry
   passes when |analytic - numeric| <= atol + rtol * |numeric| + what rounding in f can do: `:rtol` 1e-5, `:atol` 1e-6, and
-  a `:step` of 6e-6 * max(1, |x|). All is float64: a float32 input or result throws a DTypeException. A function that
-  changes its inputs or returns something else the second time fails, too; one that returns another number of Arrays or
+  a `:step` of 6e-6 * max(1, |x|). Options are a map or keyword arguments. All is float64: a float32 input or result throws
+  a DTypeException. A function that changes its inputs or returns something else the second time fails, too; one that returns another number of Arrays or
   other shapes throws a ShapeException, one that returns nothing to differentiate an ArgumentException. At kinks the differences are wrong: choose
   inputs away from them.
 
@@ -152,22 +154,20 @@
   and a `:message`.
 
   Example: (check/gradcheck nd/sin [(nd/array [0.5 1.0])])"
-  ([f inputs] (gradcheck f inputs {}))
-  ([f inputs options]
-   (let [inputs (arguments "gradcheck" inputs)
-         r (GradCheck/checkAll (on-arrays "gradcheck" f inputs) (settings "gradcheck" options) (arrays-in inputs))]
-     (report :gradcheck r (places inputs) (if (.passed r) [] (output-places f inputs))))))
+  [f inputs & more]
+  (let [inputs (arguments "gradcheck" inputs)
+        r (GradCheck/checkAll (on-arrays "gradcheck" f inputs) (settings "gradcheck" more) (arrays-in inputs))]
+    (report :gradcheck r (places inputs) (if (.passed r) [] (output-places f inputs)))))
 
 (defn gradgradcheck
   "Compares the second derivatives of `f` at `inputs`: `gradcheck` of (x, u) -> J(x)ᵀu for a random cotangent u. Takes the
   options of `gradcheck`. In the report, `:input :cotangent` stands for u.
 
   Example: (check/gradgradcheck nd/sin [(nd/array [0.5 1.0])])"
-  ([f inputs] (gradgradcheck f inputs {}))
-  ([f inputs options]
-   (let [inputs (arguments "gradgradcheck" inputs)
-         r (GradCheck/checkSecond (on-arrays "gradgradcheck" f inputs) (settings "gradgradcheck" options) (arrays-in inputs))]
-     (report :gradgradcheck r (concat (places inputs) (repeat 64 [:cotangent])) []))))
+  [f inputs & more]
+  (let [inputs (arguments "gradgradcheck" inputs)
+        r (GradCheck/checkSecond (on-arrays "gradgradcheck" f inputs) (settings "gradgradcheck" more) (arrays-in inputs))]
+    (report :gradgradcheck r (concat (places inputs) (repeat 64 [:cotangent])) [])))
 
 (defn- element-index
   "The index of the i-th element in row-major order."
@@ -341,12 +341,11 @@
 (defn assert-gradients
   "Throws an ex-info that carries the report, and whose message names what is wrong, when `gradcheck` fails; returns the
   report otherwise, so that it can stand in an `is`."
-  ([f inputs] (assert-gradients f inputs {}))
-  ([f inputs options]
-   (let [r (gradcheck f inputs options)]
-     (if (:pass? r)
-       r
-       (throw (ex-info (str "the gradients are wrong:\n  " (str/join "\n  " (map :message (:failures r)))) r))))))
+  [f inputs & more]
+  (let [r (apply gradcheck f inputs more)]
+    (if (:pass? r)
+      r
+      (throw (ex-info (str "the gradients are wrong:\n  " (str/join "\n  " (map :message (:failures r)))) r)))))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; properties
@@ -379,13 +378,15 @@
   generator of vectors of arguments. Options as for `gradcheck`.
 
   Example: (check/gradient-property nd/mul (check/arrays 2))"
-  ([f gens] (gradient-property f gens {}))
-  ([f gens options] (property "gradient-property" #(gradcheck %1 %2 options) f gens)))
+  [f gens & more]
+  (let [options (call/options "gradient-property" more gradcheck-options)]
+    (property "gradient-property" #(gradcheck %1 %2 options) f gens)))
 
 (defn second-order-property
   "The property that `gradgradcheck` passes; arguments as for `gradient-property`."
-  ([f gens] (second-order-property f gens {}))
-  ([f gens options] (property "second-order-property" #(gradgradcheck %1 %2 options) f gens)))
+  [f gens & more]
+  (let [options (call/options "second-order-property" more gradcheck-options)]
+    (property "second-order-property" #(gradgradcheck %1 %2 options) f gens)))
 
 (defn linearity-property
   "The property that `linearity` passes; arguments as for `gradient-property`."
@@ -411,15 +412,15 @@
   "All that a differentiable function should be: pure, with right first and second derivatives, linear pullbacks, the
   same derivatives forward and in reverse, and the same values under `vmap`. The report is that of the first check that
   fails. Arguments as for `gradient-property`."
-  ([f gens] (differentiable-property f gens {}))
-  ([f gens options]
-   (property "differentiable-property"
-             (fn [f inputs]
-               (let [reports (map #(% f inputs)
-                                  [purity #(gradcheck %1 %2 options) agreement linearity
-                                   #(gradgradcheck %1 %2 options) batching])]
-                 (or (first (remove :pass? reports)) (last reports))))
-             f gens)))
+  [f gens & more]
+  (let [options (call/options "differentiable-property" more gradcheck-options)]
+    (property "differentiable-property"
+              (fn [f inputs]
+                (let [reports (map #(% f inputs)
+                                   [purity #(gradcheck %1 %2 options) agreement linearity
+                                    #(gradgradcheck %1 %2 options) batching])]
+                  (or (first (remove :pass? reports)) (last reports))))
+              f gens)))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; generators

@@ -70,10 +70,8 @@
 (defn shape
   "A generator of shapes: `:min-dims` (0) to `:max-dims` (3) dimensions of `:min-side` (0) to `:max-side` (4); a
   side of 0 is rare. A maximum that is not given is no less than the minimum."
-  ([] (shape {}))
-  ([options]
-   (call/check-options "shape" options shape-options)
-   (shapes "shape" options)))
+  [& more]
+  (shapes "shape" (call/options "shape" more shape-options)))
 
 (defn- broadcasting
   "A generator of vectors of `n` shapes of at least `min-dims` dimensions that broadcast together to what `wholes`
@@ -91,10 +89,9 @@
 
 (defn broadcastable
   "A generator of vectors of `n` shapes that broadcast together; options as for `shape`."
-  ([n] (broadcastable n {}))
-  ([n options]
-   (call/check-options "broadcastable" options shape-options)
-   (broadcasting (count-of "broadcastable" n) (shapes "broadcastable" options) (call/given options :min-dims 0))))
+  [n & more]
+  (let [options (call/options "broadcastable" more shape-options)]
+    (broadcasting (count-of "broadcastable" n) (shapes "broadcastable" options) (call/given options :min-dims 0))))
 
 (def ^:private domain-options [:low :high :kinks :margin])
 
@@ -164,10 +161,9 @@
   "A generator of numbers of a domain: quarters from `:low` (-3) to `:high` (3), at least `:margin` (1/4) away from each
   of `:kinks`, where gradients jump; smaller parts where there are no quarters, larger steps in a wide domain. Shrinks to
   whole numbers, then to small ones."
-  ([] (values {}))
-  ([options]
-   (call/check-options "values" options domain-options)
-   (gen/elements (pool "values" (domain "values" options) [:float64] 1))))
+  [& more]
+  (let [options (call/options "values" more domain-options)]
+    (gen/elements (pool "values" (domain "values" options) [:float64] 1))))
 
 (defn- elements-of
   "A generator of `n` elements that all of `dtypes` have, as doubles."
@@ -208,12 +204,14 @@
       :else a)))
 
 (defn- array-options
-  "The options of `array`, as generators `:shape`, `:layout` and `:dtype`, the `:domain`, and whether `:distinct`."
-  [op options]
-  (call/check-options op options (into [:shape :dtype :layout :distinct] (concat domain-options shape-options)))
-  (let [distinct (call/naming op (Coerce/flag "distinct" (call/given options :distinct false)))
+  "The options of `array` in the trailing arguments `more`, as generators `:shape`, `:layout` and `:dtype`, the `:domain`,
+  the least rank, and whether `:distinct`."
+  [op more]
+  (let [options (call/options op more (into [:shape :dtype :layout :distinct] (concat domain-options shape-options)))
+        distinct (call/naming op (Coerce/flag "distinct" (call/given options :distinct false)))
         possible (if distinct (pop layouts) layouts)]
     {:distinct distinct
+     :min-dims (call/given options :min-dims 0)
      :domain (domain op options)
      :shape (one-of-them (:shape options) (shapes op options) #(sides op %))
      :layout (one-of-them (:layout options)
@@ -250,10 +248,9 @@
   the domain has too few values for that, generating throws an ArgumentException.
 
   Example: (check/array {:shape [3 3] :low 0.5 :high 2})"
-  ([] (array {}))
-  ([options]
-   (let [{:keys [shape] :as options} (array-options "array" options)]
-     (gen/bind shape #(array-of "array" % options)))))
+  [& more]
+  (let [{:keys [shape] :as options} (array-options "array" more)]
+    (gen/bind shape #(array-of "array" % options))))
 
 (defn arrays
   "A generator of vectors of `n` Arrays whose shapes broadcast together, to a `:shape` that is given. Options are those of
@@ -261,19 +258,19 @@
   `:distinct true` in a map of options no two elements of any of them are equal.
 
   Example: (check/arrays 2 {:layout :contiguous})"
-  ([n] (arrays n {}))
-  ([n options]
-   (let [n (count-of "arrays" n)
-         each (if (vector? options) options (repeat n options))
-         _ (when (not= n (count each)) (call/fail "arrays" (str "options for each of " n " arrays") options))
-         checked (mapv #(array-options "arrays" %) each)
-         {:keys [shape]} (or (first checked) (array-options "arrays" {}))]
-     (gen/bind
-       (broadcasting n shape (call/given (first each) :min-dims 0))
-       (fn [shapes]
-         (if (and (map? options) (:distinct (first checked)))
-           (arrays-of "arrays" shapes (first checked))
-           (apply gen/tuple (map #(array-of "arrays" %1 %2) shapes checked))))))))
+  [n & more]
+  (let [n (count-of "arrays" n)
+        own (when (vector? (first more)) (first more))
+        _ (when (and own (or (next more) (not= n (count own))))
+            (call/fail "arrays" (str "options for each of " n " arrays") (if (next more) more own)))
+        each (if own (mapv #(array-options "arrays" [%]) own) (vec (repeat n (array-options "arrays" more))))
+        {:keys [shape min-dims]} (or (first each) (array-options "arrays" nil))]
+    (gen/bind
+      (broadcasting n shape min-dims)
+      (fn [shapes]
+        (if (and (not own) (:distinct (first each)))
+          (arrays-of "arrays" shapes (first each))
+          (apply gen/tuple (map #(array-of "arrays" %1 %2) shapes each)))))))
 
 (defn- basic-item
   "A generator of an index of an axis that gives a view."
@@ -290,35 +287,34 @@
   :all, :newaxis, :ellipsis, and, unless `:basic true`, vectors of integers or truth values.
 
   Example: (check/index [3 4] {:basic true})"
-  ([shape] (index shape {}))
-  ([shape options]
-   (call/check-options "index" options [:basic])
-   (let [shape (sides "index" shape)
-         basic (call/naming "index" (Coerce/flag "basic" (call/given options :basic false)))
-         n (count shape)]
-     (gen/let [style (if (or basic (zero? n) (some zero? shape))
-                       (gen/return :basic)
-                       (gen/elements [:basic :vectors :mask]))
-               length (gen/choose 1 3)
-               chosen (gen/choose 0 (max 0 (dec n)))
-               both (gen/elements [false true])
-               used (gen/choose 0 n)
-               extra (gen/elements [nil :newaxis :ellipsis])
-               place (gen/choose 0 n)
-               items (apply gen/tuple
-                            (map-indexed
-                              (fn [i side]
-                                (cond
-                                  (and (= style :vectors) (or (= i chosen) both))
-                                  (gen/vector (gen/choose (- side) (dec side)) length)
-                                  (and (= style :mask) (= i chosen)) (gen/vector gen/boolean side)
-                                  :else (basic-item side)))
-                              shape))]
-       (let [kept (vec (take (if (= style :basic) used n) items))
-             at (min place (count kept))]
-         (if (and extra (or (= extra :newaxis) (= at (count kept))))
-           (into (conj (subvec kept 0 at) extra) (subvec kept at))
-           kept))))))
+  [shape & more]
+  (let [options (call/options "index" more [:basic])
+        shape (sides "index" shape)
+        basic (call/naming "index" (Coerce/flag "basic" (call/given options :basic false)))
+        n (count shape)]
+    (gen/let [style (if (or basic (zero? n) (some zero? shape))
+                      (gen/return :basic)
+                      (gen/elements [:basic :vectors :mask]))
+              length (gen/choose 1 3)
+              chosen (gen/choose 0 (max 0 (dec n)))
+              both (gen/elements [false true])
+              used (gen/choose 0 n)
+              extra (gen/elements [nil :newaxis :ellipsis])
+              place (gen/choose 0 n)
+              items (apply gen/tuple
+                           (map-indexed
+                             (fn [i side]
+                               (cond
+                                 (and (= style :vectors) (or (= i chosen) both))
+                                 (gen/vector (gen/choose (- side) (dec side)) length)
+                                 (and (= style :mask) (= i chosen)) (gen/vector gen/boolean side)
+                                 :else (basic-item side)))
+                             shape))]
+      (let [kept (vec (take (if (= style :basic) used n) items))
+            at (min place (count kept))]
+        (if (and extra (or (= extra :newaxis) (= at (count kept))))
+          (into (conj (subvec kept 0 at) extra) (subvec kept at))
+          kept)))))
 
 (defn tree
   "A generator of nested vectors and maps with what `leaf` makes at the leaves.

@@ -333,6 +333,21 @@
   (testing "nil is an option that is not given, a number a shape"
     (is (= [[3]] (map nd/shape (gen/sample (check/array {:shape 3 :low nil :layout nil :dtype nil :min-side nil}) 1))))))
 
+(deftest options-are-a-map-or-keyword-arguments
+  (let [x [(nd/array [0.5 1.0])]
+        wrong (nd/custom-vjp nd/sin (fn [[x] _ g] [(nd/* g (nd/cos x) 1.001)]))
+        passes (fn [check] [(:pass? (check wrong x)) (:pass? (check wrong x :rtol 0.1)) (:pass? (check wrong x {:rtol 0.1}))])]
+    (is (= [false true true] (passes check/gradcheck)))
+    (is (:pass? (check/gradgradcheck nd/sin x :rtol 1e-3)))
+    (is (:pass? (check/assert-gradients wrong x :rtol 0.1)))
+    (doseq [property [check/gradient-property check/second-order-property check/differentiable-property]]
+      (is (:pass? (tc/quick-check 3 (property nd/sin [(check/array :shape [2])] :rtol 1e-3))))))
+  (is (= [2 2] (gen/generate (check/shape :min-dims 2 :max-dims 2 :min-side 2 :max-side 2))))
+  (is (= [[] []] (gen/generate (check/broadcastable 2 :max-dims 0))))
+  (is (= 1.0 (gen/generate (check/values :low 1 :high 1))))
+  (is (= [[3] [3]] (map nd/shape (gen/generate (check/arrays 2 :shape [3] :min-dims 1 :layout :contiguous)))))
+  (is (every? vector? (gen/sample (check/index [3 4] :basic true)))))
+
 (defspec indexes-fit 200
   (prop/for-all [[x index] (gen/let [shape (check/shape)
                                      index (check/index shape)]
