@@ -22,6 +22,9 @@ import ndgrad.op.spec.Coerce;
  * <p>Inside {@code jvp} and {@code vmap} nothing can be written in place, and inside {@code grad}
  * no argument: use {@code setitem}.
  *
+ * <p>Derivatives share no elements with arguments or with each other. Values are what the function
+ * returns: where it returns an argument, or a view of one, that shares its elements.
+ *
  * <p>The singular methods take functions of one array; those in the plural take functions of a list
  * of arrays.
  *
@@ -261,6 +264,7 @@ public final class Grad {
     Lifted.requireFloating("jvp", points);
     long level = Lift.newLevel();
     List<Tensor> ins = new ArrayList<>();
+    along.stream().filter(t -> t.level() == 0).forEach(t -> t.storage().claim());
     for (int i = 0; i < points.size(); i++) {
       Tensor x = points.get(i);
       ins.add(Lifted.dual(level, x, Lifted.direction("jvp", "tangent", along.get(i), x)));
@@ -268,7 +272,7 @@ public final class Grad {
     List<Tensor> outs = Lifted.apply(f, ins);
     return new JvpAll(
         outs.stream().map(y -> Array.of(Lifted.primal(y, level))).toList(),
-        outs.stream().map(y -> Array.of(Lifted.tangent(y, level))).toList());
+        outs.stream().map(y -> Array.of(Pullback.own(Lifted.tangent(y, level)))).toList());
   }
 
   /**
@@ -336,7 +340,7 @@ public final class Grad {
     int k = 0;
     for (Tensor u : us) {
       Tensor t = u.requiresGrad() ? found[k++] : null;
-      out.add(Array.of(t == null ? Lifted.zeros(u) : t));
+      out.add(Array.of(t == null ? Lifted.zeros(u) : Pullback.own(t)));
     }
     return List.copyOf(out);
   }

@@ -108,10 +108,11 @@ public final class Pullback {
   }
 
   /**
-   * A gradient that may be written in place: the same array can be that of another argument, too,
-   * or the cotangent. Where all writes are refused, or the gradient has a graph, it stays as it is.
+   * A derivative that may be written in place: the same array can be that of another argument or
+   * result, too, or what was given to be carried. Where all writes are refused, or the gradient has
+   * a graph, it stays as it is.
    */
-  private static Tensor own(Tensor g) {
+  static Tensor own(Tensor g) {
     boolean plain = g.level() == 0 && !g.requiresGrad() && !Trace.isOn();
     return plain && !g.layout().isBroadcast() && !g.storage().claim() ? Structural.COPY.of(g) : g;
   }

@@ -13,7 +13,10 @@
   java.util.function.Function. The leaves that are differentiated are the floating Arrays and
   doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
   goes to the function as it is and has nil for its derivative. Tangents, cotangents and
-  axes are found by key or position; several members of a set have neither."
+  axes are found by key or position; several members of a set have neither.
+
+  Derivatives share no elements with arguments or with each other. Values are what the function
+  returns: where it returns an argument, or a view of one, that shares its elements."
   (:require
    [clojure.string :as str]
    [ndgrad.call :as call]

@@ -472,6 +472,24 @@
 
 ;; ---- results that share memory with arrays from outside -----------------------------------------
 
+;; ---- derivatives are the caller's own ------------------------------------------------------------
+
+(deftest derivatives-can-be-written-in-place
+  (doseq [[what f] {"identity" identity, "a view" #(nd/reshape % [2 1])}]
+    (testing what
+      (let [x (nd/array [1.0 2.0])
+            v (nd/array [3.0 4.0])
+            [_ tangent] (nd/jvp f [x] [v])
+            [y f-jvp] (nd/linearize f x)
+            [_ pullback] (nd/vjp f x)
+            c (nd/reshape v (nd/shape y))]
+        (run! #(nd/fill! % 9.0) [tangent (f-jvp v) (first (pullback c))])
+        (is (= [3.0 4.0] (nd/tolist v)))
+        (is (= [1.0 2.0] (nd/tolist x))))))
+  (let [[_ [a b]] (nd/jvp (fn [x] [x x]) [1.0] [2.0])]
+    (nd/fill! a 9.0)
+    (is (= 2.0 (nd/item b)) "of results that are the same array")))
+
 (deftest results-share-no-memory-with-arrays-from-outside
   (doseq [[kind wrap] {"custom-vjp" (fn [f] (nd/custom-vjp f (fn [[x] _ g] [(nd/reshape g (nd/shape x))])))
                        "checkpoint" nd/checkpoint}
