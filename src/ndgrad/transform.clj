@@ -12,8 +12,9 @@
   They nest in any order. A function is anything that can be called, also a
   java.util.function.Function. The leaves that are differentiated are the floating Arrays and
   doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
-  goes to the function as it is and has nil for its derivative. Tangents, cotangents and
-  axes are found by key or position; several members of a set have neither.
+  goes to the function as it is and has nil for its derivative; a Java collection with such Arrays
+  in it is refused. Tangents, cotangents and axes are found by key or position; several members of
+  a set have neither.
 
   Derivatives share no elements with arguments or with each other. Values are what the function
   returns: where it returns an argument, or a view of one, that shares its elements."
@@ -22,7 +23,7 @@
    [ndgrad.call :as call]
    [ndgrad.tree :as tree])
   (:import
-   (java.util List Map Optional OptionalInt)
+   (java.util Collection List Map Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
    (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Fuse Fuse$All Fuse$Formed Grad
            Grad$JvpAll Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
@@ -107,13 +108,27 @@
   [options]
   (number? (call/given options :argnums 0)))
 
+(defn- foreign?
+  "Whether a leaf is a Java collection with something to differentiate."
+  [x]
+  (and (or (instance? Map x) (instance? Collection x))
+       (some #(or (differentiable? %) (foreign? %)) (if (instance? Map x) (vals x) x))))
+
+(defn- argument
+  "Argument `x` of `op`, in whose leaves there must be no derivative to be lost."
+  [op x]
+  (when-some [leaf (first (filter foreign? (tree/leaves x)))]
+    (call/fail op "Clojure's maps, vectors, lists and sets around what is differentiated (into makes them of others)"
+               (symbol (.getName (class leaf)))))
+  (as-float x))
+
 (defn- differentiated
   "The arguments at `nums`. There must be something to differentiate in them, unless they are empty."
   [op args nums]
   (doseq [i nums]
     (when-not (< -1 i (count args))
       (fail (str op ": argnums " nums " names argument " i " of " (count args)) "op" op "argnums" (str nums))))
-  (let [xs (mapv #(as-float (nth args %)) nums)
+  (let [xs (mapv #(argument op (nth args %)) nums)
         leaves (tree/leaves xs)]
     (when (and (some some? leaves) (not-any? differentiable? leaves))
       (call/fail op "floating Arrays or doubles to differentiate, or nested data with some"
@@ -246,7 +261,7 @@
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
   (let [f (call/callable "vjp" f)
-        xs (mapv as-float xs)
+        xs (mapv #(argument "vjp" %) xs)
         inputs (pick differentiable? xs)
         out (volatile! nil)
         ^Grad$VjpAll run (Grad/vjps (on-lists f xs differentiable? out) inputs)
@@ -280,7 +295,7 @@
   (when-not (and (sequential? xs) (sequential? tangents))
     (fail "jvp: takes a vector of arguments and a vector of their tangents" "op" "jvp"))
   (let [f (call/callable "jvp" f)
-        xs (mapv as-float xs)
+        xs (mapv #(argument "jvp" %) xs)
         inputs (pick differentiable? xs)
         along (directions "jvp" "tangents" differentiable? xs inputs tangents)
         out (volatile! nil)
@@ -294,7 +309,7 @@
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
   (let [f (call/callable "linearize" f)
-        xs (mapv as-float xs)
+        xs (mapv #(argument "linearize" %) xs)
         inputs (pick differentiable? xs)
         out (volatile! nil)
         ^Grad$LinearAll run (Grad/linearizes (on-lists f xs differentiable? out) inputs)

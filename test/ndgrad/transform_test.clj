@@ -285,7 +285,7 @@
     (is (close? 2.0 ((nd/hessian #(nd/* % %) nil) 3.0)))))
 
 (deftest nothing-to-differentiate
-  (doseq [transform [nd/grad nd/jacobian nd/hessian], x [(ArrayList. [1.0]) (HashMap. {:a 1.0}) (object-array [1.0])
+  (doseq [transform [nd/grad nd/jacobian nd/hessian], x [(ArrayList. [1]) (HashMap. {:a 1}) (object-array [1.0])
                                                         (double-array 2) (nd/arange 3) [1 2] {:a 1 :b nil} :a]]
     (is (thrown-with-msg? ArgumentException #": expected floating Arrays or doubles to differentiate.*, got \[.*\]$"
                           ((transform (fn [_] (nd/array 1.0))) x))))
@@ -489,6 +489,21 @@
   (let [[_ [a b]] (nd/jvp (fn [x] [x x]) [1.0] [2.0])]
     (nd/fill! a 9.0)
     (is (= 2.0 (nd/item b)) "of results that are the same array")))
+
+(deftest java-collections-with-arrays-are-refused
+  (let [x (nd/array [1.0 2.0])
+        total (fn [_] (nd/sum x))]
+    (doseq [[op f] {"grad" #((nd/grad total) %), "jacobian" #((nd/jacobian total) %), "vjp" #(nd/vjp total %)
+                    "hessian" #((nd/hessian total) %)
+                    "jvp" #(nd/jvp total [%] [nil]), "linearize" #(nd/linearize total %)}
+            data [(ArrayList. [x]) (HashMap. {:a x})
+                  {:a x, :b (ArrayList. [[1.0]])}]]
+      (is (thrown-with-msg? ArgumentException (re-pattern (str "^" op ": expected Clojure's maps, vectors, lists and sets"))
+                            (f data))))
+    (is (= {:a 1.0 :b nil :c nil}
+           (update ((nd/grad (fn [{:keys [a b]}] (nd/* a (count b)))) {:a 1.0, :b (ArrayList. [1]), :c (double-array [1.0])})
+                   :a nd/item))
+        "others are leaves without a derivative")))
 
 (deftest results-share-no-memory-with-arrays-from-outside
   (doseq [[kind wrap] {"custom-vjp" (fn [f] (nd/custom-vjp f (fn [[x] _ g] [(nd/reshape g (nd/shape x))])))
