@@ -42,14 +42,18 @@ final class Checkpoint {
   /** The first run of the function: when it began and what it drew. */
   private record Call(long start, long age, Keys.Replay draws) {}
 
-  /** A point of its own of every graph that an array or the batch behind it is in. */
+  /** A point of its own of every graph that an array, or what it stands for, is in. */
   private static Tensor point(Tensor x) {
-    if (x.lift().orElse(null) instanceof Lift.Batched b) {
-      Tensor point = Lifted.batched(b.level(), point(b.physical()));
+    Tensor point =
+        switch (x.lift().orElse(null)) {
+          case Lift.Batched b -> Lifted.batched(b.level(), point(b.physical()));
+          case Lift.Dual d -> Lifted.dual(d.level(), point(d.primal()), point(d.tangent()));
+          case null, default -> x.requiresGrad() ? Lifted.fresh(x, false) : x;
+        };
+    if (point != x) {
       point.requireGrad(x.requiresGrad());
-      return point;
     }
-    return x.requiresGrad() ? Lifted.fresh(x, false) : x;
+    return point;
   }
 
   private List<Tensor> record(Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys) {
@@ -69,16 +73,25 @@ final class Checkpoint {
   }
 
   /**
-   * The results with what they stand for in a batch recorded: the batch is in graphs of its own, by
-   * the arguments or by what the function uses beside them.
+   * The results with what they stand for recorded: the values and tangents of duals, or a batch,
+   * are in graphs of their own, by the arguments or by what the function uses beside them.
    */
   private List<Tensor> recordedWithin(
       Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys) {
     OptionalLong batch = Packing.batchLevel(xs, ys);
-    if (batch.isEmpty()) {
-      return ys;
+    if (batch.isPresent()) {
+      return recordedInBatch(call, xs, points, ys, batch.getAsLong());
     }
-    long level = batch.getAsLong();
+    long level = Math.max(Lifted.level(xs), Lifted.level(ys));
+    List<Tensor> parts = Packing.apart(ys, Packing.floating(ys), level);
+    // What nobody follows below is left as it is: a value that tangents share would be repeated.
+    return level == 0 || !Lifted.anyFollowed(parts)
+        ? ys
+        : recordedInDuals(call, xs, points, ys, level);
+  }
+
+  private List<Tensor> recordedInBatch(
+      Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys, long level) {
     int size = Packing.size(xs, ys, level);
     Checkpoint all = new Checkpoint(Packing.overBatch(f, Packing.batched(xs, level), level, size));
     return all
@@ -90,6 +103,20 @@ final class Checkpoint {
         .stream()
         .map(y -> Lifted.batched(level, y))
         .toList();
+  }
+
+  private List<Tensor> recordedInDuals(
+      Call call, List<Tensor> xs, List<Tensor> points, List<Tensor> ys, long level) {
+    boolean[] moving = Packing.duals(xs, level);
+    boolean[] floating = Packing.floating(ys);
+    Checkpoint parts = new Checkpoint(Packing.ofParts(f, moving, level));
+    List<Tensor> outs =
+        parts.record(
+            call,
+            Packing.apart(xs, moving, level),
+            Packing.apart(points, moving, level),
+            Packing.apart(ys, floating, level));
+    return Packing.together(outs, floating, level);
   }
 
   /** One application: what is needed to repeat it. */

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
@@ -104,11 +105,7 @@ final class Packing {
   }
 
   static boolean[] batched(List<Tensor> xs, long level) {
-    boolean[] out = new boolean[xs.size()];
-    for (int i = 0; i < out.length; i++) {
-      out[i] = Lifted.isBatched(xs.get(i), level);
-    }
-    return out;
+    return flags(xs, x -> Lifted.isBatched(x, level));
   }
 
   static List<Tensor> peeled(List<Tensor> xs, long level) {
@@ -141,5 +138,58 @@ final class Packing {
       ins.add(batched[i] ? Lifted.batched(level, xs.get(i)) : xs.get(i));
     }
     return ins;
+  }
+
+  /** Which of some arrays are duals of a level. */
+  static boolean[] duals(List<Tensor> xs, long level) {
+    return flags(xs, x -> x.level() == level && x.lift().orElse(null) instanceof Lift.Dual);
+  }
+
+  /** Which of some arrays can be duals. */
+  static boolean[] floating(List<Tensor> xs) {
+    return flags(xs, x -> x.dtype().isFloating());
+  }
+
+  private static boolean[] flags(List<Tensor> xs, Predicate<Tensor> test) {
+    boolean[] out = new boolean[xs.size()];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = test.test(xs.get(i));
+    }
+    return out;
+  }
+
+  /** The value of each array, followed by its tangent where it moves. */
+  static List<Tensor> apart(List<Tensor> xs, boolean[] moving, long level) {
+    List<Tensor> out = new ArrayList<>();
+    for (int i = 0; i < xs.size(); i++) {
+      out.add(Lifted.primal(xs.get(i), level));
+      if (moving[i]) {
+        out.add(Lifted.tangent(xs.get(i), level));
+      }
+    }
+    return out;
+  }
+
+  /** Arrays from what {@link #apart} made of them. */
+  static List<Tensor> together(List<Tensor> parts, boolean[] moving, long level) {
+    List<Tensor> out = new ArrayList<>();
+    int at = 0;
+    for (boolean moves : moving) {
+      Tensor x = parts.get(at++);
+      out.add(moves ? Lifted.dual(level, x, parts.get(at++)) : x);
+    }
+    return out;
+  }
+
+  /**
+   * A function of duals as one of their values and tangents. The level is that of the duals, which
+   * other arrays that the function uses may be, too.
+   */
+  static Function<List<Array>, List<Array>> ofParts(
+      Function<List<Array>, List<Array>> f, boolean[] moving, long level) {
+    return xs -> {
+      List<Tensor> ys = Lifted.apply(f, together(Lifted.tensors(xs), moving, level));
+      return Lifted.arrays(apart(ys, floating(ys), level));
+    };
   }
 }

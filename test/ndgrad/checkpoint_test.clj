@@ -106,3 +106,29 @@
       (is (close? v ((nd/grad (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled w) x))) v w)))) w)))
       (is (close? (nd/diag (nd/* 2.0 v))
                   ((nd/hessian (fn [w] (nd/sum ((nd/vmap (fn [x w] ((scaled (nd/* w w)) x))) v w)))) w))))))
+
+(deftest gradients-through-tangents-of-checkpoints
+  (let [f (fn [x y] (nd/* (nd/* x x) (nd/sin y)))
+        shared (nd/checkpoint f)
+        closed (fn [x y] ((nd/checkpoint (fn [x] (f x y))) x))
+        twice (nd/checkpoint (fn [x y] (shared x (nd/* 1.0 y))))
+        results (nd/checkpoint (fn [x y] {:f (f x y) :x x :n (nd/argmax y)}))
+        w (nd/array [0.3 0.5 -2.0])
+        tangent (fn [f] (fn [x y] (second (nd/jvp (fn [x] (nd/exp (f x y))) [x] [w]))))
+        value (fn [f] (fn [x y] (first (nd/jvp (fn [x] (f x y)) [x] [w]))))
+        column (fn [f] (fn [x y] ((nd/jacobian (fn [t] (nd/sum (f (nd/* t x) y))) {:mode :forward}) (nd/array 1.0))))
+        second-order (fn [f] (fn [x y] ((nd/hessian (fn [x] (nd/sum (nd/sin (f x y))))) x)))
+        each (fn [f] (fn [x y] ((nd/vmap (fn [x y t] (second (nd/jvp (fn [x] (nd/exp (f x y))) [x] [t])))) x y w)))
+        along-y (fn [f] (fn [x y] (second (nd/jvp (fn [y] (f x y)) [y] [w]))))]
+    (doseq [[k g] {:shared shared, :closed closed, :twice twice, :results (comp :f results)}
+            transform [tangent value column second-order each along-y]
+            :let [loss (fn [f] (fn [x y] (nd/sum (nd/cos ((transform f) x y)))))]]
+      (testing k
+        (is (same-tree? ((nd/grad (loss f) {:argnums [0 1]}) v w) ((nd/grad (loss g) {:argnums [0 1]}) v w)))
+        (is (same-tree? ((nd/hessian (loss f) {:argnums 1}) v w) ((nd/hessian (loss g) {:argnums 1}) v w)))))
+    (testing "keep as little as others"
+      (let [block (fn [x y] (nd/tanh (nd/* y (nd/sin (nd/exp (nd/cos (nd/* x y)))))))
+            kept (fn [f] (saved-bytes (second (nd/jvp #(f % (nd/array (vec (repeat 1000 0.3)) {:requires-grad true}))
+                                                      [(nd/ones [1000])] [(nd/ones [1000])]))))]
+        (is (<= (kept (nd/checkpoint block)) (* 3 8000)))
+        (is (< (* 6 8000) (kept block)))))))
