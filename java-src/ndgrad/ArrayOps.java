@@ -5425,7 +5425,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5435,7 +5436,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @param options named options of this op
    * @return the result
@@ -5446,7 +5448,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5457,7 +5460,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5467,7 +5471,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @param options named options of this op
    * @return the result
@@ -5478,7 +5483,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
+   * array; a condition of the host needs its item.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result

@@ -1715,7 +1715,8 @@
   (call/function 'ndgrad.op.Reductions/STD))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Whether all elements are true, that is not 0; NaN is true. Of no elements it is true.
+       :doc "Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The
+  result is a bool array; a condition of the host needs its item.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
     :keepdims - whether reduced axes stay with length 1; default false
@@ -1724,7 +1725,8 @@
   (call/function 'ndgrad.op.Reductions/ALL))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Whether any element is true, that is not 0; NaN is true. Of no elements it is false.
+       :doc "Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The
+  result is a bool array; a condition of the host needs its item.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
     :keepdims - whether reduced axes stay with length 1; default false

@@ -278,7 +278,7 @@ public final class Reductions {
       define("all", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
               "Whether all elements are true, that is not 0; NaN is true. Of no elements it is"
-                  + " true.")
+                  + " true. The result is a bool array; a condition of the host needs its item.")
           .domain(-3, 3)
           .oracle("np.all(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -295,7 +295,7 @@ public final class Reductions {
       define("any", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
               "Whether any element is true, that is not 0; NaN is true. Of no elements it is"
-                  + " false.")
+                  + " false. The result is a bool array; a condition of the host needs its item.")
           .domain(-3, 3)
           .oracle("np.any(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
