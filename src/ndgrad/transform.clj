@@ -202,7 +202,7 @@
 (defn value-and-grad
   "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with
   one element, or [value aux] with `{:has-aux true}`: then the function returns [[value aux]
-  gradient].
+  gradient]. A double, such as `item` gives, is a constant, and its gradient zero.
 
   The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of
   such for a vector of numbers: keys, records and collection types are kept. A leaf that the
