@@ -24,6 +24,7 @@ import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
+import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
 import ndgrad.op.spec.Structural;
@@ -110,7 +111,17 @@ public final class Losses {
               "huber_loss(a, b, reduction=reduction, delta=float(delta))")
           .param("delta", "where the loss turns from quadratic to linear, a positive number")
           .samples("#x [3 4] #x [3 4] {:delta 2.5}", "#x [3] #x [3] {:delta 0.5 :reduction :none}")
-          .composite(HUBER::of);
+          .fails(ArgumentException.class, "#x [2] #x [2] {:delta 0}", "#x [2] #x [2] {:delta -1.5}")
+          .composite(Losses::huber);
+
+  private static Tensor huber(Args a) {
+    Tensor delta = a.tensor("delta");
+    // A number of the host; an array may depend on what is traced or mapped over.
+    if (delta.isWeak() && Nested.item(delta) instanceof Number n && !(n.doubleValue() > 0)) {
+      throw new ArgumentException("delta must be positive, got " + n, "argument", "delta");
+    }
+    return HUBER.of(a);
+  }
 
   private static final Expr BELOW = of(Fn1.EXP, of(Fn2.MIN, in(0), num(0)));
   private static final Expr ABOVE = of(Fn1.EXP, of(Fn2.MIN, in(0).negate(), num(0)));
