@@ -29,6 +29,9 @@ import ndgrad.op.spec.Structural;
  * array and its version counter; an op saves what its gradient needs, and {@link #backward()} fails
  * when such a value has been changed in place since.
  *
+ * <p>An array equals itself alone, for its elements can change; {@link #arrayEqual} and {@link
+ * #allclose} compare elements.
+ *
  * <pre>{@code
  * Array a = Array.of(3.0).requiresGrad(true), b = Array.of(4.0).requiresGrad(true);
  * Array c = a.pow(2).add(b.pow(2)).sqrt();
