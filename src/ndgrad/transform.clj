@@ -427,7 +427,7 @@
                 (when (and (number? leaf) (.isPresent axis))
                   (throw (ShapeException.
                           (str "vmap: in-axes names axis " (.getAsInt axis) " of the number " leaf
-                               "; nil in in-axes shares it among the examples")
+                               "; nil in in-axes shares it among the examples, and a vector of numbers needs nd/array")
                           (object-array ["op" "vmap" "axis" (.getAsInt axis)])))))
             out (volatile! nil)
             placed (delay (of-arrays (axes-of "out-axes" @out out-axes)))

@@ -582,6 +582,7 @@
     ArgumentException #"^hessian: chunk-size must be an integer, got 0\.5" (nd/hessian nd/sum {:chunk-size 0.5})
     ShapeException #"axis 1 of array 0, whose shape is \[3\]" ((nd/vmap nd/sin {:in-axes 1}) v)
     ShapeException #"of the number 2.0" ((nd/vmap nd/+) v 2.0)
+    ShapeException #"a vector of numbers needs nd/array" ((nd/vmap nd/sum) [[1.0 2.0]])
     ShapeException #"differ in size: array 0 has 3 examples, array 1 of shape \[2\] has 2"
     ((nd/vmap nd/+) v (nd/ones [2]))
     ArgumentException #"no array is mapped" ((nd/vmap nd/sin {:in-axes nil}) v)
