@@ -122,7 +122,7 @@ final class TapDots {
     Object[] partial = new Object[parts];
     partial[0] = out.array();
     for (int i = 1; i < parts; i++) {
-      partial[i] = dtype.newArray(size);
+      partial[i] = Strided.zeros(dtype, size).array();
     }
     int tasks = groups * parts * slices;
     long products = g.layout().size() * taps;

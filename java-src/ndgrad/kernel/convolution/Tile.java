@@ -3,7 +3,9 @@ package ndgrad.kernel.convolution;
 import java.util.ArrayList;
 import java.util.List;
 import ndgrad.DType;
+import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 
 /**
@@ -110,8 +112,6 @@ record Tile(Line rows, Line columns, int images) {
    * @param slot which of the images next to each other this is
    */
   void lay(Strided x, int n, int channel, int channels, Object to, int slot) {
-    DType dtype = x.dtype();
-    Taps taps = Taps.of(dtype);
     Layout l = x.layout();
     for (int rp = 0; rp < rows.planes(); rp++) {
       int top = rows.first(rp);
@@ -120,35 +120,59 @@ record Tile(Line rows, Line columns, int images) {
         int left = columns.first(cp);
         int right = columns.last(cp, l.dim(3));
         int q = ((rp * columns.planes() + cp) * images + slot) * plane();
-        int p =
-            top < bottom && left < right
-                ? l.position(
-                    n,
-                    channel,
-                    rows.start()[rp] + top * rows.step(),
-                    columns.start()[cp] + left * columns.step())
-                : 0;
-        for (int c = 0; c < channels; c++) {
-          if (left == right || top == bottom) {
-            taps.clear(to, q, q + plane());
-          } else {
-            taps.clear(to, q, q + top * width());
-            taps.pad(
-                x.array(),
-                p + c * l.stride(1),
-                rows.step() * l.stride(2),
-                columns.step() * l.stride(3),
-                bottom - top,
-                to,
-                q + top * width(),
-                width(),
-                left,
-                right);
-            taps.clear(to, q + bottom * width(), q + plane());
-          }
-          q += channel();
+        if (left == right || top == bottom) {
+          clear(x.dtype(), channels, to, q);
+          continue;
         }
+        int[] shape = {channels, bottom - top, right - left};
+        int[] steps = {
+          l.stride(1), rows.step() * l.stride(2), columns.step() * l.stride(3),
+        };
+        int p =
+            l.position(
+                n,
+                channel,
+                rows.start()[rp] + top * rows.step(),
+                columns.start()[cp] + left * columns.step());
+        place(x.with(Layout.of(shape, steps, p)), to, q, top, left);
       }
+    }
+  }
+
+  private void clear(DType dtype, int channels, Object to, int q) {
+    for (int c = 0; c < channels; c++) {
+      Taps.of(dtype).clear(to, q + c * channel(), q + c * channel() + plane());
+    }
+  }
+
+  /** Copies parts of channels into their planes, which begin at q, with zeros around. */
+  private void place(Strided part, Object to, int q, int top, int left) {
+    Layout l = part.layout();
+    Taps taps = Taps.of(part.dtype());
+    if (l.stride(2) != 1) {
+      // The part's neighbours are picked by vectors.
+      clear(part.dtype(), l.dim(0), to, q);
+      int[] steps = {channel(), width(), 1};
+      Layout into = Layout.of(l.shape(), steps, q + top * width() + left);
+      Copies.copy(part, new Strided(new Storage(to), into));
+      return;
+    }
+    int bottom = top + l.dim(1);
+    for (int c = 0; c < l.dim(0); c++) {
+      int at = q + c * channel();
+      taps.clear(to, at, at + top * width());
+      taps.pad(
+          part.array(),
+          l.position(c),
+          l.stride(1),
+          1,
+          l.dim(1),
+          to,
+          at + top * width(),
+          width(),
+          left,
+          left + l.dim(2));
+      taps.clear(to, at + bottom * width(), at + plane());
     }
   }
 
