@@ -35,6 +35,7 @@
                             ["broadcasting a fresh array" 600 #(nd/+ a bias)]
                             ["a reduction with an option" 600 #(nd/sum a {:axis 1})]
                             ["a reduction with a keyword argument" 900 #(nd/sum a :axis 1)]
+                            ["reductions over two axes in turn" 1300 #(do (nd/sum a {:axis 0}) (nd/sum a {:axis 1}))]
                             ["a scan" 1500 #(nd/cumsum a 1)]
                             ["passes over rows" 2000 #(nd/softmax a)]
                             ["a list of arrays" 1400 #(nd/stack [a b])]

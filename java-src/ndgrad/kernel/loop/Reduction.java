@@ -23,12 +23,18 @@ public final class Reduction {
   /** Inputs whose dtypes and steps fit into one long beside the other two dtypes. */
   private static final int NARROW = 10;
 
+  /** A power of two. */
+  private static final int REMEMBERED = 8;
+
   private final Expr prologue;
   private final Expr.Fn2 combine;
   private final ConcurrentHashMap<Object, FoldKernel> kernels = new ConcurrentHashMap<>();
 
-  /** What ran last: small arrays take longer to plan for than to reduce. */
-  private volatile Planned last;
+  /**
+   * What ran lately: small arrays take longer to plan for than to reduce. Races lose at worst what
+   * another thread has planned.
+   */
+  private final Planned[] lately = new Planned[REMEMBERED];
 
   /**
    * What a run depends on but for elements and offsets, and what came of it.
@@ -94,7 +100,8 @@ public final class Reduction {
    * @throws ShapeException when the inputs do not broadcast or the output's shape does not fit
    */
   public void run(Strided out, DType load, int[] axes, Strided... ins) {
-    Planned planned = last;
+    int place = 31 * out.layout().place() + Arrays.hashCode(axes) & REMEMBERED - 1;
+    Planned planned = lately[place];
     if (planned == null || !planned.fits(out, load, axes, ins)) {
       Layout[] layouts = layouts(ins);
       int[] shape = shape(layouts);
@@ -112,7 +119,7 @@ public final class Reduction {
         return;
       }
       planned = planned(out, load, axes.clone(), layouts, ins, plan);
-      last = planned;
+      lately[place] = planned;
     }
     planned.run(out, ins);
   }
