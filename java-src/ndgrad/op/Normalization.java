@@ -122,15 +122,14 @@ public final class Normalization {
       throw new ShapeException("needs an array of at least 1 dimension, this one is 0-d");
     }
     Optional<Tensor> weight = a.optionalTensor("weight");
-    int[] axes = a.has("axis") ? x.layout().axes(a.ints("axis")) : all(x);
+    int[] axes = a.has("axis") ? x.layout().axes(a.ints("axis")) : Lanes.iota(x.ndim());
     Arrays.sort(axes);
-    int[] lengths = Arrays.stream(axes).map(x::dim).toArray();
-    weight.ifPresent(w -> requireShape("weight", w, lengths));
-    bias.ifPresent(b -> requireShape("bias", b, lengths));
+    weight.ifPresent(w -> requireShape("weight", w, x, axes));
+    bias.ifPresent(b -> requireShape("bias", b, x, axes));
     DType dtype = dtype(x, weight, bias);
-    int[] last = IntStream.range(x.ndim() - axes.length, x.ndim()).toArray();
     Tensor rows = Structural.cast(x, dtype);
-    boolean moved = !Arrays.equals(axes, last);
+    boolean moved = axes.length > 0 && axes[0] != x.ndim() - axes.length;
+    int[] last = moved ? last(x, axes.length) : axes;
     Tensor out =
         ROWS.of(
             moved ? Shapes.MOVEAXIS.of(rows, axes, last) : rows,
@@ -142,8 +141,8 @@ public final class Normalization {
     return moved ? Shapes.MOVEAXIS.of(out, last, axes) : out;
   }
 
-  private static int[] all(Tensor x) {
-    return IntStream.range(0, x.ndim()).toArray();
+  private static int[] last(Tensor x, int dims) {
+    return IntStream.range(x.ndim() - dims, x.ndim()).toArray();
   }
 
   private static DType dtype(Tensor x, Optional<Tensor> weight, Optional<Tensor> bias) {
@@ -153,7 +152,8 @@ public final class Normalization {
     return dtype.toFloating();
   }
 
-  private static void requireShape(String what, Tensor t, int[] lengths) {
+  private static void requireShape(String what, Tensor t, Tensor x, int[] axes) {
+    int[] lengths = Arrays.stream(axes).map(x::dim).toArray();
     if (!Arrays.equals(t.shape(), lengths)) {
       throw new ShapeException(
           what
@@ -190,7 +190,7 @@ public final class Normalization {
     boolean centred = a.flag("centred");
     int dims = a.integer("dims");
     Tensor x = n.in(0);
-    int[] axes = IntStream.range(x.ndim() - dims, x.ndim()).toArray();
+    int[] axes = last(x, dims);
     Tensor distance = centred ? Arithmetic.SUB.of(x, mean(x, axes)) : x;
     Tensor variance = mean(Arithmetic.SQUARE.of(distance), axes);
     Tensor scale = Functions.RSQRT.of(Arithmetic.ADD.of(variance, a.number("eps")));
