@@ -56,7 +56,7 @@ final class ArraysIn {
       return accessor.invoke(r);
     } catch (IllegalAccessException e) {
       throw new ArgumentException(
-          "can't read "
+          "cannot read "
               + accessor.getName()
               + " of the record "
               + r.getClass().getName()
