@@ -1,6 +1,6 @@
 (ns ndgrad.call-test
   (:require
-   [clojure.test :refer [deftest is]]
+   [clojure.test :refer [are deftest is testing]]
    [ndgrad.core :as nd])
   (:import
    (ndgrad ArgumentException)))
@@ -16,3 +16,33 @@
          (nd/item (nd/einsum "i,i" [(nd/array [1 2]) (nd/array [3 4])]))))
   (is (= 3 (nd/item (nd/einsum "i->" [(nd/array [1 2])]))))
   (is (thrown-with-msg? ArgumentException #"names 2 operands, 1 was given" (nd/einsum "i,i" [[1 2] [3 4]]))))
+
+(deftest options-are-told-from-arguments
+  (let [x (nd/array [[1.0 2.0 3.0] [4.0 5.0 6.0]])]
+    (testing "a map, keyword arguments, both, or values in order"
+      (are [call] (= [[6.0] [15.0]] (nd/tolist call))
+        (nd/sum x {:axis 1 :keepdims true})
+        (nd/sum x :axis 1 :keepdims true)
+        (nd/sum x :keepdims true :axis 1)
+        (nd/sum x :axis 1 {:keepdims true})
+        (nd/sum x :axis 0 {:keepdims true :axis 1})
+        (nd/sum x 1 {:keepdims true})
+        (nd/sum x 1 :keepdims true)
+        (nd/sum x 1 true)))
+    (testing "a keyword can be a value where words are"
+      (are [dtype call] (= dtype (nd/dtype call))
+        :float32 (nd/astype x :float32)
+        :int64 (nd/zeros [2] :int64)
+        :int64 (nd/zeros [2] :dtype :int64)
+        :bool (nd/zeros [2] {:dtype :bool}))
+      (is (= 6.0 (nd/item (nd/norm (nd/array [1.0 -6.0]) :inf))))
+      (is (= 6.0 (nd/item (nd/norm (nd/array [1.0 -6.0]) :ord :inf)))))
+    (testing "in place"
+      (is (= [[3.0 2.0 1.0]] (nd/tolist (nd/sort! (nd/array [[2.0 3.0 1.0]]) :descending true)))))
+    (testing "what is wrong is said"
+      (are [message call] (thrown-with-msg? ArgumentException message call)
+        #"keyword arguments in pairs" (nd/sum x :axis)
+        #"keyword arguments in pairs" (nd/sum x :axis 1 :keepdims)
+        #"unknown option axes" (nd/sum x :axes 1)
+        #"option axis is given twice" (nd/sum x 1 :axis 1)
+        #"sort!.*keyword arguments in pairs" (nd/sort! (nd/copy x) :axis)))))
