@@ -99,17 +99,23 @@
 
 (defn- options-start
   "Where the options begin in `args`, the arguments of a call: at the first keyword behind the required ones that is no
-  word in the place of a parameter that takes words, or at a trailing map."
+  word in the place of a parameter that takes words, or at a trailing map. A word with a keyword behind it that can be
+  nothing is a misspelt option."
   ^long [^Op op ^objects args]
   (let [signature (.signature (.spec op))
         params (.params signature)
         n (alength args)
+        required (.required signature)
         word? (fn [^long i]
                 (and (< i (.size params)) (.takesWords (.kind ^Param (.get params i)))))]
-    (loop [i (.required signature)]
+    (loop [i required]
       (cond
         (<= n i) n
-        (keyword? (aget args i)) (if (and (word? i) (not (.isOption signature (aget args i)))) (recur (inc i)) i)
+        (keyword? (aget args i)) (cond
+                                   (.isOption signature (aget args i)) i
+                                   (word? i) (recur (inc i))
+                                   (and (< required i) (keyword? (aget args (dec i)))) (dec i)
+                                   :else i)
         (and (= i (dec n)) (map? (aget args i))) i
         :else (recur (inc i))))))
 

@@ -44,5 +44,6 @@
         #"keyword arguments in pairs" (nd/sum x :axis)
         #"keyword arguments in pairs" (nd/sum x :axis 1 :keepdims)
         #"unknown option axes" (nd/sum x :axes 1)
+        #"unknown option dtypo" (nd/zeros [2] :dtypo :int64)
         #"option axis is given twice" (nd/sum x 1 :axis 1)
         #"sort!.*keyword arguments in pairs" (nd/sort! (nd/copy x) :axis)))))
