@@ -1,5 +1,6 @@
 package ndgrad.kernel.expr;
 
+import java.util.Arrays;
 import ndgrad.DType;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
@@ -15,6 +16,9 @@ class Steps {
 
   /** What LN2 lacks. */
   static final double LN2_REST = 2.3190468138462996e-17;
+
+  /** Terms from which steps that wait for each other cost more than some more steps. */
+  private static final int MANY_TERMS = 8;
 
   /** Whether this is float32. */
   final boolean isSingle;
@@ -94,13 +98,35 @@ class Steps {
     return Step.of(Op.USUALLY, test, usual, rare);
   }
 
-  /** c[0] + c[1] x + c[2] x² + …, by Horner's rule. */
+  /**
+   * c[0] + c[1] x + c[2] x² + …. Of many terms by Estrin's scheme (G. Estrin, "Organization of
+   * computer systems", 1960), in which few steps wait for each other; of few by Horner's rule,
+   * which has fewer steps.
+   */
   static Expr polynomial(double[] c, Expr x) {
+    return c.length < MANY_TERMS ? horner(c, x) : estrin(c, x);
+  }
+
+  private static Expr horner(double[] c, Expr x) {
     Expr y = n(c[c.length - 1]);
     for (int i = c.length - 2; i >= 0; i--) {
       y = fma(y, x, n(c[i]));
     }
     return y;
+  }
+
+  /** Pairs of terms are joined by x, pairs of these by x², and so on. */
+  private static Expr estrin(double[] c, Expr x) {
+    Expr[] terms = new Expr[c.length];
+    Arrays.setAll(terms, i -> n(c[i]));
+    Expr power = x;
+    for (int n = c.length; n > 1; n = (n + 1) / 2) {
+      for (int i = 0; i < n; i += 2) {
+        terms[i / 2] = i + 1 < n ? fma(terms[i + 1], power, terms[i]) : terms[i];
+      }
+      power = power.times(power);
+    }
+    return terms[0];
   }
 
   /** The sign bit of a number, as a zero. */
