@@ -7949,7 +7949,7 @@ public abstract sealed class ArrayOps permits Array {
    * operands and shares nothing with them; bool is combined by and and or.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands, one by one or as one list of Arrays
+   * @param xs as many arrays as the equation has operands, one by one or as one list with an Array in it
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7966,7 +7966,7 @@ public abstract sealed class ArrayOps permits Array {
    * operands and shares nothing with them; bool is combined by and and or.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands, one by one or as one list of Arrays
+   * @param xs as many arrays as the equation has operands, one by one or as one list with an Array in it
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */

@@ -7,7 +7,7 @@
    (java.util.function Function)
    (ndgrad ArgumentException Array NdException Ops)
    (ndgrad.op Registry)
-   (ndgrad.op.spec Coerce Elementwise Op Param)))
+   (ndgrad.op.spec Coerce Elementwise Nested Op Param)))
 
 (set! *warn-on-reflection* true)
 
@@ -120,13 +120,13 @@
         :else (recur (inc i))))))
 
 (defn- collect
-  "The trailing arrays of a variadic call as one list, which they may be already: a lone vector of Arrays. One of
-  numbers is an array itself."
+  "The trailing arrays of a variadic call as one list, which they may be already: a lone list with an Array in it. One
+  of numbers is an array itself."
   ^objects [^Op op ^objects args]
   (let [n (dec (.required (.signature (.spec op))))
         [one & others :as arrays] (drop n args)]
     (if (or (empty? arrays)
-            (and (nil? others) (sequential? one) (every? #(instance? Array %) one)))
+            (and (nil? others) (some #(instance? Array %) (Nested/items one))))
       args
       (doto (Arrays/copyOf args (inc n)) (aset n (vec arrays))))))
 

@@ -2485,7 +2485,8 @@
   operands and shares nothing with them; bool is combined by and and or.
     equation - the letters of each operand, separated by commas, then -> and those of the
     output
-    xs - as many arrays as the equation has operands, one by one or as one list of Arrays
+    xs - as many arrays as the equation has operands, one by one or as one list with an
+    Array in it
   Example: (nd/einsum \"ij,jk->ik\" (nd/ones [2 3]) (nd/ones [3 4]))"}
   einsum
   (call/variadic 'ndgrad.op.Einsum/EINSUM))

@@ -17,6 +17,12 @@
   (is (= 3 (nd/item (nd/einsum "i->" [(nd/array [1 2])]))))
   (is (thrown-with-msg? ArgumentException #"names 2 operands, 1 was given" (nd/einsum "i,i" [[1 2] [3 4]]))))
 
+(deftest a-lone-list-with-an-array-in-it-is-a-list-of-operands
+  (let [a (nd/array [1 2])]
+    (doseq [operands [[a [3 4]] [[3 4] a] (list a [3 4]) (java.util.List/of a [3 4]) (object-array [a [3 4]])]]
+      (is (= 11 (nd/item (nd/einsum "i,i" operands)))))
+    (is (= [2 4] (nd/tolist (nd/einsum "i,->i" [a 2]))))))
+
 (deftest options-are-told-from-arguments
   (let [x (nd/array [[1.0 2.0 3.0] [4.0 5.0 6.0]])]
     (testing "a map, keyword arguments, both, or values in order"

@@ -36,7 +36,8 @@ public final class Einsum {
               "the letters of each operand, separated by commas, then -> and those of the output")
           .param(
               "xs",
-              "as many arrays as the equation has operands, one by one or as one list of Arrays")
+              "as many arrays as the equation has operands, one by one or as one list with an Array"
+                  + " in it")
           .domain(-3, 3)
           .oracle("np.einsum(equation, *xs)")
           .samples(
