@@ -23,6 +23,13 @@
       (is (= 11 (nd/item (nd/einsum "i,i" operands)))))
     (is (= [2 4] (nd/tolist (nd/einsum "i,->i" [a 2]))))))
 
+(deftest an-option-is-given-once
+  (doseq [call [#(nd/sum [[1 2] [3 4]] 0 {:axis 1})
+                #(nd/sum [[1 2] [3 4]] 0 :axis 1)
+                #(nd/sum [[1 2] [3 4]] {:axis 0 "axis" 1})
+                #(nd/sum [[1 2] [3 4]] :axis 0 {"axis" nil})]]
+    (is (thrown-with-msg? ArgumentException #"^sum: option axis is given twice$" (call)))))
+
 (deftest options-are-told-from-arguments
   (let [x (nd/array [[1.0 2.0 3.0] [4.0 5.0 6.0]])]
     (testing "a map, keyword arguments, both, or values in order"

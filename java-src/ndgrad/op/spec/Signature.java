@@ -130,12 +130,15 @@ public final class Signature {
       values[i] = bindOne(params.get(i), positional[i]);
     }
     if (!options.isEmpty()) {
+      long named = 0;
       for (var e : options.entrySet()) {
         int at = option(e.getKey());
-        if (at < given) {
+        // A string and a keyword are two keys of a map, but one name.
+        if (at < given || (named >> at & 1) != 0) {
           throw new ArgumentException(
               "option " + names[at] + " is given twice", "option", names[at]);
         }
+        named |= 1L << at;
         values[at] = bindOne(params.get(at), e.getValue());
       }
     }
