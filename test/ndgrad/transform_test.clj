@@ -496,7 +496,7 @@
     (doseq [[op f] {"grad" #((nd/grad total) %), "jacobian" #((nd/jacobian total) %), "vjp" #(nd/vjp total %)
                     "hessian" #((nd/hessian total) %)
                     "jvp" #(nd/jvp total [%] [nil]), "linearize" #(nd/linearize total %)}
-            data [(ArrayList. [x]) (HashMap. {:a x})
+            data [(doto (ArrayList.) (.add x)) (doto (HashMap.) (.put :a x))
                   {:a x, :b (ArrayList. [[1.0]])}]]
       (is (thrown-with-msg? ArgumentException (re-pattern (str "^" op ": expected Clojure's maps, vectors, lists and sets"))
                             (f data))))
