@@ -58,6 +58,20 @@ class ArithmeticTest {
   }
 
   @Test
+  void powerInPlaceIsTheSameAsApart() {
+    double[] bases = {Double.NEGATIVE_INFINITY, -1.2, -0.0, 0, 0.3, 1e200};
+    for (double exponent : new double[] {-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 2.5}) {
+      double[] apart = Slopes.doubles(Arithmetic.POW.of(array(bases), exponent));
+      Tensor target = array(bases);
+      for (int again = 0; again < 2; again++) {
+        InPlace.assign(target, array(bases), "set!");
+        InPlace.call(Arithmetic.POW, Map.of(), target, exponent);
+        assertArrayEquals(apart, Slopes.doubles(target), "x^" + exponent);
+      }
+    }
+  }
+
+  @Test
   void integerPowersKeepTheirDtypeAndRefuseNegativeExponents() {
     Tensor eight = Arithmetic.POW.of(array(new int[] {2, -3}), 3);
     assertEquals(DType.INT32, eight.dtype());

@@ -142,13 +142,15 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
   }
 
   private Tensor run(Tensor... ins) {
-    if (!specialised.isEmpty() && ins[1].isWeak() && ins[0].dtype().isFloating()) {
-      Elementwise special = specialised.get(((Number) Nested.item(ins[1])).doubleValue());
-      if (special != null) {
-        return special.run(ins[0]);
-      }
-    }
-    return runGeneral(ins);
+    Elementwise special = special(ins);
+    return special == null ? runGeneral(ins) : special.runGeneral(ins[0]);
+  }
+
+  /** The op of the first input alone where the second is one of the numbers it is declared for. */
+  private Elementwise special(Tensor[] ins) {
+    return !specialised.isEmpty() && ins[1].isWeak() && ins[0].dtype().isFloating()
+        ? specialised.get(((Number) Nested.item(ins[1])).doubleValue())
+        : null;
   }
 
   private Tensor runGeneral(Tensor... ins) {
@@ -306,6 +308,10 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
    * @return whether the elements were written
    */
   boolean runIntoAgain(Tensor[] ins) {
+    Elementwise special = special(ins);
+    if (special != null) {
+      return special.runIntoAgain(new Tensor[] {ins[0]});
+    }
     Calls.Call known = calls.find(ins);
     if (known == null || !known.isInPlace(ins)) {
       return false;
@@ -322,6 +328,10 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
    *     because another input would be overwritten before it is read
    */
   boolean runInto(Tensor[] ins) {
+    Elementwise special = special(ins);
+    if (special != null) {
+      return special.runInto(new Tensor[] {ins[0]});
+    }
     DType compute = typing.compute(loadsBool, ins);
     Strided target = ins[0].strided();
     for (int i = 1; i < ins.length; i++) {
