@@ -120,13 +120,15 @@
         :else (recur (inc i))))))
 
 (defn- collect
-  "The trailing arrays of a variadic call as one list, which they may be already: a lone list with an Array in it. One
-  of numbers is an array itself."
+  "The trailing arrays of a variadic call as one list, which they may be already: a lone list with an Array in it, or
+  with nothing. One of numbers is an array itself."
   ^objects [^Op op ^objects args]
   (let [n (dec (.required (.signature (.spec op))))
         [one & others :as arrays] (drop n args)]
     (if (or (empty? arrays)
-            (and (nil? others) (some #(instance? Array %) (Nested/items one))))
+            (and (nil? others)
+                 (when-some [items (Nested/items one)]
+                   (or (empty? items) (some #(instance? Array %) items)))))
       args
       (doto (Arrays/copyOf args (inc n)) (aset n (vec arrays))))))
 

@@ -345,7 +345,7 @@
   (is (= [2 2] (gen/generate (check/shape :min-dims 2 :max-dims 2 :min-side 2 :max-side 2))))
   (is (= [[] []] (gen/generate (check/broadcastable 2 :max-dims 0))))
   (is (= 1.0 (gen/generate (check/values :low 1 :high 1))))
-  (is (= [[3] [3]] (map nd/shape (gen/generate (check/arrays 2 :shape [3] :min-dims 1 :layout :contiguous)))))
+  (is (every? #{[3] [1]} (mapcat (partial map nd/shape) (gen/sample (check/arrays 2 :shape [3] :min-dims 1 :layout :contiguous)))))
   (is (every? vector? (gen/sample (check/index [3 4] :basic true)))))
 
 (defspec indexes-fit 200
