@@ -124,8 +124,7 @@ class ActivationsTest {
   @Test
   void softmaxGoesOverAnyAxes() {
     double[][] rows = {{1, 2}, {3, 4}};
-    Tensor all =
-        (Tensor) Activations.SOFTMAX.call(List.of((Object) rows), Map.of("axis", List.of(0, 1)));
+    Tensor all = (Tensor) Activations.SOFTMAX.call(Map.of("axis", List.of(0, 1)), (Object) rows);
     Tensor flat = Activations.SOFTMAX.of(new double[] {1, 2, 3, 4});
     assertArrayEquals(Slopes.doubles(flat), Slopes.doubles(all), 1e-15);
     assertEquals(1.0, Nested.item(Activations.SOFTMAX.of(7)));

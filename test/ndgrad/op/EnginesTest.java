@@ -142,7 +142,7 @@ class EnginesTest {
     /** The result, its gradients, and the gradients of their sums. */
     List<double[]> run() {
       List<double[]> out = new ArrayList<>();
-      Tensor y = (Tensor) op.call(args, options);
+      Tensor y = (Tensor) op.call(options, args.toArray());
       out.add(elements(y));
       Tensor[] first = Reverse.gradients(List.of(y), List.of(y.detach()), inputs, true, true);
       List<Tensor> tracked = new ArrayList<>();

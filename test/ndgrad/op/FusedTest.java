@@ -127,8 +127,7 @@ class FusedTest {
         check(
             in ->
                 (Tensor)
-                    Losses.CROSS_ENTROPY.call(
-                        List.of(in[0], target), Map.of("label-smoothing", smoothing)),
+                    Losses.CROSS_ENTROPY.call(Map.of("label-smoothing", smoothing), in[0], target),
             in ->
                 Arithmetic.DIV.of(
                     Reductions.SUM.of(Arithmetic.MUL.of(Functions.LOG.of(softmax(in[0])), p)),
@@ -173,7 +172,7 @@ class FusedTest {
   void dropoutKeepsTheExpectationAndItsGradientTheZeros() {
     Tensor x = random(1, DType.FLOAT64, 200, 500);
     Random keys = new Random(3);
-    Tensor y = (Tensor) Attention.DROPOUT.call(List.of(x), Map.of("p", 0.25, "key", keys));
+    Tensor y = (Tensor) Attention.DROPOUT.call(Map.of("p", 0.25, "key", keys), x);
     double[] in = values(x);
     double[] out = values(y);
     int zeros = 0;

@@ -29,11 +29,11 @@ class PoolingTest {
   }
 
   private static Tensor largest(Tensor x, Object size, Map<String, Object> options) {
-    return (Tensor) Pooling.MAX_POOL2D.call(List.of(x, size), options);
+    return (Tensor) Pooling.MAX_POOL2D.call(options, x, size);
   }
 
   private static Tensor mean(Tensor x, Object size, Map<String, Object> options) {
-    return (Tensor) Pooling.AVG_POOL2D.call(List.of(x, size), options);
+    return (Tensor) Pooling.AVG_POOL2D.call(options, x, size);
   }
 
   @Test

@@ -87,7 +87,7 @@ class ReductionsTest {
     assertArrayEquals(new double[3], gradient(Reductions.STD.of(same), same), EXACT);
     Tensor zero = leaf(0, 0);
     for (Object ord : new Object[] {1, 2, 3, 1.5, "inf", "-inf"}) {
-      Tensor norm = (Tensor) Reductions.NORM.call(List.of(zero), Map.of("ord", ord));
+      Tensor norm = (Tensor) Reductions.NORM.call(Map.of("ord", ord), zero);
       assertArrayEquals(new double[2], gradient(norm, zero), EXACT, "ord " + ord);
     }
   }
@@ -97,7 +97,7 @@ class ReductionsTest {
   void normsThatOverflowHaveGradientZero() {
     Tensor large = leaf(1e150, 1e-3);
     for (Object ord : new Object[] {3, 2.5}) {
-      Tensor norm = (Tensor) Reductions.NORM.call(List.of(large), Map.of("ord", ord));
+      Tensor norm = (Tensor) Reductions.NORM.call(Map.of("ord", ord), large);
       assertArrayEquals(new double[2], gradient(norm, large), EXACT, "ord " + ord);
     }
   }
@@ -143,7 +143,7 @@ class ReductionsTest {
   @Test
   void resultsThatAreNoNumbersOfTheFieldAreNotTracked() {
     Tensor x = leaf(1, 2);
-    Tensor whole = (Tensor) Reductions.SUM.call(List.of(x), Map.of("dtype", DType.INT64));
+    Tensor whole = (Tensor) Reductions.SUM.call(Map.of("dtype", DType.INT64), x);
     assertFalse(whole.requiresGrad());
     assertFalse(Reductions.ARGMAX.of(x).requiresGrad());
     assertFalse(Reductions.ALL.of(x).requiresGrad());
@@ -154,7 +154,7 @@ class ReductionsTest {
     Tensor x = new Tensor(Strided.zeros(DType.FLOAT32, 3));
     x.requireGrad(true);
     for (var op : List.of(Reductions.SUM, Reductions.MEAN, Reductions.PROD)) {
-      Tensor y = (Tensor) op.call(List.of(x), Map.of("dtype", DType.FLOAT64));
+      Tensor y = (Tensor) op.call(Map.of("dtype", DType.FLOAT64), x);
       assertEquals(DType.FLOAT64, y.dtype());
       Tensor[] g =
           Reverse.gradients(List.of(y), Arrays.asList((Tensor) null), List.of(x), true, false);

@@ -32,7 +32,7 @@ class ShapesTest {
   }
 
   private static Tensor call(ndgrad.op.spec.Op op, Map<String, ?> options, Object... args) {
-    return (Tensor) op.call(List.of(args), options);
+    return (Tensor) op.call(options, args);
   }
 
   private static List<Tensor> viewsOf(Tensor x) {

@@ -29,7 +29,7 @@ final class Slopes {
   }
 
   static double[] of(Op op, int input, Map<?, ?> options, Object... args) {
-    Tensor y = (Tensor) op.call(List.of(args), options);
+    Tensor y = (Tensor) op.call(options, args);
     return doubles(gradient(y, (Tensor) args[input]));
   }
 

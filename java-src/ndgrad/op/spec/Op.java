@@ -1,6 +1,5 @@
 package ndgrad.op.spec;
 
-import java.util.List;
 import java.util.Map;
 import ndgrad.NdException;
 import ndgrad.autograd.GradMode;
@@ -45,22 +44,11 @@ public abstract sealed class Op permits Composite, Elementwise, Fused, Primitive
   /**
    * Applies the op to what callers pass.
    *
-   * @param positional arguments in order
-   * @param options options by name
-   * @return a Tensor, a List of Tensor, or a host value
-   */
-  public Object call(List<?> positional, Map<?, ?> options) {
-    return call(options, positional.toArray());
-  }
-
-  /**
-   * Applies the op to what callers pass.
-   *
    * @param options options by name
    * @param args arguments in order
    * @return a Tensor, a List of Tensor, or a host value
    */
-  public Object call(Map<?, ?> options, Object[] args) {
+  public Object call(Map<?, ?> options, Object... args) {
     try {
       return apply(spec.signature().bind(args, options));
     } catch (NdException e) {

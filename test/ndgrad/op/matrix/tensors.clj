@@ -137,7 +137,7 @@
 (defn call-with
   "The result of an op for [positional options]."
   [^Op op [positional options]]
-  (.call op ^List positional ^Map options))
+  (.call op ^Map options (to-array positional)))
 
 (defn call
   "The result of a case with the tensors that `make` gives for its arrays."
