@@ -1,7 +1,7 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
   arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
-  naming, array, existing, callable, options, given, flag."
+  naming, array, existing, callable, options, given, flag, arguments."
   (:import
    (java.util Arrays List)
    (java.util.function Function)
@@ -132,9 +132,16 @@
       args
       (doto (Arrays/copyOf args (inc n)) (aset n (vec arrays))))))
 
-(defn- invoke [^Op op ^objects args]
+(defn- split-args
+  "[options positional] for a call of `op` by a name: options are a trailing map or keyword arguments, or both; values
+  before them fill the options in order."
+  [^Op op called ^objects args]
   (let [start (options-start op args)]
-    (host (Ops/call op (named (.name op) args start) (Arrays/copyOf args start)))))
+    [(named called args start) (Arrays/copyOf args start)]))
+
+(defn- invoke [^Op op args]
+  (let [[opts positional] (split-args op (.name op) args)]
+    (host (Ops/call op opts positional))))
 
 (defn- lazily
   "A delay of the op that a constant holds, named by a symbol. Loading ndgrad.core needs no op: the class of a family,
@@ -194,10 +201,9 @@
   "The Clojure function of an op's in-place form."
   [constant]
   (let [op (lazily constant)
-        general (fn [^objects args]
-                  (let [start (options-start @op args)
-                        found (named (str (.name ^Op @op) "!") args start)]
-                    (Ops/callInPlace @op found (Arrays/copyOf args start))))]
+        general (fn [args]
+                  (let [[opts positional] (split-args @op (str (.name ^Op @op) "!") args)]
+                    (Ops/callInPlace @op opts positional)))]
     (fn
       ([x] (Ops/callInPlace @op {} (arguments x)))
       ([x y] (if (takes? @op 2)

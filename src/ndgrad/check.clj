@@ -145,9 +145,9 @@
   `:projections` (4) random projections for each input; a projection that differs is narrowed down to an entry. An entry
   passes when |analytic - numeric| <= atol + rtol * |numeric| + what rounding in f can do: `:rtol` 1e-5, `:atol` 1e-6, and
   a `:step` of 6e-6 * max(1, |x|). Options are a map or keyword arguments. All is float64: a float32 input or result throws
-  a DTypeException. A function that changes its inputs or returns something else the second time fails, too; one that returns another number of Arrays or
-  other shapes throws a ShapeException, one that returns nothing to differentiate an ArgumentException. At kinks the differences are wrong: choose
-  inputs away from them.
+  a DTypeException. A function that changes its inputs or returns something else the second time fails, too; one that
+  returns another number of Arrays or other shapes throws a ShapeException, one that returns nothing to differentiate an
+  ArgumentException. At kinks the differences are wrong: choose inputs away from them.
 
   Each failure tells `:kind` (:gradient :shape :modifies-input :not-deterministic), `:input`, the number of the
   argument, `:path` in it when it is nested, `:element`, `:output-element`, `:analytic`, `:numeric`, `:tolerance`

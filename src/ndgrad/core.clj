@@ -369,9 +369,9 @@
 (defmacro with-scope
   "Evaluates `body` and gives the memory of the Arrays made inside it, on this thread, back to be used by the next ones: a
   loop whose body is a scope makes no garbage. What leaves it stays as it is: the Arrays of the result, any nesting of
-  maps with their keys, vectors, sequences, sets, records and Java's collections and records; those passed to `keep!`; gradients of Arrays made outside
-  and what such Arrays were overwritten with; what the graphs of all these need; memory that was wrapped, or asked for by
-  `data`. Any other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around
+  maps with their keys, vectors, sequences, sets, records and Java's collections and records; those passed to `keep!`;
+  gradients of Arrays made outside and what such Arrays were overwritten with; what the graphs of all these need; memory
+  that was wrapped, or asked for by `data`. Any other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around
   it. Lazy sequences in the result are realised.
 
   Functions do not keep the Arrays they close over. Those in the graph of something that leaves (checkpointed ones, rules

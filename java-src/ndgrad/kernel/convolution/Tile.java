@@ -125,9 +125,7 @@ record Tile(Line rows, Line columns, int images) {
           continue;
         }
         int[] shape = {channels, bottom - top, right - left};
-        int[] steps = {
-          l.stride(1), rows.step() * l.stride(2), columns.step() * l.stride(3),
-        };
+        int[] steps = {l.stride(1), rows.step() * l.stride(2), columns.step() * l.stride(3)};
         int p =
             l.position(
                 n,
