@@ -61,6 +61,7 @@ public final class Specialize {
               "long"),
           new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Taps", "double", "float"),
           new Template(Path.of("java-src/ndgrad/kernel/convolution"), "Ties", "double", "float"),
+          new Template(Path.of("java-src/ndgrad/kernel/factor"), "Factors", "double", "float"),
           new Template(Path.of("java-src/ndgrad/kernel/sort"), "Sort", "long", "int"),
           new Template(Path.of("java-src/ndgrad/kernel/sort"), "Radix", "long", "int"),
           new Template(Path.of("java-src/ndgrad/kernel/sort"), "Quick", "long", "int"),

@@ -24,6 +24,7 @@ import ndgrad.op.Reductions;
 import ndgrad.op.Scans;
 import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
+import ndgrad.op.Solving;
 import ndgrad.op.Sorting;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Coerce;
@@ -7938,6 +7939,112 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array kron(Array b) {
     return (Array) call(Linalg.KRON, Options.of(), this, b);
+  }
+
+  /**
+   * The solution x of the equations a x = b, by LU factors with partial pivoting. Dimensions in front of the
+   * last two are stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give
+   * float64. A matrix that is exactly singular is an error. Gradients use the factors again.
+   *
+   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array solve(Array b) {
+    return (Array) call(Solving.SOLVE, Options.of(), this, b);
+  }
+
+  /**
+   * The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last two are stacks of
+   * matrices. Floating arrays keep their dtype, others give float64. A matrix that is exactly singular is an
+   * error. Where the inverse is only multiplied by something, solve is faster and more accurate.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array inv() {
+    return (Array) call(Solving.INV, Options.of(), this);
+  }
+
+  /**
+   * Another name of {@code inv}.
+   *
+   * The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last two are stacks of
+   * matrices. Floating arrays keep their dtype, others give float64. A matrix that is exactly singular is an
+   * error. Where the inverse is only multiplied by something, solve is faster and more accurate.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array inverse() {
+    return (Array) call(Solving.INV, Options.of(), this);
+  }
+
+  /**
+   * The determinant of a square matrix, 1 of one without elements. Dimensions in front of the last two are
+   * stacks of matrices. Floating arrays keep their dtype, others give float64. The gradient is det(x) times the
+   * transposed inverse (Jacobi's formula); at a singular matrix, which has none, it is NaN. Determinants of
+   * large matrices overflow: see slogdet.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array det() {
+    return (Array) call(Solving.DET, Options.of(), this);
+  }
+
+  /**
+   * The sign of the determinant of a square matrix and the logarithm of its size: a list of two arrays, so that
+   * det(x) is sign·exp(logarithm). Of a singular matrix 0 and -infinity. Dimensions in front of the last two are
+   * stacks of matrices. Floating arrays keep their dtype, others give float64. The gradient of the logarithm is
+   * the transposed inverse; the sign has none.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> slogdet() {
+    return list(call(Solving.SLOGDET, Options.of(), this));
+  }
+
+  /**
+   * The lower triangle L of a positive definite matrix L Lᵀ. Only the lower triangle of x is read, the upper one
+   * is taken to mirror it. Dimensions in front of the last two are stacks of matrices. Floating arrays keep
+   * their dtype, others give float64. A matrix that is not positive definite is an error. The gradient is that
+   * of a symmetric matrix, shared evenly by mirrored elements as in PyTorch (I. Murray, "Differentiation of the
+   * Cholesky decomposition", arXiv:1602.07527).
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cholesky() {
+    return (Array) call(Solving.CHOLESKY, Options.of(), this);
+  }
+
+  /**
+   * The solution x of the equations a x = b with a triangular matrix. Dimensions in front of the last two are
+   * stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on
+   * the diagonal divides as numbers do, and is no error.
+   *
+   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array solveTriangular(Array b) {
+    return (Array) call(Solving.SOLVE_TRIANGULAR, Options.of(), this, b);
+  }
+
+  /**
+   * The solution x of the equations a x = b with a triangular matrix. Dimensions in front of the last two are
+   * stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on
+   * the diagonal divides as numbers do, and is no error.
+   *
+   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array solveTriangular(Array b, Options options) {
+    return (Array) call(Solving.SOLVE_TRIANGULAR, options, this, b);
   }
 
   /**

@@ -19,9 +19,10 @@ import ndgrad.op.spec.Coerce;
  *
  * <p>An entry passes when {@code |analytic - numeric| <= atol + rtol * |numeric| + noise}; noise =
  * 32 ε max|f| / h is what rounding in f alone can do. Entries that are NaN or infinite do not pass.
- * Before gradients are compared, f is called twice: it must return the same both times and leave
- * its inputs alone; another number of results, or other shapes, are an error. At a kink (relu at 0)
- * the difference is between the slopes of both sides and the check fails: choose other inputs.
+ * Before gradients are compared, f is called twice: it must return the same both times, but for
+ * rounding, and leave its inputs alone; another number of results, or other shapes, are an error.
+ * At a kink (relu at 0) the difference is between the slopes of both sides and the check fails:
+ * choose other inputs.
  *
  * <pre>{@code
  * GradCheck.assertGradients(xs -> xs.get(0).mul(xs.get(1)).sin(), Array.of(0.5, 1.5), Array.of(2.0, 0.25));

@@ -643,6 +643,26 @@ public final class Options {
   }
 
   /**
+   * These options with {@code unitriangular}.
+   *
+   * @param unitriangular its value; each op says what it means
+   * @return new options
+   */
+  public Options unitriangular(boolean unitriangular) {
+    return with("unitriangular", unitriangular);
+  }
+
+  /**
+   * These options with {@code upper}.
+   *
+   * @param upper its value; each op says what it means
+   * @return new options
+   */
+  public Options upper(boolean upper) {
+    return with("upper", upper);
+  }
+
+  /**
    * These options with {@code value}.
    *
    * @param value its value; each op says what it means

@@ -2475,6 +2475,83 @@
   kron
   (call/function 'ndgrad.op.Linalg/KRON))
 
+(def ^{:arglists '([a b])
+       :doc "The solution x of the equations a x = b, by LU factors with partial pivoting. Dimensions
+  in front of the last two are stacks of matrices, and broadcast together. Floating arrays
+  keep their dtype, others give float64. A matrix that is exactly singular is an error.
+  Gradients use the factors again.
+    a - the square matrix of coefficients, or a stack of them
+    b - the right-hand side: a vector where it is 1-d, otherwise matrices
+  Example: (nd/solve [[4.0 2.0] [2.0 3.0]] [1.0 2.0])"}
+  solve
+  (call/function 'ndgrad.op.Solving/SOLVE))
+
+(def ^{:arglists '([x])
+       :doc "The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last
+  two are stacks of matrices. Floating arrays keep their dtype, others give float64. A
+  matrix that is exactly singular is an error. Where the inverse is only multiplied by
+  something, solve is faster and more accurate.
+    x - the array
+  Example: (nd/inv [[4.0 2.0] [2.0 3.0]])"}
+  inv
+  (call/function 'ndgrad.op.Solving/INV))
+
+(def ^{:arglists '([x])
+       :doc "Another name of `inv`.
+  The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last
+  two are stacks of matrices. Floating arrays keep their dtype, others give float64. A
+  matrix that is exactly singular is an error. Where the inverse is only multiplied by
+  something, solve is faster and more accurate.
+    x - the array
+  Example: (nd/inverse [[4.0 2.0] [2.0 3.0]])"}
+  inverse
+  (call/function 'ndgrad.op.Solving/INV))
+
+(def ^{:arglists '([x])
+       :doc "The determinant of a square matrix, 1 of one without elements. Dimensions in front of the
+  last two are stacks of matrices. Floating arrays keep their dtype, others give float64.
+  The gradient is det(x) times the transposed inverse (Jacobi's formula); at a singular
+  matrix, which has none, it is NaN. Determinants of large matrices overflow: see slogdet.
+    x - the array
+  Example: (nd/det [[4.0 2.0] [2.0 3.0]])"}
+  det
+  (call/function 'ndgrad.op.Solving/DET))
+
+(def ^{:arglists '([x])
+       :doc "The sign of the determinant of a square matrix and the logarithm of its size: a list of
+  two arrays, so that det(x) is sign·exp(logarithm). Of a singular matrix 0 and -infinity.
+  Dimensions in front of the last two are stacks of matrices. Floating arrays keep their
+  dtype, others give float64. The gradient of the logarithm is the transposed inverse; the
+  sign has none.
+    x - the array
+  Example: (nd/slogdet [[4.0 2.0] [2.0 3.0]])"}
+  slogdet
+  (call/function 'ndgrad.op.Solving/SLOGDET))
+
+(def ^{:arglists '([x])
+       :doc "The lower triangle L of a positive definite matrix L Lᵀ. Only the lower triangle of x is
+  read, the upper one is taken to mirror it. Dimensions in front of the last two are stacks
+  of matrices. Floating arrays keep their dtype, others give float64. A matrix that is not
+  positive definite is an error. The gradient is that of a symmetric matrix, shared evenly
+  by mirrored elements as in PyTorch (I. Murray, \"Differentiation of the Cholesky
+  decomposition\", arXiv:1602.07527).
+    x - the array
+  Example: (nd/cholesky [[4.0 2.0] [2.0 3.0]])"}
+  cholesky
+  (call/function 'ndgrad.op.Solving/CHOLESKY))
+
+(def ^{:arglists '([a b] [a b {:keys [upper unitriangular]}])
+       :doc "The solution x of the equations a x = b with a triangular matrix. Dimensions in front of
+  the last two are stacks of matrices, and broadcast together. Floating arrays keep their
+  dtype, others give float64. A 0 on the diagonal divides as numbers do, and is no error.
+    a - the triangular matrix, or a stack of them; the other triangle is not read
+    b - the right-hand side: a vector where it is 1-d, otherwise matrices
+    :upper - whether the matrix is an upper triangle, not a lower one; default false
+    :unitriangular - whether the diagonal is taken for 1 and not read; default false
+  Example: (nd/solve-triangular [[4.0 0.0] [2.0 3.0]] [1.0 2.0])"}
+  solve-triangular
+  (call/function 'ndgrad.op.Solving/SOLVE_TRIANGULAR))
+
 (def ^{:arglists '([equation & xs])
        :doc "Sums of products of arrays over named indexes: \"ij,jk->ik\" is the matrix product. Each
   letter names a dimension; letters that the output lacks are summed over; a letter twice in

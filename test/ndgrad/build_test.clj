@@ -47,7 +47,7 @@
   "A package may use those of groups on its right, and itself. The first group sits on the public API."
   [#{"ndgrad.nn" "ndgrad.optim" "ndgrad.data" "ndgrad.io"}
    #{"ndgrad"} #{"ndgrad.op"} #{"ndgrad.op.spec"} #{"ndgrad.autograd"}
-   #{"ndgrad.kernel.convolution" "ndgrad.kernel.sort" "ndgrad.kernel.random"}
+   #{"ndgrad.kernel.convolution" "ndgrad.kernel.factor" "ndgrad.kernel.sort" "ndgrad.kernel.random"}
    #{"ndgrad.kernel.loop"} #{"ndgrad.kernel.code" "ndgrad.kernel.rows"}
    #{"ndgrad.kernel.expr" "ndgrad.kernel.memory"} #{"ndgrad.kernel"} #{"ndgrad.blas"}])
 

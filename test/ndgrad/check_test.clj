@@ -89,6 +89,12 @@
   (is (thrown-with-msg? DTypeException #"output 0 is float32"
                         (check/gradcheck #(nd/astype % :float32) [(nd/ones [2])]))))
 
+(deftest rounding-is-no-lack-of-determinism
+  (let [calls (atom 0)
+        f (fn [x] (nd/+ (nd/* x x) (* 1e-15 (mod (swap! calls inc) 2))))]
+    (is (:pass? (check/gradcheck f [(nd/array [0.5 2.0])])))
+    (is (:pass? (check/purity f [(nd/array [0.5 2.0])])))))
+
 (deftest a-function-that-is-not-deterministic-is-caught
   (let [calls (atom 0)
         f (fn [x] (nd/add x (nd/array [0.0 (double (swap! calls inc))])))]

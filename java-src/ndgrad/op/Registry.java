@@ -30,6 +30,7 @@ public final class Registry {
           Indexing.class,
           Lookup.class,
           Linalg.class,
+          Solving.class,
           Einsum.class,
           Convolution.class,
           Pooling.class,

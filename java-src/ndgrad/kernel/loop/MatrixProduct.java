@@ -131,6 +131,15 @@ public final class MatrixProduct {
     }
   }
 
+  /**
+   * The engine of the moment, for those who lay out their products themselves.
+   *
+   * @return one that uses the threads and kernels of this library
+   */
+  public static Blas engine() {
+    return Engines.current();
+  }
+
   /** One product of two matrices, without the preparations for a batch. */
   private static void single(Strided out, Strided left, Strided right) {
     Layout a = left.layout();
