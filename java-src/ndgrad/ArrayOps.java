@@ -26,6 +26,7 @@ import ndgrad.op.Selection;
 import ndgrad.op.Shapes;
 import ndgrad.op.Solving;
 import ndgrad.op.Sorting;
+import ndgrad.op.Statistics;
 import ndgrad.op.spec.Structural;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Op;
@@ -8045,6 +8046,368 @@ public abstract sealed class ArrayOps permits Array {
    */
   public final Array solveTriangular(Array b, Options options) {
     return (Array) call(Solving.SOLVE_TRIANGULAR, options, this, b);
+  }
+
+  /**
+   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
+   * values it is whether they differ.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diff() {
+    return (Array) call(Statistics.DIFF, Options.of(), this);
+  }
+
+  /**
+   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
+   * values it is whether they differ.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diff(Options options) {
+    return (Array) call(Statistics.DIFF, options, this);
+  }
+
+  /**
+   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
+   * values it is whether they differ.
+   *
+   * @param n how many times; 0 gives a copy
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diff(int n) {
+    return (Array) call(Statistics.DIFF, Options.of(), this, n);
+  }
+
+  /**
+   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
+   * values it is whether they differ.
+   *
+   * @param n how many times; 0 gives a copy
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array diff(int n, Options options) {
+    return (Array) call(Statistics.DIFF, options, this, n);
+  }
+
+  /**
+   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
+   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
+   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
+   * side.
+   *
+   * @param q numbers from 0 to 1, one or a nested list of them
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array quantile(Object q) {
+    return (Array) call(Statistics.QUANTILE, Options.of(), this, q);
+  }
+
+  /**
+   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
+   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
+   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
+   * side.
+   *
+   * @param q numbers from 0 to 1, one or a nested list of them
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array quantile(Object q, Options options) {
+    return (Array) call(Statistics.QUANTILE, options, this, q);
+  }
+
+  /**
+   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
+   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
+   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
+   * side.
+   *
+   * @param q numbers from 0 to 1, one or a nested list of them
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array quantile(Object q, int... axis) {
+    return (Array) call(Statistics.QUANTILE, Options.of(), this, q, axis);
+  }
+
+  /**
+   * The quantile of parts given in hundredths: see quantile.
+   *
+   * @param q numbers from 0 to 100, one or a nested list of them
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array percentile(Object q) {
+    return (Array) call(Statistics.PERCENTILE, Options.of(), this, q);
+  }
+
+  /**
+   * The quantile of parts given in hundredths: see quantile.
+   *
+   * @param q numbers from 0 to 100, one or a nested list of them
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array percentile(Object q, Options options) {
+    return (Array) call(Statistics.PERCENTILE, options, this, q);
+  }
+
+  /**
+   * The quantile of parts given in hundredths: see quantile.
+   *
+   * @param q numbers from 0 to 100, one or a nested list of them
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array percentile(Object q, int... axis) {
+    return (Array) call(Statistics.PERCENTILE, Options.of(), this, q, axis);
+  }
+
+  /**
+   * The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is what the division
+   * gives; NumPy refuses that. Floating arrays keep their dtype, others give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array average() {
+    return (Array) call(Statistics.AVERAGE, Options.of(), this);
+  }
+
+  /**
+   * The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is what the division
+   * gives; NumPy refuses that. Floating arrays keep their dtype, others give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array average(Options options) {
+    return (Array) call(Statistics.AVERAGE, options, this);
+  }
+
+  /**
+   * The covariances of variables, each a row of observations: a square matrix, or 0-d of one variable that is a
+   * 1-d array. The sums of products of distances from the means are divided by the number of observations less
+   * ddof. Floating arrays keep their dtype, others give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cov() {
+    return (Array) call(Statistics.COV, Options.of(), this);
+  }
+
+  /**
+   * The covariances of variables, each a row of observations: a square matrix, or 0-d of one variable that is a
+   * 1-d array. The sums of products of distances from the means are divided by the number of observations less
+   * ddof. Floating arrays keep their dtype, others give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array cov(Options options) {
+    return (Array) call(Statistics.COV, options, this);
+  }
+
+  /**
+   * The correlations of variables, each a row of observations: their covariances over their standard deviations;
+   * 0-d of one variable that is a 1-d array. A variable that does not vary gives NaN. Floating arrays keep their
+   * dtype, others give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array corrcoef() {
+    return (Array) call(Statistics.CORRCOEF, Options.of(), this);
+  }
+
+  /**
+   * The correlations of variables, each a row of observations: their covariances over their standard deviations;
+   * 0-d of one variable that is a 1-d array. A variable that does not vary gives NaN. Floating arrays keep their
+   * dtype, others give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array corrcoef(Options options) {
+    return (Array) call(Statistics.CORRCOEF, options, this);
+  }
+
+  /**
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmax() {
+    return (Array) call(Statistics.NANMAX, Options.of(), this);
+  }
+
+  /**
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmax(Options options) {
+    return (Array) call(Statistics.NANMAX, options, this);
+  }
+
+  /**
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmax(int... axis) {
+    return (Array) call(Statistics.NANMAX, Options.of(), this, axis);
+  }
+
+  /**
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
+   * error.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmin() {
+    return (Array) call(Statistics.NANMIN, Options.of(), this);
+  }
+
+  /**
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
+   * error.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmin(Options options) {
+    return (Array) call(Statistics.NANMIN, options, this);
+  }
+
+  /**
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
+   * error.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanmin(int... axis) {
+    return (Array) call(Statistics.NANMIN, Options.of(), this, axis);
+  }
+
+  /**
+   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanvar() {
+    return (Array) call(Statistics.NANVAR, Options.of(), this);
+  }
+
+  /**
+   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanvar(Options options) {
+    return (Array) call(Statistics.NANVAR, options, this);
+  }
+
+  /**
+   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanvar(int... axis) {
+    return (Array) call(Statistics.NANVAR, Options.of(), this, axis);
+  }
+
+  /**
+   * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanstd() {
+    return (Array) call(Statistics.NANSTD, Options.of(), this);
+  }
+
+  /**
+   * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanstd(Options options) {
+    return (Array) call(Statistics.NANSTD, options, this);
+  }
+
+  /**
+   * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
+   * their dtype, others give float64.
+   *
+   * @param axis the axis, or axes; negative numbers count from the end
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final Array nanstd(int... axis) {
+    return (Array) call(Statistics.NANSTD, Options.of(), this, axis);
+  }
+
+  /**
+   * How many elements fall into each of some bins, int64, and the bins' edges, one more and float64: a list of
+   * two arrays. A bin has its lower edge, the last one its upper edge, too. What is outside, and NaN, is not
+   * counted. Where all elements are equal, and of none, the edges are around it, or 0 and 1.
+   *
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> histogram() {
+    return list(call(Statistics.HISTOGRAM, Options.of(), this));
+  }
+
+  /**
+   * How many elements fall into each of some bins, int64, and the bins' edges, one more and float64: a list of
+   * two arrays. A bin has its lower edge, the last one its upper edge, too. What is outside, and NaN, is not
+   * counted. Where all elements are equal, and of none, the edges are around it, or 0 and 1.
+   *
+   * @param options named options of this op
+   * @return the result
+   * @throws NdException when an argument does not fit; nothing has been written then
+   */
+  public final List<Array> histogram(Options options) {
+    return list(call(Statistics.HISTOGRAM, options, this));
   }
 
   /**

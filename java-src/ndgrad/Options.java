@@ -163,6 +163,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code bins}.
+   *
+   * @param bins its value; each op says what it means
+   * @return new options
+   */
+  public Options bins(Object bins) {
+    return with("bins", bins);
+  }
+
+  /**
    * These options with {@code causal}.
    *
    * @param causal its value; each op says what it means
@@ -200,6 +210,16 @@ public final class Options {
    */
   public Options delta(Object delta) {
     return with("delta", delta);
+  }
+
+  /**
+   * These options with {@code density}.
+   *
+   * @param density its value; each op says what it means
+   * @return new options
+   */
+  public Options density(boolean density) {
+    return with("density", density);
   }
 
   /**
@@ -403,6 +423,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code n}.
+   *
+   * @param n its value; each op says what it means
+   * @return new options
+   */
+  public Options n(int n) {
+    return with("n", n);
+  }
+
+  /**
    * These options with {@code nan}.
    *
    * @param nan its value; each op says what it means
@@ -503,6 +533,16 @@ public final class Options {
   }
 
   /**
+   * These options with {@code range}.
+   *
+   * @param range its value; each op says what it means
+   * @return new options
+   */
+  public Options range(Object range) {
+    return with("range", range);
+  }
+
+  /**
    * These options with {@code reduction}.
    *
    * @param reduction its value; each op says what it means
@@ -550,6 +590,16 @@ public final class Options {
    */
   public Options returnInverse(boolean returnInverse) {
     return with("return-inverse", returnInverse);
+  }
+
+  /**
+   * These options with {@code rowvar}.
+   *
+   * @param rowvar its value; each op says what it means
+   * @return new options
+   */
+  public Options rowvar(boolean rowvar) {
+    return with("rowvar", rowvar);
   }
 
   /**
@@ -680,5 +730,15 @@ public final class Options {
    */
   public Options weight(Object weight) {
     return with("weight", weight);
+  }
+
+  /**
+   * These options with {@code weights}.
+   *
+   * @param weights its value; each op says what it means
+   * @return new options
+   */
+  public Options weights(Object weights) {
+    return with("weights", weights);
   }
 }

@@ -2552,6 +2552,133 @@
   solve-triangular
   (call/function 'ndgrad.op.Solving/SOLVE_TRIANGULAR))
 
+(def ^{:arglists '([x] [x {:keys [n axis]}])
+       :doc "The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less
+  each time. Of truth values it is whether they differ.
+    x - the array
+    :n - how many times; 0 gives a copy; default 1
+    :axis - the axis; negative numbers count from the end; default -1
+  Example: (nd/diff (nd/ones [5]))"}
+  diff
+  (call/function 'ndgrad.op.Statistics/DIFF))
+
+(def ^{:arglists '([x q] [x q {:keys [axis keepdims]}])
+       :doc "The elements at parts of the way through the sorted array, 0.5 being the median; between
+  two elements by a straight line. The dimensions of q come first in the result. NaN where
+  there is one; of no elements it is an error. Floating arrays keep their dtype, others give
+  float64. The gradient goes to the elements on either side.
+    x - the array
+    q - numbers from 0 to 1, one or a nested list of them
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/quantile (nd/ones [5]) 0.5)"}
+  quantile
+  (call/function 'ndgrad.op.Statistics/QUANTILE))
+
+(def ^{:arglists '([x q] [x q {:keys [axis keepdims]}])
+       :doc "The quantile of parts given in hundredths: see quantile.
+    x - the array
+    q - numbers from 0 to 100, one or a nested list of them
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/percentile (nd/ones [5]) 50)"}
+  percentile
+  (call/function 'ndgrad.op.Statistics/PERCENTILE))
+
+(def ^{:arglists '([x] [x {:keys [weights axis keepdims]}])
+       :doc "The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is
+  what the division gives; NumPy refuses that. Floating arrays keep their dtype, others give
+  float64.
+    x - the array
+    :weights - of the array's shape, or 1-d along one axis; nil for the mean; default nil
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/average (nd/ones [2 3]))"}
+  average
+  (call/function 'ndgrad.op.Statistics/AVERAGE))
+
+(def ^{:arglists '([x] [x {:keys [rowvar ddof]}])
+       :doc "The covariances of variables, each a row of observations: a square matrix, or 0-d of one
+  variable that is a 1-d array. The sums of products of distances from the means are divided
+  by the number of observations less ddof. Floating arrays keep their dtype, others give
+  float64.
+    x - the array
+    :rowvar - whether variables are in the rows and observations in the columns; default
+    true
+    :ddof - what is subtracted from the count in the divisor; default 1
+  Example: (nd/cov (nd/ones [2 5]))"}
+  cov
+  (call/function 'ndgrad.op.Statistics/COV))
+
+(def ^{:arglists '([x] [x {:keys [rowvar]}])
+       :doc "The correlations of variables, each a row of observations: their covariances over their
+  standard deviations; 0-d of one variable that is a 1-d array. A variable that does not
+  vary gives NaN. Floating arrays keep their dtype, others give float64.
+    x - the array
+    :rowvar - whether variables are in the rows and observations in the columns; default
+    true
+  Example: (nd/corrcoef (nd/ones [2 5]))"}
+  corrcoef
+  (call/function 'ndgrad.op.Statistics/CORRCOEF))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no
+  elements it is an error.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/nanmax (nd/ones [2 3]))"}
+  nanmax
+  (call/function 'ndgrad.op.Statistics/NANMAX))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims]}])
+       :doc "The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no
+  elements it is an error.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+  Example: (nd/nanmin (nd/ones [2 3]))"}
+  nanmin
+  (call/function 'ndgrad.op.Statistics/NANMIN))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
+       :doc "The variance of the elements that are not NaN; NaN where they are no more than ddof.
+  Floating arrays keep their dtype, others give float64.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :ddof - what is subtracted from the count in the divisor; default 0
+  Example: (nd/nanvar (nd/ones [2 3]))"}
+  nanvar
+  (call/function 'ndgrad.op.Statistics/NANVAR))
+
+(def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
+       :doc "The standard deviation of the elements that are not NaN: the square root of nanvar.
+  Floating arrays keep their dtype, others give float64.
+    x - the array
+    :axis - the axis, or axes; negative numbers count from the end; default nil
+    :keepdims - whether reduced axes stay with length 1; default false
+    :ddof - what is subtracted from the count in the divisor; default 0
+  Example: (nd/nanstd (nd/ones [2 3]))"}
+  nanstd
+  (call/function 'ndgrad.op.Statistics/NANSTD))
+
+(def ^{:arglists '([x] [x {:keys [bins range density]}])
+       :doc "How many elements fall into each of some bins, int64, and the bins' edges, one more and
+  float64: a list of two arrays. A bin has its lower edge, the last one its upper edge, too.
+  What is outside, and NaN, is not counted. Where all elements are equal, and of none, the
+  edges are around it, or 0 and 1.
+    x - the array
+    :bins - how many bins of equal width, 10 unless given; or their edges in order; default
+    nil
+    :range - the outermost edges [low high]; the least and greatest element if nil; default
+    nil
+    :density - whether to divide by the number of elements and the bins' widths; default
+    false
+  Example: (nd/histogram (nd/ones [20]))"}
+  histogram
+  (call/function 'ndgrad.op.Statistics/HISTOGRAM))
+
 (def ^{:arglists '([equation & xs])
        :doc "Sums of products of arrays over named indexes: \"ij,jk->ik\" is the matrix product. Each
   letter names a dimension; letters that the output lacks are summed over; a letter twice in

@@ -31,6 +31,7 @@ public final class Registry {
           Lookup.class,
           Linalg.class,
           Solving.class,
+          Statistics.class,
           Einsum.class,
           Convolution.class,
           Pooling.class,
