@@ -48,7 +48,7 @@
 (defn- arrays-in
   "The Arrays and doubles in `x` as Arrays."
   [x]
-  (mapv #(if (nd/array? %) % (nd/array %)) (filter numeric? (tree/leaves x))))
+  (tree/pick numeric? x))
 
 (defn- places
   "The paths of the Arrays and doubles in `x`."
@@ -58,8 +58,7 @@
 (defn- with-arrays
   "`x` with other Arrays in the places of its Arrays and doubles."
   [x arrays]
-  (let [more (volatile! (seq arrays))]
-    (tree/map-leaves #(if (numeric? %) (let [a (first @more)] (vswap! more next) a) %) x)))
+  (tree/put x numeric? arrays identity))
 
 (defn- arguments
   "Argument `inputs` of the check `op`, as a vector."

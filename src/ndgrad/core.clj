@@ -26,6 +26,7 @@
   (:require
    [clojure.java.io :as io]
    [ndgrad.call :as call]
+   [ndgrad.fuse :as fuse]
    [ndgrad.transform :as transform])
   (:import
    (java.io Writer)
@@ -475,12 +476,12 @@
   checkpoint transform/checkpoint)
 
 (def ^{:arglists '([f])
-       :doc (:doc (meta #'transform/fuse))}
-  fuse transform/fuse)
+       :doc (:doc (meta #'fuse/fuse))}
+  fuse fuse/fuse)
 
 (def ^{:arglists '([f])
-       :doc (:doc (meta #'transform/fuse-report))}
-  fuse-report transform/fuse-report)
+       :doc (:doc (meta #'fuse/fuse-report))}
+  fuse-report fuse/fuse-report)
 
 (def ^{:arglists '([f rule])
        :doc (:doc (meta #'transform/custom-vjp))}

@@ -16,11 +16,11 @@
         (:step state))))"
   (:require
    [ndgrad.call :as call]
-   [ndgrad.tree :as tree])
+   [ndgrad.tree :as tree :refer [array?]])
   (:import
    (java.io Writer)
    (java.util List)
-   (ndgrad ArgumentException Array)
+   (ndgrad ArgumentException)
    (ndgrad.op.spec Coerce)
    (ndgrad.optim Adam AdamW Rule Sgd)))
 
@@ -101,8 +101,6 @@
   Example: (optim/with-lr (optim/adam) 1e-4)"
   [opt lr]
   (call/naming "with-lr" (.withLr (rule "with-lr" opt) (Coerce/real "lr" lr))))
-
-(defn- array? [x] (instance? Array x))
 
 (defn- slot-keys [^Rule opt] (mapv keyword (.slots opt)))
 

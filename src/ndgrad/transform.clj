@@ -6,7 +6,6 @@
   higher order        hvp jacobian hessian
   batches             vmap
   memory              checkpoint
-  few kernels         fuse fuse-report
   rules of one's own  custom-vjp custom-jvp stop-gradient
 
   They nest in any order. A function is anything that can be called, also a
@@ -21,12 +20,12 @@
   (:require
    [clojure.string :as str]
    [ndgrad.call :as call]
-   [ndgrad.tree :as tree])
+   [ndgrad.tree :as tree :refer [array? pick put]])
   (:import
    (java.util Collection List Map Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
-   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Fuse Fuse$All Fuse$Formed Grad
-           Grad$JvpAll Grad$LinearAll Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
+   (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll Grad$LinearAll
+           Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
@@ -34,47 +33,13 @@
 ;; ---------------------------------------------------------------------------------------------
 ;; nested data and lists of Arrays
 
-(defn- array? [x] (instance? Array x))
 (defn- floating? [x] (and (array? x) (.isFloating (.dtype ^Array x))))
-(defn- real? [x] (or (double? x) (float? x)))
-(defn- differentiable? [x] (or (floating? x) (real? x)))
-(defn- ->array ^Array [x] (if (array? x) x (Array/scalar (double x))))
+(defn- differentiable? [x] (or (floating? x) (tree/floating-number? x)))
 
 (defn- as-float
   "A whole argument that is a number is meant to be differentiated, whatever its type."
   [x]
   (if (number? x) (double x) x))
-
-(defn- put
-  "`x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise
-  leaf)` elsewhere."
-  [x chosen? found otherwise]
-  (let [more (volatile! (seq found))]
-    (tree/map-leaves (fn [leaf]
-                       (if (chosen? leaf)
-                         (let [a (first @more)] (vswap! more next) a)
-                         (otherwise leaf)))
-                     x)))
-
-(defn- pick
-  "The leaves of `x` that `chosen?` takes, as Arrays."
-  [chosen? x]
-  (into [] (comp (filter chosen?) (map ->array)) (tree/leaves x)))
-
-(defn- number-leaves
-  "Results with Arrays in the place of floating numbers."
-  [y]
-  (tree/map-leaves #(if (real? %) (->array %) %) y))
-
-(defn- place
-  "Stands where an Array was."
-  [^Array x]
-  (Array/wrap (.newArray (.dtype x) 0) (int-array [0])))
-
-(defn- structure
-  "The nested data `y`, in the order of its leaves, with placeholders for its Arrays, which would keep a run's graph alive."
-  [y]
-  (tree/in-order #(if (array? %) (place %) %) y))
 
 (defn- on-lists
   "`f` of `args` as a function of the list of their chosen leaves. The structure of its result goes
@@ -82,8 +47,8 @@
   ^Function [f args chosen? out]
   (reify Function
     (apply [_ xs]
-      (let [y (number-leaves (apply f (put args chosen? xs identity)))]
-        (vreset! out (structure y))
+      (let [y (tree/as-arrays (apply f (put args chosen? xs identity)))]
+        (vreset! out (tree/structure y))
         (pick array? y)))))
 
 (defn- results
@@ -277,11 +242,7 @@
 (defn- moving
   "Results of a run with derivatives in the place of floating Arrays, nil elsewhere."
   [y derivatives]
-  (tree/rebuild y (let [more (volatile! (seq derivatives))]
-                    (mapv (fn [leaf]
-                            (when (array? leaf)
-                              (let [d (first @more)] (vswap! more next) (when (floating? leaf) d))))
-                          (tree/leaves y)))))
+  (put y array? (map #(when (floating? %1) %2) (pick array? y) derivatives) (constantly nil)))
 
 (defn jvp
   "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f
@@ -456,95 +417,6 @@
             run (Grad/checkpoints (on-lists placed args array? out))
             found (.apply run (pick array? args))]
         (results @out found)))))
-
-;; ---------------------------------------------------------------------------------------------
-;; few kernels
-
-(def ^:private most-structures
-  "Structures of arguments, and numbers in them, for which a function is fused."
-  32)
-
-(defn- kind-of
-  "What tells arguments of one kind from others: the types of collections, the keys in their order, and constants. Maps
-  that are equal but in another order have their Arrays in other places."
-  [x]
-  (cond
-    (array? x) ::array
-    (map? x) (persistent! (reduce (fn [out e] (conj! (conj! out (key e)) (kind-of (val e)))) (transient [(class x)]) x))
-    (set? x) [(class x) (mapv kind-of x)]
-    (sequential? x) [(vector? x) (mapv kind-of x)]
-    :else x))
-
-(defn- fused-for
-  "`f` of arguments of the structure and with the constants of `args`, fused."
-  ^Fuse$All [f args]
-  (let [arrays? (every? array? args)
-        constants (structure args)]
-    (Fuse/formed (reify Function
-                   (apply [_ xs]
-                     (let [y (number-leaves (if arrays? (apply f xs) (apply f (put constants array? xs identity))))]
-                       (Fuse$Formed. (pick array? y) (if (array? y) ::array (structure y)))))))))
-
-(defn fuse
-  "A function with the results and derivatives of `f`, to rounding, in fewer kernels. It runs `f` once for
-  each kind of arguments (structure, dtypes, shapes, numbers and other constants, which require a
-  gradient) to see which ops it applies. From then on chains of elementwise ops, with the sums,
-  means, variances and logsumexps that follow them, are one step each, forward and backward, and no
-  arrays are made for what is in between. It takes any nesting of data, and nests with the other transforms in any order:
-  (fuse (grad f)) fuses the whole gradient.
-
-  `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from outside
-  are those that it saw when it was traced (what is written into such an array later is seen), and
-  what it prints is printed then. A number that changes from call to call should be an Array. Where `f` branches on an element, reads or writes elements, draws random
-  numbers or calls functions with rules of their own, it runs as it is; `fuse-report` says why.
-
-  Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
-  [f]
-  (let [f (call/callable "fuse" f)
-        plans (atom {})
-        others (atom 0)
-        plan (fn [kind args]
-               (get (swap! plans #(if (or (% kind) (<= most-structures (count %)))
-                                    %
-                                    (assoc % kind (fused-for f args))))
-                    kind))
-        run (fn [args]
-              (let [arrays? (every? array? args)
-                    kind (if arrays? (count args) (kind-of args))
-                    fused (or (@plans kind) (plan kind args))]
-                (if fused
-                  (let [^Fuse$Formed ys (.run ^Fuse$All fused (if arrays? args (pick array? args)))]
-                    (if (= ::array (.form ys))
-                      (.get (.values ys) 0)
-                      (results (.form ys) (.values ys))))
-                  (do (swap! others inc)
-                      (number-leaves (apply f args))))))]
-    (with-meta
-      (fn
-        ([] (run []))
-        ([x] (run [x]))
-        ([x y] (run [x y]))
-        ([x y z] (run [x y z]))
-        ([x y z & more] (run (into [x y z] more))))
-      {::plans plans, ::others others})))
-
-(defn fuse-report
-  "What `fuse` has made of a function so far, a vector with a map for each kind of arguments it was called with:
-  `:arguments`, the dtypes and shapes of its arrays; `:calls`, how often; `:steps`, what is
-  done, a line each; and where it is run as it is, `:fallback`, the reason.
-
-  Example: (let [f (nd/fuse (fn [x] (nd/sum (nd/sin (nd/* 2.0 x)))))] (f (nd/ones [3])) (nd/fuse-report f))"
-  [f]
-  (if-let [{::keys [plans others]} (when (::plans (meta f)) (meta f))]
-    (into (if (pos? @others)
-            [{:arguments [] :calls @others :steps []
-              :fallback (str "it was called with more than " most-structures
-                             " structures of arguments and numbers in them; pass numbers that change as Arrays")}]
-            [])
-          (comp (mapcat (fn [^Fuse$All run] (.report run)))
-                (map (fn [^Map m] (into {} (map (fn [[k v]] [(keyword k) (if (instance? List v) (vec v) v)])) m))))
-          (vals @plans))
-    (fail "fuse-report: takes a function that fuse has made" "op" "fuse-report")))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; rules of one's own

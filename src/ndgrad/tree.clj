@@ -3,14 +3,18 @@
   set have no place: another set has those that stand for them in another order.
 
   leaves        the leaves in order
-  rebuild       the same structure with other leaves
   map-leaves    the same structure with a function of each leaf
   in-order      the same, to be rebuilt from: its sets keep the order of the leaves
+  put           the same structure with others in the place of chosen leaves
+  rebuild       the same structure with other leaves
+  pick          the chosen leaves, as Arrays
+  as-arrays     the same structure with Arrays in the place of floating numbers
+  structure     the same in order, with placeholders for Arrays
   matched       what other data has at the places of the leaves
   prefixed      the same where one value can stand for a whole branch
   check-places  refuses leaves that have no place"
   (:import
-   (ndgrad ArgumentException)))
+   (ndgrad ArgumentException Array)))
 
 (set! *warn-on-reflection* true)
 
@@ -54,11 +58,62 @@
   [x]
   (persistent! (gather (transient []) x)))
 
+(defn put
+  "The structure of `x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise leaf)`
+  elsewhere."
+  [x chosen? found otherwise]
+  (let [more (volatile! (seq found))]
+    (map-leaves (fn [leaf]
+                  (if (chosen? leaf)
+                    (let [a (first @more)] (vswap! more next) a)
+                    (otherwise leaf)))
+                x)))
+
 (defn rebuild
   "The structure of `x` with `new-leaves`, in the order of `leaves`."
   [x new-leaves]
-  (let [more (volatile! (seq new-leaves))]
-    (walk into (fn [_] (let [leaf (first @more)] (vswap! more next) leaf)) x)))
+  (put x any? new-leaves identity))
+
+;; ---------------------------------------------------------------------------------------------
+;; the Arrays in it
+
+(defn array?
+  "Whether `x` is an Array."
+  [x]
+  (instance? Array x))
+
+(defn floating-number?
+  "Whether `x` is a number that stands for an Array: a double or float."
+  [x]
+  (or (double? x) (float? x)))
+
+(defn ->array
+  "An Array as it is, a number as a 0-d Array of float64."
+  ^Array [x]
+  (if (array? x) x (Array/scalar (double x))))
+
+(defn pick
+  "A vector of the leaves of `x` that `chosen?` takes, all of them Arrays or numbers, as Arrays."
+  [chosen? x]
+  (into [] (comp (filter chosen?) (map ->array)) (leaves x)))
+
+(defn as-arrays
+  "The structure of `x` with Arrays in the place of floating numbers."
+  [x]
+  (map-leaves #(if (floating-number? %) (->array %) %) x))
+
+(defn- place
+  "Stands where an Array was."
+  [^Array x]
+  (Array/wrap (.newArray (.dtype x) 0) (int-array [0])))
+
+(defn structure
+  "The structure of `x`, in the order of its leaves, with placeholders for its Arrays, which would keep a run's graph alive."
+  [x]
+  (in-order #(if (array? %) (place %) %) x))
+
+;; ---------------------------------------------------------------------------------------------
+;; other data of the same structure
 
 (def ^:private many
   "How far a list, which may have no end, is counted for a message."

@@ -1,6 +1,7 @@
 (ns ndgrad.tree-test
   (:require
    [clojure.test :refer [are deftest is testing]]
+   [ndgrad.core :as nd]
    [ndgrad.tree :as tree])
   (:import
    (ndgrad ArgumentException)))
@@ -33,6 +34,22 @@
     (is (= (map str (tree/leaves members)) (tree/leaves renamed)))
     (is (= (into #{} (map (fn [i] {:at (inc i)})) (range 20))
            (tree/rebuild renamed (map inc (tree/leaves members)))))))
+
+(deftest leaves-are-chosen
+  (let [a (nd/array [1.0])
+        x {:a a :b [2 (list 3.0 :c)]}]
+    (is (= {:a nil :b [:two (list :three nil)]} (tree/put x number? [:two :three] (constantly nil))))
+    (is (= [[1.0] 3.0] (mapv nd/tolist (tree/pick #(or (nd/array? %) (double? %)) x))))
+    (is (identical? a (first (tree/pick nd/array? x))))
+    (testing "numbers that stand for Arrays become some"
+      (let [y (tree/as-arrays x)]
+        (is (identical? a (:a y)))
+        (is (= 2 (first (:b y))))
+        (is (= 3.0 (nd/item (first (second (:b y))))))))
+    (testing "a structure holds no Array of the data, and takes others"
+      (let [s (tree/structure {:x #{a} :y :c})]
+        (is (not-any? #{a} (tree/leaves s)))
+        (is (= {:x #{5} :y :c} (tree/put s nd/array? [5] identity)))))))
 
 (deftest what-other-data-has-at-the-places
   (are [like x found] (= found (tree/matched "x" like x))

@@ -28,7 +28,7 @@ public final class Anomaly {
       Pattern.compile(
           "(java|javax|jdk|sun|clojure)\\..*"
               + "|ndgrad\\.([A-Z]\\w*|(op|autograd|kernel|blas|io|optim|core|call|check|generators|neanderthal|random"
-              + "|transform|tree)([.$].*)?)");
+              + "|fuse|transform|tree)([.$].*)?)");
 
   private Anomaly() {}
 
