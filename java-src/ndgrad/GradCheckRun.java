@@ -10,6 +10,7 @@ import ndgrad.GradCheck.Failure;
 import ndgrad.GradCheck.Kind;
 import ndgrad.GradCheck.Report;
 import ndgrad.GradCheck.Settings;
+import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Coerce;
 
 /** One comparison of gradients with differences; see {@link GradCheck}. */
@@ -393,12 +394,7 @@ final class GradCheckRun {
   }
 
   private static List<Integer> index(int[] shape, int element) {
-    Integer[] out = new Integer[shape.length];
-    int rest = element;
-    for (int axis = shape.length - 1; axis >= 0; axis--) {
-      out[axis] = rest % shape[axis];
-      rest /= shape[axis];
-    }
-    return List.of(out);
+    long[] along = Gather.unravel(new int[] {element}, shape);
+    return Arrays.stream(along).mapToObj(Math::toIntExact).toList();
   }
 }

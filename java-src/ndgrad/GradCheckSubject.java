@@ -6,11 +6,13 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Coerce;
 
 /**
@@ -216,24 +218,13 @@ final class GradCheckSubject {
   private double[][] moved(int i, double[] direction, double h) {
     List<Array> xs = new ArrayList<>(twins());
     Array x = xs.get(i);
-    Layout layout = x.tensor().layout();
+    int[] elements = IntStream.range(0, direction.length).filter(j -> direction[j] != 0).toArray();
+    int[] positions = Gather.positions(x.tensor().layout(), elements);
     double[] data = (double[]) x.data();
-    for (int j = 0; j < direction.length; j++) {
-      if (direction[j] != 0) {
-        data[position(layout, j)] += h * direction[j];
-      }
+    for (int k = 0; k < elements.length; k++) {
+      data[positions[k]] += h * direction[elements[k]];
     }
     return at(xs);
-  }
-
-  private static int position(Layout layout, int element) {
-    int rest = element;
-    int at = layout.offset();
-    for (int axis = layout.ndim() - 1; axis >= 0; axis--) {
-      at += rest % layout.dim(axis) * layout.stride(axis);
-      rest /= layout.dim(axis);
-    }
-    return at;
   }
 
   /** The greatest magnitude of an output at the inputs. */

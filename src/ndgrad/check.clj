@@ -28,6 +28,7 @@
   (:import
    (java.util.function Function)
    (ndgrad Array GradCheck GradCheck$Failure GradCheck$Report GradCheck$Settings)
+   (ndgrad.kernel.rows Gather)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
@@ -171,9 +172,7 @@
 (defn- element-index
   "The index of the i-th element in row-major order."
   [shape i]
-  (vec (reverse (map (fn [stride n] (rem (quot i stride) n))
-                     (reductions * 1 (reverse shape))
-                     (reverse shape)))))
+  (vec (Gather/unravel (int-array [i]) (int-array shape))))
 
 (defn- differing
   "Failures where the Arrays `expected` and `actual` differ by more than rounding."
