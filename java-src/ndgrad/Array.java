@@ -1,6 +1,7 @@
 package ndgrad;
 
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -481,6 +482,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    *
    * @param value an Array, number or nested list, broadcast and converted
    * @return this, modified
+   * @throws ShapeException when the value does not broadcast; nothing has been written then
+   * @throws GraphException when it would have to be differentiated through a leaf that requires a
+   *     gradient
    */
   public Array assign(Object value) {
     InPlace.assign(tensor, Nested.tensor(value), "assign");
@@ -513,7 +517,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * The accumulated gradient.
    *
-   * @return the gradient, of this array's shape and dtype
+   * @return the gradient, of this array's shape and dtype; later passes leave it alone and add into
+   *     another
    * @throws GraphException when there is none; see {@link #hasGrad()}
    */
   public Array grad() {
@@ -667,8 +672,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Accumulates the gradients of {@code sum(upstream * this)} in the leaves, then frees the graph.
    *
-   * @param upstream of this array's shape
+   * @param upstream of this array's shape; converted to its dtype
    * @throws GraphException when there is no graph or it was freed
+   * @throws ShapeException when the upstream gradient has another shape
    * @throws MutationException when a saved value was changed in place; nothing has been written
    *     then
    */
@@ -679,17 +685,19 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
   /**
    * Accumulates gradients in the leaves.
    *
-   * @param upstream of this array's shape; null for 1 where there is a single element
+   * @param upstream of this array's shape, converted to its dtype; null for 1 where there is a
+   *     single element
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @throws GraphException when there is no graph or it was freed
+   * @throws ShapeException when the upstream gradient has another shape
    * @throws MutationException when a saved value was changed in place; nothing has been written
    *     then
    */
   public void backward(Array upstream, boolean retainGraph, boolean createGraph) {
     Reverse.backward(
         List.of(tensor),
-        java.util.Collections.singletonList(upstream == null ? null : upstream.tensor),
+        Collections.singletonList(upstream == null ? null : upstream.tensor),
         retainGraph,
         createGraph);
   }

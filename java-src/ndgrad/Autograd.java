@@ -105,6 +105,8 @@ public final class Autograd {
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @throws GraphException without a graph, without an upstream gradient, or through a freed graph
+   * @throws ArgumentException when there are not as many upstream gradients as outputs
+   * @throws ShapeException when an upstream gradient has another shape than its output
    * @throws MutationException when a saved value was changed in place; nothing has been written
    *     then
    */
@@ -123,7 +125,9 @@ public final class Autograd {
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @return one for each input, empty where no output depends on it
-   * @throws GraphException when an input requires no gradient
+   * @throws GraphException when an input requires no gradient; as {@link #backward}
+   * @throws ArgumentException when there are not as many upstream gradients as outputs
+   * @throws ShapeException when an upstream gradient has another shape than its output
    * @throws MutationException when a saved value was changed in place
    */
   public static List<Optional<Array>> gradients(

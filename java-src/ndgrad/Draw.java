@@ -18,7 +18,9 @@ import ndgrad.op.spec.Coerce;
 
 /**
  * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a
- * gradient. Immutable; made by {@link Random}.
+ * gradient. Immutable; made by {@link Random}. A negative dimension, or parameters that do not
+ * broadcast to the shape, are a {@link ShapeException}; a dtype that does not hold what is drawn is
+ * a {@link DTypeException}.
  *
  * <pre>{@code
  * Random.with(Random.key(0)).dtype(DType.FLOAT32).uniform(-1, 1, 2, 3)

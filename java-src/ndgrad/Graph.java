@@ -128,7 +128,8 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
     String format = name.endsWith(".svg") ? "SVG" : name.endsWith(".png") ? "PNG" : "";
     if (format.isEmpty()) {
       throw new ArgumentException(
-          "draw: expected a file that ends in .svg or .png, got " + file, "file", file.toString());
+              "expected a file that ends in .svg or .png, got " + file, "file", file.toString())
+          .during("draw");
     }
     byte[] picture = Plant.draw(toPlantUml(), format);
     try (OutputStream out = Files.newOutputStream(file)) {
@@ -174,9 +175,10 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
         return out.toByteArray();
       } catch (ClassNotFoundException e) {
         throw new ArgumentException(
-            "draw: PlantUML is not on the class path; add net.sourceforge.plantuml/plantuml-mit",
-            "missing",
-            "net.sourceforge.plantuml/plantuml-mit");
+                "PlantUML is not on the class path; add net.sourceforge.plantuml/plantuml-mit",
+                "missing",
+                "net.sourceforge.plantuml/plantuml-mit")
+            .during("draw");
       } catch (InvocationTargetException e) {
         throw new IllegalStateException(e.getCause());
       } catch (ReflectiveOperationException e) {

@@ -69,7 +69,8 @@
 
 (defn wrap
   "An Array over a primitive Java array, without a copy: each sees what is written into the other. `shape` must hold as
-  many elements; without it the Array is one-dimensional.
+  many elements; without it the Array is one-dimensional. Throws DTypeException for what is no array of an element type,
+  ShapeException when the shape has another size.
 
   Example: (nd/wrap (double-array [1 2 3 4]) [2 2])"
   {:arglists '([primitives] [primitives shape] [primitives shape {:keys [requires-grad]}])}
@@ -163,7 +164,7 @@
 
 (defn slice
   "An index that takes `start`, start+step, … up to but not including `stop`, as Python's start:stop:step. nil is an open
-  end; negative numbers count from the end.
+  end; negative numbers count from the end. Throws IndexException for a step of 0 and for fractions.
 
   Example: (nd/get (nd/arange 10) (nd/slice 1 8 2))"
   ([stop] (slice nil stop nil))
@@ -186,7 +187,9 @@
 
 (defn set!
   "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.
-  `v` is broadcast and converted to x's dtype. The version goes up by one; when it throws nothing has been written.
+  `v` is broadcast and converted to x's dtype. The version goes up by one. Throws IndexException, ShapeException when `v`
+  does not broadcast, ArgumentException when elements of `x` share a place, GraphException when it would have to be
+  differentiated through a leaf that requires a gradient; nothing has been written then.
 
   Example: (nd/set! (nd/zeros [2 2]) [0 :all] 5.0)"
   [x index v]
@@ -268,7 +271,8 @@
    (call/naming "requires-grad!" (.requiresGrad (call/existing "requires-grad!" x) (Coerce/flag "required" required)))))
 
 (defn grad-of
-  "The gradient accumulated in `x`, nil when there is none."
+  "The gradient accumulated in `x`, an Array of its shape and dtype; nil when there is none. Later passes leave it alone:
+  they add into another."
   [x]
   (let [x (call/existing "grad-of" x)]
     (when (.hasGrad x) (.grad x))))
@@ -299,7 +303,7 @@
   (.detach (call/array "detach" x)))
 
 (defn retain-grad!
-  "Asks that non-leaf `x` keep its gradient as a leaf does; returns x."
+  "Asks that non-leaf `x` keep its gradient as a leaf does; returns x. Throws GraphException when it requires no gradient."
   [x]
   (call/naming "retain-grad!" (.retainGrad (call/existing "retain-grad!" x))))
 
@@ -333,11 +337,12 @@
 
 (defn backward!
   "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. `upstream`, of y's shape, may be
-  left out or nil when y has a single element. With a vector of Arrays for `y`, and one of cotangents for `upstream`,
-  one pass serves all of them. Options: `:retain-graph` keeps the graph for another pass, `:create-graph` makes the
-  gradients differentiable. Returns nil.
+  left out or nil when y has a single element; it is converted to y's dtype. With a vector of Arrays for `y`, and one of
+  cotangents for `upstream`, one pass serves all of them. Options: `:retain-graph` keeps the graph for another pass,
+  `:create-graph` makes the gradients differentiable. Returns nil.
   Throws MutationException when a saved value was changed in place (no gradient has been written then),
-  GraphException without a graph, without an upstream gradient or through a freed graph.
+  GraphException without a graph, without an upstream gradient or through a freed graph, ShapeException when the upstream
+  gradient has another shape.
 
   Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
   {:arglists '([y] [y upstream] [y upstream {:keys [retain-graph create-graph]}])}
@@ -372,8 +377,8 @@
   loop whose body is a scope makes no garbage. What leaves it stays as it is: the Arrays of the result, any nesting of
   maps with their keys, vectors, sequences, sets, records and Java's collections and records; those passed to `keep!`;
   gradients of Arrays made outside and what such Arrays were overwritten with; what the graphs of all these need; memory
-  that was wrapped, or asked for by `data`. Any other use of such an Array later is a ScopeException. Scopes nest: what leaves one belongs to the one around
-  it. Lazy sequences in the result are realised.
+  that was wrapped, or asked for by `data`. To use the elements of any other later is a ScopeException. Scopes nest: what
+  leaves one belongs to the one around it. Lazy sequences in the result are realised.
 
   Functions do not keep the Arrays they close over. Those in the graph of something that leaves (checkpointed ones, rules
   of `custom-vjp`, hooks) need `keep!` for what they take from inside; the functions that `vjp` and `linearize` return
@@ -393,7 +398,8 @@
 
 (defn register-hook!
   "Calls `f` with the gradient of `x` in every backward; what it returns replaces the gradient, nil keeps it. Changing it
-  in place is a MutationException. Returns a function of no arguments that takes the hook back.
+  in place is a MutationException. Returns a function of no arguments that takes the hook back. Throws GraphException when
+  `x` requires no gradient.
 
   Example: (nd/register-hook! (nd/array [1.0] {:requires-grad true}) (fn [g] (nd/* g 2)))"
   [x f]
@@ -420,15 +426,17 @@
      :edges (mapv (fn [^Graph$Edge e] {:from (.from e), :to (.to e), :input (.input e)}) (.edges g))}))
 
 (defn graph-dot
-  "The computation graph behind `y` in Graphviz's DOT language, a string."
+  "The computation graph behind `y` in Graphviz's DOT language, a string. Throws as `graph` does."
   [y]
   (.toDot (graph-of "graph-dot" y)))
 
 (defn draw-graph
   "Draws the computation graph behind `y` into `file`, whose name ends in .svg or .png; returns the file. PlantUML
-  (net.sourceforge.plantuml/plantuml-mit) must be on the classpath."
+  (net.sourceforge.plantuml/plantuml-mit) must be on the classpath. Throws as `graph` does, ArgumentException for another
+  ending and without PlantUML."
   [y file]
-  (.toFile (.draw (graph-of "draw-graph" y) (.toPath (io/file file)))))
+  (call/naming "draw-graph"
+    (.toFile (.draw (graph-of "draw-graph" y) (.toPath (io/file file))))))
 
 (defn grad-enabled?
   "Whether ops on this thread are recorded."
@@ -506,7 +514,8 @@
     (ex-data e)))
 
 (defn set-num-threads!
-  "Sets how many threads large ops use, BLAS included; 1 or more. Results do not depend on it. Returns nil."
+  "Sets how many threads large ops use, BLAS included; 1 or more, or it throws an ArgumentException. Results do not depend
+  on it. Returns nil."
   [n]
   (call/naming "set-num-threads!" (Threads/setNumThreads (Coerce/integer "n" n))))
 
@@ -517,7 +526,8 @@
 
 (defn set-memory-limit!
   "Sets how many bytes of arrays ndgrad keeps to use again; what is more is let go at once, 0 switches it off. At first a
-  quarter of the largest heap, or the system property ndgrad.pool.bytes. Returns nil.
+  quarter of the largest heap, or the system property ndgrad.pool.bytes. Returns nil. Throws ArgumentException for what is
+  no whole number, or negative.
 
   Example: (nd/set-memory-limit! 100000000)"
   [bytes]
@@ -535,7 +545,8 @@
 
 (defn doctor
   "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, the
-  memory that is kept to be used again, and why anything is off; `:report` is the same as text for people: (println (:report (nd/doctor))).
+  memory that is kept to be used again, and why anything is off; `:report` is the same as text for people:
+  (println (:report (nd/doctor))).
 
   Example: (:threads (nd/doctor))"
   []

@@ -15,6 +15,9 @@
   Without :key and :generator the numbers come from the process's generator, which is safe for use by several threads.
   `shuffle!` makes no new array and takes these two only.
 
+  A number out of its range is an ArgumentException, a negative dimension or a parameter that does not broadcast to the
+  shape a ShapeException, a dtype that does not hold what is drawn a DTypeException.
+
   (require '[ndgrad.random :as r])
   (r/manual-seed! 0)
   (r/randn [2 3] {:dtype :float32 :requires-grad true})

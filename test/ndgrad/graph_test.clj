@@ -43,5 +43,6 @@
       (finally (io/delete-file svg) (io/delete-file png)))))
 
 (deftest what-cannot-be-drawn
-  (is (thrown-with-msg? ArgumentException #"\.svg or \.png" (nd/draw-graph (example) "graph.gif")))
+  (is (thrown-with-msg? ArgumentException #"^draw-graph: expected a file that ends in \.svg or \.png, got graph\.gif$"
+                        (nd/draw-graph (example) "graph.gif")))
   (is (thrown? GraphException (nd/graph (nd/ones [2])))))
