@@ -1,7 +1,10 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
-  arguments, lists of arrays back as vectors. And what functions written by hand need to refuse what they can't take:
-  naming, array, existing, callable, options, given, flag, arguments."
+  arguments, lists of arrays back as vectors.
+
+  ops           unary binary variadic function in-place: the functions of ndgrad.core, from the constants of ops
+  by hand       array existing callable options given flag arguments: what functions written by hand take, or refuse
+  errors        fail naming naming-else"
   (:import
    (java.util Arrays List)
    (java.util.function Function)
@@ -53,7 +56,7 @@
     (instance? Function f) (fn [x] (.apply ^Function f x))
     :else (fail op "a function" f)))
 
-(defn check-options
+(defn- check-options
   "Throws ArgumentException unless `options` is a map, or nil, whose keys are among `known`."
   [op options known]
   (when-not (or (nil? options) (map? options))

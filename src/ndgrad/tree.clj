@@ -87,7 +87,7 @@
   [x]
   (or (double? x) (float? x)))
 
-(defn ->array
+(defn- ->array
   "An Array as it is, a number as a 0-d Array of float64."
   ^Array [x]
   (if (array? x) x (Array/scalar (double x))))
