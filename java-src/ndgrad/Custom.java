@@ -163,46 +163,28 @@ public final class Custom implements Function<List<Array>, List<Array>> {
 
   /** Tangents by the rule for them, or as the gradient of ⟨vjp(u), t⟩ by u. */
   private List<Tensor> push(List<Tensor> xs, List<Tensor> ys, List<Tensor> tangents) {
-    if (jvp.isPresent()) {
-      return checked(
-          "custom-jvp",
-          "tangent",
-          "result",
-          jvp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(tangents)),
-          ys);
-    }
-    return transposed(
-        ys,
-        tangents,
-        us ->
-            checked(
-                "custom-vjp",
-                "gradient",
-                "argument",
-                vjp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(us)),
-                xs));
+    return jvp.isPresent()
+        ? byJvp(xs, ys, tangents)
+        : transposed(ys, tangents, us -> byVjp(xs, ys, us));
   }
 
   /** Gradients by the rule for them, or as the gradient of ⟨jvp(t), g⟩ by t. */
   private List<Tensor> pull(List<Tensor> xs, List<Tensor> ys, List<Tensor> cotangents) {
-    if (vjp.isPresent()) {
-      return checked(
-          "custom-vjp",
-          "gradient",
-          "argument",
-          vjp.get().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(cotangents)),
-          xs);
-    }
-    return transposed(
-        xs,
-        cotangents,
-        ts ->
-            checked(
-                "custom-jvp",
-                "tangent",
-                "result",
-                jvp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(ts)),
-                ys));
+    return vjp.isPresent()
+        ? byVjp(xs, ys, cotangents)
+        : transposed(xs, cotangents, ts -> byJvp(xs, ys, ts));
+  }
+
+  private List<Tensor> byJvp(List<Tensor> xs, List<Tensor> ys, List<Tensor> tangents) {
+    List<Array> given =
+        jvp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(tangents));
+    return checked("custom-jvp", "tangent", "result", given, ys);
+  }
+
+  private List<Tensor> byVjp(List<Tensor> xs, List<Tensor> ys, List<Tensor> cotangents) {
+    List<Array> given =
+        vjp.orElseThrow().apply(Lifted.arrays(xs), Lifted.arrays(ys), Lifted.arrays(cotangents));
+    return checked("custom-vjp", "gradient", "argument", given, xs);
   }
 
   /** The transpose of a linear function, applied to directions of its results. */
