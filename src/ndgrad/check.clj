@@ -3,13 +3,13 @@
   classpath; ndgrad.core does not.
 
   checks       gradcheck gradgradcheck agreement linearity batching purity: each takes a function and a vector of
-               arguments and returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0 :element [1 2]
-               :analytic … :numeric … :tolerance …} …] …}
+               arguments and returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0
+               :element [1 2] :analytic … :numeric … :tolerance …} …] …}
   assertions   assert-gradients throws the report
   properties   gradient-property second-order-property agreement-property linearity-property batching-property
                purity-property, and differentiable-property, all of them at once; for `defspec` and `quick-check`
-  generators   dtype floating-dtype shape broadcastable values array arrays index tree; they shrink to small shapes
-               first, then to the plain row-major layout, then to simple values
+  generators   dtype floating-dtype shape broadcastable values array arrays index tree, and layouts, a vector of keywords;
+               they shrink to small shapes first, then to the plain row-major layout, then to simple values
 
   Arguments may be any nesting of maps, vectors and records of Arrays; float64 Arrays and doubles are differentiated,
   everything else is passed as it is.

@@ -31,8 +31,8 @@
   (:import
    (java.io Writer)
    (java.util Arrays List Map)
-   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory NdException Ops Preload
-           Scope Threads)
+   (ndgrad Array Autograd Autograd$Scope DType Doctor Graph Graph$Edge Graph$Vertex Index Index$Slice Memory
+           NdException Ops Preload Scope Threads)
    (ndgrad.op Arithmetic Comparison Indexing)
    (ndgrad.op.spec Coerce Nested)))
 
