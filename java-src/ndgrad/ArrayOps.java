@@ -4671,7 +4671,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4683,7 +4683,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4695,7 +4695,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Another name of {@code silu}.
    *
-   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4709,7 +4709,7 @@ public abstract sealed class ArrayOps permits Array {
    *
    * Writes the result into this array, which is modified; its version goes up by one.
    *
-   * x * sigmoid(x), without overflow. Integers and bool give float64.
+   * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4858,7 +4858,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
-   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
+   * bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4871,7 +4872,8 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
-   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
+   * bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4882,7 +4884,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
-   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
+   * bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -4896,7 +4899,8 @@ public abstract sealed class ArrayOps permits Array {
    * Writes the result into this array, which is modified; its version goes up by one.
    *
    * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
-   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
+   * bool give float64.
    *
    * @param options named options of this op
    * @return this
@@ -4908,7 +4912,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
-   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016). Integers and bool give float64.
+   * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
+   * bool give float64.
    *
    * @param approximate none for the erf form, tanh for the other
    * @return the result

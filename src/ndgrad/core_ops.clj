@@ -1500,7 +1500,8 @@
   (call/in-place 'ndgrad.op.Activations/ELU))
 
 (def ^{:arglists '([x])
-       :doc "x * sigmoid(x), without overflow. Integers and bool give float64.
+       :doc "x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
+  give float64.
     x - the array
   Example: (nd/silu (nd/ones [2 3]))"}
   silu
@@ -1509,14 +1510,16 @@
 (def ^{:arglists '([x])
        :doc "Writes the result of `silu` into its first array, which is modified and returned; its
   version goes up by one.
-  x * sigmoid(x), without overflow. Integers and bool give float64.
+  x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
+  give float64.
     x - the array"}
   silu!
   (call/in-place 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x])
        :doc "Another name of `silu`.
-  x * sigmoid(x), without overflow. Integers and bool give float64.
+  x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
+  give float64.
     x - the array
   Example: (nd/swish (nd/ones [2 3]))"}
   swish
@@ -1526,7 +1529,8 @@
        :doc "Another name of `silu!`.
   Writes the result of `swish` into its first array, which is modified and returned; its
   version goes up by one.
-  x * sigmoid(x), without overflow. Integers and bool give float64.
+  x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
+  give float64.
     x - the array"}
   swish!
   (call/in-place 'ndgrad.op.Activations/SILU))
@@ -1554,8 +1558,8 @@
 
 (def ^{:arglists '([x] [x {:keys [approximate]}])
        :doc "x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by
-  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016).
-  Integers and bool give float64.
+  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with
+  its limits at the infinities. Integers and bool give float64.
     x - the array
     :approximate - none for the erf form, tanh for the other; default :none
   Example: (nd/gelu (nd/ones [2 3]))"}
@@ -1566,8 +1570,8 @@
        :doc "Writes the result of `gelu` into its first array, which is modified and returned; its
   version goes up by one.
   x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by
-  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016).
-  Integers and bool give float64.
+  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with
+  its limits at the infinities. Integers and bool give float64.
     x - the array
     :approximate - none for the erf form, tanh for the other; default :none"}
   gelu!

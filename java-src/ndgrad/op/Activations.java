@@ -32,6 +32,14 @@ public final class Activations {
   /** The output in the partial derivative of a function of one argument. */
   private static final Expr OUT = in(1);
 
+  /** Behind this all tails are at their limits in float64, and cubes are finite in float32. */
+  private static final double FAR = 1000;
+
+  /** The argument, or the bound of its sign that has the same limits: no ∞ * 0 behind it. */
+  private static final Expr BOUNDED =
+      select(of(Fn2.LE, of(Fn1.ABS, A), num(FAR)), A, of(Fn1.SIGN, A).times(FAR));
+
+  private static final Expr BOUNDED_BELOW = of(Fn2.MAX, A, num(-FAR));
   private static final Expr POSITIVE_PART = of(Fn2.MAX, A, ZERO);
   private static final Expr NEGATIVE_PART = of(Fn2.MIN, A, ZERO);
   private static final String EXTREMES = "[-1000.0 -30.0 -0.0 0.0 30.0 1000.0 ##NaN]";
@@ -53,8 +61,15 @@ public final class Activations {
               "x",
               "The logistic function 1 / (1 + exp(-x)), without overflow." + FLOATS,
               "sigmoid(#)")
-          .elementwise(
-              Typing.FLOATING, ONE.over(ONE.plus(exp(A.negate()))), OUT.times(ONE.minus(OUT)));
+          .elementwise(Typing.FLOATING, sigmoid(), OUT.times(ONE.minus(OUT)));
+
+  /**
+   * By an exponential that does not overflow: its reciprocal keeps its digits where e^-x cannot.
+   */
+  private static Expr sigmoid() {
+    Expr e = exp(of(Fn1.ABS, A).negate());
+    return select(of(Fn2.LT, A, ZERO), e, ONE).over(ONE.plus(e));
+  }
 
   /** log(1 / (1 + e^-x)). */
   public static final Elementwise LOG_SIGMOID =
@@ -119,19 +134,23 @@ public final class Activations {
 
   /** x / (1 + e^-x). */
   public static final Elementwise SILU =
-      activation("silu", "x", "x * sigmoid(x), without overflow." + FLOATS, "nn.functional.silu(#)")
+      activation(
+              "silu",
+              "x",
+              "x * sigmoid(x), without overflow, with its limits at the infinities." + FLOATS,
+              "nn.functional.silu(#)")
           .alias("swish")
-          .elementwise(Typing.FLOATING, A.over(ONE.plus(exp(A.negate()))), siluSlope());
+          .elementwise(Typing.FLOATING, BOUNDED_BELOW.times(sigmoid()), siluSlope());
 
   /**
    * s (1 + x (1 - s)) with s = sigmoid(x), written on either side of 0 so that neither it nor its
    * derivatives overflow. The sides meet in all derivatives.
    */
   private static Expr siluSlope() {
-    Expr below = exp(A).over(ONE.plus(exp(A)));
-    Expr above = ONE.over(ONE.plus(exp(A.negate())));
+    Expr below = exp(BOUNDED).over(ONE.plus(exp(BOUNDED)));
+    Expr above = ONE.over(ONE.plus(exp(BOUNDED.negate())));
     Expr s = select(of(Fn2.LT, A, ZERO), below, above);
-    return s.times(ONE.plus(A.times(ONE.minus(s))));
+    return s.times(ONE.plus(BOUNDED.times(ONE.minus(s))));
   }
 
   /** log(1 + e^(beta x)) / beta. */
@@ -169,15 +188,35 @@ public final class Activations {
   }
 
   private static final Elementwise GELU_ERF =
-      define("gelu", "x").internal().elementwise(Typing.FLOATING, A.times(of(Fn1.NORMAL, A)));
+      define("gelu", "x")
+          .internal()
+          .elementwise(Typing.FLOATING, BOUNDED_BELOW.times(of(Fn1.NORMAL, A)), geluSlope());
 
   private static final Elementwise GELU_TANH =
       define("gelu", "x")
           .internal()
-          .elementwise(Typing.FLOATING, A.times(0.5).times(ONE.plus(of(Fn1.TANH, geluArgument()))));
+          .elementwise(
+              Typing.FLOATING,
+              BOUNDED_BELOW.times(0.5).times(ONE.plus(geluTanh())),
+              geluTanhSlope());
 
-  private static Expr geluArgument() {
-    return A.plus(A.times(A).times(A).times(0.044715)).times(Math.sqrt(2 / Math.PI));
+  /** Φ(x) + x φ(x). */
+  private static Expr geluSlope() {
+    Expr density = exp(BOUNDED.times(BOUNDED).times(-0.5)).times(1 / Math.sqrt(2 * Math.PI));
+    return of(Fn1.NORMAL, BOUNDED).plus(BOUNDED.times(density));
+  }
+
+  private static Expr geluTanh() {
+    Expr cube = BOUNDED.times(BOUNDED).times(BOUNDED);
+    return of(Fn1.TANH, BOUNDED.plus(cube.times(0.044715)).times(Math.sqrt(2 / Math.PI)));
+  }
+
+  /** (1 + t)/2 + x/2 (1 - t²) √(2/π) (1 + 3 * 0.044715 x²), t being the tanh. */
+  private static Expr geluTanhSlope() {
+    Expr t = geluTanh();
+    Expr inner = ONE.plus(BOUNDED.times(BOUNDED).times(3 * 0.044715)).times(Math.sqrt(2 / Math.PI));
+    Expr moved = BOUNDED.times(0.5).times(ONE.minus(t.times(t))).times(inner);
+    return ONE.plus(t).times(0.5).plus(moved);
   }
 
   /** x Φ(x). */
@@ -187,7 +226,7 @@ public final class Activations {
               "x, approximate: word = none",
               "x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit,"
                   + " by erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and"
-                  + " Gimpel 2016)."
+                  + " Gimpel 2016), with its limits at the infinities."
                   + FLOATS,
               // PyTorch's erf of float32 is 40 last digits off in the tail.
               "nn.functional.gelu(#.double(), approximate=approximate).to(#.dtype)")

@@ -1,6 +1,7 @@
 package ndgrad.op;
 
 import static ndgrad.op.Slopes.tracked;
+import static ndgrad.op.Slopes.trackedFloats;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -39,6 +40,72 @@ class ActivationsTest {
         new double[] {0, 1},
         Slopes.of(Activations.GELU, 0, Map.of("approximate", "tanh"), tracked(-1000, 1000)),
         1e-300);
+  }
+
+  /** Where x² and x³ overflow, and at the infinities. */
+  @Test
+  void smoothActivationsHaveTheirLimitsAtTheEnds() {
+    double[] ends = {-INF, -1e300, -1e160, -1e105, 1e105, 1e160, 1e300, INF};
+    float[] single = {Float.NEGATIVE_INFINITY, -3e38f, -1e20f, 1e20f, 3e38f, 1 / 0f};
+    for (Op op : List.of(Activations.SILU, Activations.GELU)) {
+      for (Map<?, ?> options :
+          op == Activations.SILU
+              ? List.of(Map.of())
+              : List.of(Map.of(), Map.of("approximate", "tanh"))) {
+        String what = op.name() + options;
+        assertArrayEquals(
+            new double[] {0, 0, 0, 0, 1e105, 1e160, 1e300, INF},
+            Slopes.doubles((Tensor) op.call(options, (Object) ends)),
+            1e-300,
+            what);
+        Tensor x = tracked(ends);
+        Tensor slope = Slopes.gradient((Tensor) op.call(options, x), x);
+        assertArrayEquals(
+            new double[] {0, 0, 0, 0, 1, 1, 1, 1}, Slopes.doubles(slope), 1e-300, what);
+        Tensor curve = Slopes.gradient(slope, x);
+        assertArrayEquals(new double[8], Slopes.doubles(curve), 1e-300, what);
+        assertArrayEquals(new double[8], Slopes.doubles(Slopes.gradient(curve, x)), 1e-300, what);
+        Tensor y = trackedFloats(single);
+        slope = Slopes.gradient((Tensor) op.call(options, y), y);
+        assertArrayEquals(new float[] {0, 0, 0, 1, 1, 1}, Slopes.floats(slope), 1e-45f, what);
+        curve = Slopes.gradient(slope, y);
+        assertArrayEquals(new float[6], Slopes.floats(curve), 1e-45f, what);
+      }
+    }
+  }
+
+  @Test
+  void sigmoidAndSiluKeepTheirDigitsWhereTheExponentialOfMinusXOverflows() {
+    float[] at = new float[20_401];
+    for (int i = 0; i < at.length; i++) {
+      at[i] = i / 100f - 104;
+    }
+    Tensor x = trackedFloats(at);
+    Tensor sigmoid = Activations.SIGMOID.of(x);
+    float[] s = Slopes.floats(sigmoid);
+    float[] ds = Slopes.floats(Slopes.gradient(sigmoid, x));
+    Tensor silu = Activations.SILU.of(x);
+    float[] y = Slopes.floats(silu);
+    float[] dy = Slopes.floats(Slopes.gradient(silu, x));
+    for (int i = 0; i < at.length; i++) {
+      double exact = 1 / (1 + Math.exp(-(double) at[i]));
+      double other = 1 / (1 + Math.exp(at[i]));
+      double least = Float.MIN_VALUE;
+      assertEquals(exact, s[i], 2e-7 * exact + least);
+      assertEquals(exact * other, ds[i], 1e-7 + 2e-7 * exact);
+      if (at[i] < -20) {
+        assertEquals(exact * other, ds[i], 3e-7 * exact + least);
+      }
+      assertEquals(at[i] * exact, y[i], 3e-7 * Math.abs(at[i] * exact) + 105 * least);
+      double slope = exact * (1 + at[i] * other);
+      assertEquals(slope, dy[i], 1e-5 * exact + 105 * least);
+    }
+    for (double z : new double[] {-708, -709.5, -710, -730, -744}) {
+      double exact = Math.exp(z);
+      assertEquals(exact, Slopes.doubles(Activations.SIGMOID.of(z))[0], 1e-15 * exact);
+      assertEquals(exact, Slopes.of(Activations.SIGMOID, 0, tracked(z))[0], 1e-15 * exact);
+      assertEquals(z * exact, Slopes.doubles(Activations.SILU.of(z))[0], 1e-15 * -z * exact);
+    }
   }
 
   @Test

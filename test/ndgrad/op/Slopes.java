@@ -19,6 +19,16 @@ final class Slopes {
     return t;
   }
 
+  static Tensor trackedFloats(float... x) {
+    Tensor t = new Tensor(Nested.array(x));
+    t.requireGrad(true);
+    return t;
+  }
+
+  static float[] floats(Tensor t) {
+    return (float[]) Structural.COPY.of(t).strided().array();
+  }
+
   static double[] doubles(Tensor t) {
     return (double[]) Structural.COPY.of(t).strided().array();
   }
