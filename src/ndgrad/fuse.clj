@@ -46,6 +46,10 @@
   arrays are made for what is in between. It takes any nesting of data, and nests with the other
   transforms in any order: (fuse (grad f)) fuses the whole gradient.
 
+  What is promised: values, gradients and tangents differ from those of `f` by rounding alone, also where they are
+  infinite, NaN or -0. Derivatives of derivatives, and tangents of variances, deviations and logsumexps, multiply the same
+  factors in another order, so that they may differ where one of these, or a product on the way, is 0, infinite or NaN.
+
   `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from
   outside are those that it saw when it was traced (what is written into such an array later is
   seen), and what it prints is printed then. A number that changes from call to call should be an

@@ -489,6 +489,44 @@
           :let [along #(mapv nd/tolist (nd/jvp % [(nd/array [-1.0 4.0])] [(nd/ones [2])]))]]
     (is (= (str (along f)) (str (along (nd/fuse f)))))))
 
+(def ^:private ends
+  {:float64 [##-Inf -1e300 -1e160 -800.0 -1.0 -1e-310 -0.0 0.0 1e-310 1e-160 0.5 1.0 800.0 1e155 1e300 ##Inf ##NaN]
+   :float32 [##-Inf -1e38 -1e20 -100.0 -1.0 -1e-40 -0.0 0.0 1e-40 1e-25 0.5 1.0 100.0 1e20 1e38 ##Inf ##NaN]})
+
+(def ^:private at-the-ends
+  [#(nd/* % 0.0) #(nd/* % 1e30) nd/reciprocal nd/exp #(nd/+ 0 %) #(nd/- 0 %) #(nd/neg (nd/- % 0.5)) #(nd/pow % 1.5)
+   #(nd// 2 %) nd/silu])
+
+(defn- disagreements
+  "Where two arrays differ by more than rounding, or by the sign of an infinity."
+  [a b]
+  (let [tolerance (if (= :float64 (nd/dtype a)) 1e-12 1e-5)]
+    (remove (fn [[^double x ^double y]]
+              (or (= x y) (and (NaN? x) (NaN? y))
+                  (and (not (infinite? x)) (not (infinite? y)) (<= (abs (- x y)) (* tolerance (abs x))))))
+            (map vector (nd/tolist a) (nd/tolist b)))))
+
+(deftest poles-infinities-and-overflow-are-the-same-fused
+  (let [slopes (fn [f] (fn [& xs] (apply (nd/grad (fn [& xs] (nd/sum (apply f xs))) {:argnums (vec (range (count xs)))}) xs)))
+        tangent (fn [f] (fn [& xs] (second (nd/jvp f (vec xs) (mapv nd/ones-like xs)))))
+        same (fn [f & xs]
+               (let [fused (nd/fuse f)]
+                 (is (empty? (disagreements (apply f xs) (apply fused xs))))
+                 (doseq [g [slopes tangent]
+                         [a b] (map vector (flat (apply (g f) xs)) (flat (apply (g fused) xs)))]
+                   (is (empty? (disagreements a b))))))]
+    (doseq [[dtype numbers] ends
+            :let [x (nd/array numbers {:dtype dtype})
+                  xs (nd/reshape (nd/broadcast-to x [17 17]) [-1])
+                  ys (nd/repeat x 17)]
+            [i outer] (map-indexed vector (if (= :float64 dtype) at-the-ends (take 3 at-the-ends)))]
+      (doseq [[j inner] (map-indexed vector at-the-ends)]
+        (testing (str dtype ", " i " of " j)
+          (same (comp outer inner) x)))
+      (doseq [op (when (< i 3) [nd/* nd// nd/-])]
+        (testing (str dtype ", " i " of two")
+          (same (fn [x y] (outer (op (nd/neg x) (nd/* 2 y)))) xs ys))))))
+
 (deftest higher-derivatives-are-the-ops-own
   (testing "where the expression of an op overflows or has a kink, and the derivatives it declares don't"
     (doseq [[f xs] [[nd/sigmoid [-800.0 -1.0 0.0 ##-Inf]]

@@ -132,7 +132,9 @@ public final class Arithmetic {
           .fails(ShapeException.class, "#x [2 3] #x [4]")
           .fails(ArgumentException.class, "#i [3] -1", "[1 2] [2 -2]", "true -1")
           .inPlace()
-          .specialise(-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4)
+          .specialise(-2, -1, 0, 1, 2, 3, 4)
+          .specialise(0.5, of(Fn1.SQRT, A))
+          .specialise(-0.5, num(1).over(of(Fn1.SQRT, A)))
           .check(Arithmetic::requireNatural)
           .elementwise(
               Typing.COUNTING,

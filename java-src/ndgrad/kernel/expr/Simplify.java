@@ -5,15 +5,17 @@ import ndgrad.kernel.expr.Expr.Fn2;
 
 /**
  * Rewrites expressions into shorter ones of the same value, for every dtype they may be computed
- * in. Three liberties: the sign of a zero may change ({@code x + 0} is x), constants are folded in
- * double precision, and a power of 0.5 or -0.5 is made of a square root, which has none of
- * -infinity. NaN is kept: {@code x * 0} is not 0 here; only {@link Derivative} drops terms, those
- * whose derivative is the constant 0. Nodes that occur several times are rewritten once, so the
- * work is linear in their number.
+ * in, also where it is infinite, NaN or a zero of either sign: {@code x * 0} is not 0 here, nor
+ * {@code x + 0} x, which would keep -0. Rounding alone may differ: constants are folded in double
+ * precision, factors that are integers are multiplied first, and small integer powers are made of
+ * products. Only {@link Derivative} drops terms, those whose derivative is the constant 0. Nodes
+ * that occur several times are rewritten once, so the work is linear in their number.
  */
 public final class Simplify {
   /** Folding stops here, so that integers wrap at run time as they would have without it. */
   private static final double FOLD_LIMIT = 0x1p31;
+
+  private static final Expr NEGATIVE_ZERO = Expr.num(-0.0);
 
   private Simplify() {}
 
@@ -62,7 +64,6 @@ public final class Simplify {
     return switch (a) {
       case Expr.Const(double c) -> Expr.num(-c);
       case Expr.Apply1(Fn1 fn, Expr x) when fn == Fn1.NEG && !isBool(x) -> x;
-      case Expr.Apply2(Fn2 fn, Expr x, Expr y) when fn == Fn2.SUB -> Expr.of(Fn2.SUB, y, x);
       default -> a.negate();
     };
   }
@@ -93,10 +94,10 @@ public final class Simplify {
   }
 
   private static Expr add(Expr a, Expr b) {
-    if (is(b, 0) && !isBool(a)) {
+    if (isNegativeZero(b) && !isBool(a)) {
       return a;
     }
-    if (is(a, 0) && !isBool(b)) {
+    if (isNegativeZero(a) && !isBool(b)) {
       return b;
     }
     if (b instanceof Expr.Apply1(Fn1 fn, Expr y) && fn == Fn1.NEG) {
@@ -109,10 +110,10 @@ public final class Simplify {
   }
 
   private static Expr subtract(Expr a, Expr b) {
-    if (is(b, 0) && !isBool(a)) {
+    if (is(b, 0) && !isNegativeZero(b) && !isBool(a)) {
       return a;
     }
-    if (is(a, 0)) {
+    if (isNegativeZero(a)) {
       return negate(b);
     }
     if (b instanceof Expr.Apply1(Fn1 fn, Expr y) && fn == Fn1.NEG && !isBool(y)) {
@@ -137,6 +138,8 @@ public final class Simplify {
       }
       if (b instanceof Expr.Apply2(Fn2 fn, Expr.Const(double d), Expr y)
           && fn == Fn2.MUL
+          // 0 * (d * y) is NaN where d * y overflows.
+          && c != 0
           && folds(c * d)
           && isWhole(c)
           && isWhole(d)) {
@@ -166,10 +169,6 @@ public final class Simplify {
         return a.times(a).times(a.times(a));
       } else if (y == -2) {
         return Expr.num(1).over(a.times(a));
-      } else if (y == 0.5) {
-        return Expr.of(Fn1.SQRT, a);
-      } else if (y == -0.5) {
-        return Expr.num(1).over(Expr.of(Fn1.SQRT, a));
       } else if (y == -1) {
         return Expr.num(1).over(a);
       }
@@ -192,6 +191,10 @@ public final class Simplify {
 
   private static boolean folds(double value) {
     return Math.abs(value) < FOLD_LIMIT;
+  }
+
+  private static boolean isNegativeZero(Expr e) {
+    return e instanceof Expr.Const c && c.equals(NEGATIVE_ZERO);
   }
 
   private static boolean isWhole(double c) {

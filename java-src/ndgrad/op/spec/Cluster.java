@@ -164,7 +164,6 @@ final class Cluster {
         slopes = byResult;
       }
     }
-    Expr[] pushes = pushes(key, bools);
     return new Fused(
         value,
         bools,
@@ -172,7 +171,7 @@ final class Cluster {
         result,
         key.folding,
         slopes,
-        pushes,
+        moving -> push(key, moving),
         mean(key, result),
         declared(key.parts));
   }
@@ -203,44 +202,30 @@ final class Cluster {
       case Fold.Once once when !once.hasSlope() -> new Expr[n];
       case Fold.Once _ -> slopes(key.parts, bools, Expr.in(0), false);
       case Fold.Twice two ->
-          slopes(key.parts, bools, Elementwise.scaled(Expr.in(0), slope(key, two)), false);
+          slopes(key.parts, bools, Elementwise.scaled(Expr.in(0), slope(key, two, 1)), false);
     };
   }
 
   /** The slope of a fold in the last part's value. */
-  private static Expr slope(Key key, Fold.Twice fold) {
-    Expr value = values(key.parts, 1).getLast();
+  private static Expr slope(Key key, Fold.Twice fold, int shift) {
+    Expr value = values(key.parts, shift).getLast();
     int n = key.leaves.size();
-    return fold.slope().substitute(k -> k == 0 ? value : Expr.in(n + k));
+    return fold.slope().substitute(k -> k == 0 ? value : Expr.in(n + k - 1 + shift));
   }
 
-  /** The tangents along each array, of what is made of the last part's value. */
-  private static Expr[] pushes(Key key, boolean[] bools) {
-    Expr[] pushes = new Expr[bools.length];
-    if (key.folding.fold() instanceof Fold.Once once && !once.hasSlope()) {
-      return pushes;
-    }
-    List<Expr> values = values(key.parts, 1);
-    for (int leaf = 0; leaf < pushes.length; leaf++) {
-      Expr push = bools[leaf] ? null : push(key.parts, values, leaf);
-      pushes[leaf] =
-          push != null && key.folding.fold() instanceof Fold.Twice two
-              ? Elementwise.scaled(push, slope(key, two))
-              : push;
-    }
-    return pushes;
-  }
-
-  /** The tangent of the last part's value along an array, carried as forward mode does. */
-  private static Expr push(List<Part> parts, List<Expr> values, int leaf) {
-    Expr[] moved = new Expr[parts.size()];
+  /** The tangent along some arrays, inputs 0 and on, of what is made of the last part's value. */
+  private static Expr push(Key key, List<Integer> moving) {
+    int shift = moving.size();
+    List<Expr> values = values(key.parts, shift);
+    Expr[] moved = new Expr[key.parts.size()];
     for (int p = 0; p < moved.length; p++) {
-      Part part = parts.get(p);
-      Expr[] ins = part.from.stream().map(f -> expr(f, values, 1)).toArray(Expr[]::new);
+      Part part = key.parts.get(p);
+      Expr[] ins = part.from.stream().map(f -> expr(f, values, shift)).toArray(Expr[]::new);
       for (int i = 0; part.op.isDifferentiable() && i < ins.length; i++) {
         Expr tangent =
             switch (part.from.get(i)) {
-              case Operand(int other) -> other == leaf ? Expr.in(0) : null;
+              case Operand(int leaf) ->
+                  moving.contains(leaf) ? Expr.in(moving.indexOf(leaf)) : null;
               case Inner(int inner, boolean asNumber) -> asNumber ? null : moved[inner];
               case Literal _ -> null;
             };
@@ -249,7 +234,10 @@ final class Cluster {
         }
       }
     }
-    return moved[moved.length - 1];
+    Expr last = moved[moved.length - 1];
+    return key.folding.fold() instanceof Fold.Twice two
+        ? Elementwise.scaled(last, slope(key, two, shift))
+        : last;
   }
 
   /** The mean of the same values, where slopes read it. */

@@ -71,11 +71,15 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     this.partials = partials;
     this.program = Program.of(expr);
     this.gradients = new Derived[arity];
-    for (double second : spec.specialised()) {
-      Spec unary = Spec.define(spec.name(), "a").internal();
-      Expr special = expr.substitute(i -> i == 0 ? Expr.in(0) : Expr.num(second));
-      specialised.put(second, new Elementwise(unary, typing, special));
-    }
+    spec.specialised()
+        .forEach(
+            (second, form) -> {
+              Spec unary = Spec.define(spec.name(), "a").internal();
+              Expr special =
+                  form.orElseGet(
+                      () -> expr.substitute(i -> i == 0 ? Expr.in(0) : Expr.num(second)));
+              specialised.put(second, new Elementwise(unary, typing, special));
+            });
   }
 
   private static DType[][] loads(boolean[] loadsBool) {

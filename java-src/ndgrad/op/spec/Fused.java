@@ -37,7 +37,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final DType result;
   private final Folding folding;
   private final Expr[] slopes;
-  private final Expr[] pushes;
+  private final Push push;
   private final Fused mean;
   private final List<Derivative.Declared> declared;
   private final boolean[][] reads;
@@ -47,6 +47,20 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
   private final Map<GradientKey, Derived> gradients = new ConcurrentHashMap<>();
   private final Map<Long, Together> together = new ConcurrentHashMap<>();
   private final Map<List<Integer>, Derived> tangents = new ConcurrentHashMap<>();
+
+  /** The tangent of a result whose inputs move. */
+  @FunctionalInterface
+  interface Push {
+    /**
+     * Carries tangents forward as the ops do one after the other: all together, for where one is
+     * infinite their sum depends on the order.
+     *
+     * @param moving the inputs that move
+     * @return an expression of their tangents, in this order, then the inputs, the output and the
+     *     mean
+     */
+    Expr along(List<Integer> moving);
+  }
 
   private record GradientKey(int input, Folding folding) {}
 
@@ -69,8 +83,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
    * @param folding the reduction that follows
    * @param slopes for each input a direction (input 0) times the partial derivative, as an
    *     expression of the inputs (from 1 on), the output (n+1) and the mean (n+2); null for zero
-   * @param pushes the same, multiplied in the order of forward mode, without the output: where an
-   *     inner partial derivative is NaN they may differ
+   * @param push the tangent along inputs that have slopes, without the output: multiplied in the
+   *     order of forward mode, for where an inner partial derivative is NaN it may differ
    * @param mean the op of the mean of the same values; null where no slope reads it
    * @param declared parts of the slopes, over the same inputs, whose derivatives are those that
    *     their ops declare
@@ -82,7 +96,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       DType result,
       Folding folding,
       Expr[] slopes,
-      Expr[] pushes,
+      Push push,
       Fused mean,
       List<Derivative.Declared> declared) {
     super(Spec.define("fused", "xs: arrays").internal());
@@ -93,7 +107,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     this.result = result;
     this.folding = folding;
     this.slopes = slopes;
-    this.pushes = pushes;
+    this.push = push;
     this.mean = mean;
     this.declared = declared;
     this.reads = new boolean[arity][arity + 2];
@@ -127,7 +141,22 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
         parts.stream()
             .map(p -> p.map(x -> Simplify.of(x)[0].substitute(k -> Expr.in(k + 1))))
             .toList();
-    return new Fused(e, bools, compute, compute, after, found, found, null, inFound);
+    return new Fused(
+        e, bools, compute, compute, after, found, moving -> sum(found, moving), null, inFound);
+  }
+
+  /** The sum of derivatives along some inputs. */
+  private static Expr sum(Expr[] derivatives, List<Integer> inputs) {
+    int directions = inputs.size();
+    Expr total = null;
+    for (int d = 0; d < directions; d++) {
+      Expr direction = Expr.in(d);
+      Expr term =
+          derivatives[inputs.get(d)].substitute(
+              i -> i == 0 ? direction : Expr.in(i - 1 + directions));
+      total = total == null ? term : total.plus(term);
+    }
+    return total;
   }
 
   @Override
@@ -210,7 +239,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     List<Integer> moving = new ArrayList<>();
     List<Tensor> operands = new ArrayList<>();
     for (int i = 0; i < arity; i++) {
-      if (moves[i] != null && pushes[i] != null) {
+      if (moves[i] != null && slopes[i] != null) {
         moving.add(i);
         operands.add(moves[i]);
       }
@@ -224,7 +253,8 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
     }
     Derived derived =
-        tangents.computeIfAbsent(moving, m -> derive(pushes, m, folding.ofTangents()));
+        tangents.computeIfAbsent(
+            moving, m -> derive(push.along(m), m.size(), folding.ofTangents()));
     Operands read = new Operands(k -> primals[k], () -> out, shape);
     for (int operand : derived.operands) {
       operands.add(read.get(operand));
@@ -233,23 +263,16 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     return Structural.stretched(tangent, out);
   }
 
-  /** The sum of the derivatives in some inputs, each in a direction of its own. */
-  private Derived derive(Expr[] derivatives, List<Integer> inputs, Folding after) {
-    int directions = inputs.size();
-    int[] used = used(derivatives, inputs);
+  /** The op of an expression of some directions, then the operands. */
+  private Derived derive(Expr e, int directions, Folding after) {
+    int[] used = used(List.of(e), directions);
     int[] place = new int[arity + 2];
     boolean[] bools = new boolean[directions + used.length];
     for (int i = 0; i < used.length; i++) {
       place[used[i]] = directions + i;
       bools[directions + i] = used[i] < arity && loadsBool[used[i]];
     }
-    Expr total = null;
-    for (int d = 0; d < directions; d++) {
-      Expr direction = Expr.in(d);
-      Expr term =
-          derivatives[inputs.get(d)].substitute(i -> i == 0 ? direction : Expr.in(place[i - 1]));
-      total = total == null ? term : total.plus(term);
-    }
+    Expr total = e.substitute(i -> Expr.in(i < directions ? i : place[i - directions]));
     List<Derivative.Declared> parts =
         declared.stream()
             .filter(p -> reads(p.value(), used))
@@ -264,15 +287,11 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     return IntStream.range(0, arity + 2).allMatch(k -> some.contains(k) || !e.uses(k + 1));
   }
 
-  private int[] used(Expr[] derivatives, List<Integer> inputs) {
-    List<Integer> used = new ArrayList<>();
-    for (int k = 0; k < arity + 2; k++) {
-      int operand = k;
-      if (inputs.stream().anyMatch(i -> derivatives[i].uses(operand + 1))) {
-        used.add(k);
-      }
-    }
-    return used.stream().mapToInt(Integer::intValue).toArray();
+  /** The operands that some expressions of directions and operands read. */
+  private int[] used(List<Expr> derivatives, int directions) {
+    return IntStream.range(0, arity + 2)
+        .filter(k -> derivatives.stream().anyMatch(e -> e.uses(k + directions)))
+        .toArray();
   }
 
   // ---- gradients
@@ -319,7 +338,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     Derived derived =
         gradients.computeIfAbsent(
             new GradientKey(input, Folding.toward(full, like)),
-            key -> derive(slopes, List.of(key.input), key.folding));
+            key -> derive(slopes[key.input], 1, key.folding));
     Tensor[] ins = new Tensor[derived.operands.length + 1];
     ins[0] = g;
     for (int i = 1; i < ins.length; i++) {
@@ -370,7 +389,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
         chosen.add(i);
       }
     }
-    int[] used = used(slopes, chosen);
+    int[] used = used(chosen.stream().map(i -> slopes[i]).toList(), 1);
     int[] place = new int[arity + 3];
     boolean[] bools = new boolean[used.length + 1];
     for (int i = 0; i < used.length; i++) {

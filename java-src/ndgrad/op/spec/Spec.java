@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import ndgrad.NdException;
 import ndgrad.kernel.expr.Expr;
 
@@ -66,7 +67,7 @@ public final class Spec {
   private boolean inPlace;
   private boolean linear;
   private Fold fold;
-  private double[] common = {};
+  private final Map<Double, Optional<Expr>> common = new HashMap<>();
   private boolean listed = true;
 
   private Spec(String name, String signature) {
@@ -231,7 +232,21 @@ public final class Spec {
    * @return this
    */
   public Spec specialise(double... seconds) {
-    common = seconds.clone();
+    for (double second : seconds) {
+      common.put(second, Optional.empty());
+    }
+    return this;
+  }
+
+  /**
+   * Declares the form for one host number.
+   *
+   * @param second the number
+   * @param form the expression of the first input
+   * @return this
+   */
+  public Spec specialise(double second, Expr form) {
+    common.put(second, Optional.of(form));
     return this;
   }
 
@@ -507,13 +522,9 @@ public final class Spec {
     return inPlace;
   }
 
-  /**
-   * The host numbers with a form of their own.
-   *
-   * @return a fresh array
-   */
-  double[] specialised() {
-    return common.clone();
+  /** The host numbers with a form of their own, and it where it is declared. */
+  Map<Double, Optional<Expr>> specialised() {
+    return common;
   }
 
   /**

@@ -51,7 +51,13 @@ class ExprTest {
   @Test
   void simplifies() {
     String[][] rows = {
-      {"x0", simple(X.times(1).plus(Expr.num(0)))},
+      {"x0", simple(X.times(1).minus(Expr.num(0)))},
+      {"x0", simple(X.plus(Expr.num(-0.0)))},
+      {"x0 + 0", simple(X.plus(Expr.num(0)))},
+      {"0 - x0", simple(Expr.num(0).minus(X))},
+      {"-(x0 - x1)", simple(X.minus(Y).negate())},
+      {"0 * 2 * x0", simple(X.times(2).times(0))},
+      {"pow(x0, 0.5)", simple(Expr.of(Fn2.POW, X, Expr.num(0.5)))},
       {"x0", simple(X.negate().negate())},
       {"x0 - x1", simple(X.plus(Y.negate()))},
       {"x0 + x1", simple(X.minus(Y.negate()))},
