@@ -22,7 +22,7 @@
    [ndgrad.call :as call]
    [ndgrad.tree :as tree :refer [array? pick put]])
   (:import
-   (java.util Collection List Map Optional OptionalInt)
+   (java.util Collection IdentityHashMap List Map Optional OptionalInt)
    (java.util.function Function IntFunction UnaryOperator)
    (ndgrad ArgumentException Array Custom Custom$JvpRule Custom$VjpRule Grad Grad$JvpAll Grad$LinearAll
            Grad$Mode Grad$VjpAll GraphException Pullback ShapeException)
@@ -59,10 +59,16 @@
 (defn- fail [^String message & facts]
   (throw (ArgumentException. message (object-array facts))))
 
+(def ^:private most-arguments
+  "How far a lazy sequence of argnums, which may have no end, is walked."
+  1000)
+
 (defn- argnums-of
   "The option `:argnums`, indexes of the arguments that are differentiated."
   [op options]
   (let [argnums (call/given options :argnums 0)
+        _ (when (and (sequential? argnums) (not (counted? argnums)) (seq (drop most-arguments argnums)))
+            (call/fail op (str "at most " most-arguments " argnums in a lazy sequence") argnums))
         nums (call/naming op (vec (Coerce/integers "argnums" argnums)))]
     (when (not= nums (distinct nums))
       (fail (str op ": argnums " nums " names an argument twice") "op" op "argnums" (str nums)))
@@ -74,10 +80,17 @@
   (number? (call/given options :argnums 0)))
 
 (defn- foreign?
-  "Whether a leaf is a Java collection with something to differentiate."
+  "Whether a leaf is a Java collection with something to differentiate. It may hold itself."
   [x]
-  (and (or (instance? Map x) (instance? Collection x))
-       (some #(or (differentiable? %) (foreign? %)) (if (instance? Map x) (vals x) x))))
+  (when (or (instance? Map x) (instance? Collection x))
+    (let [seen (IdentityHashMap.)]
+      (loop [waiting (list x)]
+        (when-some [[y & others] (seq waiting)]
+          (cond
+            (differentiable? y) true
+            (not (or (instance? Map y) (instance? Collection y))) (recur others)
+            (.put seen y true) (recur others)
+            :else (recur (into others (if (instance? Map y) (vals y) y)))))))))
 
 (defn- argument
   "Argument `x` of `op`, in whose leaves there must be no derivative to be lost."

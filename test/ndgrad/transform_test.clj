@@ -270,7 +270,19 @@
     (is (= {:a 1.0 :b nil :c nil}
            (update ((nd/grad (fn [{:keys [a b]}] (nd/* a (count b)))) {:a 1.0, :b (ArrayList. [1]), :c (double-array [1.0])})
                    :a nd/item))
-        "others are leaves without a derivative")))
+        "others are leaves without a derivative")
+    (testing "also where one holds itself, or others many levels deep"
+      (let [lost (ArrayList.), harmless (ArrayList.), around (HashMap.)
+            deep (reduce (fn [inner _] (doto (ArrayList.) (.add inner))) x (range 100000))
+            value (fn [{:keys [a]}] (nd/* a a))]
+        (doto lost (.add lost) (.add 1.0))
+        (doto harmless (.add harmless) (.add 1))
+        (.put around :a around)
+        (doseq [b [lost deep]]
+          (is (thrown-with-msg? ArgumentException #"^grad: expected Clojure's maps.*got java.util.ArrayList"
+                                ((nd/grad value) {:a 1.0, :b b}))))
+        (doseq [b [harmless around]]
+          (is (= 2.0 (nd/item (:a ((nd/grad value) {:a 1.0, :b b}))))))))))
 
 (deftest options-of-grad
   (let [f (fn [a b] [(nd/sum (nd/* a (nd/* b b))) {:b b :note :seen}])]
@@ -435,6 +447,9 @@
     ArgumentException #"^grad: argnums must be an integer or a list of integers, got :x" (nd/grad nd/sum {:argnums :x})
     ArgumentException #"^grad: argnums must be an integer, got 0\.0" (nd/grad nd/sum {:argnums 0.0})
     ArgumentException #"^grad: argnums \[0 0\] names an argument twice" (nd/grad nd/sum {:argnums [0 0]})
+    ArgumentException #"^grad: expected at most 1000 argnums in a lazy sequence, got \[0 1 2 3 4 \.\.\.\]"
+    (nd/grad nd/sum {:argnums (range)})
+    ArgumentException #"^jacobian: expected at most 1000 argnums" (nd/jacobian nd/sum {:argnums (eduction (range))})
     ArgumentException #"^grad: has-aux must be true or false, got 1" (nd/grad nd/sum {:has-aux 1})
     ArgumentException #"^grad: expected \[value aux\] from the function.*, got an array of shape \[\]$"
     ((nd/value-and-grad nd/sum {:has-aux true}) v)
