@@ -29,7 +29,7 @@
   (:import
    (java.io Writer)
    (java.util.random RandomGenerator)
-   (ndgrad DType Draw Random Random$Key)
+   (ndgrad Array DType Draw Random Random$Key)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
@@ -60,6 +60,14 @@
          p (.probabilities (.toDoubleArray (call/array op p))))))))
 
 (defn- ->shape ^ints [shape] (Coerce/dimensions "shape" shape))
+
+(defn- parameter
+  "The Array that `x`, a parameter of `op` beside another, is or stands for. A number is weak: it has the dtype of the
+  other."
+  ^Array [op x other]
+  (if (number? x)
+    (Array/of ^Object x (.toFloating (.dtype (call/array op other))))
+    (call/array op x)))
 
 (defn manual-seed!
   "Seeds the process's generator, so that what is drawn from now on can be repeated. Returns the seed.
@@ -108,7 +116,8 @@
     (.randn (draw "randn" options) (->shape shape))))
 
 (defn uniform
-  "Uniform numbers from `low` to below `high`, which may be arrays that broadcast to `shape`; gradients flow to them.
+  "Uniform numbers from `low` to below `high`, which may be arrays that broadcast to `shape`; gradients flow to them, and
+  the result has their dtype.
 
   Example: (r/uniform -1 1 [2 3])"
   [low high shape & options]
@@ -116,11 +125,11 @@
     (let [d (draw "uniform" options)]
       (if (and (number? low) (number? high))
         (.uniform d (Coerce/real "low" low) (Coerce/real "high" high) (->shape shape))
-        (.uniform d (call/array "uniform" low) (call/array "uniform" high) (->shape shape))))))
+        (.uniform d (parameter "uniform" low high) (parameter "uniform" high low) (->shape shape))))))
 
 (defn normal
   "Normal numbers with `mean` and standard deviation `std`, which may be arrays that broadcast to `shape`; gradients flow
-  to them.
+  to them, and the result has their dtype.
 
   Example: (r/normal 10 0.5 [2 3])"
   [mean std shape & options]
@@ -128,7 +137,7 @@
     (let [d (draw "normal" options)]
       (if (and (number? mean) (number? std))
         (.normal d (Coerce/real "mean" mean) (Coerce/real "std" std) (->shape shape))
-        (.normal d (call/array "normal" mean) (call/array "normal" std) (->shape shape))))))
+        (.normal d (parameter "normal" mean std) (parameter "normal" std mean) (->shape shape))))))
 
 (defn truncated-normal
   "Normal numbers conditioned on the interval from `low` to `high`, which may be infinite; also far in the tails.
@@ -147,13 +156,24 @@
   (call/naming "exponential"
     (.exponential (draw "exponential" options) (Coerce/real "scale" scale) (->shape shape))))
 
-(defn randint
-  "Uniform integers from `low` to below `high`, :int64 unless a :dtype is given.
-
-  Example: (r/randint 0 10 [2 3])"
-  [low high shape & options]
+(defn- integers [low high shape options]
   (call/naming "randint"
     (.randint (draw "randint" options) (Coerce/whole "low" low) (Coerce/whole "high" high) (->shape shape))))
+
+(defn randint
+  "Uniform integers from `low`, 0 where it is left out, to below `high`; :int64 unless a :dtype is given. Without `low`
+  the shape must be a vector.
+
+  Example: (r/randint 0 10 [2 3])"
+  {:arglists '([high shape & options] [low high shape & options])}
+  ([high shape]
+   (when (number? shape)
+     (call/fail "randint" "a shape: (randint high [n]), (randint low high n)" [high shape]))
+   (integers 0 high shape nil))
+  ([low high shape & options]
+   (if (or (map? shape) (keyword? shape))
+     (integers 0 low high (cons shape options))
+     (integers low high shape options))))
 
 (defn bernoulli
   "Truth values that are true with probability `p`, which may be an array that broadcasts to `shape`; :bool unless a

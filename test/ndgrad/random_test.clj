@@ -67,7 +67,26 @@
   (is (= [false true] (nd/tolist (r/bernoulli [0.0 1.0] [2]))))
   (let [mean (nd/array [1.0 2.0] {:requires-grad true})]
     (nd/backward! (nd/sum (r/normal mean 0.1 [3 2])))
-    (is (= [3.0 3.0] (nd/tolist (nd/grad-of mean))))))
+    (is (= [3.0 3.0] (nd/tolist (nd/grad-of mean)))))
+  (testing "a number beside one is weak"
+    (let [single (nd/array [1.0 2.0] {:dtype :float32}), whole (nd/array [1 2] {:dtype :int32})]
+      (doseq [[dtype a b] [[:float32 single 3.5] [:float32 -1 single] [:float32 single single] [:float64 whole 3.5]
+                           [:float64 single (nd/array 3.5)] [:float64 [1.0 2.0] 3.5]]
+              f [r/uniform r/normal]]
+        (is (= dtype (nd/dtype (f a b [2]))))
+        (is (= :float64 (nd/dtype (f a b [2] {:dtype :float64}))))))))
+
+(deftest bounds-of-integers
+  (let [expected (nd/tolist (r/randint 0 10 [2 3] {:key k}))]
+    (is (= expected
+           (nd/tolist (r/randint 10 [2 3] {:key k}))
+           (nd/tolist (r/randint 10 [2 3] :key k))
+           (nd/tolist (r/randint (nd/array 0) (nd/array 10) (nd/array [2 3]) :key k)))))
+  (is (= [2] (nd/shape (r/randint 10 [2]))))
+  (is (= [] (nd/shape (r/randint 10 []))))
+  (is (thrown-with-msg? ArgumentException #"^randint: expected a shape: \(randint high \[n\]\).*, got \[10 20\]$"
+                        (r/randint 10 20)))
+  (is (thrown-with-msg? ArgumentException #"^randint: high must be a whole number, got 2\.5" (r/randint 2.5 [3]))))
 
 (deftest refused
   (testing "parameters"
