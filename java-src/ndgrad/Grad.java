@@ -127,8 +127,13 @@ public final class Grad {
    *     elements
    */
   public static UnaryOperator<Array> grad(Function<Array, Array> f) {
-    Function<Array, Valued> both = valueAndGrad(f);
-    return x -> both.apply(x).gradient();
+    return grad("grad", f);
+  }
+
+  private static UnaryOperator<Array> grad(String op, Function<Array, Array> f) {
+    Coerce.given("f", f);
+    Function<List<Array>, ValuedAll> both = valueAndGrads(op, xs -> f.apply(xs.getFirst()));
+    return x -> both.apply(Collections.singletonList(x)).gradients().getFirst();
   }
 
   /**
@@ -138,7 +143,7 @@ public final class Grad {
    * @return from the arguments to their gradients
    */
   public static UnaryOperator<List<Array>> grads(Function<List<Array>, Array> f) {
-    Function<List<Array>, ValuedAll> both = valueAndGrads(f);
+    Function<List<Array>, ValuedAll> both = valueAndGrads("grad", f);
     return xs -> both.apply(xs).gradients();
   }
 
@@ -164,11 +169,16 @@ public final class Grad {
    * @return from the arguments to both; throws GraphException when the value has several elements
    */
   public static Function<List<Array>, ValuedAll> valueAndGrads(Function<List<Array>, Array> f) {
+    return valueAndGrads("value-and-grad", f);
+  }
+
+  private static Function<List<Array>, ValuedAll> valueAndGrads(
+      String op, Function<List<Array>, Array> f) {
     Coerce.given("f", f);
     return xs -> {
-      Pullback pass = Pullback.of("grad", ins -> Collections.singletonList(f.apply(ins)), xs);
+      Pullback pass = Pullback.of(op, ins -> Collections.singletonList(f.apply(ins)), xs);
       Array value = pass.values().getFirst();
-      List<Optional<Array>> found = pass.gradients(List.of(one(value)), false);
+      List<Optional<Array>> found = pass.gradients(List.of(one(op, value)), false);
       List<Array> gradients = new ArrayList<>();
       for (int i = 0; i < xs.size(); i++) {
         Tensor x = xs.get(i).tensor();
@@ -181,20 +191,22 @@ public final class Grad {
   /**
    * The cotangent of a value that is one number.
    *
+   * @param op what was called, for the message
    * @param value of one element
    * @return a one of its shape and dtype
    * @throws GraphException when it has another number of elements, or is not floating
    */
-  public static Array one(Array value) {
+  public static Array one(String op, Array value) {
     if (Coerce.given("value", value).size() != 1 || !value.dtype().isFloating()) {
       throw new GraphException(
-          "grad: the function to differentiate must return one floating number, got shape "
+          op
+              + ": the function to differentiate must return one floating number, got shape "
               + value.tensor().layout()
               + ", "
               + value.dtype()
               + "; use vjp or jacobian for other results",
           "op",
-          "grad",
+          op,
           "shape",
           value.shape(),
           "dtype",
@@ -257,17 +269,31 @@ public final class Grad {
    */
   public static JvpAll jvps(
       Function<List<Array>, List<Array>> f, List<Array> xs, List<Array> tangents) {
+    return jvps("jvp", f, xs, tangents);
+  }
+
+  /**
+   * The same for a transform that is made of it.
+   *
+   * @param op what was called, for messages
+   * @param f the function
+   * @param xs its arguments
+   * @param tangents the direction, one array for each argument, of its shape
+   * @return results and derivatives
+   */
+  public static JvpAll jvps(
+      String op, Function<List<Array>, List<Array>> f, List<Array> xs, List<Array> tangents) {
     Coerce.given("f", f);
     List<Tensor> points = Lifted.tensors(xs);
     List<Tensor> along = Lifted.tensors(tangents);
-    Lifted.requireCount("jvp", "tangent", points.size(), along.size());
-    Lifted.requireFloating("jvp", points);
+    Lifted.requireCount(op, "tangent", points.size(), along.size());
+    Lifted.requireFloating(op, points);
     long level = Lift.newLevel();
     List<Tensor> ins = new ArrayList<>();
     along.stream().filter(t -> t.level() == 0).forEach(t -> t.storage().claim());
     for (int i = 0; i < points.size(); i++) {
       Tensor x = points.get(i);
-      ins.add(Lifted.dual(level, x, Lifted.direction("jvp", "tangent", along.get(i), x)));
+      ins.add(Lifted.dual(level, x, Lifted.direction(op, "tangent", along.get(i), x)));
     }
     List<Tensor> outs = Lifted.apply(f, ins);
     return new JvpAll(
@@ -285,7 +311,10 @@ public final class Grad {
    * @return of the argument's shape
    */
   public static Array hvp(Function<Array, Array> f, Array x, Array v) {
-    return jvp(grad(f), x, v).tangent();
+    Function<List<Array>, List<Array>> slope = Lifted.ofOne(grad("hvp", f));
+    return jvps("hvp", slope, Collections.singletonList(x), Collections.singletonList(v))
+        .tangents()
+        .getFirst();
   }
 
   /**
@@ -366,8 +395,14 @@ public final class Grad {
    *     argument's dtype
    */
   public static UnaryOperator<Array> jacobian(Function<Array, Array> f, Mode mode, int chunkSize) {
+    return jacobian("jacobian", f, mode, chunkSize);
+  }
+
+  private static UnaryOperator<Array> jacobian(
+      String op, Function<Array, Array> f, Mode mode, int chunkSize) {
     Function<List<Array>, List<Array>> all = Lifted.ofOne(f);
-    return x -> jacobians(all, Collections.singletonList(x), mode, chunkSize).getFirst().getFirst();
+    return x ->
+        jacobians(op, all, Collections.singletonList(x), mode, chunkSize).getFirst().getFirst();
   }
 
   /**
@@ -382,7 +417,22 @@ public final class Grad {
    */
   public static List<List<Array>> jacobians(
       Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {
-    return Jacobians.blocks(Coerce.given("f", f), xs, Coerce.given("mode", mode), chunkSize);
+    return jacobians("jacobian", f, xs, mode, chunkSize);
+  }
+
+  /**
+   * The same for a transform that is made of it.
+   *
+   * @param op what was called, for messages
+   * @param f the function
+   * @param xs its arguments
+   * @param mode which way to go
+   * @param chunkSize how many basis vectors are carried at once
+   * @return for each result, for each argument, a block
+   */
+  public static List<List<Array>> jacobians(
+      String op, Function<List<Array>, List<Array>> f, List<Array> xs, Mode mode, int chunkSize) {
+    return Jacobians.blocks(op, Coerce.given("f", f), xs, Coerce.given("mode", mode), chunkSize);
   }
 
   /**
@@ -392,7 +442,7 @@ public final class Grad {
    * @return from the argument to an array of its shape twice
    */
   public static UnaryOperator<Array> hessian(Function<Array, Array> f) {
-    return jacobian(grad(f), Mode.FORWARD, CHUNK);
+    return jacobian("hessian", grad("hessian", f), Mode.FORWARD, CHUNK);
   }
 
   /**

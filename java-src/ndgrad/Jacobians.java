@@ -20,20 +20,20 @@ final class Jacobians {
   private Jacobians() {}
 
   static List<List<Array>> blocks(
-      Function<List<Array>, List<Array>> f, List<Array> xs, Grad.Mode mode, int chunk) {
+      String op, Function<List<Array>, List<Array>> f, List<Array> xs, Grad.Mode mode, int chunk) {
     if (chunk < 1) {
-      throw new ArgumentException(
-          "jacobian: chunk-size must be positive, got " + chunk, "chunk-size", chunk);
+      throw new ArgumentException("chunk-size must be positive, got " + chunk, "chunk-size", chunk)
+          .during(op);
     }
     // Forward there is a run for each argument: none would tell how many results there are.
     Grad.Mode way = xs.isEmpty() ? Grad.Mode.REVERSE : mode;
     if (way == Grad.Mode.FORWARD) {
-      return forward(f, xs, chunk);
+      return forward(op, f, xs, chunk);
     }
-    Pullback pass = Pullback.of("jacobian", f, xs);
+    Pullback pass = Pullback.of(op, f, xs);
     long out = pass.outputs().stream().mapToLong(Tensor::size).sum();
     long in = xs.stream().mapToLong(Array::size).sum();
-    return way == Grad.Mode.AUTO && in < out ? forward(f, xs, chunk) : reverse(pass, chunk);
+    return way == Grad.Mode.AUTO && in < out ? forward(op, f, xs, chunk) : reverse(pass, chunk);
   }
 
   private static List<List<Array>> reverse(Pullback pass, int chunk) {
@@ -67,9 +67,9 @@ final class Jacobians {
   }
 
   private static List<List<Array>> forward(
-      Function<List<Array>, List<Array>> f, List<Array> xs, int chunk) {
+      String op, Function<List<Array>, List<Array>> f, List<Array> xs, int chunk) {
     List<Tensor> ins = Lifted.tensors(xs);
-    Lifted.requireFloating("jacobian", ins);
+    Lifted.requireFloating(op, ins);
     List<List<Array>> blocks = new ArrayList<>();
     for (int j = 0; j < ins.size(); j++) {
       int at = j;

@@ -167,15 +167,50 @@
 
 (def ^:private grad-options [:argnums :has-aux :unused])
 
-(defn- has-aux? [options]
-  (call/naming "grad" (Coerce/flag "has-aux" (call/given options :has-aux false))))
+(defn- has-aux? [op options]
+  (call/naming op (Coerce/flag "has-aux" (call/given options :has-aux false))))
 
 (defn- first-of-two
-  "The value of a result [value aux]."
-  [y]
+  "The value of a result [value aux] of the function that `op` was given."
+  [op y]
   (if (and (sequential? y) (= 2 (bounded-count 3 y)))
     (first y)
-    (call/fail "grad" "[value aux] from the function, as has-aux is true" y)))
+    (call/fail op "[value aux] from the function, as has-aux is true" y)))
+
+(defn- valued
+  "`value-and-grad`, for `op`."
+  [op f options]
+  (let [f (call/callable op f)
+        nums (argnums-of op options)
+        has-aux (has-aux? op options)
+        unused (one-of op options :unused [:zeros :nil])]
+    (fn [& args]
+      (let [args (vec args)
+            xs (differentiated op args nums)
+            inputs (pick differentiable? xs)
+            out (volatile! nil)
+            ^Grad$VjpAll run (Grad/vjps (on-lists (only f args nums) xs differentiable? out) inputs)
+            y (results @out (.values run))
+            value (if has-aux (first-of-two op y) y)
+            _ (when-not (array? value)
+                (throw (GraphException.
+                        (str op ": the function to differentiate must return one number as an Array"
+                             (when has-aux " and a second value") ", got " (Coerce/show value)
+                             "; use vjp for other results")
+                        (object-array ["op" op]))))
+            cotangents (cons (Grad/one op value) (repeat (dec (count (.values run))) nil))
+            found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
+            gradients (spread xs (filled found inputs unused))]
+        [y (if (lone? options) (first gradients) gradients)]))))
+
+(defn- gradient
+  "`grad`, for `op`."
+  [op f options]
+  (let [both (valued op f options)
+        has-aux (has-aux? op options)]
+    (fn [& args]
+      (let [[value slope] (apply both args)]
+        (if has-aux [slope (second value)] slope)))))
 
 (defn value-and-grad
   "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with
@@ -192,29 +227,7 @@
 
   Example: ((nd/value-and-grad (fn [{:keys [w]} x] (nd/sum (nd/* w x)))) {:w (nd/ones [2])} [3.0 4.0])"
   [f & more]
-  (let [options (call/options "grad" more grad-options)
-        f (call/callable "grad" f)
-        nums (argnums-of "grad" options)
-        has-aux (has-aux? options)
-        unused (one-of "grad" options :unused [:zeros :nil])]
-    (fn [& args]
-      (let [args (vec args)
-            xs (differentiated "grad" args nums)
-            inputs (pick differentiable? xs)
-            out (volatile! nil)
-            ^Grad$VjpAll run (Grad/vjps (on-lists (only f args nums) xs differentiable? out) inputs)
-            y (results @out (.values run))
-            value (if has-aux (first-of-two y) y)
-            _ (when-not (array? value)
-                (throw (GraphException.
-                        (str "grad: the function to differentiate must return one number as an Array"
-                             (when has-aux " and a second value") ", got " (Coerce/show value)
-                             "; use vjp for other results")
-                        (object-array ["op" "grad"]))))
-            cotangents (cons (Grad/one value) (repeat (dec (count (.values run))) nil))
-            found (.gradients ^Pullback (.pullback run) ^List (vec cotangents) false)
-            gradients (spread xs (filled found inputs unused))]
-        [y (if (lone? options) (first gradients) gradients)]))))
+  (valued "value-and-grad" f (call/options "value-and-grad" more grad-options)))
 
 (defn grad
   "The gradient function of `f`: `value-and-grad` without the value, with the same options. With
@@ -222,12 +235,7 @@
 
   Example: ((nd/grad (fn [x] (nd/* x x))) 3.0)"
   [f & more]
-  (let [options (call/options "grad" more grad-options)
-        g (value-and-grad f options)
-        has-aux (has-aux? options)]
-    (fn [& args]
-      (let [[value gradient] (apply g args)]
-        (if has-aux [gradient (second value)] gradient)))))
+  (gradient "grad" f (call/options "grad" more grad-options)))
 
 (defn vjp
   "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent)
@@ -257,6 +265,16 @@
   [y derivatives]
   (put y array? (map #(when (floating? %1) %2) (pick array? y) derivatives) (constantly nil)))
 
+(defn- along
+  "`jvp`, for `op`."
+  [op f xs tangents]
+  (let [xs (mapv #(argument op %) xs)
+        inputs (pick differentiable? xs)
+        moves (directions op "tangents" differentiable? xs inputs tangents)
+        out (volatile! nil)
+        ^Grad$JvpAll run (Grad/jvps ^String op (on-lists f xs differentiable? out) inputs moves)]
+    [(results @out (.values run)) (moving @out (.tangents run))]))
+
 (defn jvp
   "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f
   xs), tangent has its structure, with nil for what is not floating. Tangents have the structures
@@ -268,13 +286,7 @@
   [f xs tangents]
   (when-not (and (sequential? xs) (sequential? tangents))
     (fail "jvp: takes a vector of arguments and a vector of their tangents" "op" "jvp"))
-  (let [f (call/callable "jvp" f)
-        xs (mapv #(argument "jvp" %) xs)
-        inputs (pick differentiable? xs)
-        along (directions "jvp" "tangents" differentiable? xs inputs tangents)
-        out (volatile! nil)
-        ^Grad$JvpAll run (Grad/jvps (on-lists f xs differentiable? out) inputs along)]
-    [(results @out (.values run)) (moving @out (.tangents run))]))
+  (along "jvp" (call/callable "jvp" f) xs tangents))
 
 (defn linearize
   "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as
@@ -299,7 +311,7 @@
 
   Example: (nd/hvp (fn [x] (nd/sum (nd/pow x 3))) (nd/array [1.0 2.0]) (nd/array [1.0 0.0]))"
   [f x v]
-  (second (jvp (grad (call/callable "hvp" f)) [x] [v])))
+  (second (along "hvp" (gradient "hvp" f nil) [x] [v])))
 
 ;; ---------------------------------------------------------------------------------------------
 ;; all derivatives
@@ -317,7 +329,7 @@
       (let [args (vec args)
             xs (differentiated op args nums)
             out (volatile! nil)
-            blocks (Grad/jacobians (on-lists (only f args nums) xs differentiable? out)
+            blocks (Grad/jacobians ^String op (on-lists (only f args nums) xs differentiable? out)
                                    (pick differentiable? xs) mode chunk-size)
             rows (mapv (fn [row]
                          (let [parts (spread xs row)]
@@ -347,7 +359,7 @@
   [f & more]
   (let [options (call/options "hessian" more [:argnums :chunk-size])]
     (all-derivatives "hessian"
-                     (grad (call/callable "hessian" f) {:argnums (:argnums options)})
+                     (gradient "hessian" f {:argnums (:argnums options)})
                      (assoc options :mode :forward))))
 
 ;; ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
@@ -161,6 +162,30 @@ class GradTest {
 
   private static void refused(String message, Executable call) {
     assertEquals(message, assertThrows(ArgumentException.class, call).getMessage());
+  }
+
+  @Test
+  void errorsNameTheTransformThatWasCalled() {
+    Array two = Array.of(1.0, 2.0);
+    String several = ": the function to differentiate must return one floating number";
+    for (var entry :
+        Map.<String, Executable>of(
+                "hvp: the tangent has shape [2]",
+                () -> Grad.hvp(x -> x.sum(), X, two),
+                "hvp" + several,
+                () -> Grad.hvp(Array::sin, X, X),
+                "hessian" + several,
+                () -> Grad.hessian(Array::sin).apply(X),
+                "value-and-grad" + several,
+                () -> Grad.valueAndGrad(Array::sin).apply(X),
+                "grad" + several,
+                () -> Grad.grad(Array::sin).apply(X),
+                "grad: only floating arrays",
+                () -> Grad.grads(xs -> X.sum()).apply(List.of(Array.of(1))))
+            .entrySet()) {
+      String found = assertThrows(NdException.class, entry.getValue()).getMessage();
+      assertTrue(found.startsWith(entry.getKey()), found);
+    }
   }
 
   @Test
