@@ -296,7 +296,8 @@ final class FluentJava {
   }
 
   static String javadoc(String text) {
-    return text.replace("&", "&amp;")
+    return text.replaceAll("\\bnil\\b", "null")
+        .replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace("@", "&#64;")

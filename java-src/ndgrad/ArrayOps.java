@@ -3552,7 +3552,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3567,7 +3567,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3580,8 +3580,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3596,8 +3596,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3610,7 +3610,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3625,7 +3625,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3638,8 +3638,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3654,8 +3654,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3668,7 +3668,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3683,7 +3683,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3696,8 +3696,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3712,8 +3712,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3790,7 +3790,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3807,7 +3807,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3822,8 +3822,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3840,8 +3840,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3856,7 +3856,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3873,7 +3873,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3888,8 +3888,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3906,8 +3906,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3922,7 +3922,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3939,7 +3939,7 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3954,8 +3954,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3972,8 +3972,8 @@ public abstract sealed class ArrayOps permits Array {
    * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
    * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; nil for no bound
-   * @param hi the greatest value, broadcast with x; nil for no bound
+   * @param lo the least value, broadcast with x; null for no bound
+   * @param hi the greatest value, broadcast with x; null for no bound
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4076,7 +4076,7 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4089,7 +4089,7 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4105,7 +4105,7 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4119,8 +4119,8 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; null for the dtype's least finite number
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4133,8 +4133,8 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; null for the dtype's least finite number
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4150,8 +4150,8 @@ public abstract sealed class ArrayOps permits Array {
    * is 1 where x is finite, 0 elsewhere.
    *
    * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; nil for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; nil for the dtype's least finite number
+   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param neginf what replaces -infinity; null for the dtype's least finite number
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4953,7 +4953,7 @@ public abstract sealed class ArrayOps permits Array {
    * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
    * give float64. A 0-d array is one element.
    *
-   * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
+   * @param axis the axis, or axes, over which the exponentials sum to 1; null for all
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4991,7 +4991,7 @@ public abstract sealed class ArrayOps permits Array {
    * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
    * Integers and bool give float64. A 0-d array is one element.
    *
-   * @param axis the axis, or axes, over which the exponentials sum to 1; nil for all
+   * @param axis the axis, or axes, over which the exponentials sum to 1; null for all
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5289,7 +5289,7 @@ public abstract sealed class ArrayOps permits Array {
    * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
    * a NaN wins. Of no elements it is an error.
    *
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5301,7 +5301,7 @@ public abstract sealed class ArrayOps permits Array {
    * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
    * a NaN wins. Of no elements it is an error.
    *
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5337,7 +5337,7 @@ public abstract sealed class ArrayOps permits Array {
    * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
    * a NaN wins. Of no elements it is an error.
    *
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5349,7 +5349,7 @@ public abstract sealed class ArrayOps permits Array {
    * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
    * a NaN wins. Of no elements it is an error.
    *
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5731,7 +5731,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
    * int64, others keep their dtype; with dtype the elements are converted first.
    *
-   * @param axis the axis to sum along; nil flattens first
+   * @param axis the axis to sum along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5743,7 +5743,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
    * int64, others keep their dtype; with dtype the elements are converted first.
    *
-   * @param axis the axis to sum along; nil flattens first
+   * @param axis the axis to sum along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5779,7 +5779,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
    * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
-   * @param axis the axis to multiply along; nil flattens first
+   * @param axis the axis to multiply along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5791,7 +5791,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
    * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
    *
-   * @param axis the axis to multiply along; nil flattens first
+   * @param axis the axis to multiply along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5827,7 +5827,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
    * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
-   * @param axis the axis to run along; nil flattens first
+   * @param axis the axis to run along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5839,7 +5839,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
    * element that is the maximum, to the latest of equal ones as in PyTorch.
    *
-   * @param axis the axis to run along; nil flattens first
+   * @param axis the axis to run along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5875,7 +5875,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
    * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
-   * @param axis the axis to run along; nil flattens first
+   * @param axis the axis to run along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5887,7 +5887,7 @@ public abstract sealed class ArrayOps permits Array {
    * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
    * element that is the minimum, to the latest of equal ones as in PyTorch.
    *
-   * @param axis the axis to run along; nil flattens first
+   * @param axis the axis to run along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5950,7 +5950,7 @@ public abstract sealed class ArrayOps permits Array {
    * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
    * where each element came from.
    *
-   * @param axis the axis to sort along; nil flattens first
+   * @param axis the axis to sort along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5962,7 +5962,7 @@ public abstract sealed class ArrayOps permits Array {
    * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
    * where each element came from.
    *
-   * @param axis the axis to sort along; nil flattens first
+   * @param axis the axis to sort along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5977,7 +5977,7 @@ public abstract sealed class ArrayOps permits Array {
    * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
    * where each element came from.
    *
-   * @param axis the axis to sort along; nil flattens first
+   * @param axis the axis to sort along; null flattens first
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6013,7 +6013,7 @@ public abstract sealed class ArrayOps permits Array {
    * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
-   * @param axis the axis to sort along; nil flattens first
+   * @param axis the axis to sort along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6025,7 +6025,7 @@ public abstract sealed class ArrayOps permits Array {
    * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
-   * @param axis the axis to sort along; nil flattens first
+   * @param axis the axis to sort along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6064,7 +6064,7 @@ public abstract sealed class ArrayOps permits Array {
    * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6077,7 +6077,7 @@ public abstract sealed class ArrayOps permits Array {
    * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6122,7 +6122,7 @@ public abstract sealed class ArrayOps permits Array {
    * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6137,7 +6137,7 @@ public abstract sealed class ArrayOps permits Array {
    * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
-   * @param axis the axis that is indexed; nil flattens the array first, the indices must be 1-d then
+   * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6179,7 +6179,7 @@ public abstract sealed class ArrayOps permits Array {
    * goes to where each element came from.
    *
    * @param k how many
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6193,7 +6193,7 @@ public abstract sealed class ArrayOps permits Array {
    * goes to where each element came from.
    *
    * @param k how many
-   * @param axis the axis to look along; nil flattens first
+   * @param axis the axis to look along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6417,7 +6417,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view with the axes in another order; by default reversed.
    *
-   * @param axes which axis comes where, a permutation; nil for the reverse order
+   * @param axes which axis comes where, a permutation; null for the reverse order
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6455,7 +6455,7 @@ public abstract sealed class ArrayOps permits Array {
    *
    * A view with the axes in another order; by default reversed.
    *
-   * @param axes which axis comes where, a permutation; nil for the reverse order
+   * @param axes which axis comes where, a permutation; null for the reverse order
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6539,7 +6539,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view without axes of length 1. An axis of another length is an error, as in NumPy.
    *
-   * @param axis which axes to leave out, each of length 1; nil for all of length 1
+   * @param axis which axes to leave out, each of length 1; null for all of length 1
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6595,7 +6595,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
    *
-   * @param axis which axes to reverse; nil for all
+   * @param axis which axes to reverse; null for all
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6691,7 +6691,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6703,7 +6703,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6756,7 +6756,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6770,7 +6770,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6825,7 +6825,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6839,7 +6839,7 @@ public abstract sealed class ArrayOps permits Array {
    * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis the axis to join along; nil joins the flattened arrays
+   * @param axis the axis to join along; null joins the flattened arrays
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7103,7 +7103,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
    *
    * @param repeats how often: one count for all, or one for each position
-   * @param axis the axis; nil for the flattened array
+   * @param axis the axis; null for the flattened array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7115,7 +7115,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
    *
    * @param repeats how often: one count for all, or one for each position
-   * @param axis the axis; nil for the flattened array
+   * @param axis the axis; null for the flattened array
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7151,7 +7151,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with the elements moved along axes; those pushed over the end come in at the other.
    *
    * @param shift by how many places; one for all axes, or one an axis
-   * @param axis the axes; nil for the flattened array
+   * @param axis the axes; null for the flattened array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7462,7 +7462,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
-   * @param axis the axis to take along; nil for the flattened array
+   * @param axis the axis to take along; null for the flattened array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7474,7 +7474,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
-   * @param axis the axis to take along; nil for the flattened array
+   * @param axis the axis to take along; null for the flattened array
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7638,7 +7638,7 @@ public abstract sealed class ArrayOps permits Array {
    * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
    * astype where floats are needed.
    *
-   * @param numClasses how many classes there are; nil for the largest index plus one
+   * @param numClasses how many classes there are; null for the largest index plus one
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7650,7 +7650,7 @@ public abstract sealed class ArrayOps permits Array {
    * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
    * astype where floats are needed.
    *
-   * @param numClasses how many classes there are; nil for the largest index plus one
+   * @param numClasses how many classes there are; null for the largest index plus one
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8542,7 +8542,7 @@ public abstract sealed class ArrayOps permits Array {
    * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
    *
    * @param size the window's size, one integer or one for each direction
-   * @param stride the window's step; its size when nil
+   * @param stride the window's step; its size when null
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8583,7 +8583,7 @@ public abstract sealed class ArrayOps permits Array {
    * as float64.
    *
    * @param size the window's size, one integer or one for each direction
-   * @param stride the window's step; its size when nil
+   * @param stride the window's step; its size when null
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */

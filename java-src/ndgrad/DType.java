@@ -62,7 +62,7 @@ public enum DType {
 
   private static String shown(Object designator) {
     return switch (designator) {
-      case null -> "nil";
+      case null -> "no value";
       case CharSequence s -> "\"" + (s.length() > 60 ? s.subSequence(0, 57) + "..." : s) + "\"";
       case Number n -> n.toString();
       case Boolean b -> b.toString();
@@ -91,7 +91,7 @@ public enum DType {
       case null, default ->
           throw new DTypeException(
               "expected a float[], double[], int[], long[] or boolean[], got "
-                  + (array == null ? "nil" : array.getClass().getTypeName()));
+                  + (array == null ? shown(null) : array.getClass().getTypeName()));
     };
   }
 

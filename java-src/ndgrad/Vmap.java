@@ -86,7 +86,9 @@ final class Vmap {
               + argument
               + ", whose shape is "
               + x
-              + (x.ndim() == 0 ? "; nil in in-axes shares it among the examples" : ""),
+              + (x.ndim() == 0
+                  ? "; without an axis in in-axes it is shared among the examples"
+                  : ""),
           "op",
           "vmap",
           "axis",
@@ -109,7 +111,7 @@ final class Vmap {
     if (axis.isEmpty()) {
       if (batched) {
         throw new ArgumentException(
-            "vmap: out-axes is nil for a result that differs from example to example",
+            "vmap: out-axes has no axis for a result that differs from example to example",
             "op",
             "vmap");
       }

@@ -67,7 +67,7 @@ class ArrayTest {
         List.<Executable>of(
             () -> Array.stack(none), () -> Array.cat(none), () -> Array.einsum("i->", none))) {
       String message = assertThrows(ArgumentException.class, call).getMessage();
-      assertTrue(message.endsWith(": argument xs must not be nil"), message);
+      assertTrue(message.endsWith(": argument xs must be given, got no value"), message);
     }
   }
 

@@ -174,8 +174,8 @@
                         "agreement" check/agreement, "batching" check/batching, "purity" check/purity}
             [pattern f] {#": expected a function that returns an Array or double, or data with some, got 3$" (constantly 3)
                          #": expected a function .* got \"a\"$" (constantly "a")
-                         #": expected a function .* got nil$" (constantly nil)
-                         #": expected a function, got nil$" nil
+                         #": expected a function .* got no value$" (constantly nil)
+                         #": expected a function, got no value$" nil
                          #": expected a function, got 3$" 3}
             :let [e (is (thrown-with-msg? ArgumentException pattern (check f [x])))]]
       (is (= op (:op (nd/error-data e)))))

@@ -126,7 +126,7 @@
                     #"^exp: cannot make an array of \"a\"; expected numbers" #(nd/exp "a")
                     #"^exp: cannot make an array of a map; " #(nd/exp {:a 1})
                     #"^add!: the first argument must be an Array, which is modified, got \[1 2\]$" #(nd/add! [1 2] 1)
-                    #"^add!: .* got nil$" #(nd/add! nil 1)
+                    #"^add!: .* got no value$" #(nd/add! nil 1)
                     #"^reshape: shape must be an integer, got 0\.5$" #(nd/reshape [1 2] [0.5])
                     #"^zeros: shape must be an integer, got a double\[\] of length 2$" #(nd/zeros [(double-array 2)])
                     #"^einsum: equation must be a keyword or string, got \[1 2\]$" #(nd/einsum [1 2] [[1]])
@@ -139,11 +139,11 @@
                     #"^requires-grad!: required must be true or false, got 1$" #(nd/requires-grad! (nd/ones [1]) 1)
                     #"^get: a list in the index must hold .* stand beside it: cannot make an array of a slice; "
                     #(nd/get [[1 2]] [0 (nd/slice 1)])
-                    #"^detach: cannot make an array of nil" #(nd/detach nil)
+                    #"^detach: cannot make an array of no value" #(nd/detach nil)
                     #"^set!: expected an Array, got \[1 2\]$" #(nd/set! [1 2] 0 1)
                     #"^backward!: expected an Array, got 3$" #(nd/backward! 3)
                     #"^array: unknown option :axis; it takes \[:dtype :requires-grad\]$" #(nd/array [1] {:axis 0})
-                    #"^rand: shape must be an integer or a list of integers, got nil$" #(r/rand nil)
+                    #"^rand: shape must be an integer or a list of integers, got no value$" #(r/rand nil)
                     #"^wrap: an array of shape \[2\] has 2 elements, the primitive array 3$" #(nd/wrap (double-array 3) [2])
                     #"^item: needs an array with exactly one element" #(nd/item [1 2])
                     #"^rand: expected a key as made by `key` or `split`, got 3$" #(r/rand [2] {:key 3})
@@ -183,7 +183,7 @@
 
 (deftest data
   (is (= {:op "add" :shapes [[2] [3]]} (nd/error-data (try (nd/+ [1 2] [1 2 3]) (catch ShapeException e e)))))
-  (is (= {:op "exp" :value "nil"} (nd/error-data (try (nd/exp nil) (catch ArgumentException e e)))))
+  (is (= {:op "exp" :value "no value"} (nd/error-data (try (nd/exp nil) (catch ArgumentException e e)))))
   (is (= [[2] [4]] (:shapes (nd/error-data (try (nd/set! (nd/zeros [4]) [:all] [1 2]) (catch ShapeException e e))))))
   (is (= [2] (:mask (nd/error-data (try (nd/get [1 2 3] [true false]) (catch IndexException e e))))))
   (is (= "detach" (:op (nd/error-data (try (nd/detach "x") (catch ArgumentException e e)))))))
@@ -239,7 +239,7 @@
   (testing "but a nil axis is none, where there is such a thing"
     (is (= [1 2 3 4] (nd/tolist (nd/sort [[4 3] [2 1]] {:axis nil}))))
     (is (= [4 7 9 10] (nd/tolist (nd/cumsum [[4 3] [2 1]] {:axis nil}))))
-    (is (thrown-with-msg? ArgumentException #"^stack: axis must be an integer, got nil$"
+    (is (thrown-with-msg? ArgumentException #"^stack: axis must be an integer, got no value$"
                           (nd/stack [[1] [2]] {:axis nil})))))
 
 (deftest flags-are-true-or-false

@@ -46,7 +46,7 @@
              #"^save-npz: expected a map of names to arrays, got \[" #(io/save-npz f [[1 2] [3 4]])
              #"^save-npz: expected a name for each array, got \[:w \"w\"\]$" #(io/save-npz f {:w w "w" w})
              #"^save-npz: cannot make an array of \"a\"" #(io/save-npz f {:w w :b "a"})
-             #"^save-npy: cannot make an array of nil" #(io/save-npy f nil)}]
+             #"^save-npy: cannot make an array of no value" #(io/save-npy f nil)}]
       (is (thrown-with-msg? ArgumentException message (save)))
       (is (not (.exists f))))))
 

@@ -189,7 +189,7 @@
                           (step! adam (assoc state :step -1))))
     (is (thrown-with-msg? ArgumentException #"^step!: the slot :m: expected a list of 1, got nil"
                           (step! adam (assoc state :m nil))))
-    (is (thrown-with-msg? ArgumentException #"^step!: expected an Array in each slot, got nil"
+    (is (thrown-with-msg? ArgumentException #"^step!: expected an Array in each slot, got no value"
                           (step! adam (assoc state :m [nil]))))
     (is (thrown-with-msg? ArgumentException #"^step!: expected an optimiser" (step! {:lr 1} state)))
     (is (= [1.0 1.0] (nd/tolist w)))
@@ -199,7 +199,7 @@
   (doseq [[message f]
           {#"^adam: expected two numbers for betas, got \[0\.9\]$" #(optim/adam {:betas [0.9]})
            #"^adamw: expected two numbers for betas, got 0\.9$" #(optim/adamw {:betas 0.9})
-           #"^adam: the second of betas must be a number, got nil$" #(optim/adam {:betas [0.9 nil]})
+           #"^adam: the second of betas must be a number, got no value$" #(optim/adam {:betas [0.9 nil]})
            #"^sgd: lr must be a number, got \"x\"$" #(optim/sgd {:lr "x"})
            #"^adamw: lr must be a number, got \"x\"$" #(optim/adamw {:lr "x"})
            #"^sgd: needs the option :lr$" #(optim/sgd nil)
@@ -208,9 +208,9 @@
            #"^sgd: dampening must not be negative, got -3\.0$" #(optim/sgd {:lr 1 :momentum 0.5 :dampening -3})
            #"^sgd: dampening must not be negative, got NaN$" #(optim/sgd {:lr 1 :momentum 0.5 :dampening ##NaN})
            #"^adam: lr must not be negative, got -1\.0$" #(optim/adam {:lr -1})
-           #"^with-lr: lr must be a number, got nil$" #(optim/with-lr (optim/adam) nil)
+           #"^with-lr: lr must be a number, got no value$" #(optim/with-lr (optim/adam) nil)
            #"^with-lr: expected an optimiser .*, got 3$" #(optim/with-lr 3 0.1)
-           #"^init: expected an optimiser .*, got nil$" #(optim/init nil [])}]
+           #"^init: expected an optimiser .*, got no value$" #(optim/init nil [])}]
     (is (thrown-with-msg? ArgumentException message (f))))
   (testing "those that are nil are not given"
     (is (= (optim/adam) (optim/adam {:lr nil :betas nil :eps nil :weight-decay nil})))

@@ -510,7 +510,7 @@
     ArgumentException #"^vmap: out-axes must be an integer, got \[0\]" ((nd/vmap nd/sin {:out-axes [0]}) v)
     ArgumentException #"out-axes: expected a list of 2, got a list of 1000 or more"
     ((nd/vmap (fn [x] [x x]) {:out-axes (range)}) v)
-    ArgumentException #"out-axes is nil" ((nd/vmap nd/sin {:out-axes nil}) v)
+    ArgumentException #"out-axes has no axis" ((nd/vmap nd/sin {:out-axes nil}) v)
     ShapeException #"out-axes names axis 2" ((nd/vmap nd/sin {:out-axes 2}) v)
     GraphException #"inside vmap.*where" ((nd/vmap #(if (pos? (double (nd/item %))) % (nd/neg %))) v)
     GraphException #"different shapes" ((nd/vmap #(nd/masked-select % (nd/> % 0.0))) (nd/array [[1.0 -1.0] [1.0 1.0]]))

@@ -47,7 +47,8 @@ final class IndexItems {
       case String s -> out.addAll(Index.parse(s));
       case null ->
           throw new IndexException(
-              "nil is no index; expected :newaxis for a new axis, :all for a whole one");
+              Coerce.show(null)
+                  + " is no index; expected :newaxis for a new axis, :all for a whole one");
       default -> out.add(other(item));
     }
   }

@@ -165,7 +165,9 @@ final class Norms {
     }
     if (!(ord instanceof Double p) || Math.abs(p) != 1 && !p.isInfinite()) {
       throw wrong(
-          ord, " of matrices", "nil, :fro, 1, -1, :inf or :-inf (others need singular values)");
+          ord,
+          " of matrices",
+          "no value, :fro, 1, -1, :inf or :-inf (others need singular values)");
     }
     int summed = p.isInfinite() ? columns : rows;
     int other = p.isInfinite() ? rows : columns;

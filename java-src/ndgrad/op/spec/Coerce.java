@@ -289,7 +289,7 @@ public final class Coerce {
 
   /**
    * A value as messages quote it: short whatever its size, and without walking a sequence to its
-   * end.
+   * end. What Java calls null and Clojure nil is no value.
    *
    * @param value anything
    * @return one line
@@ -300,7 +300,7 @@ public final class Coerce {
 
   private static String show(Object value, int depth) {
     return switch (value) {
-      case null -> "nil";
+      case null -> "no value";
       case Tensor.Face f -> "an array of shape " + f.tensor().layout();
       case CharSequence s -> "\"" + shortened(s.toString()) + "\"";
       case Number n -> shortened(n.toString());

@@ -170,7 +170,7 @@ public final class Signature {
     if (at < required) {
       throw new ArgumentException(
           "unknown option "
-              + (key == null ? "nil" : name)
+              + (key == null ? Coerce.show(null) : name)
               + "; it takes "
               + (options().isEmpty() ? "no options" : String.join(", ", options().keySet())),
           "option",
@@ -186,7 +186,9 @@ public final class Signature {
     if (given == null) {
       if (p.required()) {
         throw new ArgumentException(
-            "argument " + p.name() + " must not be nil", "argument", p.name());
+            "argument " + p.name() + " must be given, got " + Coerce.show(null),
+            "argument",
+            p.name());
       }
       // No axis is not the default axis: sort flattens then.
       boolean none = p.kind() == Param.Kind.AXES || p.kind() == Param.Kind.INT;
