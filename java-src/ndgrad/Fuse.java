@@ -14,8 +14,9 @@ import ndgrad.op.spec.FusedFunction;
  * Functions of arrays as few kernels. A fused function is run once for each kind of arguments
  * (dtypes, shapes, which of them require a gradient) to see which ops it applies; from then on
  * chains of elementwise ops, with the sums, means, variances and logsumexps that follow them, are
- * one step each, forward and backward, without arrays for what is in between. Results are those of
- * the function to rounding, and so are derivatives of every order, in either mode.
+ * one step each, forward and backward, without arrays for what is in between. Results, gradients
+ * and tangents are those of the function to rounding, also where they are infinite, NaN or -0, and
+ * so are derivatives of every order where no factor on the way is 0, infinite or NaN.
  *
  * <p>A function to be fused depends on its arguments alone and does nothing else: host numbers, and
  * arrays that it takes from outside, are those that it saw when it was traced (what is written into
