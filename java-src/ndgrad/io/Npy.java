@@ -168,6 +168,9 @@ final class Npy {
             .map(String::strip)
             .filter(s -> !s.isEmpty())
             .toList();
+    if (!dims.stream().allMatch(d -> d.chars().allMatch(Character::isDigit))) {
+      throw broken(what, "its shape is (" + shape.group(1) + "), not a list of integers");
+    }
     if (dims.size() > Layout.MOST_DIMENSIONS) {
       throw new ShapeException(
           what

@@ -2,6 +2,7 @@ package ndgrad.io;
 
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32;
+import java.util.zip.CheckedInputStream;
 import java.util.zip.CheckedOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
@@ -219,20 +221,32 @@ public final class Npz {
               "entry",
               name);
         }
-        try (InputStream in = new BufferedInputStream(zip.getInputStream(e))) {
-          out.put(
-              name.substring(0, name.length() - SUFFIX.length()),
-              Npy.read(in, e.getSize(), file + ":" + name));
-        }
+        out.put(
+            name.substring(0, name.length() - SUFFIX.length()), read(zip, e, file + ":" + name));
       }
-    } catch (ZipException e) {
+    } catch (ZipException | EOFException e) {
       throw new ArgumentException(
-          file + " is not a .npz file that can be read: " + e.getMessage(),
+          file
+              + " is not a .npz file that can be read: "
+              + (e instanceof EOFException ? "it is cut short" : e.getMessage()),
           "file",
           file.toString());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
     return Collections.unmodifiableMap(out);
+  }
+
+  /** The array of an entry, whose checksum the JDK does not look at. */
+  private static Array read(ZipFile zip, ZipEntry e, String what) throws IOException {
+    try (CheckedInputStream in =
+        new CheckedInputStream(new BufferedInputStream(zip.getInputStream(e)), new CRC32())) {
+      Array out = Npy.read(in, e.getSize(), what);
+      in.transferTo(OutputStream.nullOutputStream());
+      if (in.getChecksum().getValue() != e.getCrc()) {
+        throw Npy.broken(what, "its content does not have the checksum that was written with it");
+      }
+      return out;
+    }
   }
 }

@@ -212,6 +212,10 @@ class NpzTest {
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "-1"), 64)));
     assertThrows(
         ShapeException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", "9999999999"), 47)));
+    for (String shape : new String[] {"2 3", "1, 2\t3"}) {
+      assertThrows(
+          ArgumentException.class, () -> Npz.loadNpy(withHeader(dict("'<f8'", shape), 48)), shape);
+    }
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(withHeader("{}", 8)));
     assertThrows(ArgumentException.class, () -> Npz.loadNpy(file("e.npy", new byte[0])));
     assertThrows(
@@ -228,6 +232,28 @@ class NpzTest {
         assertThrows(ArgumentException.class, () -> Npz.load(other))
             .getMessage()
             .contains("readme.txt"));
+  }
+
+  @Test
+  void anArchiveWhoseContentHasChangedIsRefused() throws IOException {
+    Path f = folder.resolve("x.npz");
+    Npz.save(f, Map.of("a", Array.of(new double[] {1, 2})));
+    byte[] content = Files.readAllBytes(f);
+    for (int length = 0; length < content.length; length++) {
+      Path part = file("part.npz", Arrays.copyOf(content, length));
+      assertThrows(ArgumentException.class, () -> Npz.load(part));
+    }
+    byte[] two = {0, 0, 0, 0, 0, 0, 0, 0x40};
+    int at = content.length;
+    while (!Arrays.equals(two, Arrays.copyOfRange(content, at - two.length, at))) {
+      at--;
+    }
+    content[at - 1] ^= 1;
+    Path changed = file("changed.npz", content);
+    assertTrue(
+        assertThrows(ArgumentException.class, () -> Npz.load(changed))
+            .getMessage()
+            .contains("a.npy is not a .npy file that can be read: its content does not have"));
   }
 
   @Test
