@@ -22,6 +22,10 @@
          (:arglists (meta #'nd/arange))))
   (is (= [0.0 0.5 1.0] (nd/tolist (nd/linspace 0 1 3)) (nd/tolist (nd/linspace 0 1 :num 3)))))
 
+(deftest a-range-begins-with-its-first-number-whatever-the-step
+  (is (= [0.5] (nd/tolist (nd/arange 0.5 100 1e308 {:dtype :float32}))))
+  (is (= [1.7e308] (nd/tolist (nd/arange 1.7e308 1.75e308 1e308)))))
+
 (deftest factories
   (is (= [[0.0 0.0]] (nd/tolist (nd/zeros [1 2]))))
   (is (= [1 1] (nd/tolist (nd/ones 2 {:dtype :int64}))))

@@ -80,10 +80,14 @@ final class Ranges {
             }
           }
         });
-    if (length > 1 && array instanceof float[] f) {
-      f[1] = (float) second;
-    } else if (length > 1) {
-      ((double[]) array)[1] = second;
+    // The first two are as given, also where their distance is not finite.
+    double[] given = {first, second};
+    for (int i = 0; i < Math.min(2, length); i++) {
+      if (array instanceof float[] f) {
+        f[i] = (float) given[i];
+      } else {
+        ((double[]) array)[i] = given[i];
+      }
     }
   }
 
