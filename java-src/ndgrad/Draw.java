@@ -106,11 +106,35 @@ public final class Draw {
    * @throws ArgumentException when one is negative or the sum is not 1
    */
   public Draw probabilities(double... p) {
+    return probabilities(Coerce.given("p", p), 1e-7);
+  }
+
+  /**
+   * The same, but {@link #choice} takes elements with these probabilities.
+   *
+   * @param p one an element, not negative, with the sum 1 up to what its dtype rounds
+   * @return a new way to draw
+   * @throws ArgumentException when one is negative or the sum is not 1
+   * @throws ShapeException when p is not one-dimensional
+   */
+  public Draw probabilities(Array p) {
+    if (Coerce.given("p", p).ndim() != 1) {
+      throw new ShapeException(
+          "probabilities must have one dimension, got shape " + p.tensor().layout(),
+          "shape",
+          p.shape());
+    }
+    // As NumPy, which lets a softmax of float32 pass.
+    return probabilities(
+        p.toDoubleArray(), p.dtype() == DType.FLOAT32 ? Math.sqrt(Math.ulp(1f)) : 1e-7);
+  }
+
+  private Draw probabilities(double[] p, double tolerance) {
     double sum = 0;
-    for (double w : Coerce.given("p", p)) {
+    for (double w : p) {
       sum += w >= 0 ? w : Double.NaN;
     }
-    if (!(Math.abs(sum - 1) <= 1e-7)) {
+    if (!(Math.abs(sum - 1) <= tolerance)) {
       throw new ArgumentException(
           "probabilities must not be negative and have the sum 1, got "
               + Arrays.toString(p.length > 10 ? Arrays.copyOf(p, 10) : p)
@@ -295,18 +319,7 @@ public final class Draw {
           .during("randint");
     }
     Coerce.given("shape", shape);
-    DType d = orElse(DType.INT64);
-    if (d == DType.BOOL && (low < 0 || high > 2)
-        || d == DType.INT32 && (low != (int) low || high - 1 != (int) (high - 1))) {
-      throw new DTypeException(
-          "integers from " + low + " to below " + high + " do not fit " + d,
-          "low",
-          low,
-          "high",
-          high,
-          "dtype",
-          d.toString());
-    }
+    DType d = integers(low, high);
     return leaf(d, () -> Samplers.integers(shape.clone(), bits(), low, high - low));
   }
 
@@ -345,10 +358,11 @@ public final class Draw {
    *
    * @param n how many
    * @return int64 unless a dtype is set, shape [n]
+   * @throws DTypeException when the numbers do not fit the dtype
    */
   public Array randperm(int n) {
     Layout.of(n);
-    return leaf(orElse(DType.INT64), () -> vector(Samplers.order(n, n, bits().chunk(0))));
+    return leaf(integers(0, n), () -> vector(Samplers.order(n, n, bits().chunk(0))));
   }
 
   /**
@@ -382,6 +396,7 @@ public final class Draw {
    * @return int64 unless a dtype is set
    * @throws ArgumentException when more are asked for than there are, or the probabilities are not
    *     n
+   * @throws DTypeException when the numbers do not fit the dtype
    */
   public Array choice(int n, int... size) {
     long count = Layout.of(Coerce.given("size", size).clone()).size();
@@ -413,7 +428,7 @@ public final class Draw {
               able)
           .during("choice");
     }
-    return leaf(orElse(DType.INT64), () -> chosen(n, size.clone()));
+    return leaf(integers(0, n), () -> chosen(n, size.clone()));
   }
 
   /**
@@ -517,6 +532,31 @@ public final class Draw {
 
   private DType orElse(DType fallback) {
     return dtype == null ? fallback : dtype;
+  }
+
+  /** The dtype of integers from low to below high, which must hold each of them. */
+  private DType integers(long low, long high) {
+    DType d = orElse(DType.INT64);
+    long most =
+        switch (d) {
+          case BOOL -> 1;
+          case INT32 -> Integer.MAX_VALUE;
+          case INT64 -> Long.MAX_VALUE;
+          case FLOAT32 -> 1L << 24;
+          case FLOAT64 -> 1L << 53;
+        };
+    long least = d == DType.BOOL ? 0 : d.isInteger() ? -most - 1 : -most;
+    if (low < high && (low < least || high - 1 > most)) {
+      throw new DTypeException(
+          "integers from " + low + " to below " + high + " do not fit " + d,
+          "low",
+          low,
+          "high",
+          high,
+          "dtype",
+          d.toString());
+    }
+    return d;
   }
 
   private DType real() {

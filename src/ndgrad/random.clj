@@ -57,7 +57,7 @@
          dtype (.dtype (DType/of dtype))
          (call/flag options :requires-grad false) (.requiresGrad true)
          (not (call/flag options :replace true)) (.withoutReplacement)
-         p (.probabilities (.toDoubleArray (call/array op p))))))))
+         p (.probabilities (call/array op p)))))))
 
 (defn- ->shape ^ints [shape] (Coerce/dimensions "shape" shape))
 

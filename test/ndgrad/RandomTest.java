@@ -186,6 +186,35 @@ class RandomTest {
     assertThrows(DTypeException.class, () -> Random.with(KEY).dtype(DType.BOOL).randint(0, 3, 3));
   }
 
+  @Test
+  void integersAreRefusedByADtypeThatDoesNotHoldThem() {
+    Draw bool = Random.with(KEY).dtype(DType.BOOL);
+    Draw single = Random.with(KEY).dtype(DType.FLOAT32);
+    Draw real = Random.with(KEY).dtype(DType.FLOAT64);
+    assertThrows(DTypeException.class, () -> bool.randperm(3));
+    assertThrows(DTypeException.class, () -> bool.choice(3, 2));
+    assertThrows(DTypeException.class, () -> single.choice((1 << 24) + 2, 2));
+    assertThrows(DTypeException.class, () -> single.randint(0, (1L << 24) + 2, 2));
+    assertThrows(DTypeException.class, () -> real.randint(-(1L << 53) - 1, 0, 2));
+    assertEquals(2, bool.randperm(2).size());
+    assertEquals(0, bool.randperm(0).size());
+    assertEquals(0, bool.choice(0, 0).size());
+    assertEquals(1 << 24, (int) single.randint(1L << 24, (1L << 24) + 1, 1).item());
+  }
+
+  /** What float32 rounds in a softmax is more than float64 does. */
+  @Test
+  void probabilitiesMayBeASoftmaxInFloat32() {
+    for (int i = 0; i < 100; i++) {
+      Array p = Random.with(KEY.foldIn(i)).dtype(DType.FLOAT32).randn(2000).softmax();
+      assertEquals(3, Random.with(KEY).probabilities(p).choice(2000, 3).size());
+    }
+    Draw d = Random.with(KEY);
+    assertThrows(ArgumentException.class, () -> d.probabilities(Array.of(0.5, 0.50001)));
+    assertThrows(
+        ShapeException.class, () -> d.probabilities(Array.of(new double[][] {{0.5, 0.5}})));
+  }
+
   /** The chance of each order of three is 1/6. */
   @Test
   void everyOrderIsAsLikely() {

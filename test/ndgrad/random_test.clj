@@ -57,6 +57,9 @@
   (is (= [[1 2] [3 4] [5 6]] (sort (nd/tolist (r/permutation [[1 2] [3 4] [5 6]])))))
   (is (= (range 5) (sort (nd/tolist (r/choice 5 5 {:replace false})))))
   (is (= [1 1 1] (nd/tolist (r/choice 3 3 {:p [0 1 0]}))))
+  (doseq [n (range 100)
+          :let [p (nd/softmax (r/randn 2000 {:dtype :float32 :key (r/fold-in k n)}))]]
+    (is (= [3] (nd/shape (r/choice 2000 3 {:p p})))))
   (let [x (nd/arange 9)]
     (is (identical? x (r/shuffle! x)))
     (is (= (range 9) (sort (nd/tolist x))))
@@ -92,6 +95,10 @@
   (testing "parameters"
     (is (thrown? ArgumentException (r/uniform 1 0 [2])))
     (is (thrown? ArgumentException (r/choice 3 4 {:replace false})))
+    (is (thrown-with-msg? ShapeException #"^choice: probabilities must have one dimension, got shape \[2, 2\]$"
+                          (r/choice 4 2 {:p [[0.5 0.5] [0 0]]})))
+    (is (thrown-with-msg? DTypeException #"^randperm: integers from 0 to below 3 do not fit bool$"
+                          (r/randperm 3 {:dtype :bool})))
     (is (thrown? ShapeException (r/rand [-1])))
     (is (thrown? DTypeException (r/rand [1] {:dtype :int64}))))
   (testing "options"
