@@ -265,6 +265,8 @@
       (is (thrown? ShapeException (nd/conv2d x x {:padding [65536 65536]})))
       (is (thrown? ShapeException (nd/conv2d x x {:padding Integer/MAX_VALUE})))
       (is (thrown? ShapeException (nd/conv2d x x {:dilation Integer/MAX_VALUE})))
+      (is (thrown-with-msg? ShapeException #"^conv2d: padding \[1073741824, 1073741824\] makes more places"
+                            (nd/conv2d x (nd/ones [1 1 3 3]) {:padding :same :dilation 1073741824})))
       (is (thrown? ShapeException (nd/avg-pool2d x 2 {:padding [65536 65536]})))
       (is (thrown? ShapeException (nd/diag [1 2 3] {:k Integer/MAX_VALUE})))
       (doseq [mode [:constant :edge :wrap :reflect :symmetric]]

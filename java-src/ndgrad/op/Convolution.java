@@ -225,9 +225,10 @@ public final class Convolution {
             "argument",
             "padding");
       }
-      int down = spatial == 1 ? 0 : dilation[0] * (w.dim(2) - 1);
-      int along = dilation[1] * (w.dim(w.ndim() - 1) - 1);
-      return new int[] {down / 2, along / 2, down - down / 2, along - along / 2};
+      long down = spatial == 1 ? 0 : (long) dilation[0] * (w.dim(2) - 1);
+      long along = (long) dilation[1] * (w.dim(w.ndim() - 1) - 1);
+      int[] before = Windows.sides(down / 2, along / 2);
+      return new int[] {before[0], before[1], (int) (down - before[0]), (int) (along - before[1])};
     }
     if (given instanceof String || word.startsWith(":")) {
       throw new ArgumentException(
@@ -240,7 +241,8 @@ public final class Convolution {
           "value",
           word);
     }
-    return Windows.sides(sizes(Coerce.integers("padding", given), "padding", 0, spatial));
+    int[] both = sizes(Coerce.integers("padding", given), "padding", 0, spatial);
+    return Windows.sides(both[0], both[1]);
   }
 
   /** One integer for each direction; signals have no extent downwards. */

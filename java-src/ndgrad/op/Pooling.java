@@ -224,7 +224,8 @@ public final class Pooling {
           Arrays.toString(padding));
     }
     Tensor images = Windows.images(x, 2);
-    Window window = Windows.of(images, x, size, stride, Windows.sides(padding), dilation);
+    Window window =
+        Windows.of(images, x, size, stride, Windows.sides(padding[0], padding[1]), dilation);
     int[] shape = x.shape();
     shape[x.ndim() - 2] = window.outHeight(images.dim(2));
     shape[x.ndim() - 1] = window.outWidth(images.dim(3));

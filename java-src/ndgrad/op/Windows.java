@@ -1,6 +1,7 @@
 package ndgrad.op;
 
 import java.util.Arrays;
+import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
@@ -77,14 +78,15 @@ final class Windows {
   }
 
   /** Zeros on all sides, as many at the end as in front. */
-  static int[] sides(int[] padding) {
-    if (Math.max(padding[0], padding[1]) > MOST_PADDING) {
+  static int[] sides(long down, long along) {
+    if (Math.max(down, along) > MOST_PADDING) {
       throw new ShapeException(
-          "padding " + Arrays.toString(padding) + " makes more places than an array can have",
+          "padding [" + down + ", " + along + "] makes more places than an array can have",
           "padding",
-          padding);
+          List.of(down, along));
     }
-    return new int[] {padding[0], padding[1], padding[0], padding[1]};
+    int[] before = {(int) down, (int) along};
+    return new int[] {before[0], before[1], before[0], before[1]};
   }
 
   /**
