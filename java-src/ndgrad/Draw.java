@@ -188,17 +188,17 @@ public final class Draw {
    * Uniform numbers between arrays; gradients flow to the bounds.
    *
    * @param low the least
-   * @param high the bounds
+   * @param high the bounds, which do not occur unless they are low
    * @param shape the shape, to which both must broadcast
    * @return the dtype of the bounds unless one is set
    */
   public Array uniform(Array low, Array high, int... shape) {
-    return combined(
-        like(Coerce.given("low", low), Coerce.given("high", high))
-            .rand(shape)
-            .mul(high.sub(low))
-            .add(low),
-        shape);
+    Draw d = like(Coerce.given("low", low), Coerce.given("high", high));
+    Array from = d.converted(low);
+    Array to = d.converted(high);
+    Array drawn = d.rand(shape).mul(to.sub(from)).add(from);
+    // Rounding may reach the bound; going round to the least, all numbers stay as likely.
+    return combined(drawn.eq(to).where(from, drawn), shape);
   }
 
   /**
@@ -257,8 +257,12 @@ public final class Draw {
 
   /** What was made of other arrays, with the dtype and the gradient asked for. */
   private Array finished(Array made) {
-    Array converted = dtype != null && made.dtype() != dtype ? made.astype(dtype) : made;
+    Array converted = converted(made);
     return requiresGrad ? converted.requiresGrad(true) : converted;
+  }
+
+  private Array converted(Array x) {
+    return dtype == null || x.dtype() == dtype ? x : x.astype(dtype);
   }
 
   /**

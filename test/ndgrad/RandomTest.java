@@ -186,6 +186,27 @@ class RandomTest {
     assertThrows(DTypeException.class, () -> Random.with(KEY).dtype(DType.BOOL).randint(0, 3, 3));
   }
 
+  /** Between 1024 and 1025 there are 8191 numbers of float32, so many draws round to the bound. */
+  @Test
+  void uniformNumbersBetweenArraysStayBelowTheBound() {
+    for (DType bounds : new DType[] {DType.FLOAT32, DType.FLOAT64, DType.INT64}) {
+      Array low = Array.of(1024.0, 1025.0).astype(bounds);
+      Array high = Array.of(1025.0, 1025.0).astype(bounds);
+      Array drawn = Random.with(KEY).dtype(DType.FLOAT32).uniform(low, high, MANY, 2);
+      assertEquals(DType.FLOAT32, drawn.dtype());
+      double[] columns = drawn.max(0).toDoubleArray();
+      assertTrue(columns[0] < 1025, "below the bound");
+      assertEquals(1024.0, drawn.min().item());
+      assertEquals(1025, columns[1], "unless it is the least");
+    }
+    Array low = Array.of(1.0, 2.0).requiresGrad(true);
+    Array high = Array.of(3.0, 3.0).requiresGrad(true);
+    Random.with(KEY).uniform(low, high, 5, 2).sum().backward();
+    double[] share = Random.with(KEY).rand(5, 2).sum(0).toDoubleArray();
+    assertArrayEquals(share, high.grad().toDoubleArray(), 1e-12);
+    assertArrayEquals(new double[] {5, 5}, high.grad().add(low.grad()).toDoubleArray(), 1e-12);
+  }
+
   @Test
   void integersAreRefusedByADtypeThatDoesNotHoldThem() {
     Draw bool = Random.with(KEY).dtype(DType.BOOL);
