@@ -92,6 +92,17 @@
     (is (= [[1.0 1.0] [0.5 0.5]] (map nd/tolist after)))
     (is (= {:step 1} state))))
 
+(deftest infinite-parameters-stay-infinite
+  (doseq [opt [(optim/sgd {:lr 0.1}) (optim/sgd {:lr 0.1 :momentum 0.9}) (optim/sgd {:lr 0.1 :momentum 0.9 :nesterov true})
+               (optim/adam) (optim/adamw)]
+          :let [mask (nd/array [##-Inf 0.0 ##Inf])
+                grad (nd/array [0.0 1.0 0.0])
+                [after] (reduce (fn [[p s] _] (optim/step opt p grad s)) [mask (optim/init opt mask)] (range 3))
+                [low moved high] (nd/tolist after)]]
+    (testing opt
+      (is (= [##-Inf ##Inf] [low high]))
+      (is (neg? moved)))))
+
 (deftest new-parameters-require-gradients-as-the-old-ones
   (let [opt (optim/sgd {:lr 0.5})
         params [(nd/array [1.0] {:requires-grad true}) (nd/array [1.0])]

@@ -29,53 +29,70 @@ public final class Update {
     return Expr.of(fn, x);
   }
 
-  /** p - lr (g + decay p). */
-  private static final Program PLAIN =
-      Program.of(in(0).minus(in(2).times(in(1).plus(in(3).times(in(0))))));
+  /**
+   * A kernel without weight decay, and with it: then its factor is the last of the numbers. A
+   * factor of 0 would not do, for 0 times an infinite parameter is NaN.
+   */
+  private record Kernel(Program plain, Program decaying) {
+    Update with(double decay, double... others) {
+      if (decay == 0) {
+        return new Update(plain, others);
+      }
+      double[] all = Arrays.copyOf(others, others.length + 1);
+      all[others.length] = decay;
+      return new Update(decaying, all);
+    }
+  }
 
-  private static final Program MOMENTUM = momentum(false);
-  private static final Program NESTEROV = momentum(true);
-  private static final Program MOMENTS = moments();
+  private static final Kernel PLAIN = new Kernel(plain(false), plain(true));
+  private static final Kernel MOMENTUM = new Kernel(momentum(false, false), momentum(false, true));
+  private static final Kernel NESTEROV = new Kernel(momentum(true, false), momentum(true, true));
+  private static final Kernel MOMENTS = new Kernel(moments(false), moments(true));
+
+  /** The gradient, plus decay p. */
+  private static Expr direction(Expr gradient, boolean decays, int decay) {
+    return decays ? gradient.plus(in(decay).times(in(0))) : gradient;
+  }
+
+  /** p - lr (g + decay p). */
+  private static Program plain(boolean decays) {
+    return Program.of(in(0).minus(in(2).times(direction(in(1), decays, 3))));
+  }
 
   /** b = momentum b + damping (g + decay p); p - lr b, or p - lr (g + decay p + momentum b). */
-  private static Program momentum(boolean nesterov) {
-    Expr g = in(2).plus(in(4).times(in(0)));
-    Expr buffer = in(5).times(in(1)).plus(in(6).times(g));
-    Expr direction = nesterov ? g.plus(in(5).times(buffer)) : buffer;
-    return Program.of(in(0).minus(in(3).times(direction)), buffer);
+  private static Program momentum(boolean nesterov, boolean decays) {
+    Expr g = direction(in(2), decays, 6);
+    Expr buffer = in(4).times(in(1)).plus(in(5).times(g));
+    Expr step = nesterov ? g.plus(in(4).times(buffer)) : buffer;
+    return Program.of(in(0).minus(in(3).times(step)), buffer);
   }
 
   /**
    * m = β₁ m + (1-β₁) (g + l2 p), v = β₂ v + (1-β₂) (g + l2 p)²; shrink p - rate m / (scale √v +
    * eps).
    */
-  private static Program moments() {
-    Expr g = in(3).plus(in(4).times(in(0)));
-    Expr m = in(6).times(in(1)).plus(in(7).times(g));
-    Expr v = in(8).times(in(2)).plus(in(9).times(g).times(g));
-    Expr root = call(Fn1.SQRT, v).times(in(11)).plus(in(12));
-    return Program.of(in(5).times(in(0)).minus(in(10).times(m).over(root)), m, v);
+  private static Program moments(boolean decays) {
+    Expr g = direction(in(3), decays, 12);
+    Expr m = in(5).times(in(1)).plus(in(6).times(g));
+    Expr v = in(7).times(in(2)).plus(in(8).times(g).times(g));
+    Expr root = call(Fn1.SQRT, v).times(in(10)).plus(in(11));
+    return Program.of(in(4).times(in(0)).minus(in(9).times(m).over(root)), m, v);
   }
 
   static Update sgd(Sgd rule, long step) {
     if (rule.momentum() == 0) {
-      return new Update(PLAIN, rule.lr(), rule.weightDecay());
+      return PLAIN.with(rule.weightDecay(), rule.lr());
     }
     double damping = step == 1 ? 1 : 1 - rule.dampening();
-    return new Update(
-        rule.nesterov() ? NESTEROV : MOMENTUM,
-        rule.lr(),
-        rule.weightDecay(),
-        rule.momentum(),
-        damping);
+    return (rule.nesterov() ? NESTEROV : MOMENTUM)
+        .with(rule.weightDecay(), rule.lr(), rule.momentum(), damping);
   }
 
   static Update moments(
       double lr, double beta1, double beta2, double eps, double l2, double decay, long step) {
     double correction1 = 1 - Math.pow(beta1, step);
     double correction2 = 1 - Math.pow(beta2, step);
-    return new Update(
-        MOMENTS,
+    return MOMENTS.with(
         l2,
         1 - lr * decay,
         beta1,
