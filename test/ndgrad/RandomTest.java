@@ -138,6 +138,9 @@ class RandomTest {
 
   @Test
   void rangesAreKept() {
+    double inf = Double.POSITIVE_INFINITY;
+    assertEquals(1e10, Random.with(KEY).truncatedNormal(0, 1e-300, 1e10, inf, 1).item());
+    assertEquals(-1e10, Random.with(KEY).truncatedNormal(0, 1e-300, -inf, -1e10, 1).item());
     double[] t = Random.with(KEY).truncatedNormal(5, 2, -9, -1, MANY).toDoubleArray();
     assertTrue(Arrays.stream(t).allMatch(x -> x >= -9 && x <= -1));
     float[] f =

@@ -318,7 +318,8 @@ public final class Samplers {
     double a = (low - mean) / std;
     double b = (high - mean) / std;
     boolean mirrored = b < 0;
-    double near = mirrored ? -b : a;
+    // A quotient that has overflowed would take the interval with it.
+    double near = Math.min(mirrored ? -b : a, Double.MAX_VALUE);
     double far = mirrored ? -a : b;
     return (g, out) -> {
       DoubleSupplier normals = normals(g);
