@@ -35,8 +35,9 @@ final class Summaries {
     if (n < 0) {
       throw new ArgumentException("n must be at least 0, got " + n, "n", n);
     }
-    Tensor out = n == 0 ? Structural.COPY.of(x) : x;
-    for (int i = 0; i < n; i++) {
+    int times = Math.min(n, x.dim(axis));
+    Tensor out = times == 0 ? Structural.COPY.of(x) : x;
+    for (int i = 0; i < times; i++) {
       int length = Math.max(0, out.dim(axis) - 1);
       int skipped = out.dim(axis) - length;
       Tensor next = Shapes.NARROW.of(out, axis, skipped, length);

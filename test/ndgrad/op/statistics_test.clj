@@ -42,3 +42,6 @@
 (deftest correlation-of-a-variable-with-itself
   (is (= 1.0 (nd/item (nd/corrcoef [1.0 2.0 4.0]))))
   (is (NaN? (nd/item (nd/corrcoef [1.0 1.0])))))
+
+(deftest differences-end-when-nothing-is-left
+  (is (= [0] (nd/shape (nd/diff [1 2 4] {:n Integer/MAX_VALUE})))))
