@@ -366,7 +366,7 @@ public final class Draw {
    */
   public Array randperm(int n) {
     Layout.of(n);
-    return leaf(integers(0, n), () -> vector(Samplers.order(n, n, bits().chunk(0))));
+    return leaf(integers(0, n), () -> vector(Samplers.order(n, n, bits())));
   }
 
   /**
@@ -463,7 +463,7 @@ public final class Draw {
 
   private long[] withoutRepeats(int n, int count) {
     if (weights.length == 0) {
-      return Samplers.order(n, count, bits().chunk(0));
+      return Samplers.order(n, count, bits());
     }
     // The smallest of exponential numbers with the weights as rates, in order: Efraimidis and
     // Spirakis, "Weighted random sampling with a reservoir" (2006).

@@ -67,7 +67,10 @@ class RandomTest {
     assertArrayEquals(single, singles.rand(4).toFloatArray());
     assertArrayEquals(Arrays.copyOf(single, 3), singles.rand(3).toFloatArray());
     assertArrayEquals(singleNormal, singles.randn(4).toFloatArray(), 1e-6f);
-    assertArrayEquals(new long[] {6, 2, 9, 8, 8}, Random.with(KEY).randint(0, 10, 5).toLongArray());
+    assertArrayEquals(new long[] {6, 2, 2, 5, 9}, Random.with(KEY).randint(0, 10, 5).toLongArray());
+    assertArrayEquals(
+        new long[] {65393818477L, 29821924389L, 91422827592L},
+        Random.with(KEY).randint(0, 100_000_000_000L, 3).toLongArray());
     double[] more = Random.with(KEY).rand(4098).toDoubleArray();
     assertEquals(0.07809626210893295, more[4096]);
     assertEquals(0.8596270680807414, more[4097]);
@@ -80,7 +83,9 @@ class RandomTest {
         d ->
             d.truncatedNormal(0, 1, -1, 3, MANY)
                 .add(d.randn(MANY))
-                .add(d.randint(0, 1L << 62, MANY).astype(DType.FLOAT64));
+                .add(d.randint(0, 1L << 62, MANY).astype(DType.FLOAT64))
+                .add(d.randint(0, 10, MANY))
+                .add(d.randperm(MANY));
     try {
       Threads.setNumThreads(1);
       double[] alone = all.apply(Random.with(KEY)).toDoubleArray();
@@ -251,6 +256,25 @@ class RandomTest {
     assertEquals(6, seen.length);
     for (int c : seen) {
       assertEquals(1000, c, 5 * Math.sqrt(6000 * 5 / 36.0));
+    }
+  }
+
+  /** Numbers of each sixteenth go to each sixteenth of the places alike; so do all neighbours. */
+  @Test
+  void anOrderOfManyIsUniform() {
+    int n = MANY + 5;
+    long[] order = Random.with(KEY).randperm(n).toLongArray();
+    assertArrayEquals(LongStream.range(0, n).toArray(), LongStream.of(order).sorted().toArray());
+    int[] places = new int[256];
+    int[] neighbours = new int[256];
+    for (int i = 0; i < n; i++) {
+      places[(int) (16L * i / n * 16 + 16 * order[i] / n)]++;
+      neighbours[(int) (16 * order[(i + 1) % n] / n * 16 + 16 * order[i] / n)]++;
+    }
+    for (int[] counts : List.of(places, neighbours)) {
+      double expected = n / 256.0;
+      double chi = Arrays.stream(counts).mapToDouble(c -> (c - expected) * (c - expected)).sum();
+      assertEquals(225, chi / expected, 5 * Math.sqrt(2 * 225));
     }
   }
 

@@ -18,6 +18,17 @@ import ndgrad.kernel.memory.Strided;
 public final class Samplers {
   private static final int CHUNK = 4096;
 
+  /** Numbers from which on an order is found in parts. */
+  private static final int SCATTERED = 1 << 16;
+
+  private static final int PARTS = 1 << Byte.SIZE;
+
+  /** Bytes of a chunk's words. */
+  private static final int BYTES = CHUNK * Long.BYTES;
+
+  /** A chunk that is behind those of all bytes that there can be. */
+  private static final int BEHIND_BYTES = 1 << 16;
+
   /** Normal numbers that are drawn at a time where they are used one by one. */
   private static final int SOME = 64;
 
@@ -76,8 +87,7 @@ public final class Samplers {
   }
 
   /**
-   * Draws a row-major array of int64, uniform over {@code low <= n < low + range}, without bias: D.
-   * Lemire, "Fast random integer generation in an interval" (2019).
+   * Draws a row-major array of int64, uniform over {@code low <= n < low + range}, without bias.
    *
    * @param shape the shape
    * @param source where the bits come from
@@ -92,8 +102,9 @@ public final class Samplers {
         a.length,
         source,
         (g, from, to) -> {
+          Bounded bounded = new Bounded(g);
           for (int i = from; i < to; i++) {
-            a[i] = low + below(g, range);
+            a[i] = low + bounded.below(range);
           }
         });
     return out;
@@ -127,42 +138,140 @@ public final class Samplers {
   }
 
   /**
-   * A random order of 0 to n-1: the shuffle of Fisher and Yates, as Durstenfeld wrote it.
+   * A random order of 0 to n-1: the shuffle of Fisher and Yates, as Durstenfeld wrote it; of many
+   * numbers {@link #scattered} first, so that each shuffle stays in the caches of a thread.
    *
    * @param n how many numbers
    * @param first how many of them are needed
-   * @param g where the bits come from
+   * @param source where the bits come from
    * @return a fresh array, whose first numbers are a uniform draw without replacement
    * @throws ShapeException when all of them are more than the heap can hold
    */
-  public static long[] order(int n, int first, RandomGenerator g) {
+  public static long[] order(int n, int first, Source source) {
     long[] a = (long[]) Strided.empty(DType.INT64, n).storage().escape();
+    if (first == n && n >= SCATTERED && source.isParallel()) {
+      scattered(a, source);
+      return a;
+    }
     for (int i = 0; i < n; i++) {
       a[i] = i;
     }
-    for (int i = 0; i < Math.min(first, n - 1); i++) {
-      int j = i + (int) below(g, n - i);
+    shuffle(a, 0, n, first, source.chunk(0));
+    return a;
+  }
+
+  /**
+   * Each number goes to one of 256 parts at random, and each part is shuffled (C. R. Rao,
+   * "Generation of random permutations of given number of elements using random sampling numbers",
+   * 1961).
+   */
+  private static void scattered(long[] a, Source source) {
+    int n = a.length;
+    byte[] part = new byte[n];
+    Threads.parallelFor(
+        (int) (((long) n + BYTES - 1) / BYTES),
+        1,
+        (from, to) -> {
+          for (int c = from; c < to; c++) {
+            RandomGenerator g = source.chunk(c);
+            int end = (int) Math.min(n, (c + 1L) * BYTES);
+            for (int i = c * BYTES; i < end; i += Long.BYTES) {
+              long word = g.nextLong();
+              for (int k = i; k < Math.min(end, i + Long.BYTES); k++, word >>>= Byte.SIZE) {
+                part[k] = (byte) word;
+              }
+            }
+          }
+        });
+    int[] ends = new int[PARTS];
+    for (byte p : part) {
+      ends[p & PARTS - 1]++;
+    }
+    for (int p = 0, sum = 0; p < PARTS; p++) {
+      int count = ends[p];
+      ends[p] = sum;
+      sum += count;
+    }
+    for (int i = 0; i < n; i++) {
+      a[ends[part[i] & PARTS - 1]++] = i;
+    }
+    Threads.parallelFor(
+        PARTS,
+        1,
+        (from, to) -> {
+          for (int p = from; p < to; p++) {
+            int begin = p == 0 ? 0 : ends[p - 1];
+            shuffle(a, begin, ends[p], ends[p] - begin, source.chunk(BEHIND_BYTES + p));
+          }
+        });
+  }
+
+  /** Shuffles a stretch of an array, of which the first so many places are needed. */
+  private static void shuffle(long[] a, int from, int to, int first, RandomGenerator g) {
+    Bounded bounded = new Bounded(g);
+    for (int i = from; i < from + Math.min(first, to - from - 1); i++) {
+      int j = i + (int) bounded.below(to - i);
       long swap = a[i];
       a[i] = a[j];
       a[j] = swap;
     }
-    return a;
   }
 
-  private static long below(RandomGenerator g, long range) {
-    long x = g.nextLong();
-    if (range == 0) {
-      return x;
+  /**
+   * Numbers below a bound, without bias: D. Lemire, "Fast random integer generation in an interval"
+   * (2019). Up to a bound of 2³² each word of bits serves two, the upper half first.
+   */
+  private static final class Bounded {
+    private static final long HALF = 0xFFFFFFFFL;
+
+    private final RandomGenerator g;
+    private long word;
+    private boolean isHalf;
+
+    Bounded(RandomGenerator g) {
+      this.g = g;
     }
-    long low = x * range;
-    if (Long.compareUnsigned(low, range) < 0) {
-      long threshold = Long.remainderUnsigned(-range, range);
-      while (Long.compareUnsigned(low, threshold) < 0) {
-        x = g.nextLong();
-        low = x * range;
+
+    /** A number less than the bound, unsigned; 0 stands for 2⁶⁴. */
+    long below(long bound) {
+      if (bound <= 0 || bound > HALF) {
+        return far(bound);
       }
+      long product = half() * bound;
+      if ((product & HALF) < bound) {
+        long threshold = (HALF + 1) % bound;
+        while ((product & HALF) < threshold) {
+          product = half() * bound;
+        }
+      }
+      return product >>> 32;
     }
-    return Math.unsignedMultiplyHigh(x, range);
+
+    private long half() {
+      if (isHalf) {
+        isHalf = false;
+        return word & HALF;
+      }
+      word = g.nextLong();
+      isHalf = true;
+      return word >>> 32;
+    }
+
+    private long far(long bound) {
+      long x = g.nextLong();
+      if (bound == 0) {
+        return x;
+      }
+      long low = x * bound;
+      if (Long.compareUnsigned(low, bound) < 0) {
+        long threshold = Long.remainderUnsigned(-bound, bound);
+        while (Long.compareUnsigned(low, threshold) < 0) {
+          x = g.nextLong();
+          low = x * bound;
+        }
+      }
+      return Math.unsignedMultiplyHigh(x, bound);
+    }
   }
 
   private interface Part {
