@@ -8,15 +8,27 @@ final class Determinant {
   /** More than the exponents of all doubles. */
   private static final int FAR = 1 << 12;
 
+  /** Exponents between which a product is as good as normalised. */
+  private static final int ORDINARY = 500;
+
   private double mantissa = 1;
   private long exponent;
 
   void times(double x) {
+    double product = mantissa * x;
+    if (Math.abs(Math.getExponent(product)) < ORDINARY && Math.abs(product) > 0) {
+      mantissa = product;
+      return;
+    }
     int e = Math.getExponent(x);
     mantissa *= Math.scalb(x, -e);
     int over = Math.getExponent(mantissa);
     mantissa = Math.scalb(mantissa, -over);
     exponent += e + over;
+  }
+
+  void turn() {
+    mantissa = -mantissa;
   }
 
   double product() {

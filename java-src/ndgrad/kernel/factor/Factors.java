@@ -18,6 +18,9 @@ public final class Factors {
   /** Multiplications worth a thread. */
   private static final long GRAIN = 1 << 15;
 
+  /** What a matrix takes whatever its size, in multiplications. */
+  private static final long CALL = 200;
+
   private Factors() {}
 
   /**
@@ -230,7 +233,7 @@ public final class Factors {
 
   /** Works on each matrix of a stack, by about n²m multiplications. */
   private static void each(DType dtype, int count, int n, int m, Work work) {
-    long cost = Math.max(1, (long) n * n * m);
+    long cost = CALL + (long) n * n * m;
     Threads.parallelFor(
         count,
         (int) Math.max(1, GRAIN / cost),

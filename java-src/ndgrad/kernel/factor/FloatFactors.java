@@ -297,7 +297,7 @@ final class FloatFactors implements FactorLoops {
         seen[row] = true;
         row = (int) a[at + row * (n + 1) + n];
         if (length > 0) {
-          found.times(-1);
+          found.turn();
         }
       }
     }
