@@ -219,6 +219,7 @@ def torch_sweep(torch, F):
         "transpose": lambda x: x.T, "reshape": lambda x: x.reshape(2, -1), "unsqueeze": lambda x: x.unsqueeze(0),
         "squeeze": torch.squeeze, "expand": lambda x: x.expand(2, 4, 4), "split": lambda x: x.split(2)[0],
         "triu": torch.triu, "trace": torch.trace, "diagonal": torch.diagonal, "astype": lambda x: x.float(),
+        "inv": torch.linalg.inv,
     }
     binary = {
         "mod": torch.remainder, "add": torch.add, "mul": torch.mul, "div": torch.div,
@@ -227,6 +228,7 @@ def torch_sweep(torch, F):
         "concat": lambda x, y: torch.cat([x, y]), "stack": lambda x, y: torch.stack([x, y]),
         "dot": lambda x, y: x[0].dot(y[0]), "outer": lambda x, y: x[0].outer(y[0]),
         "einsum": lambda x, y: torch.einsum("ij,kj->ik", x, y), "matmul": torch.matmul,
+        "solve": torch.linalg.solve,
     }
 
     def make(op, dtype, rows, columns, layout, grad):
@@ -237,7 +239,7 @@ def torch_sweep(torch, F):
             "strided": lambda x: torch.from_numpy(np.repeat(x.numpy(), 2, 1))[:, ::2],
             "row": lambda x: x[0],
         }[layout]
-        if op == "matmul":
+        if op in ("matmul", "solve", "inv"):
             columns = rows
         x = torch.from_numpy(np.abs(kind(rows, columns)) + kind(1)[0] ** 2)
         y = torch.from_numpy(np.abs(kind(rows, columns)) + 1)

@@ -36,7 +36,8 @@
    "transpose" nd/transpose "reshape" #(nd/reshape % [2 -1]) "unsqueeze" #(nd/unsqueeze % 0)
    "squeeze" nd/squeeze "expand" #(nd/broadcast-to % [2 4 4]) "split" #(first (nd/split % 2))
    "triu" nd/triu "trace" nd/trace "diagonal" nd/diagonal
-   "astype" #(nd/astype % :float32)})
+   "astype" #(nd/astype % :float32)
+   "inv" nd/inv})
 
 (def ^:private binary
   {"add" nd/add "mul" nd/mul "div" nd/div "mod" nd/mod "maximum" nd/maximum "pow" nd/pow "gt" nd/gt
@@ -44,7 +45,11 @@
    "concat" #(nd/concat [%1 %2]) "stack" #(nd/stack [%1 %2])
    "dot" #(nd/dot (nd/get %1 0) (nd/get %2 0)) "outer" #(nd/outer (nd/get %1 0) (nd/get %2 0))
    "einsum" #(nd/einsum "ij,kj->ik" %1 %2)
-   "matmul" nd/matmul})
+   "matmul" nd/matmul "solve" nd/solve})
+
+(def ^:private square
+  "Ops of square matrices: ROWS alone counts."
+  #{"matmul" "solve" "inv"})
 
 (defn- lay-out [x layout]
   (case layout
@@ -58,7 +63,7 @@
   [name]
   (let [[_ op dtype rows columns layout grad] (str/split name #" ")
         rows (parse-long rows)
-        shape [rows (if (= op "matmul") rows (parse-long columns))]
+        shape [rows (if (square op) rows (parse-long columns))]
         positive (fn [] (nd/+ 1 (nd/abs (r/randn shape {:dtype ({"f32" :float32 "f64" :float64} dtype)}))))
         x (positive)
         y (lay-out (positive) layout)
@@ -103,8 +108,8 @@
                [["add" ["row"] ["-"] ["f32" "f64"] (rest shapes)]]
                (for [op folds] [op ["-"] ["-"] ["f32" "f64"] (butlast shapes)])
                (for [op small] [op ["-"] ["-" "grad"] ["f64"] (take 1 shapes)])
-               (for [op (conj (remove #{"argmax-1"} folds) "matmul")] [op ["-"] ["grad"] ["f64"] (take 1 shapes)])
-               [["matmul" ["-"] ["-"] ["f32" "f64"] [["4²" 4 4] ["100²" 100 100] ["1000²" 1000 1000]]]])
+               (for [op (into (remove #{"argmax-1"} folds) square)] [op ["-"] ["grad"] ["f64"] (take 1 shapes)])
+               (for [op square] [op ["-"] ["-"] ["f32" "f64"] [["4²" 4 4] ["100²" 100 100] ["1000²" 1000 1000]]]))
               dtype dtypes, [size rows columns] sizes, layout layouts, grad grads]
           [(str/join " " ["op" op dtype rows columns layout grad])
            (str/join " " (remove nil? [op size dtype

@@ -188,9 +188,7 @@ public final class Activations {
   }
 
   private static final Elementwise GELU_ERF =
-      define("gelu", "x")
-          .internal()
-          .elementwise(Typing.FLOATING, BOUNDED_BELOW.times(of(Fn1.NORMAL, A)), geluSlope());
+      define("gelu", "x").internal().elementwise(Typing.FLOATING, of(Fn1.GELU, A), geluSlope());
 
   private static final Elementwise GELU_TANH =
       define("gelu", "x")

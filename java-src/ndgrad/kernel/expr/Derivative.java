@@ -151,9 +151,15 @@ public final class Derivative {
       case ACOSH -> ONE.over(sqrt(x.minus(ONE)).times(sqrt(x.plus(ONE))));
       case ATANH -> ONE.over(ONE.minus(x).times(ONE.plus(x)));
       case ERF -> Expr.of(Fn1.EXP, square(x).negate()).times(2 / Math.sqrt(Math.PI));
-      case NORMAL -> Expr.of(Fn1.EXP, square(x).times(-0.5)).times(1 / Math.sqrt(2 * Math.PI));
+      case NORMAL -> density(x);
+      case GELU -> Expr.of(Fn1.NORMAL, x).plus(x.times(density(x)));
       case SIGN, FLOOR, CEIL, RINT, NOT, ISNAN, ISINF, ISFINITE -> ZERO;
     };
+  }
+
+  /** That of the normal distribution. */
+  private static Expr density(Expr x) {
+    return Expr.of(Fn1.EXP, square(x).times(-0.5)).times(1 / Math.sqrt(2 * Math.PI));
   }
 
   /** The derivative of r = fn(x, y), given those of x and y. */

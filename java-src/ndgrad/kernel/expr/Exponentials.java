@@ -9,6 +9,9 @@ import ndgrad.kernel.expr.Expr.Fn2;
  * is a minimax polynomial. Where a sum would lose digits its rounding error is carried along.
  */
 final class Exponentials extends Steps {
+  /** From here on the tail of the normal distribution is 0 to the last digit of 1 in float32. */
+  private static final double NO_TAIL = 5.7;
+
   private static final double LOG2_E = 1.4426950408889634;
 
   /** What ln 2 lacks in float32. */
@@ -241,12 +244,29 @@ final class Exponentials extends Steps {
       return fma(erf(x.times(Math.sqrt(0.5))), 0.5, n(0.5));
     }
     Expr a = abs(x);
+    Expr tail = where(a, Fn2.GT, NO_TAIL, n(0), tail(a));
+    return where(x, Fn2.LT, 0, tail, ONE.minus(tail));
+  }
+
+  /**
+   * x times the same. What the tail takes from x is 0 where the tail is, also of infinity; in
+   * float32 that is no step more than the product.
+   */
+  Expr gelu(Expr x) {
+    if (!isSingle) {
+      return where(x, Fn2.LT, -40, n(0), x.times(normal(x)));
+    }
+    Expr a = abs(x);
+    Expr taken = where(a, Fn2.GT, NO_TAIL, n(0), a.times(tail(a)));
+    return where(x, Fn2.LT, 0, n(0), x).minus(taken);
+  }
+
+  /** What is beyond a of the normal distribution, in float32. */
+  private Expr tail(Expr a) {
     Expr exponent = fma(a, polynomial(Coefficients.LOG2_NORMAL_FLOAT, a), n(-1));
     Expr sum = add(exponent, magic);
     Expr f = exponent.minus(sub(sum, magic));
-    Expr power = fma(f, polynomial(Coefficients.EXP2_FLOAT, f), ONE);
-    Expr tail = where(a, Fn2.GT, 5.7, n(0), scaleNormal(power, sum));
-    return where(x, Fn2.LT, 0, tail, ONE.minus(tail));
+    return scaleNormal(fma(f, polynomial(Coefficients.EXP2_FLOAT, f), ONE), sum);
   }
 
   /** 1 - exp(x P(x) - x) from 1 on: 1 to the last digit from 4 on. */

@@ -162,6 +162,8 @@ public sealed interface Expr
     ERF,
     /** The normal distribution function, its absolute error a last digit of 1. */
     NORMAL,
+    /** x times the normal distribution function of x; 0 at -infinity. */
+    GELU,
     /** Largest integer not above x. */
     FLOOR,
     /** Smallest integer not below x. */

@@ -71,6 +71,7 @@ public final class Functions {
           case ATANH -> logarithms.atanh(x);
           case ERF -> exponentials.erf(x);
           case NORMAL -> exponentials.normal(x);
+          case GELU -> exponentials.gelu(x);
           case CBRT -> powers.cbrt(x);
           case NEG, ABS, SIGN, SQRT, FLOOR, CEIL, RINT, NOT, ISNAN, ISINF, ISFINITE -> null;
         });

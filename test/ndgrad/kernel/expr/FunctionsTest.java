@@ -181,6 +181,14 @@ class FunctionsTest {
       assertEquals(y[i], close[i], 0x1p-23, "at " + x[i]);
     }
     assertEquals(0.5f, ((float[]) run(Fn1.NORMAL, DType.FLOAT32, new float[] {0}))[0]);
+    double[] times = (double[]) run(Fn1.GELU, DType.FLOAT64, x);
+    float[] product = (float[]) run(Fn1.GELU, DType.FLOAT32, single);
+    for (int i = 0; i < n; i++) {
+      double expected = x[i] == Double.NEGATIVE_INFINITY ? 0 : x[i] * y[i];
+      double size = Math.abs(expected) > 1 ? Math.abs(expected) : 1;
+      assertEquals(expected, times[i], 0x1p-52 * size, "at " + x[i]);
+      assertEquals(expected, product[i], 0x1p-23 * size, "at " + x[i]);
+    }
   }
 
   @Test
