@@ -7,6 +7,7 @@ import ndgrad.kernel.code.Kernel;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Rows;
 
 /** Copies between arrays of any layouts and dtypes. */
 public final class Copies {
@@ -44,6 +45,8 @@ public final class Copies {
     }
     if (wide.isContiguous() && target.isContiguous()) {
       bulk(from.array(), wide.offset(), to.array(), target.offset(), target.intSize(), shared);
+    } else if (wide.isOneElement() && target.isContiguous()) {
+      fill(from, wide.offset(), to.array(), target.offset(), target.intSize());
     } else {
       Strided read = shared && !source.equals(target) ? copyOf(from) : from;
       Nest nest = Nest.of(new Strided[] {to}, new Strided[] {read});
@@ -61,6 +64,13 @@ public final class Copies {
         n,
         shared ? n : 4 * GRAIN,
         (begin, end) -> System.arraycopy(from, p + begin, to, q + begin, end - begin));
+  }
+
+  /** Writes one element, such as the gradient of a sum, to every place of a run. */
+  private static void fill(Strided from, int p, Object to, int q, int n) {
+    Rows rows = Rows.of(from.dtype());
+    Threads.parallelFor(
+        n, 4 * GRAIN, (begin, end) -> rows.copy(from.array(), p, 0, to, q + begin, 1, end - begin));
   }
 
   private static Kernel[] moves() {

@@ -289,6 +289,20 @@ public final class Layout {
   }
 
   /**
+   * Whether there is one element, at every place.
+   *
+   * @return true when each dimension longer than 1 has stride 0, and none has no length
+   */
+  public boolean isOneElement() {
+    for (int i = 0; i < shape.length; i++) {
+      if (strides[i] != 0 && shape[i] > 1) {
+        return false;
+      }
+    }
+    return size > 0;
+  }
+
+  /**
    * Resolves an axis that may count from the end.
    *
    * @param axis from -ndim to ndim-1

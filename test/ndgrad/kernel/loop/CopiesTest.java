@@ -93,6 +93,20 @@ class CopiesTest {
   }
 
   @Test
+  void oneElementAtEveryPlace() {
+    for (DType dtype : DType.values()) {
+      for (int rows : new int[] {1, 3, 2000}) {
+        Strided three = Copies.copyOf(wrap(new int[] {0, 1, 0}), dtype);
+        Strided one = three.with(three.layout().slice(0, 1, 1, 1));
+        Strided all = one.with(one.layout().broadcastTo(rows, 500));
+        assertArrayEquals(boxed(all), boxed(Copies.copyOf(all)), dtype + " " + rows);
+        Copies.copy(one, three);
+        assertArrayEquals(boxed(one.with(one.layout().broadcastTo(3))), boxed(three));
+      }
+    }
+  }
+
+  @Test
   void largeTransposedCopies() {
     Random r = new Random(3);
     Strided flat = wrap(r.ints(6 * 130 * 170).toArray());

@@ -83,6 +83,7 @@ class LayoutTest {
       Set<Integer> distinct = new HashSet<>();
       Arrays.stream(places).forEach(distinct::add);
       assertEquals(distinct.size() < places.length, l.isBroadcast());
+      assertEquals(distinct.size() == 1, l.isOneElement());
     }
   }
 
