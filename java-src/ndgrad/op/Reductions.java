@@ -56,7 +56,8 @@ public final class Reductions {
     "#x [0]", "#x [0 3] {:axis 0}", "#x [2 0] {:axis 1 :keepdims true}"
   };
 
-  private static final String[] BAD_AXES = {
+  /** Calls with axes that are not there. */
+  static final String[] BAD_AXES = {
     "#x [2 3] {:axis 2}", "#x [2 3] {:axis -3}", "#x [2 3] {:axis [0 0]}"
   };
 

@@ -27,10 +27,6 @@ public final class Statistics {
     "[[1.0 ##NaN] [##NaN ##NaN]] {:axis 1}"
   };
 
-  private static final String[] BAD_AXES = {
-    "#x [2 3] {:axis 2}", "#x [2 3] {:axis -3}", "#x [2 3] {:axis [0 0]}"
-  };
-
   /** Differences of neighbours. */
   public static final Composite DIFF =
       define("diff", "x, n: int = 1, axis: int = -1")
@@ -166,7 +162,7 @@ public final class Statistics {
           .domain(-3, 3)
           .oracle("np.nanmax(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
-          .fails(ShapeException.class, BAD_AXES)
+          .fails(ShapeException.class, Reductions.BAD_AXES)
           .fails(ShapeException.class, "#x [0]")
           .composite(a -> Summaries.extremeOfNumbers(a, true));
 
@@ -179,7 +175,7 @@ public final class Statistics {
           .domain(-3, 3)
           .oracle("np.nanmin(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
-          .fails(ShapeException.class, BAD_AXES)
+          .fails(ShapeException.class, Reductions.BAD_AXES)
           .fails(ShapeException.class, "#x [0]")
           .composite(a -> Summaries.extremeOfNumbers(a, false));
 
@@ -193,7 +189,7 @@ public final class Statistics {
           .oracle("np.nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof)")
           .samples(AXES)
           .samples("[1.0 ##NaN 2.0] {:ddof 1}", "[1.0 ##NaN] {:ddof 1}")
-          .fails(ShapeException.class, BAD_AXES)
+          .fails(ShapeException.class, Reductions.BAD_AXES)
           .composite(Summaries::varianceOfNumbers);
 
   /** The standard deviation of the numbers. */
@@ -205,7 +201,7 @@ public final class Statistics {
           .domain(-3, 3)
           .oracle("np.nanstd(x, axis=axis, keepdims=keepdims, ddof=ddof)")
           .samples("#x [2 3]", "#x [2 3] {:axis 1}", "[1.0 ##NaN 2.0] {:ddof 1}")
-          .fails(ShapeException.class, BAD_AXES)
+          .fails(ShapeException.class, Reductions.BAD_AXES)
           .composite(a -> Functions.SQRT.of(Summaries.varianceOfNumbers(a)));
 
   /** Counts in bins. */

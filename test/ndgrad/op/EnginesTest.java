@@ -10,9 +10,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.autograd.Tensor;
+import ndgrad.blas.EngineNames;
 import ndgrad.blas.Engines;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
@@ -27,16 +27,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class EnginesTest {
   private static final int[] SIZES = {0, 1, 2, 3, 5, 16, 33};
-
-  private static boolean available(String engine) {
-    try {
-      Engines.get(engine);
-      return true;
-    } catch (ArgumentException e) {
-      System.out.println("SKIP linear algebra on " + engine + ": " + e.getMessage());
-      return false;
-    }
-  }
 
   /**
    * Random elements under a random layout: contiguous, transposed, cut out, every second, reversed
@@ -93,7 +83,7 @@ class EnginesTest {
   @ParameterizedTest
   @MethodSource("ndgrad.blas.EngineNames#all")
   void productsAgreeWithLoops(String engine) {
-    assumeTrue(available(engine));
+    assumeTrue(EngineNames.isAvailable(engine, "linear algebra"));
     Random r = new Random(engine.length());
     for (int round = 0; round < 300; round++) {
       DType dtype = r.nextBoolean() ? DType.FLOAT32 : DType.FLOAT64;
@@ -202,7 +192,7 @@ class EnginesTest {
   @ParameterizedTest
   @MethodSource("ndgrad.blas.EngineNames#others")
   void resultsAndGradientsAgreeWithTheJavaEngine(String engine) {
-    assumeTrue(available(engine));
+    assumeTrue(EngineNames.isAvailable(engine, "linear algebra"));
     for (DType dtype : List.of(DType.FLOAT32, DType.FLOAT64)) {
       double tolerance = dtype == DType.FLOAT32 ? 1e-5 : 1e-13;
       for (Call call : suite(dtype)) {

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.Arrays;
 import java.util.Random;
-import ndgrad.ArgumentException;
 import ndgrad.DType;
+import ndgrad.blas.EngineNames;
 import ndgrad.blas.Engines;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
@@ -24,16 +24,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Sizes around those that are halved: what is factored is multiplied again. */
 class FactorsTest {
   private static final int[] SIZES = {0, 1, 2, 5, 16, 17, 33, 40, 70};
-
-  private static boolean available(String engine) {
-    try {
-      Engines.get(engine);
-      return true;
-    } catch (ArgumentException e) {
-      System.out.println("SKIP factors on " + engine + ": " + e.getMessage());
-      return false;
-    }
-  }
 
   private static Strided random(Random r, DType dtype, int... shape) {
     double[] x = r.doubles(Layout.size(shape), -1, 1).toArray();
@@ -85,7 +75,7 @@ class FactorsTest {
   @ParameterizedTest
   @MethodSource("ndgrad.blas.EngineNames#all")
   void factorsMultiplyToTheMatrix(String engine) {
-    assumeTrue(available(engine));
+    assumeTrue(EngineNames.isAvailable(engine, "factors"));
     Random r = new Random(1);
     for (DType dtype : new DType[] {DType.FLOAT32, DType.FLOAT64}) {
       for (int n : SIZES) {
@@ -108,7 +98,7 @@ class FactorsTest {
   @ParameterizedTest
   @MethodSource("ndgrad.blas.EngineNames#all")
   void trianglesMultiplyToWhatTheySolve(String engine) {
-    assumeTrue(available(engine));
+    assumeTrue(EngineNames.isAvailable(engine, "factors"));
     Random r = new Random(2);
     for (DType dtype : new DType[] {DType.FLOAT32, DType.FLOAT64}) {
       for (int n : SIZES) {
