@@ -253,7 +253,7 @@ final class Summaries {
       throw new ArgumentException(
           "the range must be two finite numbers in order, got "
               + Arrays.toString(range)
-              + ": give one with the option range",
+              + (a.has("range") ? "" : ", those of the elements: give one with the option range"),
           "range",
           range);
     }

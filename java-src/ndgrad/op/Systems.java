@@ -36,7 +36,7 @@ final class Systems {
 
   /** The solution of op(a) x = b, where op is the transpose or nothing. */
   private static final Primitive SOLUTION =
-      define("solution", "lu, b, transposed: flag = false")
+      define("solve", "lu, b, transposed: flag = false")
           .internal()
           .batch(Systems::aligned)
           .jvp(Systems::tangent)
@@ -45,35 +45,35 @@ final class Systems {
           .primitive((a, in) -> Factors.solve(in[0], in[1], a.flag("transposed")));
 
   private static final Primitive DETERMINANT =
-      define("determinant", "lu")
+      define("det", "lu")
           .internal()
           .batch(Batch.IN_FRONT)
           .vjp(0, "lu out", (n, a, g) -> timesInverse(n, Arithmetic.MUL.of(g, n.out())))
           .primitive((a, in) -> Factors.determinants(in[0]));
 
   private static final Primitive LOG_DETERMINANT =
-      define("log-determinant", "lu")
+      define("slogdet", "lu")
           .internal()
           .batch(Batch.IN_FRONT)
           .vjp(0, "lu", (n, a, g) -> timesInverse(n, g))
           .primitive((a, in) -> Factors.logDeterminants(in[0]));
 
   private static final Primitive SIGN =
-      define("sign-of-determinant", "lu")
+      define("slogdet", "lu")
           .internal()
           .nonDifferentiable("a sign")
           .batch(Batch.IN_FRONT)
           .primitive((a, in) -> Factors.signs(in[0]));
 
   private static final Primitive CHOLESKY =
-      define("cholesky-factor", "x")
+      define("cholesky", "x")
           .internal()
           .batch(Batch.IN_FRONT)
           .vjp(0, "out", (n, a, g) -> gradientOfDefinite(n.out(), g))
           .primitive((a, in) -> cholesky(in[0]));
 
   private static final Primitive TRIANGULAR =
-      define("triangular-solution", "a, b, upper: flag, unitriangular: flag")
+      define("solve-triangular", "a, b, upper: flag, unitriangular: flag")
           .internal()
           .batch(Systems::aligned)
           .vjp(0, "a out", Systems::gradientOfTriangle)
