@@ -79,7 +79,8 @@ final class GradCheckRun {
     double[][] again = subject.at(xs);
     requireUnchanged(xs);
     for (int o = 0; o < base.length && failures.isEmpty(); o++) {
-      int at = base[o] == null ? -1 : mismatch(base[o], again[o]);
+      double tolerance = base[o] == null ? 0 : ROUNDING * size(base[o]);
+      int at = base[o] == null ? -1 : mismatch(base[o], again[o], tolerance);
       if (at >= 0) {
         fail(
             Kind.NOT_DETERMINISTIC,
@@ -89,15 +90,14 @@ final class GradCheckRun {
             index(subject.shape(o), at),
             base[o][at],
             again[o][at],
-            ROUNDING * size(base[o]));
+            tolerance);
       }
     }
     return failures.isEmpty();
   }
 
-  /** Where results differ by more than rounding: the first place, or -1. */
-  private static int mismatch(double[] before, double[] again) {
-    double tolerance = ROUNDING * size(before);
+  /** The first place where results differ, or -1. */
+  private static int mismatch(double[] before, double[] again, double tolerance) {
     for (int i = 0; i < before.length; i++) {
       boolean same =
           Math.abs(before[i] - again[i]) <= tolerance || Double.compare(before[i], again[i]) == 0;

@@ -9,6 +9,7 @@ import static ndgrad.op.spec.Spec.define;
 import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
@@ -200,8 +201,7 @@ public final class Activations {
 
   /** Φ(x) + x φ(x). */
   private static Expr geluSlope() {
-    Expr density = exp(BOUNDED.times(BOUNDED).times(-0.5)).times(1 / Math.sqrt(2 * Math.PI));
-    return of(Fn1.NORMAL, BOUNDED).plus(BOUNDED.times(density));
+    return Derivative.of(of(Fn1.GELU, A), 0).substitute(i -> BOUNDED);
   }
 
   private static Expr geluTanh() {

@@ -51,7 +51,7 @@ final class Moments {
           .elementwise(Typing.PROMOTE, select(of(Fn1.ISNAN, in(1)), num(0), in(0)));
 
   /** How many elements are numbers, in the array's dtype. */
-  private static final Primitive COUNT_NUMBERS =
+  static final Primitive COUNT_NUMBERS =
       define("count-numbers", "x, axis: axes = nil, keepdims: flag = false")
           .internal()
           .nonDifferentiable("a count")

@@ -79,7 +79,7 @@ final class Summaries {
 
   /** The parts from 0 to 1, float64. */
   private static Strided parts(Object given, double whole) {
-    Strided q = Copies.copyOf(Nested.tensor(given).strided(), DType.FLOAT64);
+    Strided q = Nested.array(given, DType.FLOAT64);
     double[] parts = (double[]) q.array();
     for (int i = 0; i < parts.length; i++) {
       if (!(parts[i] >= 0 && parts[i] <= whole)) {
@@ -186,18 +186,15 @@ final class Summaries {
     Object axis = a.get("axis");
     boolean keepdims = a.flag("keepdims");
     Tensor isNan = Comparison.ISNAN.of(x);
-    Tensor isNumber = Comparison.LOGICAL_NOT.of(isNan);
+    Tensor given = x.detach();
     Tensor sum = Reductions.SUM.of(Selection.WHERE.of(isNan, 0.0, x), axis, true);
-    Tensor mean = Arithmetic.DIV.of(sum, count(isNumber, x, axis, true));
+    Tensor mean = Arithmetic.DIV.of(sum, Moments.COUNT_NUMBERS.of(given, axis, true));
     Tensor distance = Selection.WHERE.of(isNan, 0.0, Arithmetic.SUB.of(x, mean));
     Tensor squares = Reductions.SUM.of(Arithmetic.SQUARE.of(distance), axis, keepdims);
-    Tensor divisor = Arithmetic.SUB.of(count(isNumber, x, axis, keepdims), a.number("ddof"));
+    Tensor numbers = Moments.COUNT_NUMBERS.of(given, axis, keepdims);
+    Tensor divisor = Arithmetic.SUB.of(numbers, a.number("ddof"));
     Tensor out = Arithmetic.DIV.of(squares, divisor);
     return Selection.WHERE.of(Comparison.GT.of(divisor, 0.0), out, Double.NaN);
-  }
-
-  private static Tensor count(Tensor truths, Tensor like, Object axis, boolean keepdims) {
-    return Structural.cast(Reductions.SUM.of(truths, axis, keepdims), like.dtype());
   }
 
   // ---- histograms ----
@@ -229,7 +226,7 @@ final class Summaries {
   private static Strided edges(Args a, Strided x) {
     Object bins = a.get("bins");
     if (bins != null && !(bins instanceof Number)) {
-      return ascending(Copies.copyOf(Nested.tensor(bins).strided(), DType.FLOAT64));
+      return ascending(Nested.array(bins, DType.FLOAT64));
     }
     int count = bins == null ? BINS : Coerce.integer("bins", bins);
     if (count < 1) {
@@ -242,8 +239,7 @@ final class Summaries {
   private static double[] range(Args a, Strided x) {
     double[] range = {0, 1};
     if (a.has("range")) {
-      Strided given = Copies.copyOf(Nested.tensor(a.get("range")).strided(), DType.FLOAT64);
-      range = (double[]) given.array();
+      range = (double[]) Nested.array(a.get("range"), DType.FLOAT64).array();
     } else if (x.layout().size() > 0) {
       double[] elements = (double[]) Copies.copyOf(x).array();
       range[0] = Arrays.stream(elements).reduce(Double.POSITIVE_INFINITY, Math::min);

@@ -5,6 +5,7 @@ import static ndgrad.op.spec.Spec.define;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BinaryOperator;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
@@ -38,7 +39,7 @@ final class Systems {
   private static final Primitive SOLUTION =
       define("solve", "lu, b, transposed: flag = false")
           .internal()
-          .batch(Systems::aligned)
+          .batch(Batch.BROADCAST)
           .jvp(Systems::tangent)
           .vjp(0, "lu out", Systems::gradientOfMatrix)
           .vjp(1, "lu", Systems::gradientOfSide)
@@ -75,7 +76,7 @@ final class Systems {
   private static final Primitive TRIANGULAR =
       define("solve-triangular", "a, b, upper: flag, unitriangular: flag")
           .internal()
-          .batch(Systems::aligned)
+          .batch(Batch.BROADCAST)
           .vjp(0, "a out", Systems::gradientOfTriangle)
           .vjp(1, "a", (n, a, g) -> Structural.sumTo(backwards(n, a, g), n.layout(1), n.dtype(1)))
           .primitive(
@@ -83,13 +84,7 @@ final class Systems {
                   Factors.triangular(in[0], in[1], !a.flag("upper"), a.flag("unitriangular")));
 
   static Tensor solve(Tensor a, Tensor b) {
-    checkSides(a, b);
-    DType dtype = floating(a, b);
-    Tensor lu = LU.of(Structural.cast(a, dtype), true);
-    Tensor side = Structural.cast(b, dtype);
-    return b.ndim() > 1
-        ? SOLUTION.of(lu, side)
-        : Shapes.SQUEEZE.of(SOLUTION.of(lu, Shapes.UNSQUEEZE.of(side, -1)), -1);
+    return solved(a, b, (matrix, side) -> SOLUTION.of(LU.of(matrix, true), side));
   }
 
   static Tensor inverse(Tensor x) {
@@ -111,22 +106,22 @@ final class Systems {
   }
 
   static Tensor triangular(Args args) {
-    Tensor a = args.tensor("a");
-    Tensor b = args.tensor("b");
-    checkSides(a, b);
-    DType dtype = floating(a, b);
-    Tensor side = Structural.cast(b, dtype);
-    Tensor x =
-        TRIANGULAR.of(
-            Structural.cast(a, dtype),
-            b.ndim() > 1 ? side : Shapes.UNSQUEEZE.of(side, -1),
-            args.flag("upper"),
-            args.flag("unitriangular"));
-    return b.ndim() > 1 ? x : Shapes.SQUEEZE.of(x, -1);
+    return solved(
+        args.tensor("a"),
+        args.tensor("b"),
+        (matrix, side) ->
+            TRIANGULAR.of(matrix, side, args.flag("upper"), args.flag("unitriangular")));
   }
 
-  private static DType floating(Tensor a, Tensor b) {
-    return DType.promote(a.dtype().toFloating(), b.dtype().toFloating());
+  /** In one floating dtype, a vector as a matrix of one column. */
+  private static Tensor solved(Tensor a, Tensor b, BinaryOperator<Tensor> way) {
+    checkSides(a, b);
+    DType dtype = DType.promote(a.dtype().toFloating(), b.dtype().toFloating());
+    Tensor matrix = Structural.cast(a, dtype);
+    Tensor side = Structural.cast(b, dtype);
+    return b.ndim() > 1
+        ? way.apply(matrix, side)
+        : Shapes.SQUEEZE.of(way.apply(matrix, Shapes.UNSQUEEZE.of(side, -1)), -1);
   }
 
   // ---- kernels ----
@@ -234,18 +229,6 @@ final class Systems {
 
   private static Tensor transpose(Tensor x) {
     return Linalg.MATRIX_TRANSPOSE.of(x);
-  }
-
-  private static Tensor aligned(Batch b) {
-    int rank = 0;
-    for (int i = 0; i < b.arity(); i++) {
-      rank = Math.max(rank, b.example(i).ndim());
-    }
-    Tensor[] ins = new Tensor[b.arity()];
-    for (int i = 0; i < ins.length; i++) {
-      ins[i] = b.aligned(i, rank);
-    }
-    return b.call(b.args(), ins);
   }
 
   /** op(a)⁻¹ (db - op(da) x). */

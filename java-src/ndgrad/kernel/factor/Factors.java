@@ -2,12 +2,14 @@ package ndgrad.kernel.factor;
 
 import java.util.Arrays;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.factor.FactorLoops.Triangle;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
+import ndgrad.kernel.rows.Gather;
 
 /**
  * Factors of float32 and float64 matrices, and the solutions of equations with them. All take
@@ -193,13 +195,16 @@ public final class Factors {
 
   /** A copy of B with the dimensions in front that the matrices give it. */
   private static Strided spread(Layout matrices, Strided b) {
-    int[] batch = batch(matrices.shape());
-    int[] own = b.layout().shape();
-    int[] shape = Layout.broadcast(Layout.of(batch), Layout.of(batch(own)));
-    int d = shape.length;
-    shape = Arrays.copyOf(shape, d + 2);
-    System.arraycopy(own, own.length - 2, shape, d, 2);
-    return Copies.copyOf(b.with(b.layout().broadcastTo(shape)));
+    Layout own = Layout.of(batch(b.layout().shape()));
+    int[] batch = Layout.broadcast(Layout.of(batch(matrices.shape())), own);
+    return Copies.copyOf(b.with(stretched(b.layout(), batch)));
+  }
+
+  /** A stack of matrices with other dimensions in front. */
+  private static Layout stretched(Layout l, int[] batch) {
+    int[] shape = Arrays.copyOf(batch, batch.length + 2);
+    System.arraycopy(l.shape(), l.ndim() - 2, shape, batch.length, 2);
+    return l.broadcastTo(shape);
   }
 
   /** The dimensions in front of the last two. */
@@ -209,20 +214,9 @@ public final class Factors {
 
   /** Where each matrix of a stack starts, stretched to those dimensions in front. */
   private static int[] starts(Layout l, int[] batch) {
-    int[] shape = Arrays.copyOf(batch, batch.length + 2);
-    System.arraycopy(l.shape(), l.ndim() - 2, shape, batch.length, 2);
-    Layout full = l.broadcastTo(shape);
-    int[] at = new int[(int) Layout.size(batch)];
-    Arrays.setAll(
-        at,
-        i -> {
-          int start = full.offset();
-          for (int axis = batch.length - 1, left = i; axis >= 0; left /= batch[axis], axis--) {
-            start += left % batch[axis] * full.stride(axis);
-          }
-          return start;
-        });
-    return at;
+    Layout full = stretched(l, batch);
+    Layout firsts = Layout.of(batch, Arrays.copyOf(full.strides(), batch.length), full.offset());
+    return Gather.positions(firsts, IntStream.range(0, firsts.intSize()).toArray());
   }
 
   /** Work on one matrix of a stack. */

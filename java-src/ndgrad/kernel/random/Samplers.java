@@ -168,18 +168,15 @@ public final class Samplers {
   private static void scattered(long[] a, Source source) {
     int n = a.length;
     byte[] part = new byte[n];
-    Threads.parallelFor(
-        (int) (((long) n + BYTES - 1) / BYTES),
-        1,
-        (from, to) -> {
-          for (int c = from; c < to; c++) {
-            RandomGenerator g = source.chunk(c);
-            int end = (int) Math.min(n, (c + 1L) * BYTES);
-            for (int i = c * BYTES; i < end; i += Long.BYTES) {
-              long word = g.nextLong();
-              for (int k = i; k < Math.min(end, i + Long.BYTES); k++, word >>>= Byte.SIZE) {
-                part[k] = (byte) word;
-              }
+    chunks(
+        n,
+        BYTES,
+        source,
+        (g, from, to) -> {
+          for (int i = from; i < to; i += Long.BYTES) {
+            long word = g.nextLong();
+            for (int k = i; k < Math.min(to, i + Long.BYTES); k++, word >>>= Byte.SIZE) {
+              part[k] = (byte) word;
             }
           }
         });
@@ -279,11 +276,16 @@ public final class Samplers {
   }
 
   private static void chunks(int n, Source source, Part part) {
-    int chunks = (int) (((long) n + CHUNK - 1) / CHUNK);
+    chunks(n, CHUNK, source, part);
+  }
+
+  /** The same in chunks of another size. */
+  private static void chunks(int n, int size, Source source, Part part) {
+    int chunks = (int) (((long) n + size - 1) / size);
     Threads.Range all =
         (from, to) -> {
           for (int c = from; c < to; c++) {
-            part.fill(source.chunk(c), c * CHUNK, (int) Math.min(n, (c + 1L) * CHUNK));
+            part.fill(source.chunk(c), c * size, (int) Math.min(n, (c + 1L) * size));
           }
         };
     if (source.isParallel()) {

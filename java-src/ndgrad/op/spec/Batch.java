@@ -26,6 +26,10 @@ public final class Batch {
   /** For ops that take dimensions in front of those they look at, as they are. */
   public static final Rule IN_FRONT = b -> b.call(b.args);
 
+  /** For ops whose inputs broadcast in the dimensions in front of those they look at. */
+  public static final Rule BROADCAST =
+      b -> b.call(b.args, Structural.alignedBatches(b.physical, b.batched));
+
   /** For ops with an option {@code axis} of one or several axes, where nil stands for all. */
   public static final Rule AXES = b -> b.call(b.args.with("axis", b.shifted(b.args.ints("axis"))));
 
