@@ -18,7 +18,7 @@
                   "-Xlint:all,-restricted,-path" "-Werror" "-parameters" "-encoding" "UTF-8"]
   ;; ^:replace, because Leiningen's own options switch the optimising compiler off
   :jvm-opts ^:replace ["--enable-native-access=ALL-UNNAMED" "--add-modules" "jdk.incubator.vector"
-                       "-XX:+UseParallelGC" "-XX:-OmitStackTraceInFastThrow"]
+                       "-XX:+UseParallelGC" "-XX:MetaspaceSize=64m" "-XX:-OmitStackTraceInFastThrow"]
 
   ;; What bin/test runs, with its summary. Clean, because Leiningen compiles only the files that
   ;; changed, not those that use them. Native engines only where their jars fit.

@@ -56,6 +56,18 @@ public final class WarmKernel<K> {
     };
   }
 
+  /**
+   * Whether the kernel is to be tried, or is being so.
+   *
+   * @return false once it is in use, when it was no faster, and where there are no vectors
+   */
+  public boolean isAwaited() {
+    return Forms.mode() == Forms.Mode.AUTO
+        && Forms.isAvailable()
+        && warm.isEmpty()
+        && !warmup.isRefused();
+  }
+
   private synchronized Optional<K> made() {
     if (made.isEmpty() && Forms.lanes(dtype) > 0) {
       made = Optional.of(compile.get());

@@ -75,6 +75,7 @@ public final class Warmup {
   private final Supplier<Trial> trial;
   private final AtomicInteger asked = new AtomicInteger();
   private long done;
+  private volatile boolean refused;
 
   /**
    * A kernel's two forms to be compared.
@@ -111,6 +112,11 @@ public final class Warmup {
   /** How many kernels stay plain because their vector form was no faster or did not work. */
   static int refused() {
     return REFUSED.get();
+  }
+
+  /** Whether this kernel stays plain. */
+  boolean isRefused() {
+    return refused;
   }
 
   /**
@@ -185,7 +191,7 @@ public final class Warmup {
     public void run() {
       try {
         if (isHopeless() || current == null && !begin()) {
-          REFUSED.incrementAndGet();
+          refuse();
           return;
         }
         long start = System.nanoTime();
@@ -212,11 +218,16 @@ public final class Warmup {
       } catch (LinkageError | RuntimeException e) {
         // A JDK whose Vector API differs: the plain form goes on.
         System.getLogger("ndgrad").log(System.Logger.Level.DEBUG, "a vector kernel failed", e);
-        REFUSED.incrementAndGet();
+        refuse();
       } catch (InterruptedException e) {
-        REFUSED.incrementAndGet();
+        refuse();
         Thread.currentThread().interrupt();
       }
+    }
+
+    private void refuse() {
+      refused = true;
+      REFUSED.incrementAndGet();
     }
 
     /** Makes a vector form unless enough have been tried. */

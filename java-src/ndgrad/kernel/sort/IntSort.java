@@ -21,6 +21,12 @@ final class IntSort {
   /** Fewer keys than this are not worth the counting of {@link IntRadix}. */
   private static final int MANY = 1 << 13;
 
+  /**
+   * The same as int as vectors are to come: the JDK's sort is faster once the JIT has compiled it,
+   * but much slower before.
+   */
+  private static final int MANY_AT_FIRST = 1 << 8;
+
   /** Keys worth a thread. */
   private static final int GRAIN = 1 << 14;
 
@@ -55,7 +61,7 @@ final class IntSort {
     Optional<SortKernel> vectors = n <= FEW ? Optional.empty() : IntQuick.kernel(n);
     if (vectors.isPresent()) {
       IntQuick.sort(vectors.get(), keys, from, to);
-    } else if (n >= MANY) {
+    } else if (n >= (IntQuick.isAwaited() ? MANY_AT_FIRST : MANY)) {
       sort(keys, from, to, 0, NONE);
     } else {
       Arrays.sort(keys, from, to);

@@ -61,6 +61,11 @@ final class LongQuick {
     return KERNEL.get(Math.multiplyFull(n, COST));
   }
 
+  /** Whether this is going to be the way to sort, but not yet. */
+  static boolean isAwaited() {
+    return KERNEL.isAwaited();
+  }
+
   /**
    * Sorts keys, many of them on all threads.
    *

@@ -7,8 +7,13 @@ import java.util.Arrays;
  * keys stay in their order.
  */
 final class LongRadix {
+  /** Bits of a digit of many keys, whose places still fit into the first-level cache. */
   private static final int BITS = 11;
-  private static final int DIGITS = 1 << BITS;
+
+  /** The same of few, for which finding the places would take longer than moving the keys. */
+  private static final int FEW_BITS = 8;
+
+  private static final int FEW = 1 << 12;
 
   private LongRadix() {}
 
@@ -23,9 +28,10 @@ final class LongRadix {
    * @return whether the sorted part is in {@code spare}
    */
   static boolean sort(LongSort.Line line, LongSort.Line spare, int p, int n, int lowest) {
-    int[] places = new int[DIGITS];
+    int bits = n < FEW ? FEW_BITS : BITS;
+    int[] places = new int[1 << bits];
     boolean moved = false;
-    for (int shift = lowest; shift < Long.SIZE; shift += BITS) {
+    for (int shift = lowest; shift < Long.SIZE; shift += bits) {
       LongSort.Line source = moved ? spare : line;
       if (count(source.keys(), source.at() + p, n, shift, places)) {
         move(source, moved ? line : spare, p, n, shift, places);
@@ -38,14 +44,15 @@ final class LongRadix {
   /** Finds where the keys of each digit begin; false when all have the same digit. */
   private static boolean count(long[] keys, int from, int n, int shift, int[] places) {
     Arrays.fill(places, 0);
+    int last = places.length - 1;
     for (int i = from; i < from + n; i++) {
-      places[digit(keys[i], shift)]++;
+      places[digit(keys[i], shift, last)]++;
     }
-    if (n == 0 || places[digit(keys[from], shift)] == n) {
+    if (n == 0 || places[digit(keys[from], shift, last)] == n) {
       return false;
     }
     int sum = 0;
-    for (int d = 0; d < DIGITS; d++) {
+    for (int d = 0; d < places.length; d++) {
       int count = places[d];
       places[d] = sum;
       sum += count;
@@ -61,16 +68,17 @@ final class LongRadix {
     int[] along = to.along();
     int q = to.at() + p;
     int end = from.at() + p + n;
+    int last = places.length - 1;
     if (numbers.length == 0) {
       for (int i = from.at() + p; i < end; i++) {
         long key = keys[i];
-        target[q + places[digit(key, shift)]++] = key;
+        target[q + places[digit(key, shift, last)]++] = key;
       }
       return;
     }
     for (int i = from.at() + p; i < end; i++) {
       long key = keys[i];
-      int place = q + places[digit(key, shift)]++;
+      int place = q + places[digit(key, shift, last)]++;
       target[place] = key;
       along[place] = numbers[i];
     }
@@ -78,7 +86,7 @@ final class LongRadix {
 
   /** The sign bit is flipped, so that negative keys come first. */
   @SuppressWarnings("cast") // of int keys there is nothing to cast
-  private static int digit(long key, int shift) {
-    return (int) ((key ^ Long.MIN_VALUE) >>> shift) & DIGITS - 1;
+  private static int digit(long key, int shift, int last) {
+    return (int) ((key ^ Long.MIN_VALUE) >>> shift) & last;
   }
 }

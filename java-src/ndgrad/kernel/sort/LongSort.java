@@ -20,6 +20,12 @@ final class LongSort {
   /** Fewer keys than this are not worth the counting of {@link LongRadix}. */
   private static final int MANY = 1 << 13;
 
+  /**
+   * The same as long as vectors are to come: the JDK's sort is faster once the JIT has compiled it,
+   * but much slower before.
+   */
+  private static final int MANY_AT_FIRST = 1 << 8;
+
   /** Keys worth a thread. */
   private static final int GRAIN = 1 << 14;
 
@@ -54,7 +60,7 @@ final class LongSort {
     Optional<SortKernel> vectors = n <= FEW ? Optional.empty() : LongQuick.kernel(n);
     if (vectors.isPresent()) {
       LongQuick.sort(vectors.get(), keys, from, to);
-    } else if (n >= MANY) {
+    } else if (n >= (LongQuick.isAwaited() ? MANY_AT_FIRST : MANY)) {
       sort(keys, from, to, 0, NONE);
     } else {
       Arrays.sort(keys, from, to);

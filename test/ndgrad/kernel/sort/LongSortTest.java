@@ -101,6 +101,24 @@ class LongSortTest extends InForm {
   }
 
   @Test
+  void digitsSortAnyNumberOfKeys() {
+    for (int n : new int[] {0, 1, 2, 255, 256, 1000, 4095, 4096, 5000}) {
+      for (int bits : new int[] {0, 9, 40, 64}) {
+        long[] longs = keys(n, bits);
+        int[] ints = Arrays.stream(longs).mapToInt(k -> (int) k).toArray();
+        long[] want = longs.clone();
+        Arrays.sort(want);
+        LongSort.sort(longs, 0, n, 0, new int[0]);
+        assertArrayEquals(want, longs, n + " keys of " + bits + " bits");
+        int[] wantInts = ints.clone();
+        Arrays.sort(wantInts);
+        IntSort.sort(ints, 0, n, 0, new int[0]);
+        assertArrayEquals(wantInts, ints, n + " ints of " + bits + " bits");
+      }
+    }
+  }
+
+  @Test
   void sortsAnyLengthAroundABlock() {
     for (int n = 0; n < 600; n += n < 80 ? 1 : 7) {
       sorts(keys(n + 5, 64), n + " keys");
