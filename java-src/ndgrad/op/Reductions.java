@@ -36,7 +36,7 @@ public final class Reductions {
       Reduction.of(select(of(Fn1.ISNAN, in(0)), num(0), in(0)), Fn2.ADD);
 
   /** Calls over which every reduction is tested. */
-  private static final String[] AXES = {
+  static final String[] AXES = {
     "#x [2 3]",
     "#x [2 3] {:axis 0}",
     "#x [2 3 4] {:axis [0 2]}",
@@ -49,7 +49,7 @@ public final class Reductions {
   };
 
   /** Calls whose result has no elements. */
-  private static final String NO_RESULT = "#x [0 3] {:axis 1}";
+  static final String NO_RESULT = "#x [0 3] {:axis 1}";
 
   /** Calls whose result is made of no elements. */
   private static final String[] OF_NOTHING = {

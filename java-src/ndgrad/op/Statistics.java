@@ -13,18 +13,8 @@ public final class Statistics {
 
   private static final String KEEPS = " Floating arrays keep their dtype, others give float64.";
 
-  private static final String[] AXES = {
-    "#x [2 3]",
-    "#x [2 3] {:axis 0}",
-    "#x [2 3 4] {:axis [0 2]}",
-    "#x [2 3 4] {:axis -2 :keepdims true}",
-    "#x [2 3] {:axis nil :keepdims true}",
-    "#x []",
-    "#i [2 4] {:axis 1}",
-    "#b [4]",
-    "#x [0 3] {:axis 1}",
-    "[1.0 ##NaN 2.0]",
-    "[[1.0 ##NaN] [##NaN ##NaN]] {:axis 1}"
+  private static final String[] NANS = {
+    "[1.0 ##NaN 2.0]", "[[1.0 ##NaN] [##NaN ##NaN]] {:axis 1}", Reductions.NO_RESULT
   };
 
   /** Differences of neighbours. */
@@ -161,7 +151,8 @@ public final class Statistics {
                   + " elements it is an error.")
           .domain(-3, 3)
           .oracle("np.nanmax(x, axis=axis, keepdims=keepdims)")
-          .samples(AXES)
+          .samples(Reductions.AXES)
+          .samples(NANS)
           .fails(ShapeException.class, Reductions.BAD_AXES)
           .fails(ShapeException.class, "#x [0]")
           .composite(a -> Summaries.extremeOfNumbers(a, true));
@@ -174,7 +165,8 @@ public final class Statistics {
                   + " elements it is an error.")
           .domain(-3, 3)
           .oracle("np.nanmin(x, axis=axis, keepdims=keepdims)")
-          .samples(AXES)
+          .samples(Reductions.AXES)
+          .samples(NANS)
           .fails(ShapeException.class, Reductions.BAD_AXES)
           .fails(ShapeException.class, "#x [0]")
           .composite(a -> Summaries.extremeOfNumbers(a, false));
@@ -187,7 +179,8 @@ public final class Statistics {
                   + KEEPS)
           .domain(-3, 3)
           .oracle("np.nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof)")
-          .samples(AXES)
+          .samples(Reductions.AXES)
+          .samples(NANS)
           .samples("[1.0 ##NaN 2.0] {:ddof 1}", "[1.0 ##NaN] {:ddof 1}")
           .fails(ShapeException.class, Reductions.BAD_AXES)
           .composite(Summaries::varianceOfNumbers);

@@ -24,8 +24,10 @@ final class AdaptiveKernel implements Kernel {
    * @param plain the plain form
    * @param vectors what to compile the vector form from
    * @param part which rows it is for
+   * @param length of rows that the forms are compared on, of those that are no shorter than vectors
    */
-  AdaptiveKernel(Kernel plain, VectorKernelCompiler.Rows vectors, VectorKernelCompiler.Part part) {
+  AdaptiveKernel(
+      Kernel plain, VectorKernelCompiler.Rows vectors, VectorKernelCompiler.Part part, int length) {
     this.plain = plain;
     this.current = plain;
     this.cost = vectors.dag().cost();
@@ -37,7 +39,7 @@ final class AdaptiveKernel implements Kernel {
               int lanes = Forms.lanes(vectors.lanes());
               Tile tile =
                   part == VectorKernelCompiler.Part.ROWS
-                      ? new Tile(vectors.stored(), strides, lanes)
+                      ? new Tile(vectors.stored(), strides, lanes, length)
                       : new ShortTile(vectors.stored(), strides, lanes);
               return new Warmup.Trial(
                   (Tile.RACE + 1L) * vectors.dag().vectorCost(),
@@ -103,10 +105,14 @@ final class AdaptiveKernel implements Kernel {
     final int[] at;
     final int[] last;
     final int lanes;
+    final int length;
+    private final int rows;
     private final int usual;
 
-    Tile(DType[] stored, long strides, int lanes) {
+    Tile(DType[] stored, long strides, int lanes, int length) {
       int n = stored.length;
+      this.length = Math.min(length, RACE + 1);
+      this.rows = (RACE + 1) / this.length;
       data = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
@@ -116,6 +122,7 @@ final class AdaptiveKernel implements Kernel {
         int stride = InnerStrides.of(strides, k);
         at[k] = stride < 0 ? RACE : 0;
         at[n + k] = stride;
+        at[2 * n + k] = rows == 1 ? 0 : this.length * stride;
         data[k] = Warmup.numbers(stored[k], 1 + RACE * Math.max(1, stride));
       }
       last = at.clone();
@@ -149,23 +156,20 @@ final class AdaptiveKernel implements Kernel {
       return last;
     }
 
-    void race(Kernel kernel) {
-      kernel.run(data, at, 1, RACE + 1);
+    final void race(Kernel kernel) {
+      kernel.run(data, at, rows, length);
     }
   }
 
   /** The same for rows that are shorter than a vector. */
   private static final class ShortTile extends Tile {
     private final Object[] shortest;
-    private final int length;
 
     ShortTile(DType[] stored, long strides, int lanes) {
-      super(stored, strides, lanes);
+      super(stored, strides, lanes, lanes - 1);
       this.shortest = new Object[stored.length];
-      this.length = lanes - 1;
       for (int k = 0; k < stored.length; k++) {
         shortest[k] = Warmup.numbers(stored[k], 1);
-        at[2 * stored.length + k] = length * InnerStrides.of(strides, k);
       }
     }
 
@@ -184,11 +188,6 @@ final class AdaptiveKernel implements Kernel {
         kernel.run(shortest, last, 1, 1);
         kernel.run(data, last(length), 1, length);
       }
-    }
-
-    @Override
-    void race(Kernel kernel) {
-      kernel.run(data, at, RACE / length, length);
     }
   }
 }

@@ -29,6 +29,9 @@ record ByLength(Kernel shorter, Kernel rows, int lanes) implements Kernel {
   record Unrolled(Kernel runs, Kernel rows) implements Kernel {
     private static final int LONG = 256;
 
+    /** A length of shorter rows that is no multiple of a vector's. */
+    static final int USUAL = 50;
+
     @Override
     public void run(Object[] data, int[] at, int outer, int inner) {
       (outer == 1 || inner >= LONG ? runs : rows).run(data, at, outer, inner);

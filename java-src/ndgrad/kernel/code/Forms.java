@@ -194,10 +194,10 @@ public final class Forms {
     if (mode == Mode.VECTOR) {
       return vectors.choose(plain, vectors::compile);
     }
-    Kernel kernel = vectors.choose(plain, part -> new AdaptiveKernel(plain, vectors, part));
-    return form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag)
-        ? new ByLength.Unrolled(plain, kernel)
-        : kernel;
+    boolean unrolled = form == Kernel.Form.ALIGNED && isVectorisedByTheJit(dag);
+    int length = unrolled ? ByLength.Unrolled.USUAL : Integer.MAX_VALUE;
+    Kernel kernel = vectors.choose(plain, part -> new AdaptiveKernel(plain, vectors, part, length));
+    return unrolled ? new ByLength.Unrolled(plain, kernel) : kernel;
   }
 
   /**
