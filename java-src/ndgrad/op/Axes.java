@@ -23,8 +23,8 @@ final class Axes {
   private static final int REMEMBERED = 64;
 
   /**
-   * Axes of fresh layouts of late: to find out about those of a small array takes longer than to
-   * reduce it. Races lose at worst what another thread has noted.
+   * Axes of late: to find out about those of a small array takes longer than to reduce it. Races
+   * lose at worst what another thread has noted.
    */
   private static final Axes[] LATELY = new Axes[REMEMBERED];
 
@@ -67,13 +67,10 @@ final class Axes {
    *     and PyTorch's do
    */
   static Axes of(Layout x, int[] axes, boolean keepdims) {
-    if (!x.isFresh()) {
-      return read(x, axes, keepdims);
-    }
     int place = 31 * x.place() + 2 * Arrays.hashCode(axes) + (keepdims ? 1 : 0) & REMEMBERED - 1;
     Axes known = LATELY[place];
     if (known == null
-        || known.whole != x
+        || !known.whole.sameShape(x)
         || known.keepdims != keepdims
         || !Arrays.equals(known.given, axes)) {
       known = read(x, axes == null ? null : axes.clone(), keepdims);

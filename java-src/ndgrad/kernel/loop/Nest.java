@@ -322,25 +322,38 @@ final class Nest {
       axis = dims[axis] >= 4 * Threads.numThreads() || dims[axis] >= dims[i] ? axis : i;
     }
     if (size < 2L * grain || Threads.numThreads() == 1) {
-      new Walk(kernel, data, 0).run(0, dims[0]);
+      run(kernel, data, first);
       return;
     }
     int split = axis;
     long step = size / dims[split];
     Threads.parallelFor(
-        dims[split], (int) Math.max(1, grain / step), () -> new Walk(kernel, data, split));
+        dims[split], (int) Math.max(1, grain / step), () -> new Walk(kernel, data, first, split));
+  }
+
+  /**
+   * Runs all loops on this thread.
+   *
+   * @param kernel the two inner loops
+   * @param data the primitive array of each operand
+   * @param first where each operand begins; strides of the outputs are not negative
+   */
+  void run(Kernel kernel, Object[] data, int[] first) {
+    new Walk(kernel, data, first, 0).run(0, dims[0]);
   }
 
   /** The loops of one thread, over parts of one dimension. */
   private final class Walk implements Threads.Range {
     private final Kernel kernel;
     private final Object[] data;
+    private final int[] first;
     private final int axis;
     private final int[] at = new int[3 * operands];
 
-    Walk(Kernel kernel, Object[] data, int axis) {
+    Walk(Kernel kernel, Object[] data, int[] first, int axis) {
       this.kernel = arranged.length > 0 ? new Arranged(kernel) : kernel;
       this.data = data;
+      this.first = first;
       this.axis = axis;
       int last = ndim - 1;
       for (int k = 0; k < operands; k++) {

@@ -3,7 +3,6 @@ package ndgrad.kernel.loop;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.kernel.code.Forms;
@@ -106,37 +105,51 @@ public final class Program {
    *
    * @param out an output with a {@linkplain Layout#isFresh fresh layout}; not modified
    * @param load the dtype that each input is converted to when it is loaded
-   * @param ins inputs with fresh layouts
-   * @return a run over such operands, which holds for all that have the same layouts and dtypes;
-   *     empty where there is more to it: views, many elements, or none
+   * @param ins the inputs
+   * @return a run over such operands, which holds for all that have the same dtypes and layouts,
+   *     or, unless all layouts are fresh, layouts with the {@linkplain Layout#sameSteps same
+   *     steps}; empty where there are many elements, or none
    */
   public Optional<Run> few(Strided out, DType[] load, Strided[] ins) {
-    boolean fresh = out.layout().isFresh() && ins.length < NARROW;
-    for (int i = 0; fresh && i < ins.length; i++) {
-      fresh = ins[i].layout().isFresh();
-    }
     int size = out.layout().intSize();
-    if (!fresh || size == 0 || size >= 2 * grain) {
+    if (!out.layout().isFresh() || ins.length >= NARROW || size == 0 || size >= 2 * grain) {
       return Optional.empty();
+    }
+    boolean fresh = true;
+    for (Strided in : ins) {
+      fresh &= in.layout().isFresh();
     }
     Strided[] outs = {out};
     long strides = flatStrides(outs, ins, size);
     if (strides != 0) {
-      Kernel flat = kernel(outs, load, ins, strides, true);
-      return Optional.of(new Run(data -> flat.run(data, ORIGINS, 1, size)));
+      Kernel flat = kernel(outs, load, ins, strides, fresh);
+      return Optional.of(new Run(fresh, (data, at) -> flat.run(data, at, 1, size)));
     }
     Nest nest = Nest.of(outs, ins);
     strides = nest.innerStrides(dag.cost(), arithmetic);
-    Kernel kernel = kernel(outs, load, ins, strides, nest.aligned(strides));
-    return Optional.of(new Run(data -> nest.run(kernel, data, grain)));
+    Kernel kernel = kernel(outs, load, ins, strides, fresh && nest.aligned(strides));
+    return Optional.of(new Run(fresh, (data, at) -> nest.run(kernel, data, at)));
+  }
+
+  /** What a run over few elements does. */
+  @FunctionalInterface
+  public interface Loops {
+    /**
+     * Runs the loops.
+     *
+     * @param data the operands' primitive arrays, the output's first
+     * @param at where each operand begins, with room for its strides; not modified
+     */
+    void run(Object[] data, int[] at);
   }
 
   /**
-   * A run over few elements, all operands at the beginning of their storages.
+   * A run over few elements.
    *
-   * @param loops take the operands' primitive arrays, the output's first
+   * @param fresh whether all operands are at the beginning of their storages
+   * @param loops what it does
    */
-  public record Run(Consumer<Object[]> loops) {
+  public record Run(boolean fresh, Loops loops) {
     /**
      * Runs.
      *
@@ -145,12 +158,17 @@ public final class Program {
      * @param ins the inputs, of the layouts and dtypes that this is for
      */
     public void run(Strided out, Strided[] ins) {
-      Object[] data = new Object[ins.length + 1];
+      int operands = ins.length + 1;
+      Object[] data = new Object[operands];
+      int[] at = fresh ? ORIGINS : new int[3 * operands];
       data[0] = out.array();
-      for (int i = 0; i < ins.length; i++) {
-        data[i + 1] = ins[i].array();
+      for (int k = 1; k < operands; k++) {
+        data[k] = ins[k - 1].array();
+        if (!fresh) {
+          at[k] = ins[k - 1].layout().offset();
+        }
       }
-      loops.accept(data);
+      loops.run(data, at);
     }
   }
 

@@ -100,7 +100,7 @@ public final class Reduction {
    * @throws ShapeException when the inputs do not broadcast or the output's shape does not fit
    */
   public void run(Strided out, DType load, int[] axes, Strided... ins) {
-    int place = 31 * out.layout().place() + Arrays.hashCode(axes) & REMEMBERED - 1;
+    int place = 31 * ins[0].layout().place() + Arrays.hashCode(axes) & REMEMBERED - 1;
     Planned planned = lately[place];
     if (planned == null || !planned.fits(out, load, axes, ins)) {
       Layout[] layouts = layouts(ins);

@@ -85,7 +85,7 @@ final class RowPlan {
     this.at = strides();
   }
 
-  /** Whether it is that of such a run. Fresh layouts of one shape are one object. */
+  /** Whether it is that of such a run. */
   boolean isOf(int rows, int length, Strided[] operands) {
     boolean same =
         this.rows == rows
@@ -94,7 +94,7 @@ final class RowPlan {
             && mode == Forms.mode()
             && given == Math.min(operands.length, program.operands());
     for (int k = 0; same && k < given; k++) {
-      same = layouts[k] == operands[k].layout();
+      same = layouts[k].equals(operands[k].layout());
     }
     return same;
   }

@@ -76,7 +76,7 @@ public final class Layout {
     if (shape.length == 0) {
       return SCALAR;
     }
-    int place = place(shape);
+    int place = place(Arrays.hashCode(shape));
     Layout known = LATELY[place];
     if (Arrays.equals(known.shape, shape)) {
       return known;
@@ -99,9 +99,9 @@ public final class Layout {
     return made;
   }
 
-  private static int place(int[] shape) {
+  private static int place(int hash) {
     // Dimensions are often powers of two: the product brings all their bits to the upper ones.
-    return Arrays.hashCode(shape) * 0x9E3779B9 >>> 32 - Integer.numberOfTrailingZeros(REMEMBERED);
+    return hash * 0x9E3779B9 >>> 32 - Integer.numberOfTrailingZeros(REMEMBERED);
   }
 
   /**
@@ -139,12 +139,19 @@ public final class Layout {
   }
 
   /**
-   * A number that tells most fresh layouts from others.
+   * A number that tells most layouts from others, for tables of what was done with them lately.
    *
-   * @return 0 to 255, from the shape; -1 for a layout that is not fresh
+   * @return 0 to 255, from the shape, and from the strides of a layout that is not fresh
    */
   public int place() {
-    return place;
+    if (isFresh()) {
+      return place;
+    }
+    int hash = 1;
+    for (int i = 0; i < shape.length; i++) {
+      hash = 31 * (31 * hash + shape[i]) + strides[i];
+    }
+    return place(hash);
   }
 
   /**

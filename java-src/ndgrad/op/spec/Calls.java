@@ -10,8 +10,8 @@ import ndgrad.kernel.memory.Strided;
 /**
  * How an elementwise op was called lately. What a call on a few elements costs is mostly that it
  * finds out what to make and which kernel to run; for inputs of the same layouts and dtypes that is
- * known. Fresh layouts of one shape are one object, and only such calls are remembered. Races lose
- * at worst what another thread has remembered.
+ * known. Fresh layouts of one shape are one object; of views, the offsets may differ. Races lose at
+ * worst what another thread has remembered.
  */
 final class Calls {
   /** A power of two. */
@@ -35,7 +35,8 @@ final class Calls {
 
     private boolean isOf(Tensor[] wanted) {
       for (int i = 0; i < ins.length; i++) {
-        if (ins[i] != wanted[i].layout()) {
+        Layout layout = wanted[i].layout();
+        if (ins[i] != layout && (ins[i].isFresh() || !ins[i].sameSteps(layout))) {
           return false;
         }
       }
