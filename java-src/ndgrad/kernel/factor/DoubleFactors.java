@@ -16,22 +16,51 @@ final class DoubleFactors implements FactorLoops {
   /** Columns that are no longer halved. */
   private static final int FEW = 16;
 
+  /** Columns of a right-hand side that are found one by one, where they lie. */
+  private static final int NARROW = 8;
+
   private final Blas blas = MatrixProduct.engine();
 
   /** Columns or rows of the moment. */
   private double[][] lines = new double[FEW][0];
 
+  /** A right-hand side while its rows are put in order. */
+  private double[] given = {};
+
   @Override
   public void lu(Object matrix, int at, int n) {
     double[] a = (double[]) matrix;
     int ld = n + 1;
-    int[] swaps = new int[n];
-    lu(a, at, ld, n, 0, n, swaps);
     for (int i = 0; i < n; i++) {
       a[at + i * ld + n] = i;
     }
-    for (int i = 0; i < n; i++) {
-      exchange(a, at + i * ld + n, at + swaps[i] * ld + n, 1);
+    if (n <= FEW) {
+      small(a, at, n);
+      return;
+    }
+    int[] swaps = new int[n];
+    lu(a, at, ld, n, 0, n, swaps);
+    swap(a, at + n, ld, 1, 0, n, swaps);
+  }
+
+  /** Factors a matrix of few rows where it lies; its last column moves along. */
+  private static void small(double[] a, int at, int n) {
+    int ld = n + 1;
+    for (int j = 0; j < n; j++) {
+      int top = at + j * ld;
+      int pivot = top;
+      for (int i = top + ld; i < at + n * ld; i += ld) {
+        pivot = Math.abs(a[i + j]) > Math.abs(a[pivot + j]) ? i : pivot;
+      }
+      exchange(a, top, pivot, ld);
+      double divisor = a[top + j];
+      for (int i = top + ld; i < at + n * ld && divisor != 0; i += ld) {
+        double factor = a[i + j] / divisor;
+        a[i + j] = factor;
+        for (int c = j + 1; c < n; c++) {
+          a[i + c] -= factor * a[top + c];
+        }
+      }
     }
   }
 
@@ -154,11 +183,15 @@ final class DoubleFactors implements FactorLoops {
       triangular(a, at, ld, n, Triangle.U.transpose(), b, to, m, m);
       triangular(a, at, ld, n, Triangle.L.transpose(), b, to, m, m);
     }
-    double[] given = Arrays.copyOfRange(b, to, to + n * m);
+    given = given.length < n * m ? new double[n * m] : given;
+    System.arraycopy(b, to, given, 0, n * m);
     for (int i = 0; i < n; i++) {
       int row = (int) a[at + i * ld + n];
-      int from = transposed ? i : row;
-      System.arraycopy(given, from * m, b, to + (transposed ? row : i) * m, m);
+      int from = (transposed ? i : row) * m;
+      int place = to + (transposed ? row : i) * m;
+      for (int c = 0; c < m; c++) {
+        b[place + c] = given[from + c];
+      }
     }
     if (!transposed) {
       triangular(a, at, ld, n, Triangle.L, b, to, m, m);
@@ -175,6 +208,12 @@ final class DoubleFactors implements FactorLoops {
   /** The same with rows of X that lie {@code ldx} apart. */
   private void triangular(
       double[] a, int at, int ld, int n, Triangle kind, double[] x, int to, int ldx, int m) {
+    if (n <= FEW && m < NARROW) {
+      for (int c = 0; c < m; c++) {
+        column(a, at, ld, n, kind, x, to + c, ldx);
+      }
+      return;
+    }
     if (n <= FEW) {
       substitute(a, at, ld, n, kind, x, to, ldx, m);
       return;
@@ -193,6 +232,23 @@ final class DoubleFactors implements FactorLoops {
       triangular(a, corner, ld, rest, kind, x, below, ldx, m);
       subtract(t, false, h, m, rest, a, block, ld, x, below, ldx, x, to, ldx);
       triangular(a, at, ld, h, kind, x, to, ldx, m);
+    }
+  }
+
+  /** The same with few rows and one column. */
+  private static void column(
+      double[] a, int at, int ld, int n, Triangle kind, double[] x, int to, int ldx) {
+    boolean down = kind.isDown();
+    int along = kind.transposed() ? ld : 1;
+    int across = kind.transposed() ? 1 : ld;
+    for (int step = 0; step < n; step++) {
+      int i = down ? step : n - 1 - step;
+      double sum = x[to + i * ldx];
+      for (int done = 0; done < step; done++) {
+        int k = down ? done : n - 1 - done;
+        sum -= a[at + i * across + k * along] * x[to + k * ldx];
+      }
+      x[to + i * ldx] = kind.unit() ? sum : sum / a[at + i * ld + i];
     }
   }
 
