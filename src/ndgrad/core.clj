@@ -162,6 +162,10 @@
 ;; ---------------------------------------------------------------------------------------------
 ;; indexing
 
+(defn- require-end [n]
+  (when-not (or (nil? n) (number? n))
+    (call/fail "slice" "whole numbers and nil" n)))
+
 (defn slice
   "An index that takes `start`, start+step, … up to but not including `stop`, as Python's start:stop:step. nil is an open
   end; negative numbers count from the end. Throws IndexException for a step of 0 and for fractions.
@@ -170,9 +174,9 @@
   ([stop] (slice nil stop nil))
   ([start stop] (slice start stop nil))
   ([start stop step]
-   (doseq [n [start stop step]]
-     (when-not (or (nil? n) (number? n))
-       (call/fail "slice" "whole numbers and nil" n)))
+   (require-end start)
+   (require-end stop)
+   (require-end step)
    (call/naming "slice" (Index/slice ^Number start ^Number stop ^Number step))))
 
 (defn get

@@ -26,14 +26,16 @@ final class IndexItems {
    * @throws IndexException when something is no index
    */
   static List<Index> of(Object key) {
-    List<Index> out = new ArrayList<>();
     if (key instanceof List<?> || key instanceof Object[]) {
-      for (Object item : Nested.items(key)) {
+      List<?> items = Nested.items(key);
+      List<Index> out = new ArrayList<>(items.size());
+      for (Object item : items) {
         add(item, out);
       }
-    } else {
-      add(key, out);
+      return out;
     }
+    List<Index> out = new ArrayList<>(1);
+    add(key, out);
     return out;
   }
 

@@ -37,6 +37,8 @@ final class IndexPlan {
    */
   private record Chosen(int axis, int axes, int[] flat, Layout shape) {}
 
+  private static final int[] NONE = {};
+
   private final int[] shape;
   private final int[] fixed;
   private final List<Cut> cuts;
@@ -49,15 +51,12 @@ final class IndexPlan {
   private IndexPlan(Reader r, int[] shape) {
     this.shape = shape;
     this.fixed = r.fixed;
-    this.cuts = List.copyOf(r.cuts);
+    this.cuts = r.cuts;
     this.scalarArray = r.scalarArray;
     this.place = r.apart ? 0 : Math.max(r.place, 0);
-    this.chosenShape = broadcast(r.chosen);
-    List<Chosen> stretched = new ArrayList<>();
-    for (Chosen c : r.chosen) {
-      stretched.add(stretch(c, chosenShape));
-    }
-    this.chosen = stretched;
+    this.chosenShape = r.chosen.isEmpty() ? NONE : broadcast(r.chosen);
+    this.chosen = r.chosen;
+    chosen.replaceAll(c -> stretch(c, chosenShape));
     int[] out = new int[cuts.size() + chosenShape.length];
     for (int i = 0; i < cuts.size(); i++) {
       out[i < place ? i : i + chosenShape.length] = cuts.get(i).count;
@@ -274,7 +273,7 @@ final class IndexPlan {
   private static final class Reader {
     private final Layout layout;
     private final int[] fixed;
-    private final List<Cut> cuts = new ArrayList<>();
+    private final List<Cut> cuts;
     private final List<Chosen> chosen = new ArrayList<>();
     private boolean arrays;
     private boolean scalarArray;
@@ -287,6 +286,7 @@ final class IndexPlan {
       this.layout = layout;
       this.arrays = arrays;
       this.fixed = new int[layout.ndim()];
+      this.cuts = new ArrayList<>(layout.ndim());
     }
 
     void read(List<Index> items) {

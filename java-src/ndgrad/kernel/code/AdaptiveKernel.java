@@ -103,16 +103,16 @@ final class AdaptiveKernel implements Kernel {
 
     final Object[] data;
     final int[] at;
-    final int[] last;
-    final int lanes;
     final int length;
+    private final int[] last;
+    private final int lanes;
     private final int rows;
     private final int usual;
 
     Tile(DType[] stored, long strides, int lanes, int length) {
       int n = stored.length;
       this.length = Math.min(length, RACE + 1);
-      this.rows = (RACE + 1) / this.length;
+      this.rows = Math.max(1, (RACE + 1 - lanes) / this.length);
       data = new Object[n];
       at = new int[3 * n];
       this.lanes = lanes;
@@ -148,7 +148,7 @@ final class AdaptiveKernel implements Kernel {
     }
 
     /** The positions of runs that end where their arrays end. */
-    final int[] last(int length) {
+    private int[] last(int length) {
       for (int k = 0; k < data.length; k++) {
         int stride = at[data.length + k];
         last[k] = stride < 0 ? length - 1 : (RACE + 1 - length) * Math.max(1, stride);
@@ -163,17 +163,10 @@ final class AdaptiveKernel implements Kernel {
 
   /** The same for rows that are shorter than a vector. */
   private static final class ShortTile extends Tile {
-    private final Object[] shortest;
-
     ShortTile(DType[] stored, long strides, int lanes) {
       super(stored, strides, lanes, lanes - 1);
-      this.shortest = new Object[stored.length];
-      for (int k = 0; k < stored.length; k++) {
-        shortest[k] = Warmup.numbers(stored[k], 1);
-      }
     }
 
-    /** Also at the end of an array, past which a masked vector reaches; of the shortest, too. */
     @Override
     void train(Kernel kernel) {
       for (int i = 0; i < CALLS; i++) {
@@ -183,11 +176,6 @@ final class AdaptiveKernel implements Kernel {
         kernel.run(data, at, 0, 1);
       }
       kernel.run(data, at, 5, 1);
-      for (int i = 0; i < Warmup.TRAPS; i++) {
-        Arrays.fill(last, 0, data.length, 0);
-        kernel.run(shortest, last, 1, 1);
-        kernel.run(data, last(length), 1, length);
-      }
     }
   }
 }

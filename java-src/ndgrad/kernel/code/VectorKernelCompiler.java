@@ -70,7 +70,8 @@ final class VectorKernelCompiler extends KernelCompiler {
     /** One kernel for all rows: of those that are made of vectors, and of the plain one. */
     Kernel choose(Kernel plain, Function<Part, Kernel> kernels) {
       Kernel shorter = isMaskable() ? kernels.apply(Part.SHORT_ROWS) : plain;
-      return new ByLength(shorter, kernels.apply(Part.ROWS), Forms.lanes(lanes));
+      Kernel rows = kernels.apply(Part.ROWS);
+      return new ByLength(plain, shorter, rows, Forms.lanes(lanes), strides);
     }
 
     /** Arrays of bools have no masked loads and stores. */
