@@ -3,9 +3,13 @@
   arguments, lists of arrays back as vectors.
 
   ops           unary binary variadic function in-place: the functions of ndgrad.core, from the constants of ops
-  by hand       array existing callable options given flag arguments: what functions written by hand take, or refuse
+  by hand       array existing callable path options given flag arguments: what the others take, or refuse
   errors        fail naming naming-else"
+  (:require
+   [clojure.java.io :as io])
   (:import
+   (java.io File)
+   (java.nio.file Path)
    (java.util Arrays List)
    (java.util.function Function)
    (ndgrad ArgumentException Array NdException Ops)
@@ -55,6 +59,14 @@
     (ifn? f) f
     (instance? Function f) (fn [x] (.apply ^Function f x))
     :else (fail op "a function" f)))
+
+(defn path
+  "Argument `file` of `op`, a string, File or Path."
+  ^Path [op file]
+  (if (instance? Path file)
+    file
+    (or (try (some-> ^File (io/file file) .toPath) (catch IllegalArgumentException _))
+        (fail op "a file as a string, File or Path" file))))
 
 (defn- check-options
   "Throws ArgumentException unless `options` is a map, or nil, whose keys are among `known`."

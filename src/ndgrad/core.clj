@@ -24,7 +24,6 @@
   (nd/grad-of x)"
   (:refer-clojure :exclude [* + - / < <= == > >= abs cat chunk concat empty flatten get max min mod repeat sort take])
   (:require
-   [clojure.java.io :as io]
    [ndgrad.call :as call]
    [ndgrad.fuse :as fuse]
    [ndgrad.transform :as transform])
@@ -436,11 +435,11 @@
 
 (defn draw-graph
   "Draws the computation graph behind `y` into `file`, whose name ends in .svg or .png; returns the file. PlantUML
-  (net.sourceforge.plantuml/plantuml-mit) must be on the classpath. Throws as `graph` does, ArgumentException for another
-  ending and without PlantUML."
+  (net.sourceforge.plantuml/plantuml-mit) must be on the classpath. Throws as `graph` does, ArgumentException for what is
+  no file, another ending and without PlantUML."
   [y file]
   (call/naming "draw-graph"
-    (.toFile (.draw (graph-of "draw-graph" y) (.toPath (io/file file))))))
+    (.toFile (.draw (graph-of "draw-graph" y) (call/path "draw-graph" file)))))
 
 (defn grad-enabled?
   "Whether ops on this thread are recorded."

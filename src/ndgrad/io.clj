@@ -7,23 +7,13 @@
   (io/save-npz file {:w (nd/ones [3 2]) :b (nd/zeros [2])})
   (:w (io/load-npz file))"
   (:require
-   [clojure.java.io :as jio]
    [ndgrad.call :as call])
   (:import
-   (java.io File)
-   (java.nio.file Path)
    (java.util LinkedHashMap Map)
    (ndgrad.io Npz)
    (ndgrad.op.spec Coerce)))
 
 (set! *warn-on-reflection* true)
-
-(defn- ->path ^Path [op file]
-  (if (instance? Path file)
-    file
-    (if-some [f (try (jio/file file) (catch IllegalArgumentException _))]
-      (.toPath ^File f)
-      (call/fail op "a file as a string, File or Path" file))))
 
 (defn save-npy
   "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
@@ -31,7 +21,7 @@
 
   Example: (io/save-npy (java.io.File/createTempFile \"array\" \".npy\") (nd/arange 3))"
   [file x]
-  (Npz/saveNpy (->path "save-npy" file) (call/array "save-npy" x))
+  (Npz/saveNpy (call/path "save-npy" file) (call/array "save-npy" x))
   file)
 
 (defn load-npy
@@ -40,7 +30,7 @@
 
   Example: (let [f (java.io.File/createTempFile \"array\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
   [file]
-  (Npz/loadNpy (->path "load-npy" file)))
+  (Npz/loadNpy (call/path "load-npy" file)))
 
 (defn- entry-name [k]
   (if (keyword? k) (subs (str k) 1) (str k)))
@@ -55,7 +45,7 @@
   [file arrays & options]
   (let [{:keys [compressed]} (call/options "save-npz" options [:compressed])
         compressed? (call/naming "save-npz" (and (some? compressed) (Coerce/flag "compressed" compressed)))
-        path (->path "save-npz" file)
+        path (call/path "save-npz" file)
         named (LinkedHashMap.)]
     (when-not (instance? Map arrays)
       (call/fail "save-npz" "a map of names to arrays" arrays))
@@ -72,4 +62,4 @@
 
   Example: (let [f (java.io.File/createTempFile \"arrays\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
   [file]
-  (update-keys (Npz/load (->path "load-npz" file)) keyword))
+  (update-keys (Npz/load (call/path "load-npz" file)) keyword))

@@ -6,6 +6,7 @@
    [ndgrad.core :as nd])
   (:import
    (java.io File)
+   (java.net URI)
    (java.nio.file Files)
    (ndgrad ArgumentException GraphException)))
 
@@ -38,11 +39,17 @@
         (testing "every node is drawn"
           (doseq [label ["sum []" "mul [3]" "exp [3]" "leaf [3]"]]
             (is (str/includes? (str/replace text "&#160;" " ") label)))))
-      (nd/draw-graph (example) png)
+      (is (= png (nd/draw-graph (example) (.toPath png))))
       (is (= [0x89 0x50 0x4e 0x47] (map #(bit-and 0xff (int %)) (take 4 (Files/readAllBytes (.toPath png))))))
       (finally (io/delete-file svg) (io/delete-file png)))))
 
 (deftest what-cannot-be-drawn
   (is (thrown-with-msg? ArgumentException #"^draw-graph: expected a file that ends in \.svg or \.png, got graph\.gif$"
                         (nd/draw-graph (example) "graph.gif")))
+  (doseq [[file shown] {5 "5", nil "no value", [1] "\\[1\\]", :a ":a", "nul\u0000.svg" "\".*\"",
+                        (URI. "http://localhost/graph.svg") "an object of class java\\.net\\.URI"}]
+    (is (thrown-with-msg? ArgumentException
+                          (re-pattern (str "^draw-graph: expected a file as a string, File or Path, got " shown "$"))
+                          (nd/draw-graph (example) file))))
+  (is (thrown-with-msg? ArgumentException #"^draw-graph: expected an Array, got 5$" (nd/draw-graph 5 "graph.svg")))
   (is (thrown? GraphException (nd/graph (nd/ones [2])))))
