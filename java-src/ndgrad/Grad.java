@@ -481,8 +481,9 @@ public final class Grad {
 
   /**
    * The same function, keeping none of its intermediate values for its gradient: it is run again
-   * when that is asked for, with the same random draws from the process's generator. Where it is
-   * recorded, a result that is an array from outside the function or a view of one is a copy.
+   * when that is asked for, with the same random draws from the process's generator and from those
+   * of the JDK, whose words are kept for it. Where it is recorded, a result that is an array from
+   * outside the function or a view of one is a copy.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients
@@ -494,8 +495,9 @@ public final class Grad {
 
   /**
    * The same function, keeping none of its intermediate values for its gradients: it is run again
-   * when they are asked for, with the same random draws from the process's generator. Where it is
-   * recorded, a result that is an array from outside the function or a view of one is a copy.
+   * when they are asked for, with the same random draws from the process's generator and from those
+   * of the JDK, whose words are kept for it. Where it is recorded, a result that is an array from
+   * outside the function or a view of one is a copy.
    *
    * @param f the function, which gives the same results whenever it is run
    * @return a function with the same results and gradients

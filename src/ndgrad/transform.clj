@@ -427,8 +427,8 @@
 
 (defn checkpoint
   "A function with the results and gradients of `f` that keeps none of its intermediate values: when
-  a gradient is asked for `f` is run again, with the same draws from the process's random
-  generator. `f` must give the same results whenever it is run, and in the same order: not several in a
+  a gradient is asked for `f` is run again, with the same draws from the process's random generator
+  and from those of the JDK, whose words are kept for it. `f` must give the same results whenever it is run, and in the same order: not several in a
   set. Arrays that `f` takes from outside get their gradients, too. Where it is recorded, a result that is
   an argument, another Array from outside or a view of one is a copy. When a result leaves a `with-scope`,
   Arrays made in it that `f` takes from outside must be kept by `keep!`.

@@ -8,7 +8,9 @@
    [ndgrad.random :as random]
    [ndgrad.test-support :refer [close? same-tree?]])
   (:import
-   (ndgrad Array GraphException NdException)
+   (java.util SplittableRandom)
+   (java.util.random RandomGenerator)
+   (ndgrad Array GraphException NdException Random$Key)
    (ndgrad.autograd Node Tensor)))
 
 (set! *warn-on-reflection* true)
@@ -61,6 +63,27 @@
             run (fn [f] (random/manual-seed! 11) [((nd/grad f) v) (random/randn [2])])]
         (is (same-tree? (run noisy) (run (nd/checkpoint noisy))))
         (is (same-tree? (run noisy) (run (nd/checkpoint (nd/checkpoint noisy)))))))
+    (testing "also from generators of the JDK, whose words are drawn once"
+      (let [generator (SplittableRandom. 7)
+            noise (fn [x g] (nd/* x (random/randn [3] {:generator g})))
+            loss (fn [f g] (fn [x] (nd/sum (nd/* (f x) (nd/dropout (nd/square (f x)) {:key g})))))
+            twice (fn [f g] (fn [x] (f (f (nd/dropout x {:key g})))))
+            run (fn [wrap make]
+                  (let [g (make), f (wrap #(noise % g))]
+                    [((nd/grad (loss f g)) v) ((nd/grad (wrap (loss (twice f g) g))) v) ((nd/hessian (loss f g)) v)
+                     ((nd/vmap (nd/grad (loss f g))) m) (.nextLong ^RandomGenerator g)]))]
+        (doseq [make [#(SplittableRandom. 7) #(java.util.Random. 7) #(.generator ^Random$Key (random/key 7))]]
+          (is (same-tree? (run identity make) (run nd/checkpoint make)))
+          (is (same-tree? (run identity make) (run (comp nd/checkpoint nd/checkpoint) make))))
+        (testing "one that the function makes is drawn from anew in each run"
+          (let [own (fn [x] (nd/sum (nd/dropout (nd/exp x) {:key (SplittableRandom. 3)})))]
+            (is (close? ((nd/grad own) v) ((nd/grad (nd/checkpoint own)) v)))))
+        (testing "more words than there is room for at first"
+          (let [many (nd/checkpoint (fn [x] (nd/sum (nd/* x (random/randn [1000] {:generator generator})))))
+                x (nd/requires-grad! (nd/full [1000] 2.0) true)
+                y (many x)]
+            (nd/backward! y)
+            (is (close? y (nd/sum (nd/* 2.0 (nd/grad-of x)))))))))
     (testing "a changed argument is noticed"
       (let [a (nd/* 1.0 (x)), y (nd/sum ((nd/checkpoint block) a))]
         (nd/fill! a 2.0)

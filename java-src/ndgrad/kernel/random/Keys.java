@@ -1,6 +1,7 @@
 package ndgrad.kernel.random;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
@@ -104,16 +105,18 @@ public final class Keys {
   }
 
   /**
-   * The bits of a generator of the JDK for arrays, in row-major order.
+   * The bits of a generator of the JDK for arrays, in row-major order. A generator cannot be put
+   * back, so a computation that may be repeated keeps its words.
    *
-   * @param generator the generator, which advances
+   * @param generator the generator, which advances where they are not repeated
    * @return where to draw from
    */
   public static Samplers.Source source(RandomGenerator generator) {
     return new Samplers.Source() {
       @Override
       public RandomGenerator chunk(int chunk) {
-        return generator;
+        Replay replay = REPLAY.get();
+        return replay == null ? generator : () -> replay.word(generator);
       }
 
       @Override
@@ -124,12 +127,17 @@ public final class Keys {
   }
 
   /**
-   * The keys that a computation took from the process's sequence, to be given to it again when it
-   * is repeated.
+   * The keys that a computation took from the process's sequence, and the words it drew from
+   * generators of the JDK, to be given to it again when it is repeated.
    */
   public static final class Replay {
+    private static final int SOME_WORDS = 64;
+
     private final List<Key> keys = new ArrayList<>();
     private int at;
+    private long[] words = {};
+    private int drawn;
+    private int wordAt;
     private Replay outer;
 
     /** Of a computation that has not run yet. */
@@ -145,6 +153,7 @@ public final class Keys {
     public synchronized <T> T run(Supplier<T> body) {
       outer = REPLAY.get();
       at = 0;
+      wordAt = 0;
       REPLAY.set(this);
       try {
         return body.get();
@@ -159,6 +168,16 @@ public final class Keys {
         keys.add(outer == null ? fresh() : outer.next());
       }
       return keys.get(at++);
+    }
+
+    private long word(RandomGenerator generator) {
+      if (wordAt == drawn) {
+        if (drawn == words.length) {
+          words = Arrays.copyOf(words, Math.clamp(2L * drawn, SOME_WORDS, Integer.MAX_VALUE - 8));
+        }
+        words[drawn++] = outer == null ? generator.nextLong() : outer.word(generator);
+      }
+      return words[wordAt++];
     }
   }
 }
