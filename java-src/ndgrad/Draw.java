@@ -28,6 +28,9 @@ import ndgrad.op.spec.Coerce;
  * }</pre>
  */
 public final class Draw {
+  /** What to do where an array of the numbers from 0 to n-1 was meant. */
+  private static final String COUNT = "; an integer n stands for 0 to n-1";
+
   private static final Draw PROCESS =
       new Draw(() -> Keys.source(Keys.next()), null, false, true, new double[0]);
 
@@ -175,12 +178,7 @@ public final class Draw {
    * @throws ArgumentException when low is above high, or they are not finite
    */
   public Array uniform(double low, double high, int... shape) {
-    check(
-        low <= high && Double.isFinite(high - low),
-        "uniform",
-        "needs finite low <= high, got ",
-        low,
-        high);
+    checkBounds(high - low, low, high);
     return reals(shape, Samplers.uniform(low, high, real()));
   }
 
@@ -191,14 +189,38 @@ public final class Draw {
    * @param high the bounds, which do not occur unless they are low
    * @param shape the shape, to which both must broadcast
    * @return the dtype of the bounds unless one is set
+   * @throws ArgumentException when one of low is above that of high, or they are not finite
    */
   public Array uniform(Array low, Array high, int... shape) {
     Draw d = like(Coerce.given("low", low), Coerce.given("high", high));
     Array from = d.converted(low);
     Array to = d.converted(high);
-    Array drawn = d.rand(shape).mul(to.sub(from)).add(from);
+    Array width = to.sub(from);
+    checkBounds(from, to, width);
+    Array drawn = d.rand(shape).mul(width).add(from);
     // Rounding may reach the bound; going round to the least, all numbers stay as likely.
     return combined(drawn.eq(to).where(from, drawn), shape);
+  }
+
+  private static void checkBounds(double width, double low, double high) {
+    check(
+        width >= 0 && Double.isFinite(width),
+        "uniform",
+        "needs finite low <= high, got ",
+        low,
+        high);
+  }
+
+  private static void checkBounds(Array low, Array high, Array width) {
+    double[] widths = elements(width);
+    for (int i = 0; i < widths.length; i++) {
+      if (!(widths[i] >= 0 && Double.isFinite(widths[i]))) {
+        // Stretched as the widths are, over examples too.
+        Array all = width.eq(width);
+        checkBounds(
+            widths[i], elements(all.where(low, low))[i], elements(all.where(high, high))[i]);
+      }
+    }
   }
 
   /**
@@ -231,10 +253,17 @@ public final class Draw {
    */
   public Array normal(Array mean, Array std, int... shape) {
     Coerce.given("mean", mean);
-    for (double s : Coerce.given("std", std).toDoubleArray()) {
+    for (double s : elements(Coerce.given("std", std))) {
       check(s >= 0, "normal", "needs std >= 0, got ", s);
     }
     return combined(like(mean, std).randn(shape).mul(std).add(mean), shape);
+  }
+
+  /** Of a parameter; where it differs between examples, of all of them. */
+  private static double[] elements(Array parameter) {
+    Trace.refuse("draws random numbers");
+    return (double[])
+        Copies.copyOf(Lifted.elements(parameter.tensor()), DType.FLOAT64).storage().escape();
   }
 
   private Draw like(Array a, Array b) {
@@ -349,12 +378,11 @@ public final class Draw {
    * @throws ArgumentException when one is not from 0 to 1
    */
   public Array bernoulli(Array p, int... shape) {
-    for (double q : Coerce.given("p", p).toDoubleArray()) {
+    for (double q : elements(Coerce.given("p", p))) {
       check(q >= 0 && q <= 1, "bernoulli", "needs probabilities from 0 to 1, got ", q);
     }
-    DType d = orElse(DType.BOOL);
-    return leaf(
-        d, () -> plain().combined(plain().rand(shape).lt(p.detach()), shape).tensor().strided());
+    requireTrackable(orElse(DType.BOOL));
+    return combined(plain().rand(shape).lt(p.detach()), shape);
   }
 
   /**
@@ -377,7 +405,7 @@ public final class Draw {
    * @throws ShapeException for a 0-d array
    */
   public Array permutation(Array x) {
-    int n = length(x, "permutation");
+    int n = length(x, "permutation", COUNT);
     return finished(x.take(plain().randperm(n), 0));
   }
 
@@ -389,7 +417,8 @@ public final class Draw {
    * @throws ShapeException for a 0-d array
    */
   public Array shuffleInPlace(Array x) {
-    return x.assign(plain().permutation(x));
+    int n = length(x, "shuffle!", "");
+    return x.assign(x.take(plain().randperm(n), 0));
   }
 
   /**
@@ -447,7 +476,7 @@ public final class Draw {
    * @throws ShapeException for a 0-d array
    */
   public Array choice(Array from, int... size) {
-    int n = length(from, "choice");
+    int n = length(from, "choice", COUNT);
     return finished(from.take(plain().choice(n, size), 0));
   }
 
@@ -522,11 +551,10 @@ public final class Draw {
     return new Draw(source, null, false, replace, weights);
   }
 
-  private static int length(Array x, String op) {
+  private static int length(Array x, String op, String hint) {
     if (Coerce.given("the array", x).ndim() == 0) {
       throw new ShapeException(
-              "needs an array of at least one dimension, got a 0-d array; an integer n stands"
-                  + " for 0 to n-1",
+              "needs an array of at least one dimension, got a 0-d array" + hint,
               "shape",
               new int[0])
           .during(op);
@@ -579,6 +607,13 @@ public final class Draw {
   }
 
   private Array leaf(DType d, Supplier<Strided> made) {
+    requireTrackable(d);
+    Strided drawn = made.get();
+    Strided s = drawn.dtype() == d ? drawn : Copies.copyOf(drawn, d);
+    return Array.of(new Tensor(s)).requiresGrad(requiresGrad);
+  }
+
+  private void requireTrackable(DType d) {
     if (requiresGrad && !d.isFloating()) {
       throw new DTypeException(
           "only floating arrays can require a gradient, this one would be "
@@ -587,9 +622,6 @@ public final class Draw {
           "dtype",
           d.toString());
     }
-    Strided drawn = made.get();
-    Strided s = drawn.dtype() == d ? drawn : Copies.copyOf(drawn, d);
-    return Array.of(new Tensor(s)).requiresGrad(requiresGrad);
   }
 
   private static Strided vector(long[] a) {
@@ -599,7 +631,10 @@ public final class Draw {
   private static void check(boolean fits, String op, String message, double... values) {
     if (!fits) {
       String given = Arrays.toString(values);
-      throw new ArgumentException(message + given.substring(1, given.length() - 1), "given", given)
+      throw new ArgumentException(
+              message + given.substring(1, given.length() - 1),
+              "given",
+              Arrays.stream(values).boxed().toList())
           .during(op);
     }
   }

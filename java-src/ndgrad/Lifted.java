@@ -10,6 +10,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
@@ -77,6 +78,15 @@ final class Lifted {
           case null, default -> Stream.empty();
         };
     return Stream.concat(Stream.of(x), within);
+  }
+
+  /** The elements of an array, inside vmap those of all examples. */
+  static Strided elements(Tensor x) {
+    return switch (x.lift().orElse(null)) {
+      case Lift.Dual d -> elements(d.primal());
+      case Lift.Batched b -> elements(b.physical());
+      case null, default -> x.strided();
+    };
   }
 
   /** The same value, also in transforms, where no gradients flow. */

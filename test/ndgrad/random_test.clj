@@ -1,8 +1,10 @@
 (ns ndgrad.random-test
   (:require
+   [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [ndgrad.core :as nd]
-   [ndgrad.random :as r])
+   [ndgrad.random :as r]
+   [ndgrad.test-support :refer [close?]])
   (:import
    (ndgrad ArgumentException DTypeException ShapeException)))
 
@@ -79,6 +81,48 @@
         (is (= dtype (nd/dtype (f a b [2]))))
         (is (= :float64 (nd/dtype (f a b [2] {:dtype :float64}))))))))
 
+(deftest bounds-of-arrays-are-those-of-numbers
+  (doseq [[low high given] [[1 [0.0] [1.0 0.0]] [[0.0 1.0] [1.0 0.0] [1.0 0.0]] [[3 2] 2 [3.0 2.0]]
+                            [[[1.0] [2.0]] [1.5 2.5] [2.0 1.5]] [[##NaN] 1 [##NaN 1.0]] [0 [##Inf] [0.0 ##Inf]]
+                            [[-1e308] [1e308] [-1e308 1e308]]]
+          f [#(r/uniform low high [2 2])
+             #((nd/vmap (fn [low] (r/uniform low high [2 2]))) (nd/array [low]))
+             #((nd/vmap (fn [high] (r/uniform low high [2 2]))) (nd/array [high]))
+             #((nd/grad (fn [low] (nd/sum (r/uniform low high [2 2])))) (nd/array low {:dtype :float64}))]
+          :let [e (try (f) (catch ArgumentException e e))]]
+    (is (str/starts-with? (ex-message e) "uniform: needs finite low <= high, got "))
+    (is (= (map str given) (map str (:given (nd/error-data e))))))
+  (testing "a refused call draws nothing"
+    (let [after (fn [f] (r/manual-seed! 3) (f) (nd/tolist (r/rand 2)))]
+      (is (= (after (constantly nil)) (after #(try (r/uniform [1] [0] [1]) (catch ArgumentException _)))))))
+  (is (= [[1.0 2.0]] (nd/tolist (r/uniform [1 2] [1 2] [1 2]))))
+  (is (= [0] (nd/shape (r/uniform [] [] [0])))))
+
+(deftest parameters-that-differ-between-examples
+  (let [means (nd/array [1.0 -2.0 5.0]), stds (nd/array [0.5 2.0 0.0]), key {:key k}
+        z (r/randn [2] key), u (r/rand [2] key)
+        rows (fn [f] (nd/stack (mapv f (seq means) (seq stds))))]
+    (testing "are checked and used for each"
+      (is (close? (rows (fn [m s] (nd/+ m (nd/* s z)))) ((nd/vmap (fn [m s] (r/normal m s [2] key))) means stds)))
+      (is (close? (nd/* (nd/unsqueeze stds 1) z) ((nd/vmap (fn [s] (r/normal 0 s [2] key))) stds)))
+      (is (close? (nd/< u [[0.0] [0.5] [1.0]])
+                  ((nd/vmap (fn [p] (r/bernoulli p [2] (assoc key :dtype :float64)))) (nd/array [0.0 0.5 1.0]))))
+      (is (= :bool (nd/dtype ((nd/vmap (fn [p] (r/bernoulli p [2]))) (nd/array [0.0 0.5]))))))
+    (testing "also in batches of batches, and where they are differentiated"
+      (is (close? (nd/* [[[0.5] [1.0]] [[2.0] [0.0]]] z)
+                  ((nd/vmap (nd/vmap (fn [s] (r/normal 0 s [2] key)))) (nd/array [[0.5 1.0] [2.0 0.0]]))))
+      (doseq [slopes [(nd/vmap (nd/grad (fn [s] (nd/sum (r/normal 0 s [2] key)))))
+                      (nd/grad (fn [stds] (nd/sum ((nd/vmap (fn [s] (r/normal 0 s [2] key))) stds))))]]
+        (is (close? (nd/broadcast-to (nd/sum z) [3]) (slopes stds)))))
+    (testing "one that is out of range is refused"
+      (is (thrown-with-msg? ArgumentException #"^normal: needs std >= 0, got -1\.0$"
+                            ((nd/vmap (fn [s] (r/normal 0 s [2]))) (nd/array [1.0 -1.0]))))
+      (is (thrown-with-msg? ArgumentException #"^bernoulli: needs probabilities from 0 to 1, got 1\.5$"
+                            ((nd/vmap (fn [p] (r/bernoulli p [2]))) (nd/array [0.5 1.5])))))
+    (testing "no gradient is asked for an integer or a truth value"
+      (is (thrown-with-msg? DTypeException #"^bernoulli: only floating arrays can require a gradient"
+                            (r/bernoulli [0.5] [1] {:requires-grad true}))))))
+
 (deftest bounds-of-integers
   (let [expected (nd/tolist (r/randint 0 10 [2 3] {:key k}))]
     (is (= expected
@@ -94,6 +138,10 @@
 (deftest refused
   (testing "parameters"
     (is (thrown? ArgumentException (r/uniform 1 0 [2])))
+    (is (thrown-with-msg? ShapeException #"^shuffle!: needs an array of at least one dimension, got a 0-d array$"
+                          (r/shuffle! (nd/array 1.0))))
+    (doseq [f [#(r/choice (nd/array 5) 2) #(r/permutation (nd/array 5))]]
+      (is (thrown-with-msg? ShapeException #"got a 0-d array; an integer n stands for 0 to n-1$" (f))))
     (is (thrown? ArgumentException (r/choice 3 4 {:replace false})))
     (is (thrown-with-msg? ShapeException #"^choice: probabilities must have one dimension, got shape \[2, 2\]$"
                           (r/choice 4 2 {:p [[0.5 0.5] [0 0]]})))
