@@ -51,7 +51,10 @@ public final class Factors {
    * @return whether that is so for any matrix
    */
   public static boolean isSingular(Strided lu) {
-    return Arrays.stream(all(lu)).anyMatch(d -> d.sign() == 0);
+    int d = lu.layout().ndim();
+    Strided pivots = lu.with(lu.layout().diagonal(0, d - 2, d - 1));
+    double[] all = (double[]) Copies.copyOf(pivots, DType.FLOAT64).array();
+    return Arrays.stream(all).anyMatch(pivot -> pivot == 0);
   }
 
   /**

@@ -184,6 +184,19 @@ class FactorsTest {
     assertEquals("[0.0, 0.0]", Arrays.toString(elements(Factors.determinants(zero))));
   }
 
+  /** As LAPACK finds: a determinant with NaN or infinity in it is NaN, and would hide the 0. */
+  @Test
+  void aPivotOfZeroIsSingularWhateverTheOthersAre() {
+    for (double other : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
+      double[] x = {1, 0, 0, 1, 0, other, 0, 1};
+      Strided lu = Factors.lu(new Strided(new Storage(x), Layout.of(2, 2, 2)));
+      assertTrue(Factors.isSingular(lu), "one of the stack is");
+      double[] y = {other, 1, 1, 1};
+      Strided last = Factors.lu(new Strided(new Storage(y), Layout.of(2, 2)));
+      assertFalse(Factors.isSingular(last));
+    }
+  }
+
   @Test
   void aMatrixThatIsNotDefiniteIsFoundOut() {
     for (int bad : new int[] {0, 3, 16, 39}) {
