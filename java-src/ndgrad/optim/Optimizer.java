@@ -1,12 +1,19 @@
 package ndgrad.optim;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import ndgrad.ArgumentException;
 import ndgrad.Array;
+import ndgrad.DType;
 import ndgrad.DTypeException;
 import ndgrad.GraphException;
 import ndgrad.IndexException;
+import ndgrad.ShapeException;
 import ndgrad.op.spec.Coerce;
 
 /**
@@ -21,6 +28,8 @@ import ndgrad.op.spec.Coerce;
  * }</pre>
  */
 public final class Optimizer {
+  private static final String STEP = "step";
+
   private final List<Array> params;
   private final List<List<Array>> slots = new ArrayList<>();
   private final long[] steps;
@@ -126,5 +135,89 @@ public final class Optimizer {
           slots.size());
     }
     return slots.get(param);
+  }
+
+  /**
+   * All that is remembered of the parameters, as {@code Npz} saves and loads it. The rule and the
+   * parameters are not part of it.
+   *
+   * @return copies: {@code "step"}, how many updates each parameter has had, and for each slot of
+   *     the rule one array a parameter, by its position: {@code "m.0", "m.1", …, "v.0", …}
+   */
+  public Map<String, Array> state() {
+    Map<String, Array> all = new LinkedHashMap<>();
+    all.put(STEP, Array.of(steps));
+    named().forEach((name, slot) -> all.put(name, slot.copy()));
+    return Collections.unmodifiableMap(all);
+  }
+
+  /**
+   * Goes on from what was remembered elsewhere. When a part of it is refused nothing is changed.
+   *
+   * @param saved what {@link #state()} gave for parameters of the same shapes and dtypes; not
+   *     modified
+   * @throws ArgumentException when it has other names, or steps that are no counts
+   * @throws ShapeException when a slot has another shape than its parameter
+   * @throws DTypeException when it has another dtype
+   */
+  public void state(Map<String, Array> saved) {
+    requireNames(Coerce.given("state", saved).keySet());
+    // An array has no elements where its scope is closed.
+    saved.forEach((name, array) -> Coerce.given(name, array).tensor().strided().array());
+    long[] counts = counts(saved.get(STEP));
+    for (int i = 0; i < steps.length; i++) {
+      Array param = params.get(i);
+      String place = "." + i;
+      List<Array> own = rule.slots().stream().map(slot -> saved.get(slot + place)).toList();
+      new Step(rule, param, param.tensor(), own, counts[i] + 1).check();
+    }
+    named().forEach((name, slot) -> slot.assign(saved.get(name).detach()));
+    System.arraycopy(counts, 0, steps, 0, steps.length);
+  }
+
+  /** The slots by the names that they have in a state. */
+  private Map<String, Array> named() {
+    Map<String, Array> all = new LinkedHashMap<>();
+    for (int k = 0; k < rule.slots().size(); k++) {
+      for (int i = 0; i < steps.length; i++) {
+        all.put(rule.slots().get(k) + "." + i, slots.get(i).get(k));
+      }
+    }
+    return all;
+  }
+
+  private void requireNames(Set<String> given) {
+    List<String> names = new ArrayList<>(List.of(STEP));
+    names.addAll(named().keySet());
+    if (!given.equals(Set.copyOf(names))) {
+      throw new ArgumentException(
+          "expected the state of "
+              + steps.length
+              + " parameters of "
+              + rule.name()
+              + " with the names "
+              + Coerce.show(names)
+              + ", got "
+              + Coerce.show(given),
+          "expected",
+          List.copyOf(names),
+          "given",
+          new ArrayList<>(given));
+    }
+  }
+
+  private long[] counts(Array saved) {
+    if (saved.dtype() == DType.INT64 && Arrays.equals(saved.shape(), new int[] {steps.length})) {
+      long[] counts = saved.toLongArray();
+      if (Arrays.stream(counts).allMatch(n -> 0 <= n && n < Long.MAX_VALUE)) {
+        return counts;
+      }
+    }
+    throw new ArgumentException(
+        STEP + " must be a count for each of " + steps.length + " parameters, got " + saved,
+        "shape",
+        saved.shape(),
+        "dtype",
+        saved.dtype().toString());
   }
 }

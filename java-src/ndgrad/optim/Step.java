@@ -100,7 +100,8 @@ record Step(Rule rule, Array param, Tensor grad, List<Array> state, long number)
     }
   }
 
-  private void check() {
+  /** Refuses what does not go together. */
+  void check() {
     requireFloating(rule, param);
     if (number < 1) {
       throw new ArgumentException(
