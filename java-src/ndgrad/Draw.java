@@ -1,11 +1,9 @@
 package ndgrad;
 
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
-import java.util.stream.IntStream;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.loop.Copies;
@@ -32,25 +30,18 @@ public final class Draw {
   private static final String COUNT = "; an integer n stands for 0 to n-1";
 
   private static final Draw PROCESS =
-      new Draw(() -> Keys.source(Keys.next()), null, false, true, new double[0]);
+      new Draw(() -> Keys.source(Keys.next()), null, false, Choice.UNIFORM);
 
   private final Supplier<Samplers.Source> source;
   private final DType dtype;
   private final boolean requiresGrad;
-  private final boolean replace;
-  private final double[] weights;
+  private final Choice choice;
 
-  private Draw(
-      Supplier<Samplers.Source> source,
-      DType dtype,
-      boolean requiresGrad,
-      boolean replace,
-      double[] weights) {
+  private Draw(Supplier<Samplers.Source> source, DType dtype, boolean requiresGrad, Choice choice) {
     this.source = source;
     this.dtype = dtype;
     this.requiresGrad = requiresGrad;
-    this.replace = replace;
-    this.weights = weights;
+    this.choice = choice;
   }
 
   private Samplers.Source bits() {
@@ -64,12 +55,12 @@ public final class Draw {
 
   static Draw from(Random.Key key) {
     Coerce.given("key", key);
-    return new Draw(() -> Keys.source(key), null, false, true, new double[0]);
+    return new Draw(() -> Keys.source(key), null, false, Choice.UNIFORM);
   }
 
   static Draw from(RandomGenerator generator) {
     Samplers.Source shared = Keys.source(Coerce.given("generator", generator));
-    return new Draw(() -> shared, null, false, true, new double[0]);
+    return new Draw(() -> shared, null, false, Choice.UNIFORM);
   }
 
   /**
@@ -79,7 +70,7 @@ public final class Draw {
    * @return a new way to draw
    */
   public Draw dtype(DType wanted) {
-    return new Draw(source, wanted, requiresGrad, replace, weights);
+    return new Draw(source, wanted, requiresGrad, choice);
   }
 
   /**
@@ -89,7 +80,7 @@ public final class Draw {
    * @return a new way to draw
    */
   public Draw requiresGrad(boolean required) {
-    return new Draw(source, dtype, required, replace, weights);
+    return new Draw(source, dtype, required, choice);
   }
 
   /**
@@ -98,7 +89,7 @@ public final class Draw {
    * @return a new way to draw
    */
   public Draw withoutReplacement() {
-    return new Draw(source, dtype, requiresGrad, false, weights);
+    return new Draw(source, dtype, requiresGrad, choice.withoutReplacement());
   }
 
   /**
@@ -133,19 +124,7 @@ public final class Draw {
   }
 
   private Draw probabilities(double[] p, double tolerance) {
-    double sum = 0;
-    for (double w : p) {
-      sum += w >= 0 ? w : Double.NaN;
-    }
-    if (!(Math.abs(sum - 1) <= tolerance)) {
-      throw new ArgumentException(
-          "probabilities must not be negative and have the sum 1, got "
-              + Arrays.toString(p.length > 10 ? Arrays.copyOf(p, 10) : p)
-              + (p.length > 10 ? " and more" : ""),
-          "sum",
-          sum);
-    }
-    return new Draw(source, dtype, requiresGrad, replace, p.clone());
+    return new Draw(source, dtype, requiresGrad, choice.probabilities(p, tolerance));
   }
 
   /**
@@ -268,7 +247,7 @@ public final class Draw {
 
   private Draw like(Array a, Array b) {
     DType d = orElse(DType.promote(a.dtype(), b.dtype()).toFloating());
-    return new Draw(source, d, false, replace, weights);
+    return new Draw(source, d, false, choice);
   }
 
   private Array combined(Array made, int[] shape) {
@@ -432,36 +411,9 @@ public final class Draw {
    * @throws DTypeException when the numbers do not fit the dtype
    */
   public Array choice(int n, int... size) {
-    long count = Layout.of(Coerce.given("size", size).clone()).size();
-    if (count > 0 && n <= 0 || n < 0) {
-      throw new ArgumentException("there must be something to choose from, got n = " + n, "n", n)
-          .during("choice");
-    }
-    if (weights.length > 0 && weights.length != n) {
-      throw new ArgumentException(
-              "expected one probability for each of " + n + " elements, got " + weights.length,
-              "n",
-              n,
-              "probabilities",
-              weights.length)
-          .during("choice");
-    }
-    long able = weights.length == 0 ? n : Arrays.stream(weights).filter(w -> w > 0).count();
-    if (!replace && count > able) {
-      throw new ArgumentException(
-              "cannot take "
-                  + count
-                  + " out of "
-                  + able
-                  + (weights.length == 0 ? " elements" : " elements whose probability is not 0,")
-                  + " without replacement",
-              "size",
-              count,
-              "n",
-              able)
-          .during("choice");
-    }
-    return leaf(integers(0, n), () -> chosen(n, size.clone()));
+    Layout layout = Layout.of(Coerce.given("size", size).clone());
+    choice.check(n, layout.size());
+    return leaf(integers(0, n), () -> choice.draw(n, layout, bits()));
   }
 
   /**
@@ -480,75 +432,8 @@ public final class Draw {
     return finished(from.take(plain().choice(n, size), 0));
   }
 
-  private Strided chosen(int n, int[] size) {
-    if (replace && weights.length == 0) {
-      return n == 0 ? Strided.zeros(DType.INT64, size) : Samplers.integers(size, bits(), 0, n);
-    }
-    Layout layout = Layout.of(size);
-    int count = layout.intSize();
-    long[] picked = replace ? weighted(count) : Arrays.copyOf(withoutRepeats(n, count), count);
-    return new Strided(new Storage(picked), layout);
-  }
-
-  private long[] withoutRepeats(int n, int count) {
-    if (weights.length == 0) {
-      return Samplers.order(n, count, bits());
-    }
-    // The smallest of exponential numbers with the weights as rates, in order: Efraimidis and
-    // Spirakis, "Weighted random sampling with a reservoir" (2006).
-    double[] times = (double[]) exponentials(n).array();
-    return IntStream.range(0, n)
-        .filter(i -> weights[i] > 0)
-        .boxed()
-        .sorted(Comparator.comparingDouble(i -> times[i] / weights[i]))
-        .mapToLong(i -> i)
-        .toArray();
-  }
-
-  private Strided exponentials(int n) {
-    return Samplers.reals(DType.FLOAT64, new int[] {n}, bits(), Samplers.exponential(1));
-  }
-
-  private long[] weighted(int count) {
-    double[] sums = new double[weights.length];
-    double sum = 0;
-    int last = 0;
-    for (int i = 0; i < sums.length; i++) {
-      sum += weights[i];
-      sums[i] = sum;
-      last = weights[i] > 0 ? i : last;
-    }
-    double[] at =
-        (double[])
-            Samplers.reals(
-                    DType.FLOAT64,
-                    new int[] {count},
-                    bits(),
-                    Samplers.uniform(0, sum, DType.FLOAT64))
-                .array();
-    long[] out = new long[count];
-    for (int i = 0; i < count; i++) {
-      out[i] = Math.min(last, firstAbove(sums, at[i]));
-    }
-    return out;
-  }
-
-  private static int firstAbove(double[] sorted, double x) {
-    int low = 0;
-    int high = sorted.length;
-    while (low < high) {
-      int middle = (low + high) >>> 1;
-      if (sorted[middle] > x) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    return low;
-  }
-
   private Draw plain() {
-    return new Draw(source, null, false, replace, weights);
+    return new Draw(source, null, false, choice);
   }
 
   private static int length(Array x, String op, String hint) {
