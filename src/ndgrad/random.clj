@@ -13,6 +13,7 @@
     :key            a key to draw from: the same call then gives the same numbers every time
     :generator      a java.util.random.RandomGenerator to draw from
   Without :key and :generator the numbers come from the process's generator, which is safe for use by several threads.
+  Inside of nd/vmap all examples share what is drawn; parameters may differ between them, but for :p of `choice`.
   `shuffle!` makes no new array and takes these two only.
 
   A number out of its range is an ArgumentException, a negative dimension or a parameter that does not broadcast to the

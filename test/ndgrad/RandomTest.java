@@ -295,6 +295,15 @@ class RandomTest {
     Draw d = Random.with(KEY);
     assertThrows(ArgumentException.class, () -> d.uniform(1, 0, 2));
     assertThrows(ArgumentException.class, () -> d.uniform(-1e308, 1e308, 2));
+    assertEquals(
+        List.of(3.0, 2.0),
+        assertThrows(
+                ArgumentException.class, () -> d.uniform(Array.of(1.0, 3.0), Array.scalar(2), 2))
+            .data()
+            .get("given"));
+    assertEquals(
+        "shuffle!: needs an array of at least one dimension, got a 0-d array",
+        assertThrows(ShapeException.class, () -> d.shuffleInPlace(Array.scalar(1))).getMessage());
     assertThrows(ArgumentException.class, () -> d.normal(0, -1, 2));
     assertThrows(ArgumentException.class, () -> d.normal(Double.NaN, 1, 2));
     assertThrows(ArgumentException.class, () -> d.truncatedNormal(0, 1, 2, 1, 2));

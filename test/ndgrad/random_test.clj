@@ -6,7 +6,7 @@
    [ndgrad.random :as r]
    [ndgrad.test-support :refer [close?]])
   (:import
-   (ndgrad ArgumentException DTypeException ShapeException)))
+   (ndgrad ArgumentException DTypeException GraphException ShapeException)))
 
 (set! *warn-on-reflection* true)
 
@@ -114,6 +114,8 @@
       (doseq [slopes [(nd/vmap (nd/grad (fn [s] (nd/sum (r/normal 0 s [2] key)))))
                       (nd/grad (fn [stds] (nd/sum ((nd/vmap (fn [s] (r/normal 0 s [2] key))) stds))))]]
         (is (close? (nd/broadcast-to (nd/sum z) [3]) (slopes stds)))))
+    (testing "but for probabilities of a choice"
+      (is (thrown? GraphException ((nd/vmap (fn [p] (r/choice 2 [1] {:p p}))) (nd/array [[0.5 0.5]])))))
     (testing "one that is out of range is refused"
       (is (thrown-with-msg? ArgumentException #"^normal: needs std >= 0, got -1\.0$"
                             ((nd/vmap (fn [s] (r/normal 0 s [2]))) (nd/array [1.0 -1.0]))))
