@@ -13,10 +13,10 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Composite;
-import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Spec;
 import ndgrad.op.spec.Structural;
@@ -133,12 +133,18 @@ public final class Normalization {
     Tensor out =
         ROWS.of(
             moved ? Shapes.MOVEAXIS.of(rows, axes, last) : rows,
-            Structural.cast(weight.orElseGet(() -> Nested.tensor(1.0)), dtype),
-            Structural.cast(bias.orElseGet(() -> Nested.tensor(0.0)), dtype),
+            orNumber(weight, 1, dtype),
+            orNumber(bias, 0, dtype),
             centred,
             axes.length,
             eps);
     return moved ? Shapes.MOVEAXIS.of(out, last, axes) : out;
+  }
+
+  private static Tensor orNumber(Optional<Tensor> given, double number, DType dtype) {
+    return given.isPresent()
+        ? Structural.cast(given.get(), dtype)
+        : new Tensor(Strided.number(number, dtype));
   }
 
   private static int[] last(Tensor x, int dims) {
@@ -225,6 +231,6 @@ public final class Normalization {
   }
 
   private static Tensor one(Batch b, double value) {
-    return Structural.cast(Nested.tensor(value), b.in(0).dtype());
+    return new Tensor(Strided.number(value, b.in(0).dtype()));
   }
 }
