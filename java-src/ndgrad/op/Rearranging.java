@@ -270,11 +270,12 @@ public final class Rearranging {
     int[] repeats = a.ints("repeats");
     requireCounts("repeats", repeats);
     if (repeats.length == 1) {
-      int[] wide = Shapes.UNSQUEEZE.of(x, axis + 1).shape();
+      Tensor apart = Shapes.UNSQUEEZE.of(x, axis + 1);
+      int[] wide = apart.shape();
       wide[axis + 1] = repeats[0];
       int[] shape = x.shape();
       shape[axis] = Layout.of(shape[axis], repeats[0]).intSize();
-      return merged(Shapes.UNSQUEEZE.of(x, axis + 1), wide, shape);
+      return merged(apart, wide, shape);
     }
     if (repeats.length != x.dim(axis)) {
       throw new ShapeException(
