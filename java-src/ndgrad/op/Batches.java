@@ -2,6 +2,7 @@ package ndgrad.op;
 
 import java.util.Arrays;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -50,7 +51,7 @@ final class Batches {
       return false;
     }
     // A 0-d example is one of shape [1].
-    Layout.axis(b.args().integer("axis"), Math.max(1, b.example(0).ndim()));
+    Dimensions.axis(b.args().integer("axis"), Math.max(1, b.example(0).ndim()));
     return b.example(0).ndim() > 0;
   }
 

@@ -10,7 +10,7 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.expr.Expr.Fn2;
-import ndgrad.kernel.memory.Layout;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
 import ndgrad.op.spec.Elementwise;
@@ -190,7 +190,8 @@ public final class Comparison {
   private static Tensor isclose(Args args) {
     Tensor a = args.tensor("a");
     Tensor b = args.tensor("b");
-    Layout.broadcast(a.layout(), b.layout()); // first, so that an error names these two shapes only
+    // First, so that an error names these two shapes only.
+    Dimensions.broadcast(a.layout(), b.layout());
     Tensor near = NEAR.of(a, b, args.tensor("rtol"), args.tensor("atol"));
     return args.flag("equal-nan") ? LOGICAL_OR.of(near, bothNan(a, b)) : near;
   }

@@ -10,6 +10,7 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -144,7 +145,7 @@ final class IndexPlan {
   int[] positions(Layout l) {
     Layout outer = cuts(l, 0, place, true);
     int n = chosen.getFirst().flat.length;
-    int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - fixedOffset(l);
+    int base = outer.offset() + cuts(l, place, cuts.size(), true).offset() - l.position(fixed);
     if (chosen.size() == 1 && base == 0 && outer.ndim() == 0) {
       Chosen c = chosen.getFirst();
       boolean counted = c.axes == 1 && l.stride(c.axis) == 1;
@@ -219,7 +220,7 @@ final class IndexPlan {
   private Layout cuts(Layout l, int from, int to, boolean start) {
     int[] d = new int[to - from];
     int[] s = new int[to - from];
-    int offset = start ? fixedOffset(l) : 0;
+    int offset = start ? l.position(fixed) : 0;
     boolean empty = false;
     for (int i = from; i < to; i++) {
       Cut c = cuts.get(i);
@@ -233,21 +234,13 @@ final class IndexPlan {
     return Layout.of(d, s, empty && isView() ? l.offset() : offset);
   }
 
-  private int fixedOffset(Layout l) {
-    int p = l.offset();
-    for (int i = 0; i < fixed.length; i++) {
-      p += fixed[i] * l.stride(i);
-    }
-    return p;
-  }
-
   private static int[] broadcast(List<Chosen> chosen) {
     Layout[] shapes = new Layout[chosen.size()];
     for (int i = 0; i < shapes.length; i++) {
       shapes[i] = chosen.get(i).shape;
     }
     try {
-      return Layout.broadcast(shapes);
+      return Dimensions.broadcast(shapes);
     } catch (ShapeException e) {
       List<String> names = chosen.stream().map(c -> c.shape.toString()).toList();
       throw new IndexException(

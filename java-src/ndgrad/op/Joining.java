@@ -9,6 +9,7 @@ import ndgrad.ArgumentException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Batch;
@@ -228,7 +229,7 @@ public final class Joining {
   private static Tensor stack(List<Tensor> xs, int axis) {
     requireSome(xs);
     Layout first = xs.getFirst().layout();
-    int at = Layout.axis(axis, first.ndim() + 1);
+    int at = Dimensions.axis(axis, first.ndim() + 1);
     for (Tensor x : xs) {
       if (!x.layout().sameShape(first)) {
         throw mismatch(xs, "cannot be stacked; all must be equal");

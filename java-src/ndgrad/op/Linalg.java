@@ -69,7 +69,9 @@ public final class Linalg {
   static final View MATRIX_TRANSPOSE =
       define("matrix-transpose", "x")
           .internal()
-          .view((a, l) -> Optional.of(l.transposed()), (n, a, g) -> Linalg.MATRIX_TRANSPOSE.of(g));
+          .view(
+              (a, l) -> Optional.of(l.swapped(l.ndim() - 2, l.ndim() - 1)),
+              (n, a, g) -> Linalg.MATRIX_TRANSPOSE.of(g));
 
   /** NumPy's dot. */
   public static final Composite DOT =

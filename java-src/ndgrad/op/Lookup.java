@@ -15,6 +15,7 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -118,7 +119,7 @@ public final class Lookup {
               a -> {
                 Tensor x = a.tensor("x");
                 Tensor mask = mask(a.tensor("mask"));
-                int[] shape = Layout.broadcast(x.layout(), mask.layout());
+                int[] shape = Dimensions.broadcast(x.layout(), mask.layout());
                 return Indexing.get(
                     Structural.BROADCAST_TO.of(x, shape),
                     Index.mask(Structural.BROADCAST_TO.of(mask, shape)));

@@ -8,6 +8,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Batch;
@@ -135,7 +136,7 @@ final class Matmul {
       return da;
     }
     try {
-      return Layout.broadcast(Layout.of(da), Layout.of(db));
+      return Dimensions.broadcast(Layout.of(da), Layout.of(db));
     } catch (ShapeException e) {
       throw new ShapeException(
           "shapes "

@@ -11,6 +11,7 @@ import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Reduction;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
@@ -96,13 +97,16 @@ final class PointLoss {
       return (Tensor) each.call((Object[]) ins);
     }
     DType common = Typing.promote(ins).toFloating();
-    int[] shape = Layout.broadcast(Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new));
+    int[] shape =
+        Dimensions.broadcast(Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new));
     for (int i = 0; i < 2; i++) {
       Tensor t = Structural.cast(ins[i], common);
       ins[i] = Arrays.equals(t.shape(), shape) ? t : Structural.BROADCAST_TO.of(t, shape);
     }
     Tensor total = (Tensor) sum.call((Object[]) ins);
-    return reduction.equals("sum") ? total : Arithmetic.DIV.of(total, (double) Layout.size(shape));
+    return reduction.equals("sum")
+        ? total
+        : Arithmetic.DIV.of(total, (double) Dimensions.size(shape));
   }
 
   /**

@@ -7,6 +7,7 @@ import ndgrad.DTypeException;
 import ndgrad.ShapeException;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
@@ -130,7 +131,7 @@ final class Ranges {
           "stop",
           stop);
     }
-    if (steps > Integer.MAX_VALUE - 8) {
+    if (steps > Dimensions.MOST_ELEMENTS) {
       throw new ShapeException(
           "the range from "
               + start
@@ -139,7 +140,7 @@ final class Ranges {
               + " by "
               + step
               + " is too long; at most "
-              + (Integer.MAX_VALUE - 8)
+              + Dimensions.MOST_ELEMENTS
               + " elements fit in one array",
           "start",
           start,

@@ -16,6 +16,7 @@ import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.loop.Recurrence;
 import ndgrad.kernel.loop.Scan;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -171,7 +172,7 @@ public final class Scans {
    * The axis of a call in the array that is scanned: a 0-d array is scanned as one of shape [1].
    */
   private static int axis(Args a, Layout x) {
-    return a.has("axis") ? Layout.axis(a.integer("axis"), Math.max(1, x.ndim())) : 0;
+    return a.has("axis") ? Dimensions.axis(a.integer("axis"), Math.max(1, x.ndim())) : 0;
   }
 
   private static Strided scan(Fn2 combine, Args a, Strided x) {

@@ -8,6 +8,7 @@ import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Structural;
@@ -101,7 +102,7 @@ public final class Shapes {
           .fails(ShapeException.class, "#x [2 3] 0 2", "#x [] 0 0")
           .view(
               (a, l) ->
-                  Optional.of(swapped(l, l.axis(a.integer("axis1")), l.axis(a.integer("axis2")))),
+                  Optional.of(l.swapped(l.axis(a.integer("axis1")), l.axis(a.integer("axis2")))),
               (n, a, g) -> Shapes.SWAPAXES.of(g, a.integer("axis1"), a.integer("axis2")));
 
   /** Axes moved elsewhere. */
@@ -333,12 +334,6 @@ public final class Shapes {
     return out;
   }
 
-  private static Layout swapped(Layout l, int i, int j) {
-    int[] order = new int[l.ndim()];
-    Arrays.setAll(order, k -> k == i ? j : k == j ? i : k);
-    return l.permute(order);
-  }
-
   private static int[] moved(Args a, Layout l) {
     int[] source = l.axes(a.ints("source"));
     int[] destination = l.axes(a.ints("destination"));
@@ -405,19 +400,11 @@ public final class Shapes {
   }
 
   private static Layout unsqueezed(Layout l, int[] axes) {
-    int ndim = l.ndim() + axes.length;
-    boolean[] made = new boolean[ndim];
-    for (int given : axes) {
-      int axis = Layout.axis(given, ndim);
-      if (made[axis]) {
-        throw new ShapeException(
-            "axis " + given + " is named twice in " + Arrays.toString(axes), "axis", given);
-      }
-      made[axis] = true;
-    }
+    int[] made = Dimensions.axes(axes, l.ndim() + axes.length);
+    Arrays.sort(made);
     Layout out = l;
-    for (int i = 0; i < ndim; i++) {
-      out = made[i] ? out.unsqueeze(i) : out;
+    for (int axis : made) {
+      out = out.unsqueeze(axis);
     }
     return out;
   }

@@ -14,6 +14,7 @@ import ndgrad.autograd.GradMode;
 import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -241,7 +242,7 @@ public final class Sorting {
     int[] is = index.shape();
     xs[axis] = 1;
     is[axis] = 1;
-    int[] others = Layout.broadcast(Layout.of(xs), Layout.of(is));
+    int[] others = Dimensions.broadcast(Layout.of(xs), Layout.of(is));
     xs = others.clone();
     xs[axis] = x.dim(axis);
     others[axis] = index.dim(axis);

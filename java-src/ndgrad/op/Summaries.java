@@ -10,6 +10,7 @@ import ndgrad.DType;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -56,7 +57,7 @@ final class Summaries {
     double[] q = (double[]) parts.array();
     int n = Math.toIntExact(axes.count());
     int[] rest = axes.result().shape();
-    if (n == 0 && Layout.size(rest) > 0) {
+    if (n == 0 && Dimensions.size(rest) > 0) {
       throw new ShapeException(
           "no elements have no quantiles: the shape is " + x.layout(), "shape", x.shape());
     }

@@ -12,6 +12,7 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.factor.Factors;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
@@ -141,7 +142,7 @@ final class Systems {
   private static Strided cholesky(Strided x) {
     int[] shape = x.layout().shape();
     int n = shape[shape.length - 1];
-    int[] definite = new int[(int) Layout.size(Arrays.copyOf(shape, shape.length - 2))];
+    int[] definite = new int[(int) Dimensions.size(Arrays.copyOf(shape, shape.length - 2))];
     Strided out = Factors.cholesky(x, definite);
     for (int i = 0; i < definite.length; i++) {
       if (definite[i] < n) {
@@ -196,7 +197,7 @@ final class Systems {
           List.of(a.shape(), b.shape()));
     }
     if (b.ndim() > 2) {
-      Layout.broadcast(front(a), front(b));
+      Dimensions.broadcast(front(a), front(b));
     }
   }
 

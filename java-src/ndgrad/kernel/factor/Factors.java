@@ -7,6 +7,7 @@ import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.factor.FactorLoops.Triangle;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
@@ -199,7 +200,7 @@ public final class Factors {
   /** A copy of B with the dimensions in front that the matrices give it. */
   private static Strided spread(Layout matrices, Strided b) {
     Layout own = Layout.of(batch(b.layout().shape()));
-    int[] batch = Layout.broadcast(Layout.of(batch(matrices.shape())), own);
+    int[] batch = Dimensions.broadcast(Layout.of(batch(matrices.shape())), own);
     return Copies.copyOf(b.with(stretched(b.layout(), batch)));
   }
 

@@ -4,6 +4,7 @@ import java.util.function.IntFunction;
 import ndgrad.DType;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.code.FoldKernel;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Scratch;
 import ndgrad.kernel.memory.Strided;
@@ -175,7 +176,7 @@ final class FoldPlan {
         (isReduced[axis] ? reduced : kept).add(shape[axis], strides);
       }
     }
-    size = Layout.size(shape);
+    size = Dimensions.size(shape);
     kept.merge();
     reduced.merge();
     boolean rows = choose();

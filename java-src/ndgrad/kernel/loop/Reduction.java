@@ -8,6 +8,7 @@ import ndgrad.ShapeException;
 import ndgrad.kernel.code.FoldKernel;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Simplify;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Rows;
@@ -157,7 +158,7 @@ public final class Reduction {
     for (Layout layout : layouts) {
       same &= layouts[0].sameShape(layout);
     }
-    return same ? layouts[0].shape() : Layout.broadcast(layouts);
+    return same ? layouts[0].shape() : Dimensions.broadcast(layouts);
   }
 
   private static void check(Layout out, int[] shape, boolean[] reduced) {

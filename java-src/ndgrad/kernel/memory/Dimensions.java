@@ -1,18 +1,28 @@
 package ndgrad.kernel.memory;
 
 import java.util.Arrays;
+import ndgrad.IndexException;
 import ndgrad.ShapeException;
 
 /**
- * What is known of dimensions without a storage: how many elements a shape has, which axis a number
- * names, what shapes broadcast to, and the strides under which elements take another shape. Shapes
- * and strides are read and never kept.
+ * What is known of dimensions without a storage: how many elements a shape has, which axis or
+ * position a number names, what shapes broadcast to, and the strides under which elements take
+ * another shape. Shapes and strides are read and never kept.
  */
-final class Dimensions {
+public final class Dimensions {
+  /** How many elements one primitive array has at most. */
+  public static final int MOST_ELEMENTS = Integer.MAX_VALUE - 8;
+
   private Dimensions() {}
 
-  /** The number of elements, at most that of a long; {@link ShapeException} below 0. */
-  static long size(int[] shape) {
+  /**
+   * The number of elements of a shape.
+   *
+   * @param shape the shape
+   * @return the product of the dimensions
+   * @throws ShapeException when a dimension is negative or there are more than 2⁶³-1 elements
+   */
+  public static long size(int... shape) {
     long size = 1;
     boolean empty = false;
     for (int d : shape) {
@@ -23,7 +33,36 @@ final class Dimensions {
       empty |= d == 0;
       size = size > Long.MAX_VALUE / Math.max(d, 1) ? Long.MAX_VALUE : size * Math.max(d, 1);
     }
-    return empty ? 0 : size;
+    if (empty) {
+      return 0;
+    }
+    if (size == Long.MAX_VALUE) {
+      throw new ShapeException(
+          "an array of shape "
+              + Arrays.toString(shape)
+              + " has more than 2⁶³-1 elements, which cannot be counted",
+          "shape",
+          shape);
+    }
+    return size;
+  }
+
+  /** The number of elements of an array that is to be made; one primitive array must hold them. */
+  static int arraySize(int[] shape) {
+    long size = size(shape);
+    if (size > MOST_ELEMENTS) {
+      throw new ShapeException(
+          "an array of shape "
+              + Arrays.toString(shape)
+              + " has "
+              + size
+              + " elements; at most "
+              + MOST_ELEMENTS
+              + " fit in one array",
+          "shape",
+          shape);
+    }
+    return (int) size;
   }
 
   /** The strides of elements that lie one behind the other. */
@@ -37,8 +76,15 @@ final class Dimensions {
     return strides;
   }
 
-  /** Resolves an axis that may count from the end. */
-  static int axis(int axis, int ndim) {
+  /**
+   * Resolves an axis that may count from the end.
+   *
+   * @param axis from -ndim to ndim-1
+   * @param ndim the number of dimensions
+   * @return the axis from 0 to ndim-1
+   * @throws ShapeException when it is out of range
+   */
+  public static int axis(int axis, int ndim) {
     if (axis < -ndim || axis >= ndim) {
       throw new ShapeException(
           "axis "
@@ -55,8 +101,15 @@ final class Dimensions {
     return axis < 0 ? axis + ndim : axis;
   }
 
-  /** Resolves several axes, no two of which are the same. */
-  static int[] axes(int[] axes, int ndim) {
+  /**
+   * Resolves several axes.
+   *
+   * @param axes each from -ndim to ndim-1
+   * @param ndim the number of dimensions
+   * @return the axes from 0 to ndim-1 in the given order, a fresh array
+   * @throws ShapeException when one is out of range or named twice
+   */
+  public static int[] axes(int[] axes, int ndim) {
     int[] out = new int[axes.length];
     boolean[] seen = new boolean[ndim];
     for (int i = 0; i < axes.length; i++) {
@@ -70,8 +123,36 @@ final class Dimensions {
     return out;
   }
 
-  /** The common shape of NumPy's broadcasting. */
-  static int[] broadcast(Layout[] layouts) {
+  /** Resolves a position of an axis that may count from the end. */
+  static int index(int[] shape, int axis, long index) {
+    int d = shape[axis];
+    if (index < -d || index >= d) {
+      throw new IndexException(
+          "index "
+              + index
+              + " is out of range for axis "
+              + axis
+              + " of length "
+              + d
+              + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
+          "index",
+          index,
+          "axis",
+          axis,
+          "shape",
+          shape.clone());
+    }
+    return (int) (index < 0 ? index + d : index);
+  }
+
+  /**
+   * The common shape of NumPy's broadcasting.
+   *
+   * @param layouts the operands
+   * @return the broadcast shape
+   * @throws ShapeException naming all shapes when they do not fit
+   */
+  public static int[] broadcast(Layout... layouts) {
     int ndim = 0;
     for (Layout l : layouts) {
       ndim = Math.max(ndim, l.ndim());

@@ -14,23 +14,7 @@ public final class Layout {
   /** How many dimensions an array has at most. */
   public static final int MOST_DIMENSIONS = 64;
 
-  private static final Layout SCALAR = new Layout(new int[0], new int[0], 0, 1, 0);
-
-  /** A power of two. */
-  private static final int REMEMBERED = 256;
-
   private static final int NOWHERE = -1;
-
-  /**
-   * Fresh layouts of late, each at the place of its shape's hash: arrays of one shape share them,
-   * so that who has met a layout knows it again by a glance. Races are harmless, for a layout is
-   * immutable.
-   */
-  private static final Layout[] LATELY = new Layout[REMEMBERED];
-
-  static {
-    Arrays.fill(LATELY, SCALAR);
-  }
 
   private final int[] shape;
   private final int[] strides;
@@ -47,7 +31,8 @@ public final class Layout {
     this(shape, strides, offset, size, NOWHERE);
   }
 
-  private Layout(int[] shape, int[] strides, int offset, long size, int place) {
+  /** A layout that may have a place among the fresh ones, where {@link FreshLayouts} finds it. */
+  Layout(int[] shape, int[] strides, int offset, long size, int place) {
     if (shape.length > MOST_DIMENSIONS) {
       throw new ShapeException(
           "an array has at most "
@@ -73,35 +58,7 @@ public final class Layout {
    *     would have more than 2³¹-1 elements
    */
   public static Layout of(int... shape) {
-    if (shape.length == 0) {
-      return SCALAR;
-    }
-    int place = place(Arrays.hashCode(shape));
-    Layout known = LATELY[place];
-    if (Arrays.equals(known.shape, shape)) {
-      return known;
-    }
-    long size = Dimensions.size(shape);
-    if (size > Integer.MAX_VALUE - 8) {
-      throw new ShapeException(
-          "an array of shape "
-              + Arrays.toString(shape)
-              + " has "
-              + size
-              + " elements; at most "
-              + (Integer.MAX_VALUE - 8)
-              + " fit in one array",
-          "shape",
-          shape);
-    }
-    Layout made = new Layout(shape.clone(), Dimensions.rowMajor(shape), 0, size, place);
-    LATELY[place] = made;
-    return made;
-  }
-
-  private static int place(int hash) {
-    // Dimensions are often powers of two: the product brings all their bits to the upper ones.
-    return hash * 0x9E3779B9 >>> 32 - Integer.numberOfTrailingZeros(REMEMBERED);
+    return FreshLayouts.of(shape);
   }
 
   /**
@@ -115,27 +72,7 @@ public final class Layout {
    *     2⁶³-1 elements
    */
   public static Layout of(int[] shape, int[] strides, int offset) {
-    return new Layout(shape, strides, offset, size(shape));
-  }
-
-  /**
-   * The number of elements of a shape.
-   *
-   * @param shape the shape
-   * @return the product of the dimensions
-   * @throws ShapeException when a dimension is negative or there are more than 2⁶³-1 elements
-   */
-  public static long size(int... shape) {
-    long size = Dimensions.size(shape);
-    if (size == Long.MAX_VALUE) {
-      throw new ShapeException(
-          "an array of shape "
-              + Arrays.toString(shape)
-              + " has more than 2⁶³-1 elements, which cannot be counted",
-          "shape",
-          shape);
-    }
-    return size;
+    return new Layout(shape, strides, offset, Dimensions.size(shape));
   }
 
   /**
@@ -151,7 +88,7 @@ public final class Layout {
     for (int i = 0; i < shape.length; i++) {
       hash = 31 * (31 * hash + shape[i]) + strides[i];
     }
-    return place(hash);
+    return FreshLayouts.place(hash);
   }
 
   /**
@@ -208,7 +145,7 @@ public final class Layout {
    * @throws ShapeException when it exceeds what one Java array can hold
    */
   public int intSize() {
-    return size > Integer.MAX_VALUE - 8 ? Layout.of(shape).intSize() : (int) size;
+    return size > Dimensions.MOST_ELEMENTS ? of(shape).intSize() : (int) size;
   }
 
   /**
@@ -227,6 +164,16 @@ public final class Layout {
    */
   public int[] strides() {
     return strides.clone();
+  }
+
+  /**
+   * Whether this has a shape.
+   *
+   * @param dims the lengths of its dimensions
+   * @return true when equal
+   */
+  boolean hasShape(int[] dims) {
+    return Arrays.equals(shape, dims);
   }
 
   /**
@@ -317,19 +264,7 @@ public final class Layout {
    * @throws ShapeException when it is out of range
    */
   public int axis(int axis) {
-    return axis(axis, shape.length);
-  }
-
-  /**
-   * Resolves an axis of an array of the given rank.
-   *
-   * @param axis from -ndim to ndim-1
-   * @param ndim the rank
-   * @return the axis from 0 to ndim-1
-   * @throws ShapeException when it is out of range
-   */
-  public static int axis(int axis, int ndim) {
-    return Dimensions.axis(axis, ndim);
+    return Dimensions.axis(axis, shape.length);
   }
 
   /**
@@ -344,17 +279,6 @@ public final class Layout {
   }
 
   /**
-   * The common shape of NumPy's broadcasting.
-   *
-   * @param layouts the operands
-   * @return the broadcast shape
-   * @throws ShapeException naming all shapes when they do not fit
-   */
-  public static int[] broadcast(Layout... layouts) {
-    return Dimensions.broadcast(layouts);
-  }
-
-  /**
    * A view stretched to a larger shape by zero strides.
    *
    * @param target the shape, not copied
@@ -362,7 +286,7 @@ public final class Layout {
    * @throws ShapeException when a dimension is neither 1 nor equal to the target's
    */
   public Layout broadcastTo(int... target) {
-    if (Arrays.equals(shape, target)) {
+    if (hasShape(target)) {
       return this;
     }
     int shift = target.length - shape.length;
@@ -429,19 +353,20 @@ public final class Layout {
   }
 
   /**
-   * The layout with its last two axes exchanged.
+   * A view with two axes exchanged.
    *
-   * @return the permuted layout
+   * @param axis1 from 0 to ndim-1
+   * @param axis2 from 0 to ndim-1
+   * @return the view
    */
-  public Layout transposed() {
-    int last = ndim() - 1;
-    int[] dims = shape.clone();
-    int[] steps = strides.clone();
-    dims[last] = shape[last - 1];
-    dims[last - 1] = shape[last];
-    steps[last] = strides[last - 1];
-    steps[last - 1] = strides[last];
-    return new Layout(dims, steps, offset, size);
+  public Layout swapped(int axis1, int axis2) {
+    int[] d = shape.clone();
+    int[] s = strides.clone();
+    d[axis1] = shape[axis2];
+    d[axis2] = shape[axis1];
+    s[axis1] = strides[axis2];
+    s[axis2] = strides[axis1];
+    return new Layout(d, s, offset, size);
   }
 
   /**
@@ -486,24 +411,7 @@ public final class Layout {
    * @throws IndexException when it is out of range
    */
   public int index(int axis, long index) {
-    int d = shape[axis];
-    if (index < -d || index >= d) {
-      throw new IndexException(
-          "index "
-              + index
-              + " is out of range for axis "
-              + axis
-              + " of length "
-              + d
-              + (d == 0 ? "" : "; expected " + -d + " to " + (d - 1)),
-          "index",
-          index,
-          "axis",
-          axis,
-          "shape",
-          shape());
-    }
-    return (int) (index < 0 ? index + d : index);
+    return Dimensions.index(shape, axis, index);
   }
 
   /**

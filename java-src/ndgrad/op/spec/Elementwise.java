@@ -15,6 +15,7 @@ import ndgrad.autograd.Trace;
 import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
@@ -274,7 +275,7 @@ public final class Elementwise extends Op implements Rule, Lifting.Liftable {
     for (int i = 0; i < ins.length; i++) {
       layouts[i] = ins[i].layout();
     }
-    return Layout.broadcast(layouts);
+    return Dimensions.broadcast(layouts);
   }
 
   private void execute(Strided out, DType promoted, Tensor[] ins, Strided[] operands) {

@@ -20,6 +20,7 @@ import ndgrad.kernel.expr.Derivative;
 import ndgrad.kernel.expr.Expr;
 import ndgrad.kernel.expr.Simplify;
 import ndgrad.kernel.loop.Program;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Strided;
 
@@ -188,7 +189,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       operands[i] = ins[i].strided();
       layouts[i] = operands[i].layout();
     }
-    int[] shape = Layout.broadcast(layouts);
+    int[] shape = Dimensions.broadcast(layouts);
     if (!folding.isNone()) {
       return folding.run(passes, compute, shape, operands);
     }
@@ -248,7 +249,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       return Structural.zeros(out.dtype(), out.layout());
     }
     int[] shape =
-        Layout.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
+        Dimensions.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));
     if (!folding.isNone()) {
       operands.set(0, Structural.BROADCAST_TO.of(operands.getFirst(), shape));
     }
@@ -302,7 +303,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
     for (int i = 0; i < arity; i++) {
       layouts[i] = node.layout(i);
     }
-    int[] shape = Layout.broadcast(layouts);
+    int[] shape = Dimensions.broadcast(layouts);
     Layout full = Layout.of(shape);
     Tensor g = folding.spread(cotangent, shape);
     Operands operands = new Operands(node::in, node::out, shape);

@@ -17,6 +17,7 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.loop.Copies;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 
 /**
@@ -74,7 +75,7 @@ public final class InPlace {
     if (!written) {
       requireDtype(target, op.resultDtype(ins));
       Layout[] layouts = Arrays.stream(ins).map(Tensor::layout).toArray(Layout[]::new);
-      requireShape(target, Layout.of(Layout.broadcast(layouts)));
+      requireShape(target, Layout.of(Dimensions.broadcast(layouts)));
       written = direct && op.runInto(ins);
     }
     if (written) {

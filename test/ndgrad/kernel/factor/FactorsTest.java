@@ -14,6 +14,7 @@ import ndgrad.blas.Engines;
 import ndgrad.kernel.Threads;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.MatrixProduct;
+import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
 import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
@@ -26,12 +27,12 @@ class FactorsTest {
   private static final int[] SIZES = {0, 1, 2, 5, 16, 17, 33, 40, 70};
 
   private static Strided random(Random r, DType dtype, int... shape) {
-    double[] x = r.doubles(Layout.size(shape), -1, 1).toArray();
+    double[] x = r.doubles(Dimensions.size(shape), -1, 1).toArray();
     return Copies.copyOf(new Strided(new Storage(x), Layout.of(shape)), dtype);
   }
 
   private static Strided transposed(Strided x) {
-    return x.with(x.layout().transposed());
+    return x.with(x.layout().swapped(x.layout().ndim() - 2, x.layout().ndim() - 1));
   }
 
   private static Strided times(Strided a, Strided b) {

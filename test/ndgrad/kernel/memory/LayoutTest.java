@@ -239,14 +239,9 @@ class LayoutTest {
             }
             return origin;
           });
-      assertArrayEquals(target, Layout.broadcast(l, Layout.of(target)));
-      assertArrayEquals(target, Layout.broadcast(Layout.of(target), l, Layout.of()));
+      assertArrayEquals(target, Dimensions.broadcast(l, Layout.of(target)));
+      assertArrayEquals(target, Dimensions.broadcast(Layout.of(target), l, Layout.of()));
     }
-    assertArrayEquals(new int[] {4, 2, 3}, Layout.broadcast(Layout.of(2, 1), Layout.of(4, 1, 3)));
-    assertArrayEquals(new int[] {0}, Layout.broadcast(Layout.of(1), Layout.of(0)));
-    assertThrows(ShapeException.class, () -> Layout.broadcast(Layout.of(0), Layout.of(3)));
-    assertThrows(ShapeException.class, () -> Layout.broadcast(Layout.of(3), Layout.of(0)));
-    assertThrows(ShapeException.class, () -> Layout.broadcast(Layout.of(2, 3), Layout.of(2)));
     assertThrows(ShapeException.class, () -> Layout.of(3).broadcastTo(2));
     assertThrows(ShapeException.class, () -> Layout.of(1, 3).broadcastTo(3));
     assertThrows(ShapeException.class, () -> Layout.of(1).broadcastTo(-1));
