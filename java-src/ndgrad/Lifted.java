@@ -71,13 +71,8 @@ final class Lifted {
 
   /** An array and all that it stands for in transforms. */
   static Stream<Tensor> layers(Tensor x) {
-    Stream<Tensor> within =
-        switch (x.lift().orElse(null)) {
-          case Lift.Dual d -> Stream.concat(layers(d.primal()), layers(d.tangent()));
-          case Lift.Batched b -> layers(b.physical());
-          case null, default -> Stream.empty();
-        };
-    return Stream.concat(Stream.of(x), within);
+    Stream<Tensor> parts = x.lift().stream().flatMap(l -> l.parts().stream());
+    return Stream.concat(Stream.of(x), parts.flatMap(Lifted::layers));
   }
 
   /** The elements of an array, inside vmap those of all examples. */

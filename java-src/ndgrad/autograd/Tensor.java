@@ -75,13 +75,7 @@ public final class Tensor {
    * @return a tensor of the shape and dtype that the transformed function sees
    */
   public static Tensor lifted(Lift lift) {
-    Strided seen =
-        switch (lift) {
-          case Lift.Dual d -> d.primal().strided;
-          case Lift.Batched b -> b.physical().strided.with(b.physical().layout().first());
-          case Lift.Traced t -> t.value().strided;
-        };
-    return new Tensor(seen, false, lift);
+    return new Tensor(lift.elements(), false, lift);
   }
 
   /**
@@ -108,13 +102,7 @@ public final class Tensor {
    * @return true when somebody may differentiate by it
    */
   public boolean isFollowed() {
-    return requiresGrad()
-        || switch (lift) {
-          case null -> false;
-          case Lift.Dual d -> d.primal().isFollowed() || d.tangent().isFollowed();
-          case Lift.Batched b -> b.physical().isFollowed();
-          case Lift.Traced _ -> false;
-        };
+    return requiresGrad() || lift != null && lift.isFollowed();
   }
 
   /**
@@ -137,7 +125,7 @@ public final class Tensor {
     if (Trace.isOn()) {
       beRead();
     }
-    if (lift != null && isBatched()) {
+    if (isBatched()) {
       throw new GraphException(
           "inside vmap an array has values for each example, so nothing can depend on the values of"
               + " one: its shape, a branch or a number of the host; use where instead of a branch",
@@ -173,13 +161,18 @@ public final class Tensor {
     }
   }
 
-  private boolean isTraced() {
-    return switch (lift) {
-      case null -> false;
-      case Lift.Dual d -> d.primal().isTraced();
-      case Lift.Batched b -> b.physical().isTraced();
-      case Lift.Traced _ -> true;
-    };
+  /** The elements, for who does not ask what they stand for. */
+  Strided elements() {
+    return strided;
+  }
+
+  /**
+   * Whether this stands for values that are not there yet.
+   *
+   * @return true for what depends on the arguments of a traced function
+   */
+  public boolean isTraced() {
+    return lift != null && lift.isTraced();
   }
 
   /**
@@ -188,12 +181,7 @@ public final class Tensor {
    * @return true inside vmap
    */
   public boolean isBatched() {
-    return switch (lift) {
-      case null -> false;
-      case Lift.Dual d -> d.primal().isBatched();
-      case Lift.Batched _ -> true;
-      case Lift.Traced _ -> false;
-    };
+    return lift != null && lift.isBatched();
   }
 
   /** The innermost scope that was open when this was made; null outside all. */
@@ -583,28 +571,18 @@ public final class Tensor {
   }
 
   private void eachStorage(Consumer<Storage> action) {
-    switch (lift) {
-      case null -> action.accept(strided.storage());
-      case Lift.Dual d -> {
-        d.primal().eachStorage(action);
-        d.tangent().eachStorage(action);
-      }
-      case Lift.Batched b -> b.physical().eachStorage(action);
-      case Lift.Traced t -> t.value().eachStorage(action);
+    if (lift == null) {
+      action.accept(strided.storage());
+    } else {
+      lift.parts().forEach(t -> t.eachStorage(action));
     }
   }
 
   /** All that follows from this tensor's being used later. */
   void reach(Reach reach) {
     eachStorage(Storage::reach);
-    switch (lift) {
-      case null -> {}
-      case Lift.Dual d -> {
-        reach.add(d.primal());
-        reach.add(d.tangent());
-      }
-      case Lift.Batched b -> reach.add(b.physical());
-      case Lift.Traced t -> reach.add(t.value());
+    if (lift != null) {
+      lift.parts().forEach(reach::add);
     }
     reach.add(node);
     reach.add(root);

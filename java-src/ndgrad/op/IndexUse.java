@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import ndgrad.Index;
-import ndgrad.autograd.Lift;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
@@ -70,18 +69,9 @@ final class IndexUse {
 
   private static boolean isBatched(Object array) {
     return switch (array) {
-      case Tensor t -> varies(t);
-      case Tensor.Face f -> varies(f.tensor());
+      case Tensor t -> t.isBatched() || t.isTraced();
+      case Tensor.Face f -> isBatched(f.tensor());
       case null, default -> false;
-    };
-  }
-
-  private static boolean varies(Tensor t) {
-    return switch (t.lift().orElse(null)) {
-      case Lift.Batched _ -> true;
-      case Lift.Dual d -> varies(d.primal());
-      case Lift.Traced _ -> true;
-      case null -> false;
     };
   }
 
