@@ -5,7 +5,6 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -13,8 +12,6 @@ import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.autograd.Trace;
 import ndgrad.kernel.loop.Copies;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.Indexing;
 import ndgrad.op.Reverse;
@@ -199,22 +196,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    */
   public static Array wrap(Object primitives, int... shape) {
     try {
-      Storage storage = new Storage(primitives);
-      Layout layout = Layout.of(Coerce.given("shape", shape).clone());
-      if (layout.size() != storage.length()) {
-        throw new ShapeException(
-            "an array of shape "
-                + layout
-                + " has "
-                + layout.size()
-                + " elements, the primitive array "
-                + storage.length(),
-            "shape",
-            layout.shape(),
-            "length",
-            storage.length());
-      }
-      return of(new Tensor(new Strided(storage, layout)));
+      return of(new Tensor(Strided.wrap(primitives, Coerce.given("shape", shape))));
     } catch (NdException e) {
       throw e.during("wrap");
     }
@@ -384,9 +366,8 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @throws ShapeException when the size is not 1
    */
   public double item() {
-    return Nested.item(tensor) instanceof Number n
-        ? n.doubleValue()
-        : Nested.item(tensor).equals(true) ? 1 : 0;
+    Object one = itemValue();
+    return one instanceof Number n ? n.doubleValue() : one.equals(true) ? 1 : 0;
   }
 
   /**
@@ -420,22 +401,9 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
       throw new ShapeException("cannot iterate over a 0-d array; use item", "shape", List.of())
           .during("seq");
     }
-    return new Iterator<>() {
-      private int next;
-
-      @Override
-      public boolean hasNext() {
-        return next < tensor.dim(0);
-      }
-
-      @Override
-      public Array next() {
-        if (!hasNext()) {
-          throw new NoSuchElementException();
-        }
-        return of(Structural.SELECT.of(tensor, 0, next++));
-      }
-    };
+    return IntStream.range(0, tensor.dim(0))
+        .mapToObj(i -> of(Structural.SELECT.of(tensor, 0, i)))
+        .iterator();
   }
 
   /**

@@ -112,7 +112,8 @@ public final class Autograd {
    */
   public static void backward(
       List<Array> outputs, List<Array> upstream, boolean retainGraph, boolean createGraph) {
-    Reverse.backward(tensors(outputs), cotangents(outputs, upstream), retainGraph, createGraph);
+    Reverse.backward(
+        Lifted.tensors(outputs), cotangents(outputs, upstream), retainGraph, createGraph);
   }
 
   /**
@@ -138,18 +139,12 @@ public final class Autograd {
       boolean createGraph) {
     Tensor[] found =
         Reverse.gradients(
-            tensors(outputs),
+            Lifted.tensors(outputs),
             cotangents(outputs, upstream),
-            tensors(inputs),
+            Lifted.tensors(inputs),
             retainGraph,
             createGraph);
     return Arrays.stream(found).map(t -> Optional.ofNullable(t).map(Array::of)).toList();
-  }
-
-  private static List<Tensor> tensors(List<Array> arrays) {
-    return Coerce.given("the list of arrays", arrays).stream()
-        .map(x -> Coerce.given("array", x).tensor())
-        .toList();
   }
 
   private static List<Tensor> cotangents(List<Array> outputs, List<Array> upstream) {

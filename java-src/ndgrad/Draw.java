@@ -510,7 +510,7 @@ public final class Draw {
   }
 
   private static Strided vector(long[] a) {
-    return new Strided(new Storage(a), Layout.of(a.length));
+    return Strided.wrap(a, a.length);
   }
 
   private static void check(boolean fits, String op, String message, double... values) {

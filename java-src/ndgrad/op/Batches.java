@@ -3,8 +3,6 @@ package ndgrad.op;
 import java.util.Arrays;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Dimensions;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
@@ -83,6 +81,6 @@ final class Batches {
     int[] ones = new int[index.ndim()];
     Arrays.fill(ones, 1);
     ones[0] = at.length;
-    return new Tensor(new Strided(new Storage(at), Layout.of(ones)));
+    return new Tensor(Strided.wrap(at, ones));
   }
 }

@@ -9,7 +9,6 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Composite;
@@ -306,7 +305,7 @@ public final class Creation {
   }
 
   private static Strided one() {
-    return new Strided(new Storage(new boolean[] {true}), Layout.of());
+    return Strided.wrap(new boolean[] {true});
   }
 
   private static Tensor full(Args a, int[] shape, DType fallback) {

@@ -7,7 +7,6 @@ import ndgrad.Index;
 import ndgrad.autograd.Node;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Batch;
 import ndgrad.op.spec.Primitive;
@@ -181,7 +180,7 @@ final class IndexUse {
     Arrays.fill(ones, 1);
     ones[0] = b.size();
     List<Index> out = filled(b);
-    out.addFirst(Index.positions(new Tensor(new Strided(new Storage(numbers), Layout.of(ones)))));
+    out.addFirst(Index.positions(new Tensor(Strided.wrap(numbers, ones))));
     return out;
   }
 

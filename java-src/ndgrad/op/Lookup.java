@@ -17,7 +17,6 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.rows.Gather;
 import ndgrad.op.spec.Args;
@@ -255,7 +254,7 @@ public final class Lookup {
   private static Strided argwhere(Strided x) {
     int[] flat = Gather.nonzero(x);
     long[] rows = Gather.unravel(flat, x.layout().shape());
-    return new Strided(new Storage(rows), Layout.of(flat.length, x.layout().ndim()));
+    return Strided.wrap(rows, flat.length, x.layout().ndim());
   }
 
   private static Strided oneHot(Strided indices, Integer classes) {

@@ -11,7 +11,6 @@ import ndgrad.kernel.expr.Expr.Fn1;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.loop.Program;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
@@ -57,13 +56,7 @@ final class Medians {
     int[] found = Arrays.copyOf(shape, shape.length + 1);
     found[shape.length] = middles;
     Strided lanes = lanes(x, axes, n);
-    int[] from =
-        (int[])
-            lanes(
-                    new Strided(new Storage(Lanes.iota(size)), Layout.of(x.layout().shape())),
-                    axes,
-                    n)
-                .array();
+    int[] from = (int[]) lanes(Strided.wrap(Lanes.iota(size), x.layout().shape()), axes, n).array();
     long[] order = (long[]) Sorting.order(lanes, 1, false).array();
     int[] at = new int[middles * lanes.layout().dim(0)];
     Strided nan = Strided.zeros(DType.BOOL, lanes.layout().shape());
@@ -77,7 +70,7 @@ final class Medians {
         at[middles * row + i] = from[start + (int) order[start + rank]];
       }
     }
-    return new Strided(new Storage(at), Layout.of(found));
+    return Strided.wrap(at, found);
   }
 
   /** A row-major copy with one row for each element of the result. */

@@ -18,7 +18,6 @@ import ndgrad.kernel.loop.Recurrence;
 import ndgrad.kernel.loop.Scan;
 import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Batch;
@@ -205,7 +204,7 @@ public final class Scans {
     Strided x = a.has("axis") && given.layout().ndim() > 0 ? given : Lanes.flat(given);
     int[] shape = x.layout().shape();
     Strided attained = Strided.empty(DType.INT32, shape);
-    Strided numbers = new Strided(new Storage(Lanes.iota(x.layout().intSize())), Layout.of(shape));
+    Strided numbers = Strided.wrap(Lanes.iota(x.layout().intSize()), shape);
     ATTAINED.run(
         new Strided[] {attained},
         new DType[] {x.dtype(), x.dtype(), DType.INT32},
@@ -255,7 +254,7 @@ public final class Scans {
     int n = from.dim(axis);
     int kept = Math.max(0, n - Math.abs(by));
     int gap = n - kept;
-    Strided one = new Strided(new Storage(new double[] {fill}), Layout.of());
+    Strided one = Strided.wrap(new double[] {fill});
     Copies.copy(one, out.with(out.layout().slice(axis, by > 0 ? 0 : kept, gap, 1)));
     Layout source = from.slice(axis, Math.max(0, -by), kept, 1);
     Copies.copy(x.with(source), out.with(out.layout().slice(axis, Math.max(0, by), kept, 1)));

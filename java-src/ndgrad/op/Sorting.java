@@ -16,7 +16,6 @@ import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.sort.Sort;
 import ndgrad.op.spec.Args;
@@ -310,7 +309,7 @@ public final class Sorting {
   }
 
   private static Tensor integers(long[] values, int... shape) {
-    return new Tensor(new Strided(new Storage(values), Layout.of(shape)));
+    return new Tensor(Strided.wrap(values, shape));
   }
 
   private static Strided search(Args a, Strided sorted, Strided values) {

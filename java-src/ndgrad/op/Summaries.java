@@ -11,8 +11,6 @@ import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Dimensions;
-import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
@@ -94,13 +92,13 @@ final class Summaries {
 
   private static Tensor at(Tensor sorted, double[] q, DoubleUnaryOperator place) {
     long[] at = Arrays.stream(q).map(place).mapToLong(p -> (long) p).toArray();
-    Tensor places = new Tensor(new Strided(new Storage(at), Layout.of(at.length)));
+    Tensor places = new Tensor(Strided.wrap(at, at.length));
     return Lookup.TAKE.of(sorted, places, -1);
   }
 
   private static Tensor row(DType dtype, double[] q, DoubleUnaryOperator number) {
     double[] numbers = Arrays.stream(q).map(number).toArray();
-    Strided row = new Strided(new Storage(numbers), Layout.of(numbers.length));
+    Strided row = Strided.wrap(numbers, numbers.length);
     return Structural.cast(new Tensor(row), dtype);
   }
 

@@ -59,6 +59,35 @@ public record Strided(Storage storage, Layout layout) {
   }
 
   /**
+   * A row-major array over a primitive one, without a copy.
+   *
+   * @param primitives a {@code float[] double[] int[] long[]} or {@code boolean[]}, shared from now
+   *     on and never recycled
+   * @param shape the shape, not kept
+   * @return the array
+   * @throws ndgrad.DTypeException when it is no such array
+   * @throws ShapeException when the shape's size is not the length
+   */
+  public static Strided wrap(Object primitives, int... shape) {
+    Storage storage = new Storage(primitives);
+    Layout layout = Layout.of(shape);
+    if (layout.size() != storage.length()) {
+      throw new ShapeException(
+          "an array of shape "
+              + layout
+              + " has "
+              + layout.size()
+              + " elements, the primitive array "
+              + storage.length(),
+          "shape",
+          shape.clone(),
+          "length",
+          storage.length());
+    }
+    return new Strided(storage, layout);
+  }
+
+  /**
    * A number in a dtype of arrays, which it goes into a kernel with: those of one dtype are the
    * fastest.
    *
@@ -68,7 +97,7 @@ public record Strided(Storage storage, Layout layout) {
    */
   public static Strided number(double value, DType dtype) {
     Object one = dtype == DType.FLOAT32 ? new float[] {(float) value} : new double[] {value};
-    return new Strided(new Storage(one), Layout.of());
+    return wrap(one);
   }
 
   /** Only this one array did not fit; the program can go on without it. */

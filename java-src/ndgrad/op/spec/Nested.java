@@ -228,7 +228,7 @@ public final class Nested {
       return place(f.tensor().strided(), out, at);
     }
     if (isPrimitives(v)) {
-      return place(new Strided(new Storage(v), Layout.of(Array.getLength(v))), out, at);
+      return place(Strided.wrap(v, Array.getLength(v)), out, at);
     }
     List<?> items = items(v);
     if (items == null) {
