@@ -49,7 +49,7 @@
   "The table of a result with a line that says where and against what it was measured."
   [{:keys [machine contestants rounds] :as result}]
   (let [{:keys [cpu processors]} machine]
-    (str (format "Medians of %d rounds in turn on %s, %d processors: %s.\n\n"
+    (str (format "Medians of %d alternating rounds on %s, %d processors: %s.\n\n"
                  rounds cpu processors (str/join "; " (vals contestants)))
          (table result))))
 
