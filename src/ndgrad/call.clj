@@ -1,9 +1,9 @@
 (ns ndgrad.call
   "How Clojure calls the ops of the Java core: positional arguments first, options as a trailing map or as keyword
-  arguments, lists of arrays back as vectors.
+  arguments; lists of arrays are returned as vectors.
 
-  ops           unary binary variadic function in-place: the functions of ndgrad.core, from the constants of ops
-  by hand       array existing callable path options given flag arguments: what the others take, or refuse
+  ops           unary binary variadic function in-place: make the functions of ndgrad.core from op constants
+  arguments     array existing callable path options given flag arguments: conversion and checks for hand-written functions
   errors        fail naming naming-else"
   (:require
    [clojure.java.io :as io])
@@ -19,24 +19,24 @@
 (set! *warn-on-reflection* true)
 
 (defn- host
-  "A result of the core as Clojure has it."
+  "A result of the core as Clojure data."
   [x]
   (if (instance? List x) (mapv host x) x))
 
 (defmacro naming
-  "Evaluates `body`; errors of ndgrad name `op` as what was called."
+  "Evaluates `body`; ndgrad's exceptions name `op` as the function that was called."
   [op & body]
   `(try ~@body (catch NdException e# (throw (.during ^NdException e# ~op)))))
 
 (defmacro naming-else
-  "As `naming`, but an error that names an op already, as those of backward passes do, keeps it."
+  "As `naming`, but an exception that already names an op, as those of backward passes do, keeps it."
   [op & body]
   `(try ~@body (catch NdException e# (throw (if (.containsKey (.data ^NdException e#) "op")
                                               e#
                                               (.during ^NdException e# ~op))))))
 
 (defn fail
-  "Throws ArgumentException: what `op` `expected`, and what it got."
+  "Throws ArgumentException: `op` `expected` something else than it `got`."
   [op expected got]
   (throw (.during (ArgumentException. (str "expected " expected ", got " (Coerce/show got))
                                       (object-array ["value" (Coerce/show got)]))
@@ -48,12 +48,12 @@
   (if (instance? Array x) x (naming op (Array/of ^Object x))))
 
 (defn existing
-  "Argument `x` of `op`, which must be an Array for it is modified, or has a place in a graph."
+  "Argument `x` of `op`, which must be an Array because it is modified, or has a place in a graph."
   ^Array [op x]
   (if (instance? Array x) x (fail op "an Array" x)))
 
 (defn callable
-  "Argument `f` of `op`, which can be anything that can be called, also a java.util.function.Function."
+  "Argument `f` of `op` as a function: anything callable, also a java.util.function.Function."
   [op f]
   (cond
     (ifn? f) f
@@ -79,8 +79,7 @@
                     op))))
 
 (defn- named
-  "Keyword arguments, those of `args` from `start` on, as one map; they may end in a map as Clojure's own functions take
-  them."
+  "The keyword arguments in `args` from `start` on as a map; they may end in a map, as for Clojure's own functions."
   [called ^objects args ^long start]
   (let [n (alength args)
         trailing (when (and (< start n) (map? (aget args (dec n))))
@@ -96,26 +95,26 @@
           (into found trailing))))))
 
 (defn options
-  "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, of `known` names only."
+  "The options in `more`, the trailing arguments of `op`: a map or keyword arguments, with `known` names only."
   [op more known]
   (let [found (if (nil? (next more)) (first more) (named op (to-array more) 0))]
     (check-options op found known)
     found))
 
 (defn given
-  "The option `k`, or `default` where it is not given or nil."
+  "The option `k`, or `default` if it is missing or nil."
   [options k default]
   (if-some [x (get options k)] x default))
 
 (defn flag
-  "The option `k`, true or false, or `default` where it is not given or nil."
+  "The boolean option `k`, or `default` if it is missing or nil."
   [options k default]
   (Coerce/flag (name k) (given options k default)))
 
 (defn- options-start
-  "Where the options begin in `args`, the arguments of a call: at the first keyword behind the required ones that is no
-  word in the place of a parameter that takes words, or at a trailing map. A word with a keyword behind it that can be
-  nothing is a misspelt option."
+  "The index in `args`, the arguments of a call, where the options begin: the first keyword after the required arguments that
+  is not the value of a parameter that takes keywords, or a trailing map. A keyword that could be such a value but is followed
+  by a keyword that fits nowhere is a misspelt option."
   ^long [^Op op ^objects args]
   (let [signature (.signature (.spec op))
         params (.params signature)
@@ -135,8 +134,8 @@
         :else (recur (inc i))))))
 
 (defn- collect
-  "The trailing arrays of a variadic call as one list, which they may be already: a lone list with an Array in it, or
-  with nothing. One of numbers is an array itself."
+  "The trailing arrays of a variadic call as one list. A single list that is empty or contains an Array is that list; a single
+  list of numbers is an array itself."
   ^objects [^Op op ^objects args]
   (let [n (dec (.required (.signature (.spec op))))
         [one & others :as arrays] (drop n args)]
@@ -148,8 +147,8 @@
       (doto (Arrays/copyOf args (inc n)) (aset n (vec arrays))))))
 
 (defn- split-args
-  "[options positional] for a call of `op` by a name: options are a trailing map or keyword arguments, or both; values
-  before them fill the options in order."
+  "[options positional] for a call of `op` under the name `called`: options are a trailing map or keyword arguments, or both;
+  surplus values before them are options by position."
   [^Op op called ^objects args]
   (let [start (options-start op args)]
     [(named called args start) (Arrays/copyOf args start)]))
@@ -159,13 +158,13 @@
     (host (Ops/call op opts positional))))
 
 (defn- lazily
-  "A delay of the op that a constant holds, named by a symbol. Loading ndgrad.core needs no op: the class of a family,
-  and all its declarations, are initialised when one of its ops is first called."
+  "A delay of the op in a constant, named by a symbol. Loading ndgrad.core needs no op: the class of a family, with all its
+  declarations, is initialised when one of its ops is first called."
   [constant]
   (delay (Registry/op (namespace constant) (name constant))))
 
 (defn unary
-  "The Clojure function of an elementwise op of one array; `constant` names the op as the others here do."
+  "The Clojure function of an elementwise op of one array; the symbol `constant` names the op."
   [constant]
   (let [op (lazily constant)]
     (fn [x] (Ops/apply ^Elementwise @op x))))
@@ -177,7 +176,7 @@
     (fn [a b] (Ops/apply ^Elementwise @op a b))))
 
 (defn variadic
-  "The Clojure function of an op whose last required parameter takes the trailing arrays, as einsum's does."
+  "The Clojure function of an op whose last required parameter takes all trailing arrays, as einsum's does."
   [constant]
   (let [op (lazily constant)]
     (fn [& args] (invoke @op (collect @op (to-array args))))))
@@ -194,7 +193,7 @@
   (^objects [x y z] (doto (object-array 3) (aset 0 x) (aset 1 y) (aset 2 z))))
 
 (defn function
-  "The Clojure function of any other op. What most calls look like is told by a look at the last arguments."
+  "The Clojure function of any other op. For most calls a look at the last arguments tells where the options are."
   [constant]
   (let [op (lazily constant)]
     (fn

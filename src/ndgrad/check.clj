@@ -1,15 +1,15 @@
 (ns ndgrad.check
-  "Checks of gradients, and generators to run them on; for your own test suite. Needs org.clojure/test.check on the
-  classpath; ndgrad.core does not.
+  "Gradient checks, and generators of inputs for them, for your own test suite. Needs org.clojure/test.check on the class
+  path; ndgrad.core does not.
 
   checks       gradcheck gradgradcheck agreement linearity batching purity: each takes a function and a vector of
                arguments and returns a report, {:pass? true …} or {:pass? false :failures [{:kind :gradient :input 0
                :element [1 2] :analytic … :numeric … :tolerance …} …] …}
-  assertions   assert-gradients throws the report
+  assertions   assert-gradients throws if a gradcheck fails
   properties   gradient-property second-order-property agreement-property linearity-property batching-property
-               purity-property, and differentiable-property, all of them at once; for `defspec` and `quick-check`
+               purity-property, and differentiable-property, which combines them; for `defspec` and `quick-check`
   generators   dtype floating-dtype shape broadcastable values array arrays index tree, and layouts, a vector of keywords;
-               they shrink to small shapes first, then to the plain row-major layout, then to simple values
+               they shrink to small shapes first, then to the row-major layout, then to simple values
 
   Arguments may be any nesting of maps, vectors and records of Arrays; float64 Arrays and doubles are differentiated,
   everything else is passed as it is.
@@ -141,17 +141,17 @@
 (defn gradcheck
   "Compares the gradients of `f` at `inputs`, a vector of arguments, with central differences; returns a report as data.
 
-  Every entry of the Jacobian is compared when there are at most `:full-up-to` (4096) of them, otherwise
-  `:projections` (4) random projections for each input; a projection that differs is narrowed down to an entry. An entry
-  passes when |analytic - numeric| <= atol + rtol * |numeric| + what rounding in f can do: `:rtol` 1e-5, `:atol` 1e-6, and
-  a `:step` of 6e-6 * max(1, |x|). Options are a map or keyword arguments. All is float64: a float32 input or result throws
-  a DTypeException. A function that changes its inputs or returns something else the second time fails, too; one that
-  returns another number of Arrays or other shapes throws a ShapeException, one that returns nothing to differentiate an
-  ArgumentException. At kinks the differences are wrong: choose inputs away from them.
+  All entries of the Jacobian are compared if there are at most `:full-up-to` (4096), otherwise `:projections` (4) random
+  projections per input; a projection that differs is narrowed down to an entry. An entry passes when
+  |analytic - numeric| <= atol + rtol * |numeric| + a bound for rounding in f, with `:rtol` 1e-5, `:atol` 1e-6 and a step of
+  `:step` * max(1, |x|), by default 6e-6. Options are a map or keyword arguments. The check also fails if `f` modifies its
+  inputs or returns something else when called again. Throws DTypeException when an input or result is float32,
+  ShapeException when `f` returns another number of Arrays or other shapes when called again, ArgumentException when it
+  returns nothing to differentiate. At kinks the differences are wrong: choose inputs away from them.
 
-  Each failure tells `:kind` (:gradient :shape :modifies-input :not-deterministic), `:input`, the number of the
-  argument, `:path` in it when it is nested, `:element`, `:output-element`, `:analytic`, `:numeric`, `:tolerance`
-  and a `:message`.
+  Each failure has a `:kind` (:gradient :shape :modifies-input :not-deterministic), `:input`, the index of the argument,
+  `:path` within it if it is nested, `:element`, `:output-element`, `:analytic`, `:numeric`, `:tolerance` and a
+  `:message`.
 
   Example: (check/gradcheck nd/sin [(nd/array [0.5 1.0])])"
   [f inputs & more]
@@ -261,8 +261,8 @@
       {:kind :disagreement, :analytic analytic, :forward forward, :tolerance tolerance})))
 
 (defn agreement
-  "Checks that forward and reverse mode are of one mind about `f` at `inputs`: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩, for each unit vector v of
-  the first 64 elements of every input and for all of it. Returns a report; `:analytic` is what reverse mode says.
+  "Checks that forward and reverse mode agree for `f` at `inputs`: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩, for the unit vectors v of the first 64
+  elements of every input and for one dense v per input. Returns a report; `:analytic` is the result of reverse mode.
 
   Example: (check/agreement nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
@@ -293,8 +293,8 @@
   [x (nd/flip x) (nd/reshape (nd/roll (nd/flatten x) 1) (nd/shape x))])
 
 (defn batching
-  "Checks that `vmap` of `f` is a loop of `f`: on three examples made of `inputs`, whose elements change places, stacked
-  along the first and along the last axis, and with the first argument shared. Returns a report.
+  "Checks that `vmap` of `f` equals a loop over examples: on three examples made from `inputs` by moving elements around,
+  stacked along the first and along the last axis, and with the first argument shared. Returns a report.
 
   Example: (check/batching nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
@@ -314,8 +314,8 @@
         failure))))
 
 (defn purity
-  "Checks that `f` leaves its inputs alone and returns the same when it is called again with the same `inputs`, which it
-  gets themselves, not copies. Returns a report.
+  "Checks that `f` does not modify its inputs and returns the same results when called again. `f` gets the `inputs`
+  themselves, not copies. Returns a report.
 
   Example: (check/purity nd/sin [(nd/array [0.5 1.0])])"
   [f inputs]
@@ -337,8 +337,8 @@
           (all-differing :not-deterministic {} one (map nd/detach (call)))))))
 
 (defn assert-gradients
-  "Throws an ex-info that carries the report, and whose message names what is wrong, when `gradcheck` fails; returns the
-  report otherwise, so that it can stand in an `is`."
+  "Throws an ex-info with the report as data and the failures as message if `gradcheck` fails; otherwise returns the report,
+  so it can be used in an `is`."
   [f inputs & more]
   (let [r (apply gradcheck f inputs more)]
     (if (:pass? r)
@@ -357,12 +357,11 @@
                    x))
 
 (defn- property
-  "That `(check f arguments)` passes for all arguments that `gens` makes: a vector of generators, one an argument, or a
-  generator of vectors of arguments."
+  "That `(check f arguments)` passes for all generated arguments; `gens` as for `gradient-property`."
   [op check f gens]
   (call/callable op f)
   (when-not (if (vector? gens) (every? gen/generator? gens) (gen/generator? gens))
-    (call/fail op "a vector of generators, one an argument, or a generator of vectors" gens))
+    (call/fail op "a vector of generators, one per argument, or a generator of argument vectors" gens))
   (prop/for-all*
     [(if (vector? gens) (apply gen/tuple gens) gens)]
     (fn [inputs]
@@ -372,8 +371,8 @@
           (result-data [_] (if (:pass? r) {} (assoc r :inputs (mapv described inputs)))))))))
 
 (defn gradient-property
-  "The property that `gradcheck` passes for `f` on whatever `gens` makes: a vector of generators, one an argument, or a
-  generator of vectors of arguments. Options as for `gradcheck`.
+  "The property that `gradcheck` passes for `f` on all generated arguments. `gens` is a vector of generators, one per
+  argument, or a generator of argument vectors. Options as for `gradcheck`.
 
   Example: (check/gradient-property nd/mul (check/arrays 2))"
   [f gens & more]
@@ -407,9 +406,9 @@
   (property "purity-property" purity f gens))
 
 (defn differentiable-property
-  "All that a differentiable function should be: pure, with right first and second derivatives, linear pullbacks, the
-  same derivatives forward and in reverse, and the same values under `vmap`. The report is that of the first check that
-  fails. Arguments as for `gradient-property`."
+  "The property that `f` is pure, has correct first and second derivatives and linear pullbacks, that forward and reverse
+  mode agree, and that `vmap` gives the same values. The report is that of the first check that fails. Arguments as for
+  `gradient-property`."
   [f gens & more]
   (let [options (call/options "differentiable-property" more gradcheck-options)]
     (property "differentiable-property"

@@ -1,13 +1,13 @@
 (ns ndgrad.core
   "N-dimensional arrays with automatic differentiation.
 
-  Wherever an array is expected, an Array, a number or nested vectors will do. What an op cannot do without is
-  positional; options go into a trailing map or keyword arguments, or follow in order: (nd/sum x {:axis 0}),
-  (nd/sum x :axis 0) and (nd/sum x 0) are one call. Every op is described in doc/reference.md and by its docstring.
+  Wherever an array is expected, an Array, a number or nested vectors will do. Required arguments are positional; options
+  are passed in a trailing map, as keyword arguments, or by position: (nd/sum x {:axis 0}), (nd/sum x :axis 0) and
+  (nd/sum x 0) are the same call. Every op is described in doc/reference.md and by its docstring.
 
   creation     array wrap zeros ones full empty arange linspace eye, zeros-like ones-like full-like
   properties   shape ndim dtype size nbytes itemsize strides offset T data array?
-  to the host  item tolist ->array, and seq along the first axis
+  conversion   item tolist ->array, and seq along the first axis
   indexing     get set! setitem slice; :all :newaxis :ellipsis as indexes
   arithmetic   + - * / pow matmul neg …, comparisons > < >= <= == !=, in place with !: add! mul! …
   ops          exp log … sum mean … reshape transpose … cat stack … matmul einsum solve … quantile …
@@ -52,9 +52,9 @@
   (if (call/flag options :requires-grad false) (.requiresGrad a true) a))
 
 (defn array
-  "A fresh array with the elements of `data`: a number, nested sequences, (nested) Java arrays, an Array.
-  Doubles give :float64, longs :int64, booleans :bool; `:dtype` converts. The elements are copied and carry no
-  history. With `:requires-grad true` it is a leaf that accumulates gradients; the dtype must be floating.
+  "A new Array with the elements of `data`: a number, nested sequences, (nested) Java arrays or an Array.
+  Doubles give :float64, longs :int64, booleans :bool; `:dtype` converts. The elements are copied, without their
+  gradient history. With `:requires-grad true` the result is a leaf that accumulates gradients; its dtype must be floating.
   Throws ShapeException for ragged nesting, DTypeException for an unknown dtype.
 
   Example: (nd/array [[1.0 2.0] [3.0 4.0]] {:dtype :float32 :requires-grad true})"
@@ -67,9 +67,9 @@
                            options)))))
 
 (defn wrap
-  "An Array over a primitive Java array, without a copy: each sees what is written into the other. `shape` must hold as
-  many elements; without it the Array is one-dimensional. Throws DTypeException for what is no array of an element type,
-  ShapeException when the shape has another size.
+  "An Array over a primitive Java array, without a copy: writes to either are seen by the other. `shape` must have as many
+  elements; without it the Array is one-dimensional. Throws DTypeException unless `primitives` is an array of an element
+  type, ShapeException when the shape has another size.
 
   Example: (nd/wrap (double-array [1 2 3 4]) [2 2])"
   {:arglists '([primitives] [primitives shape] [primitives shape {:keys [requires-grad]}])}
@@ -108,22 +108,22 @@
   (.size (call/array "size" x)))
 
 (defn nbytes
-  "Bytes of all elements: size times itemsize."
+  "The size of all elements in bytes: size times itemsize."
   [x]
   (.nbytes (call/array "nbytes" x)))
 
 (defn itemsize
-  "Bytes of one element."
+  "The size of one element in bytes."
   [x]
   (.itemsize (call/array "itemsize" x)))
 
 (defn strides
-  "Bytes from an element to its neighbour along each axis, a vector as NumPy gives it."
+  "The distance in bytes between neighbours along each axis, a vector, as in NumPy."
   [x]
   (vec (.strides (call/array "strides" x))))
 
 (defn offset
-  "The position of the first element in `data`, in elements."
+  "The index of the first element in `data`."
   [x]
   (.offset (call/array "offset" x)))
 
@@ -133,13 +133,13 @@
   (.t (call/array "T" x)))
 
 (defn data
-  "The primitive Java array behind `x` and all its views, not a copy: `offset` and `strides` place `x` in it. Writing into
-  it directly goes past the version counter."
+  "The primitive Java array behind `x` and all its views, not a copy: `offset` and `strides` locate `x` in it. Writing into
+  it directly bypasses the version counter."
   [x]
   (.data (call/array "data" x)))
 
 (defn ->array
-  "A fresh primitive Java array with the elements in row-major order."
+  "A new primitive Java array with the elements in row-major order."
   [x]
   (.toArray (call/array "->array" x)))
 
@@ -166,8 +166,8 @@
     (call/fail "slice" "whole numbers and nil" n)))
 
 (defn slice
-  "An index that takes `start`, start+step, … up to but not including `stop`, as Python's start:stop:step. nil is an open
-  end; negative numbers count from the end. Throws IndexException for a step of 0 and for fractions.
+  "An index that selects `start`, start+step, … up to but not including `stop`, as Python's start:stop:step. nil leaves an
+  end open; negative numbers count from the end. Throws IndexException for a step of 0 and for fractions.
 
   Example: (nd/get (nd/arange 10) (nd/slice 1 8 2))"
   ([stop] (slice nil stop nil))
@@ -182,17 +182,17 @@
   "NumPy's x[i, j, …]. An index is an integer (negative ones count from the end), :all, :newaxis, :ellipsis, a `slice`, a
   vector of integers or an integer Array, a vector of booleans or a bool Array. Integers, slices, :newaxis and
   :ellipsis give a view that shares storage and version counter; vectors and Arrays give a copy. Differentiable:
-  the gradients of an element that is indexed twice add up. Throws IndexException.
+  the gradients of an element that is indexed several times add up. Throws IndexException.
 
   Example: (nd/get [[1 2 3] [4 5 6]] :all (nd/slice 1 3))"
   [x & index]
   (Ops/call Indexing/GET {} (call/arguments (call/array "get" x) (Arrays/asList (to-array index)))))
 
 (defn set!
-  "Writes `v` into the elements that `index` (a vector of indexes as for `get`, or one index) names, in place; returns x.
-  `v` is broadcast and converted to x's dtype. The version goes up by one. Throws IndexException, ShapeException when `v`
-  does not broadcast, ArgumentException when elements of `x` share a place, GraphException when it would have to be
-  differentiated through a leaf that requires a gradient; nothing has been written then.
+  "Writes `v` in place into the elements that `index` selects (a vector of indexes as for `get`, or one index); returns x.
+  `v` is broadcast and converted to x's dtype. Increments the version. Throws, before anything is written, IndexException,
+  ShapeException when `v` does not broadcast, ArgumentException when elements of `x` share memory, GraphException when the
+  write would have to be differentiated through a leaf that requires a gradient.
 
   Example: (nd/set! (nd/zeros [2 2]) [0 :all] 5.0)"
   [x index v]
@@ -210,7 +210,7 @@
   ([a b & more] (reduce + (+ a b) more)))
 
 (defn -
-  "The elementwise difference, from left to right; the negative of a single argument."
+  "The elementwise difference, from left to right; the negation of a single argument."
   ([a] (Ops/apply Arithmetic/NEG a))
   ([a b] (Ops/apply Arithmetic/SUB a b))
   ([a b & more] (reduce - (- a b) more)))
@@ -229,32 +229,32 @@
   ([a b & more] (reduce / (/ a b) more)))
 
 (defn >
-  "Where a is greater than b: a bool Array without history."
+  "Whether a is greater than b, elementwise: a bool Array without history."
   [a b]
   (Ops/apply Comparison/GT a b))
 
 (defn <
-  "Where a is less than b: a bool Array without history."
+  "Whether a is less than b, elementwise: a bool Array without history."
   [a b]
   (Ops/apply Comparison/LT a b))
 
 (defn >=
-  "Where a is at least b: a bool Array without history."
+  "Whether a is greater than or equal to b, elementwise: a bool Array without history."
   [a b]
   (Ops/apply Comparison/GE a b))
 
 (defn <=
-  "Where a is at most b: a bool Array without history."
+  "Whether a is less than or equal to b, elementwise: a bool Array without history."
   [a b]
   (Ops/apply Comparison/LE a b))
 
 (defn ==
-  "Where a equals b: a bool Array without history. NaN equals nothing."
+  "Whether a equals b, elementwise: a bool Array without history. NaN equals nothing."
   [a b]
   (Ops/apply Comparison/EQ a b))
 
 (defn !=
-  "Where a differs from b: a bool Array without history."
+  "Whether a differs from b, elementwise: a bool Array without history."
   [a b]
   (Ops/apply Comparison/NE a b))
 
@@ -267,46 +267,46 @@
   (.requiresGrad (call/array "requires-grad?" x)))
 
 (defn requires-grad!
-  "Asks for (`true`), or gives up, a gradient in leaf `x`; returns x. Throws DTypeException when its dtype is not floating,
-  GraphException when the result of a tracked op is to give it up."
+  "Sets whether leaf `x` requires a gradient (default true); returns x. Throws DTypeException when its dtype is not
+  floating, GraphException when `x` is the result of a tracked op and `required` is false."
   ([x] (requires-grad! x true))
   ([x required]
    (call/naming "requires-grad!" (.requiresGrad (call/existing "requires-grad!" x) (Coerce/flag "required" required)))))
 
 (defn grad-of
-  "The gradient accumulated in `x`, an Array of its shape and dtype; nil when there is none. Later passes leave it alone:
-  they add into another."
+  "The gradient accumulated in `x`, an Array of its shape and dtype; nil when there is none. Later passes do not modify it:
+  they accumulate into a new Array."
   [x]
   (let [x (call/existing "grad-of" x)]
     (when (.hasGrad x) (.grad x))))
 
 (defn zero-grad!
-  "Forgets the gradient accumulated in `x`; returns x."
+  "Discards the gradient accumulated in `x`; returns x."
   [x]
   (.zeroGrad (call/existing "zero-grad!" x)))
 
 (defn grad-fn
-  "The name of the tracked op that made `x` as a keyword, nil for a leaf."
+  "The name of the tracked op that computed `x`, as a keyword; nil for a leaf."
   [x]
   (some-> (.orElse (.gradFn (call/array "grad-fn" x)) nil) keyword))
 
 (defn leaf?
-  "Whether no tracked op made `x`."
+  "Whether `x` is a leaf: not the result of a tracked op."
   [x]
   (.isLeaf (call/array "leaf?" x)))
 
 (defn version
-  "How many times the elements of `x`, or of any array that shares them, were changed in place."
+  "How many times the elements of `x`, or of any array that shares its storage, were modified in place."
   [x]
   (.version (call/array "version" x)))
 
 (defn detach
-  "The same elements outside the graph: storage and version counter are shared."
+  "The same elements outside the graph, sharing storage and version counter."
   [x]
   (.detach (call/array "detach" x)))
 
 (defn retain-grad!
-  "Asks that non-leaf `x` keep its gradient as a leaf does; returns x. Throws GraphException when it requires no gradient."
+  "Makes non-leaf `x` keep its gradient as a leaf does; returns x. Throws GraphException when it requires no gradient."
   [x]
   (call/naming "retain-grad!" (.retainGrad (call/existing "retain-grad!" x))))
 
@@ -339,13 +339,13 @@
           (.backward y (upstream-for y upstream) retain? create?))))))
 
 (defn backward!
-  "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. `upstream`, of y's shape, may be
-  left out or nil when y has a single element; it is converted to y's dtype. With a vector of Arrays for `y`, and one of
-  cotangents for `upstream`, one pass serves all of them. Options: `:retain-graph` keeps the graph for another pass,
-  `:create-graph` makes the gradients differentiable. Returns nil.
-  Throws MutationException when a saved value was changed in place (no gradient has been written then),
-  GraphException without a graph, without an upstream gradient or through a freed graph, ShapeException when the upstream
-  gradient has another shape.
+  "Accumulates the gradients of `y` in the leaves it depends on, and frees the graph. The upstream gradient `upstream`, of
+  y's shape, may be omitted or nil when y has a single element; it is converted to y's dtype. For a vector of Arrays `y`,
+  `upstream` is a vector of their cotangents, and one pass serves all of them. Options: `:retain-graph` keeps the graph for
+  another pass, `:create-graph` makes the gradients differentiable. Returns nil.
+  Throws, before any gradient is written, MutationException when a saved value was modified in place, GraphException when
+  there is no graph, the graph was freed or an upstream gradient is missing, ShapeException when the upstream gradient has
+  another shape.
 
   Example: (nd/backward! (nd/sum (nd/exp (nd/array [1.0 2.0] {:requires-grad true}))))"
   {:arglists '([y] [y upstream] [y upstream {:keys [retain-graph create-graph]}])}
@@ -356,53 +356,53 @@
      (backward y upstream options))))
 
 (defmacro no-grad
-  "Evaluates `body` without recording on this thread. Lazy sequences must be realised inside.
+  "Evaluates `body` without recording ops on this thread. Lazy sequences must be realised inside.
 
   Example: (nd/no-grad (nd/exp (nd/array [1.0] {:requires-grad true})))"
   [& body]
   `(with-open [_# (Autograd/noGrad)] ~@body))
 
 (defmacro enable-grad
-  "Evaluates `body` with recording on this thread, inside a `no-grad`."
+  "Evaluates `body` with recording of ops on this thread, inside a `no-grad`."
   [& body]
   `(with-open [_# (Autograd/enableGrad)] ~@body))
 
 (defn keep!
   "Lets the Arrays in `x`, any nested data, outlive the innermost `with-scope` that is open on this thread; returns x. The
-  result of the scope needs no `keep!`, what is put elsewhere (an atom, a field, metadata) does.
+  result of the scope needs no `keep!`; Arrays stored elsewhere (in an atom, a field, metadata) do.
 
   Example: (nd/with-scope (nd/item (nd/sum (nd/keep! (nd/ones [3])))))"
   [x]
   (Scope/keepInner x))
 
 (defmacro with-scope
-  "Evaluates `body` and gives the memory of the Arrays made inside it, on this thread, back to be used by the next ones: a
-  loop whose body is a scope makes no garbage. What leaves it stays as it is: the Arrays of the result, any nesting of
-  maps with their keys, vectors, sequences, sets, records and Java's collections and records; those passed to `keep!`;
-  gradients of Arrays made outside and what such Arrays were overwritten with; what the graphs of all these need; memory
-  that was wrapped, or asked for by `data`. To use the elements of any other later is a ScopeException. Scopes nest: what
-  leaves one belongs to the one around it. Lazy sequences in the result are realised.
+  "Evaluates `body` and recycles the memory of the Arrays created inside it on this thread: a loop whose body is a scope
+  produces no garbage. These outlive the scope: the Arrays in the result, in any nesting of maps (keys, too), vectors,
+  sequences, sets, records and Java's collections and records; Arrays passed to `keep!`; gradients of Arrays created
+  outside, and the graph of in-place updates to such Arrays; what the graphs of all these need; memory that was wrapped, or
+  exposed by `data`. Using the elements of any other Array afterwards throws a ScopeException. Scopes nest: what outlives one
+  belongs to the enclosing one. Lazy sequences in the result are realised.
 
-  Functions do not keep the Arrays they close over. Those in the graph of something that leaves (checkpointed ones, rules
-  of `custom-vjp`, hooks) need `keep!` for what they take from inside; the functions that `vjp` and `linearize` return
-  end with the scope.
+  Functions do not keep the Arrays they close over. Functions in the graph of something that outlives the scope
+  (checkpointed ones, rules of `custom-vjp`, hooks) need `keep!` for Arrays from inside that they close over; the functions
+  that `vjp` and `linearize` return are valid only inside the scope.
 
   Example: (nd/with-scope (nd/sum (nd/exp (nd/ones [3]))))"
   [& body]
   `(with-open [_# (Scope/open)] (keep! (do ~@body))))
 
 (defmacro detect-anomaly
-  "Evaluates `body` in anomaly mode: the first op that makes a NaN or an infinity from finite inputs, forward or backward,
-  throws an AnomalyException that names it, its shapes and the place that called it. Slow; free when off.
+  "Evaluates `body` in anomaly mode: the first op that produces a NaN or an infinity from finite inputs, forward or backward,
+  throws an AnomalyException with its name, its shapes and the place it was called from. Slow; free when off.
 
   Example: (nd/detect-anomaly (nd/log (nd/array [1.0])))"
   [& body]
   `(with-open [_# (Autograd/detectAnomaly)] ~@body))
 
 (defn register-hook!
-  "Calls `f` with the gradient of `x` in every backward; what it returns replaces the gradient, nil keeps it. Changing it
-  in place is a MutationException. Returns a function of no arguments that takes the hook back. Throws GraphException when
-  `x` requires no gradient.
+  "Calls `f` with the gradient of `x` in every backward pass; its result replaces the gradient, nil keeps it. Modifying the
+  gradient in place throws a MutationException. Returns a function of no arguments that removes the hook. Throws
+  GraphException when `x` requires no gradient.
 
   Example: (nd/register-hook! (nd/array [1.0] {:requires-grad true}) (fn [g] (nd/* g 2)))"
   [x f]
@@ -417,7 +417,7 @@
 
 (defn graph
   "The computation graph behind `y` as data: {:nodes [{:id 0 :op \"sum\" :shape [] :dtype :float64} …] :edges [{:from 1
-  :to 0 :input 0} …]}; an edge goes from the node that made a value to the one that uses it. Throws GraphException when
+  :to 0 :input 0} …]}; an edge goes from the node that computed a value to the one that uses it. Throws GraphException when
   y requires no gradient.
 
   Example: (nd/graph (nd/exp (nd/array [1.0] {:requires-grad true})))"
@@ -510,15 +510,15 @@
 ;; the library
 
 (defn error-data
-  "The facts behind an error of ndgrad as a map: {:op \"add\" :shapes [[2 3] [4]]}; ex-data for other errors."
+  "The details of an ndgrad exception as a map: {:op \"add\" :shapes [[2 3] [4]]}; ex-data for other exceptions."
   [e]
   (if (instance? NdException e)
     (into {} (map (fn [[k v]] [(keyword k) (vectors v)])) (.data ^NdException e))
     (ex-data e)))
 
 (defn set-num-threads!
-  "Sets how many threads large ops use, BLAS included; 1 or more, or it throws an ArgumentException. Results do not depend
-  on it. Returns nil."
+  "Sets how many threads large ops use, including BLAS. Results do not depend on it. Returns nil. Throws ArgumentException
+  unless `n` is at least 1."
   [n]
   (call/naming "set-num-threads!" (Threads/setNumThreads (Coerce/integer "n" n))))
 
@@ -528,9 +528,9 @@
   (Threads/numThreads))
 
 (defn set-memory-limit!
-  "Sets how many bytes of arrays ndgrad keeps to use again; what is more is let go at once, 0 switches it off. At first a
-  quarter of the largest heap, or the system property ndgrad.pool.bytes. Returns nil. Throws ArgumentException for what is
-  no whole number, or negative.
+  "Sets how many bytes the pool of recycled memory holds at most; any excess is released at once, 0 switches the pool off.
+  The default is a quarter of the maximum heap, or the system property ndgrad.pool.bytes. Returns nil. Throws
+  ArgumentException unless `bytes` is a whole number that is not negative.
 
   Example: (nd/set-memory-limit! 100000000)"
   [bytes]
@@ -547,9 +547,8 @@
     :else x))
 
 (defn doctor
-  "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, the
-  memory that is kept to be used again, and why anything is off; `:report` is the same as text for people:
-  (println (:report (nd/doctor))).
+  "What ndgrad found on this machine, as data: JDK, Vector API, BLAS engines with version and path, threads, the pool of
+  recycled memory, and why anything is off; `:report` is the same as text: (println (:report (nd/doctor))).
 
   Example: (:threads (nd/doctor))"
   []

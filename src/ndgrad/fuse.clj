@@ -1,8 +1,8 @@
 (ns ndgrad.fuse
-  "Functions of nested data of Arrays in few kernels: what ndgrad.Fuse does for lists of Arrays.
+  "Fusion of functions over nested data of Arrays: what ndgrad.Fuse does for lists of Arrays.
 
-  fuse         a function in fewer kernels
-  fuse-report  what has become of it"
+  fuse         fuses the ops of a function into fewer kernels
+  fuse-report  how a function was fused, or why not"
   (:require
    [ndgrad.call :as call]
    [ndgrad.tree :as tree :refer [array? pick put]])
@@ -39,22 +39,20 @@
                        (Fuse$Formed. (pick array? y) (if (array? y) ::array (tree/structure y)))))))))
 
 (defn fuse
-  "A function with the results and derivatives of `f`, to rounding, in fewer kernels. It runs `f` once for
-  each kind of arguments (structure, dtypes, shapes, numbers and other constants, which require a
-  gradient) to see which ops it applies. From then on chains of elementwise ops, with the sums,
-  means, variances and logsumexps that follow them, are one step each, forward and backward, and no
-  arrays are made for what is in between. It takes any nesting of data, and nests with the other
-  transforms in any order: (fuse (grad f)) fuses the whole gradient.
+  "A function with the results and derivatives of `f`, up to rounding, in fewer kernels. It traces `f` once per signature of
+  its arguments: structure, dtypes, shapes, numbers and other constants, and which require a gradient. From then on a chain
+  of elementwise ops, together with the sum, mean, variance or logsumexp that follows it, is one step, forward and backward,
+  without intermediate arrays. It takes nested data, and composes with the other transforms in any order: (fuse (grad f))
+  fuses the whole gradient.
 
-  What is promised: values, gradients and tangents differ from those of `f` by rounding alone, also where they are
-  infinite, NaN or -0. Derivatives of derivatives, and tangents of variances, deviations and logsumexps, multiply the same
-  factors in another order, so that they may differ where one of these, or a product on the way, is 0, infinite or NaN.
+  Values, gradients and tangents differ from those of `f` only by rounding, also where they are infinite, NaN or -0.
+  Derivatives of derivatives, and tangents of variances, standard deviations and logsumexps, multiply the same factors in
+  another order, so they may differ where a factor or an intermediate product is 0, infinite or NaN.
 
-  `f` must depend on its arguments alone and do nothing else: numbers and arrays that it takes from
-  outside are those that it saw when it was traced (what is written into such an array later is
-  seen), and what it prints is printed then. A number that changes from call to call should be an
-  Array. Where `f` branches on an element, reads or writes elements, draws random numbers or calls
-  functions with rules of their own, it runs as it is; `fuse-report` says why.
+  `f` must be pure. Numbers and Arrays that it closes over are constants, as they were when it was traced (though later
+  in-place writes to such an Array are seen), and side effects such as printing happen only then. A number that varies from
+  call to call should be an Array. If `f` branches on an element, reads or writes elements, draws random numbers or calls
+  functions with custom rules, it runs unfused; `fuse-report` says why.
 
   Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
   [f]
@@ -87,10 +85,9 @@
       {::plans plans, ::others others})))
 
 (defn fuse-report
-  "What `fuse` has made of a function so far, a vector with a map for each kind of arguments it was
-  called with: `:arguments`, the dtypes and shapes of its arrays; `:calls`, how often; `:steps`, what
-  is done, a line each; and where it is run as it is, `:fallback`, the reason. Throws
-  ArgumentException for a function that `fuse` has not made.
+  "How a function returned by `fuse` was fused so far: a vector with a map for each signature of arguments it was called
+  with. `:arguments` are the dtypes and shapes of its arrays, `:calls` the number of calls, `:steps` a line for each step,
+  and `:fallback`, if it runs unfused, the reason. Throws ArgumentException for any other function.
 
   Example: (let [f (nd/fuse (fn [x] (nd/sum (nd/sin (nd/* 2.0 x)))))] (f (nd/ones [3])) (nd/fuse-report f))"
   [f]

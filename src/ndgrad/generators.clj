@@ -1,6 +1,6 @@
 (ns ndgrad.generators
-  "Generators of Arrays and what goes with them for test.check, part of ndgrad.check. They shrink to small shapes first,
-  then to the plain row-major layout, then to simple values.
+  "test.check generators of Arrays and related data, part of ndgrad.check. They shrink to small shapes first, then to the
+  row-major layout, then to simple values.
 
   dtypes, shapes  dtype floating-dtype shape broadcastable
   elements        values
@@ -68,8 +68,8 @@
                 min-dims max-dims)))
 
 (defn shape
-  "A generator of shapes: `:min-dims` (0) to `:max-dims` (3) dimensions of `:min-side` (0) to `:max-side` (4); a
-  side of 0 is rare. A maximum that is not given is no less than the minimum."
+  "A generator of shapes with `:min-dims` (0) to `:max-dims` (3) dimensions of length `:min-side` (0) to `:max-side` (4);
+  length 0 is rare. A maximum that is not given is at least the minimum."
   [& more]
   (shapes "shape" (call/options "shape" more shape-options)))
 
@@ -158,9 +158,9 @@
                                 op)))))))
 
 (defn values
-  "A generator of numbers of a domain: quarters from `:low` (-3) to `:high` (3), at least `:margin` (1/4) away from each
-  of `:kinks`, where gradients jump; smaller parts where there are no quarters, larger steps in a wide domain. Shrinks to
-  whole numbers, then to small ones."
+  "A generator of numbers: multiples of 1/4 from `:low` (-3) to `:high` (3), at least `:margin` (1/4) away from each of
+  `:kinks`, where gradients jump. A narrow domain has finer steps, a wide one coarser. Shrinks to whole numbers, then to
+  small ones."
   [& more]
   (let [options (call/options "values" more domain-options)]
     (gen/elements (pool "values" (domain "values" options) [:float64] 1))))
@@ -174,8 +174,8 @@
       (gen/vector (gen/elements values) n))))
 
 (def layouts
-  "How the arrays of `array` lie in memory. Those that a shape can't have become :contiguous. The last one repeats
-  elements."
+  "The memory layouts that `array` generates. A layout that is impossible for a shape becomes :contiguous. The last one
+  repeats elements."
   [:contiguous :offset :transposed :stepped :reversed :broadcast])
 
 (defn- lay-out
@@ -243,9 +243,9 @@
 
 (defn array
   "A generator of Arrays. Options: those of `values` and `shape`; `:shape`, a fixed shape or a generator; `:dtype`
-  (:float64), a dtype or a generator; `:layout`, one of `layouts` or a generator, by default any; `:distinct true` for
-  functions with kinks where elements tie, as max and sort have: no two elements are equal, no layout is :broadcast. When
-  the domain has too few values for that, generating throws an ArgumentException.
+  (:float64), a dtype or a generator; `:layout`, one of `layouts` or a generator, by default any; `:distinct true`, for
+  functions with kinks at ties, such as max and sort: no two elements are equal, and no layout is :broadcast. If the domain
+  has too few values for that, generating throws an ArgumentException.
 
   Example: (check/array {:shape [3 3] :low 0.5 :high 2})"
   [& more]
@@ -253,9 +253,9 @@
     (gen/bind shape #(array-of "array" % options))))
 
 (defn arrays
-  "A generator of vectors of `n` Arrays whose shapes broadcast together, to a `:shape` that is given. Options are those of
-  `array`, or a vector of options, one an Array, for different domains; those of the shape are taken from the first. With
-  `:distinct true` in a map of options no two elements of any of them are equal.
+  "A generator of vectors of `n` Arrays whose shapes broadcast together, to `:shape` if it is given. Options are those of
+  `array`, or a vector with the options of each Array, for different domains; the shape options are taken from the first.
+  With `:distinct true` in a map of options no two elements of all the Arrays are equal.
 
   Example: (check/arrays 2 {:layout :contiguous})"
   [n & more]
@@ -283,8 +283,8 @@
       (gen/frequency [[1 (gen/return :all)] [2 (gen/choose (- side) (dec side))] [3 slices]]))))
 
 (defn index
-  "A generator of index expressions for an Array of a shape, to be applied with `nd/get`: integers, slices with any step,
-  :all, :newaxis, :ellipsis, and, unless `:basic true`, vectors of integers or truth values.
+  "A generator of index vectors for an Array of shape `shape`, for `(apply nd/get x index)`: integers, slices with any step,
+  :all, :newaxis, :ellipsis, and, unless `:basic true`, vectors of integers or booleans.
 
   Example: (check/index [3 4] {:basic true})"
   [shape & more]
@@ -317,7 +317,7 @@
           kept)))))
 
 (defn tree
-  "A generator of nested vectors and maps with what `leaf` makes at the leaves.
+  "A generator of nested vectors and maps whose leaves come from the generator `leaf`.
 
   Example: (check/tree (check/array {:max-dims 1}))"
   [leaf]

@@ -1,5 +1,5 @@
 (ns ndgrad.io
-  "NumPy's files: .npy holds one array, .npz named arrays. What is written here NumPy reads and the other way round, for
+  "NumPy's file formats: .npy holds one array, .npz named arrays. NumPy reads the files written here and vice versa, for
   all five dtypes, both byte orders, C and Fortran order. Gradients and history are not stored.
 
   (require '[ndgrad.core :as nd] '[ndgrad.io :as io])
@@ -16,8 +16,8 @@
 (set! *warn-on-reflection* true)
 
 (defn save-npy
-  "Writes an array as a .npy file (a string, File or Path; nothing is added to the name), replacing one of that name.
-  Returns `file`. Throws UncheckedIOException.
+  "Writes an array to the .npy file `file` (a string, File or Path, used as it is), replacing an existing one. Returns
+  `file`. Throws UncheckedIOException.
 
   Example: (io/save-npy (java.io.File/createTempFile \"array\" \".npy\") (nd/arange 3))"
   [file x]
@@ -25,7 +25,7 @@
   file)
 
 (defn load-npy
-  "The array of a .npy file. Throws ArgumentException when it is no such file, DTypeException for a dtype that ndgrad
+  "The array in a .npy file. Throws ArgumentException when it is not such a file, DTypeException for a dtype that ndgrad
   does not have, UncheckedIOException when it cannot be read.
 
   Example: (let [f (java.io.File/createTempFile \"array\" \".npy\")] (io/load-npy (io/save-npy f [1 2])))"
@@ -36,9 +36,9 @@
   (if (keyword? k) (subs (str k) 1) (str k)))
 
 (defn save-npz
-  "Writes a map of names (keywords or strings) to arrays as a .npz file, replacing one of that name; `:compressed true`
-  deflates it. Returns `file`. Throws ArgumentException for what is no map, or when two names are the same in the file,
-  UncheckedIOException.
+  "Writes a map of names (keywords or strings) to arrays to the .npz file `file`, replacing an existing one; `:compressed
+  true` compresses it. Returns `file`. Throws ArgumentException when `arrays` is not a map or two names would be the same in
+  the file, UncheckedIOException.
 
   Example: (io/save-npz (java.io.File/createTempFile \"arrays\" \".npz\") {:w [1.0 2.0] :b 3.0} {:compressed true})"
   {:arglists '([file arrays] [file arrays {:keys [compressed]}])}
@@ -58,7 +58,7 @@
     file))
 
 (defn load-npz
-  "The arrays of a .npz file, a map from keywords. Throws as `load-npy` does.
+  "The arrays in a .npz file, a map with keywords as keys. Throws as `load-npy` does.
 
   Example: (let [f (java.io.File/createTempFile \"arrays\" \".npz\")] (io/load-npz (io/save-npz f {:w [1 2]})))"
   [file]

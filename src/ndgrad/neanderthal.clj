@@ -1,16 +1,16 @@
 (ns ndgrad.neanderthal
-  "Neanderthal beside ndgrad: data goes both ways by bulk copies, Neanderthal's functions become ops with gradients, and
+  "Using Neanderthal with ndgrad: data is exchanged by bulk copies, Neanderthal's functions become differentiable ops, and
   its factories serve as BLAS engines. Needs Neanderthal 0.64 on the class path; nothing else in ndgrad needs this
   namespace. doc/neanderthal.md is a tour.
 
   data     array  an Array from a vector or matrix
            native  a vector or matrix from an Array
-           and Neanderthal's own vctr ge dv fge … transfer transfer! raw zero, which take Arrays from here on
-  ops      function  a function of vectors and matrices as one of Arrays
-           mm  the product of matrices by mm!, with gradients of every order
+           and Neanderthal's own vctr ge dv fge … transfer transfer! raw zero, which accept Arrays once this is loaded
+  ops      function  turns a function of vectors and matrices into one of Arrays
+           mm  the matrix product by mm!, with gradients of every order
   engines  engine register-engine!; loading this namespace registers the engine \"neanderthal\"
 
-  An Array is Releaseable (release does nothing, the garbage collector frees it) and has Info.
+  Arrays implement Releaseable (release does nothing, the garbage collector frees them) and Info.
 
   (require '[ndgrad.core :as nd] '[ndgrad.neanderthal :as neanderthal]
            '[uncomplicate.neanderthal.core :as n] '[uncomplicate.neanderthal.native :as native])
@@ -83,7 +83,7 @@
     [(.dim ^VectorSpace x)]))
 
 (defn- address
-  "Of the first element of `x`."
+  "The address of the first element of `x`."
   ^long [op ^Block x]
   (let [^Pointer p (.buffer x)]
     (when (or (nil? p) (.isNull p))
@@ -91,7 +91,7 @@
     (+ (.address p) (* (+ (.position p) (.offset x)) (.sizeof p)))))
 
 (defn- stripes
-  "How the elements of a dense vector or matrix lie."
+  "The memory layout of a dense vector or matrix."
   ^NativeCopies$Stripes [op x]
   (when-not (every? #(<= (long %) Integer/MAX_VALUE) (cons (.dim ^VectorSpace x) (shape-of x)))
     (fail op shape-error (str "an Array holds at most 2147483647 elements, not " (.dim ^VectorSpace x))))
@@ -139,7 +139,7 @@
   (.array (.strided (.tensor a))))
 
 (defn- dense-array
-  "A fresh Array with the elements of the dense `x`, in the order in which they lie."
+  "A new Array with the elements of the dense `x`, in their memory order."
   ^Array [op x]
   (let [^NativeCopies$Stripes s (stripes op x)
         shape (if (ge? x) [(.count s) (.length s)] (shape-of x))
@@ -148,7 +148,7 @@
     (if (and (ge? x) (column? x)) (nd/detach (nd/T a)) a)))
 
 (defn- filled-out
-  "A fresh Array with all entries of a matrix that stores only some of them."
+  "A new Array with all entries of a matrix that stores only some of them."
   ^Array [op x]
   (let [[m n] (shape-of x)]
     (if (instance? DiagonalMatrix x)
@@ -166,12 +166,12 @@
   (if (dense? x) (dense-array op x) (filled-out op x)))
 
 (defn array
-  "A fresh Array with the elements of `x`, a vector or matrix of Neanderthal in the memory of this process: float,
-  double, int or long, strided, transposed or part of another. A dense matrix keeps its order, so that one in column
-  order is a transposed Array; `nd/copy` makes it row-major. Triangular, symmetric, banded, packed and diagonal matrices
-  give all their entries. `x` may be released afterwards. `:dtype` converts, `:requires-grad true` makes a leaf with a
-  gradient. Throws DTypeException for entries that ndgrad has no dtype for (half, short, byte), ArgumentException when
-  `x` is something else, was released, or is in the memory of a device.
+  "A new Array with the elements of `x`, a Neanderthal vector or matrix in host memory with entries of type float, double,
+  int or long, which may be strided, transposed or part of another. A dense matrix keeps its memory order, so a column-major
+  one becomes a transposed Array; `nd/copy` makes it row-major. Triangular, symmetric, banded, packed and diagonal matrices
+  are expanded to all their entries. `x` may be released afterwards. `:dtype` converts, `:requires-grad true` makes the Array
+  a leaf that accumulates gradients. Throws DTypeException for entry types that ndgrad has no dtype for (half, short, byte),
+  ArgumentException when `x` is something else, was released, or is in the memory of a device.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (neanderthal/array (native/dge 2 3 (range 6)) {:requires-grad true})"
@@ -201,7 +201,7 @@
   (mapv #(quot (long %) (.itemsize a)) (.strides a)))
 
 (defn- column-order?
-  "Whether `a` is a matrix whose columns lie side by side, and its rows don't."
+  "Whether `a` is a matrix with contiguous columns, but not contiguous rows."
   [^Array a]
   (and (= 2 (.ndim a))
        (let [[m n] (nd/shape a)
@@ -209,7 +209,7 @@
          (and (= 1 down) (< 1 (long n)) (not (and (= 1 along) (= 1 m)))))))
 
 (defn- laid-out
-  "`a` outside the graph in this dtype and order; the elements of a row, or of a column, lie side by side."
+  "`a` outside the graph in this dtype and order, with contiguous rows, or columns."
   ^Array [^Array a ^DType dtype column?]
   (let [a (nd/detach a)
         ^Array a (if (= dtype (.dtype ^Array a)) a (nd/astype a dtype))
@@ -234,7 +234,7 @@
   ((requiring-resolve 'uncomplicate.neanderthal.native/factory-by-type) (entry-types (.dtype a))))
 
 (defn- structure
-  "A vector or matrix for the elements of `a`, zeros or uninitialised, in the memory of `factory`."
+  "A vector or matrix of `factory` for the elements of `a`, zero or uninitialised."
   [op ^Array a factory column? zero?]
   (check-convertible op a)
   (let [factory (api/factory (or factory (default-factory a)))
@@ -244,10 +244,10 @@
       (api/create-vector factory m (boolean zero?)))))
 
 (defn native
-  "A fresh vector (of a 1-d Array) or dense matrix (of a 2-d one) of Neanderthal with the elements of `a`, whatever its
-  layout, outside any graph. It is yours to release. Options: `:layout` :row or :column (default: the order in which the
-  elements of `a` lie), `:factory` (default: Neanderthal's native one for the dtype of `a`); the elements are converted
-  to its type. Throws DTypeException for bool, ShapeException for 0 or more than 2 axes.
+  "A new Neanderthal vector (from a 1-d Array) or dense matrix (from a 2-d one) with the elements of `a`, which may have any
+  layout; it is not part of any graph. You must release it. Options: `:layout` :row or :column (default: the memory order of
+  `a`), `:factory` (default: Neanderthal's native one for the dtype of `a`); the elements are converted to its type. Throws
+  DTypeException for bool, ShapeException for 0 or more than 2 axes.
 
   Example: (require '[uncomplicate.commons.core :refer [with-release]])
            (with-release [x (neanderthal/native (nd/eye 3) {:layout :column})] (str x))"
@@ -283,7 +283,7 @@
     (store! op source destination)))
 
 (defn- write-through?
-  "Whether the elements of `x` can be copied right into `a`, which nothing tracks."
+  "Whether the elements of `x` can be copied directly into `a`, which is not tracked."
   [op x ^Array a]
   (and (= (.dtype a) (dtype-of op x))
        (let [strides (element-strides a)
@@ -360,7 +360,7 @@
   x)
 
 (defn- argument
-  "What a function of Neanderthal gets for the argument `x`."
+  "The argument `x` as a Neanderthal function takes it."
   [op held x]
   (cond
     (not (nd/array? x)) x
@@ -383,11 +383,11 @@
     :else x))
 
 (defn function
-  "The function `f` of Neanderthal's vectors and matrices as a function of Arrays, without derivatives: Arrays arrive as
-  fresh vectors and matrices, 0-d ones as numbers, other arguments as they are. What f returns, also inside nested data,
-  becomes Arrays; numbers become 0-d ones. All vectors and matrices that f got and returned are released.
-  `nd/custom-vjp` gives it gradients, `mm` is an example. Throws GraphException for Arrays that require a gradient, and
-  inside jvp and vmap.
+  "Turns the function `f` of Neanderthal's vectors and matrices into a function of Arrays, without derivatives. `f` gets
+  Arrays as new vectors and matrices, 0-d Arrays as numbers, other arguments as they are. Vectors and matrices in its
+  result, also in nested data, become Arrays, numbers 0-d Arrays. All vectors and matrices passed to or returned by `f` are
+  released. `nd/custom-vjp` adds gradients; `mm` is an example. The function throws GraphException for Arrays that require a
+  gradient, and inside jvp and vmap.
 
   Example: (require '[uncomplicate.neanderthal.core :as n])
            ((neanderthal/function n/nrm2) (nd/array [3.0 4.0]))"
@@ -414,8 +414,8 @@
      [(mm g (nd/T b)) (mm (nd/T a) g)])))
 
 (defn mm
-  "The matrix product of `a` and `b`, both 2-d and of the same floating dtype, by Neanderthal's mm!. So are its
-  gradients, of every order. Throws ShapeException, DTypeException.
+  "The matrix product of `a` and `b`, both 2-d and of the same floating dtype, computed by Neanderthal's mm!, as are its
+  gradients of every order. Throws ShapeException, DTypeException.
 
   Example: ((nd/grad (fn [x] (nd/sum (neanderthal/mm x x)))) (nd/array [[1.0 2.0] [3.0 4.0]]))"
   [a b]
@@ -437,7 +437,7 @@
 ;; engines
 
 (defn- operand
-  "A matrix of `factory` with the elements of a row-major one in an array, or none of them."
+  "A matrix of `factory` with the elements of a row-major one in an array, or uninitialised."
   [factory rows cols data offset ld read?]
   (commons/let-release [x (api/create-ge factory rows cols false false)]
     (when read?
@@ -445,7 +445,7 @@
     x))
 
 (defn- multiply-add!
-  "C = alpha op(A) op(B) + beta C, see ndgrad.blas.Blas. A product of nothing needs no Neanderthal."
+  "C = alpha op(A) op(B) + beta C, see ndgrad.blas.Blas."
   [factory trans-a trans-b m n k alpha [a a-offset lda] [b b-offset ldb] beta [c c-offset ldc]]
   (let [op (fn [x trans?] (if trans? (n/trans x) x))]
     (commons/with-release [x (operand factory (if trans-a k m) (if trans-a m k) a a-offset lda true)
@@ -458,10 +458,10 @@
   (or (zero? (long m)) (zero? (long n)) (zero? (long k)) (zero? (double alpha))))
 
 (defn engine
-  "A BLAS engine of ndgrad called `engine-name` whose products are mm! of Neanderthal's factories: `factories` has one
-  for :float32 and one for :float64, in the memory of this process, and may have `:threading!`, a function that takes a
-  number of threads (default: that of uncomplicate.neanderthal.native). Operands are copied into the memory of the
-  factory, so it is slower than ndgrad's own engines on the same library.
+  "A BLAS engine for ndgrad with the name `engine-name` that computes products by mm! of Neanderthal's factories. `factories`
+  has a factory for :float32 and one for :float64, both for host memory, and may have `:threading!`, a function that sets the
+  number of threads (default: that of uncomplicate.neanderthal.native). Operands are copied into the factory's memory, so it
+  is slower than ndgrad's own engines on the same library.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (.name (neanderthal/engine \"mine\" {:float32 native/native-float :float64 native/native-double}))"
@@ -498,9 +498,8 @@
                         [c c-offset ldc]))))))
 
 (defn register-engine!
-  "Makes `(engine engine-name factories)` an engine that ndgrad can be told to use, by `ndgrad.blas.Engines/use` and
-  `with`. `factories` may be a delay. Loading this namespace registers \"neanderthal\", of the native factories. Returns
-  nil.
+  "Registers `(engine engine-name factories)`, so that `ndgrad.blas.Engines/use` and `with` can select it. `factories` may be
+  a delay. Loading this namespace registers \"neanderthal\", with the native factories. Returns nil.
 
   Example: (require '[uncomplicate.neanderthal.native :as native])
            (neanderthal/register-engine! \"mine\" {:float32 native/native-float :float64 native/native-double})"

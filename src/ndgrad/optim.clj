@@ -1,7 +1,7 @@
 (ns ndgrad.optim
-  "Optimisers: how parameters are updated from gradients. An optimiser is a value, its numbers; what it
-  remembers of the parameters is plain data that is passed in and out; parameters are Arrays in any
-  nesting of maps and vectors. Options are a map or keyword arguments.
+  "Optimisers, which update parameters from gradients. An optimiser is an immutable value that holds its settings; its state
+  is plain data that is passed in and returned; parameters are Arrays in any nesting of maps and vectors. Options are a map
+  or keyword arguments.
 
   optimisers  sgd adam adamw, with-lr
   use         init step! step
@@ -27,7 +27,7 @@
 (set! *warn-on-reflection* true)
 
 (defn- number
-  "The option `k`, or `default` where it is not given."
+  "The option `k`, or `default` if it is not given."
   [options k default]
   (Coerce/real (name k) (call/given options k default)))
 
@@ -69,7 +69,7 @@
   "Adam (Kingma and Ba 2015), PyTorch's `torch.optim.Adam`. With d = g + weight-decay p,
   m = β₁ m + (1 - β₁) d and v = β₂ v + (1 - β₂) d², a parameter becomes p - lr m̂ / (√v̂ + eps),
   where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) at step t. Throws ArgumentException for numbers out of
-  their range.
+  range.
 
   Options: :lr 1e-3, :betas [0.9 0.999], :eps 1e-8, :weight-decay 0
 
@@ -80,8 +80,8 @@
 
 (defn adamw
   "Adam with decoupled weight decay (Loshchilov and Hutter 2019), PyTorch's `torch.optim.AdamW`: each
-  step takes lr weight-decay p off a parameter, and its gradient g is left as it is; otherwise as
-  `adam`. Throws ArgumentException for numbers out of their range.
+  step subtracts lr weight-decay p from a parameter p instead of adding to its gradient; otherwise as
+  `adam`. Throws ArgumentException for numbers out of range.
 
   Options: :lr 1e-3, :betas [0.9 0.999], :eps 1e-8, :weight-decay 0.01
 
@@ -96,7 +96,7 @@
   (if (instance? Rule opt) opt (call/fail op "an optimiser as sgd, adam and adamw make it" opt)))
 
 (defn with-lr
-  "The same optimiser with another learning rate, as schedules need it; states go on with it.
+  "The same optimiser with another learning rate, for schedules; it continues with the same state.
 
   Example: (optim/with-lr (optim/adam) 1e-4)"
   [opt lr]
@@ -105,9 +105,9 @@
 (defn- slot-keys [^Rule opt] (mapv keyword (.slots opt)))
 
 (defn init
-  "What an optimiser remembers of `params` before the first step: {:step 0} with, for each of its slots, the
-  structure of `params` with zeros (`:momentum` of sgd with momentum, `:m` and `:v` of adam and adamw). What is no
-  Array stays as it is. Throws DTypeException when a parameter is not floating.
+  "The initial state of an optimiser for `params`: {:step 0} and, for each of its slots (`:momentum` of sgd with momentum,
+  `:m` and `:v` of adam and adamw), the structure of `params` with zeros. Leaves that are not Arrays are kept as they are.
+  Throws DTypeException when a parameter is not floating.
 
   Example: (optim/init (optim/adam) {:w (nd/ones [2])})"
   [opt params]
@@ -147,12 +147,11 @@
                (call/naming op (tree/matched "the gradients" params grads))))))
 
 (defn step!
-  "Updates `params` in place, and the slots of `state` with them: one pass over each parameter. Returns the state of the
-  next step. `grads` has the structure of `params`; a parameter whose gradient is nil stays as it is, but the steps of
-  `state` are counted for all together (PyTorch counts those of each parameter). Parameters must
-  be leaves. Throws ArgumentException when the structures differ or `state` is not one of `opt`, ShapeException or
-  DTypeException when a gradient does not fit its parameter, GraphException when a parameter is the result of a tracked
-  op; then no parameter is modified.
+  "Updates `params` and the slots of `state` in place, in one pass over each parameter. Returns the state for the next step.
+  `grads` has the structure of `params`; a parameter whose gradient is nil is not updated, but there is a single step count
+  for all parameters (PyTorch has one per parameter). Parameters must be leaves. Throws, before any parameter is modified,
+  ArgumentException when the structures differ or `state` does not belong to `opt`, ShapeException or DTypeException when a
+  gradient does not fit its parameter, GraphException when a parameter is the result of a tracked op.
 
   Example: (let [w (nd/ones [2]), opt (optim/sgd {:lr 0.5})]
              (optim/step! opt {:w w} {:w (nd/ones [2])} (optim/init opt {:w w}))
@@ -165,7 +164,7 @@
     (assoc state :step n)))
 
 (defn step
-  "[params state] after one step; nothing is modified. Otherwise as `step!`. The new parameters are leaves, which
+  "[params state] after one step, without modifying anything; otherwise as `step!`. The new parameters are leaves, which
   require gradients where the old ones did.
 
   Example: (let [params {:w (nd/ones [2])}, opt (optim/sgd {:lr 0.5})]

@@ -1,23 +1,23 @@
 (ns ndgrad.random
   "Random arrays. The same seed gives the same numbers on every machine, with any number of threads.
 
-  process      manual-seed!
+  seeding      manual-seed!
   keys         key split fold-in
-  reals        rand randn uniform normal truncated-normal exponential
-  others       randint bernoulli
-  orders       choice permutation randperm shuffle!
+  floating     rand randn uniform normal truncated-normal exponential
+  discrete     randint bernoulli
+  sampling     choice permutation randperm shuffle!
 
   Functions that draw take options as a trailing map or keyword arguments:
-    :dtype          :float32 or :float64 for reals (the default); integers and truth values take any that holds them
-    :requires-grad  whether the result asks for a gradient
+    :dtype          for floating numbers :float64 (default) or :float32; for integers and booleans any that can hold them
+    :requires-grad  whether the result requires a gradient
     :key            a key to draw from: the same call then gives the same numbers every time
     :generator      a java.util.random.RandomGenerator to draw from
-  Without :key and :generator the numbers come from the process's generator, which is safe for use by several threads.
-  Inside of nd/vmap all examples share what is drawn; parameters may differ between them, but for :p of `choice`.
-  `shuffle!` makes no new array and takes these two only.
+  Without :key and :generator the numbers come from a global generator, which is thread-safe. Inside
+  nd/vmap all examples share what is drawn; parameters may differ between them, except :p of `choice`. `shuffle!` creates no
+  array and takes only these two.
 
-  A number out of its range is an ArgumentException, a negative dimension or a parameter that does not broadcast to the
-  shape a ShapeException, a dtype that does not hold what is drawn a DTypeException.
+  Throws ArgumentException for a number out of range, ShapeException for a negative dimension or a parameter that does not
+  broadcast to the shape, DTypeException for a dtype that cannot hold the numbers drawn.
 
   (require '[ndgrad.random :as r])
   (r/manual-seed! 0)
@@ -43,7 +43,7 @@
   (if (instance? Random$Key key) key (call/fail op "a key as made by `key` or `split`" key)))
 
 (defn- draw
-  "The way to draw that the options in `more`, of the names `taken`, describe."
+  "The Draw described by the options in `more`, which must be among the names `taken`."
   (^Draw [op more] (draw op more known))
   (^Draw [op more taken]
    (let [{:keys [dtype key generator p] :as options} (call/options op more taken)]
@@ -71,7 +71,7 @@
     (call/array op x)))
 
 (defn manual-seed!
-  "Seeds the process's generator, so that what is drawn from now on can be repeated. Returns the seed.
+  "Seeds the global generator, so that subsequent draws are reproducible. Returns the seed.
 
   Example: (r/manual-seed! 0)"
   [seed]
@@ -79,29 +79,29 @@
   seed)
 
 (defn key
-  "The key of a seed: an immutable source of random numbers for functional code. The same key gives the same numbers
-  whenever it is used, so use each once and make more by `split` or `fold-in`.
+  "The key of a seed: an immutable source of random numbers for functional code, as in JAX. The same key gives the same
+  numbers whenever it is used, so use each key once and derive others by `split` or `fold-in`.
 
   Example: (r/randn [2] {:key (r/key 0)})"
   [seed]
   (call/naming "key" (Random/key (Coerce/whole "seed" seed))))
 
 (defn split
-  "A vector of `n` (default 2) independent keys, to be used instead of `key`.
+  "A vector of `n` (default 2) independent keys, to use instead of `key`.
 
   Example: (r/split (r/key 0) 3)"
   ([key] (split key 2))
   ([key n] (call/naming "split" (vec (.split (->key "split" key) (Coerce/integer "n" n))))))
 
 (defn fold-in
-  "A key that depends on `key` and a number, such as that of a step or a layer.
+  "A key derived from `key` and a number, such as the index of a step or a layer.
 
   Example: (r/fold-in (r/key 0) 7)"
   [key number]
   (call/naming "fold-in" (.foldIn (->key "fold-in" key) (Coerce/whole "number" number))))
 
 (defn rand
-  "Uniform numbers from 0 (may occur) to 1 (does not).
+  "Uniform numbers in [0, 1).
 
   Example: (r/rand [2 3])"
   [shape & options]
@@ -117,8 +117,8 @@
     (.randn (draw "randn" options) (->shape shape))))
 
 (defn uniform
-  "Uniform numbers from `low` to below `high`, which may be arrays that broadcast to `shape`; gradients flow to them, and
-  the result has their dtype.
+  "Uniform numbers in [low, high). `low` and `high` may be arrays that broadcast to `shape`; gradients flow to them, and the
+  result has their dtype.
 
   Example: (r/uniform -1 1 [2 3])"
   [low high shape & options]
@@ -129,8 +129,8 @@
         (.uniform d (parameter "uniform" low high) (parameter "uniform" high low) (->shape shape))))))
 
 (defn normal
-  "Normal numbers with `mean` and standard deviation `std`, which may be arrays that broadcast to `shape`; gradients flow
-  to them, and the result has their dtype.
+  "Normal numbers with mean `mean` and standard deviation `std`, which may be arrays that broadcast to `shape`; gradients
+  flow to them, and the result has their dtype.
 
   Example: (r/normal 10 0.5 [2 3])"
   [mean std shape & options]
@@ -141,7 +141,7 @@
         (.normal d (parameter "normal" mean std) (parameter "normal" std mean) (->shape shape))))))
 
 (defn truncated-normal
-  "Normal numbers conditioned on the interval from `low` to `high`, which may be infinite; also far in the tails.
+  "Normal numbers conditioned to lie between `low` and `high`, which may be infinite; also works far in the tails.
 
   Example: (r/truncated-normal 0 0.02 -0.04 0.04 [2 3])"
   [mean std low high shape & options]
@@ -162,8 +162,8 @@
     (.randint (draw "randint" options) (Coerce/whole "low" low) (Coerce/whole "high" high) (->shape shape))))
 
 (defn randint
-  "Uniform integers from `low`, 0 where it is left out, to below `high`; :int64 unless a :dtype is given. Without `low`
-  the shape must be a vector.
+  "Uniform integers in [low, high), :int64 unless a :dtype is given. `low` defaults to 0; without it the shape must be a
+  vector.
 
   Example: (r/randint 0 10 [2 3])"
   {:arglists '([high shape & options] [low high shape & options])}
@@ -177,8 +177,8 @@
      (integers low high shape options))))
 
 (defn bernoulli
-  "Truth values that are true with probability `p`, which may be an array that broadcasts to `shape`; :bool unless a
-  :dtype is given.
+  "Booleans that are true with probability `p`, which may be an array that broadcasts to `shape`; :bool unless a :dtype is
+  given.
 
   Example: (r/bernoulli 0.8 [2 3])"
   [p shape & options]
@@ -189,9 +189,9 @@
         (.bernoulli d (call/array "bernoulli" p) (->shape shape))))))
 
 (defn choice
-  "Elements of `a` along its first axis, or numbers from 0 to below `a` for an integer, in an array of shape `size`
-  (an integer, a vector, or [] for a single one), in the dtype of `a` unless a :dtype is given. Options also:
-  `:replace false` takes none twice, `:p` gives each its probability.
+  "A random sample, of shape `size` (an integer, a vector, or [] for a single element), of elements of `a` along its first
+  axis, or of the integers in [0, a) if `a` is an integer; in the dtype of `a` unless a :dtype is given. Further options:
+  `:replace false` samples without replacement, `:p` are the probabilities of the elements.
 
   Example: (r/choice 10 3 {:replace false})"
   [a size & options]
@@ -202,7 +202,7 @@
         (.choice d (call/array "choice" a) (->shape size))))))
 
 (defn randperm
-  "The numbers from 0 to below `n` in random order.
+  "The integers in [0, n) in random order.
 
   Example: (r/randperm 5)"
   [n & options]
@@ -210,8 +210,8 @@
     (.randperm (draw "randperm" options) (Coerce/integer "n" n))))
 
 (defn permutation
-  "A copy of `x` in random order along its first axis, in its dtype unless a :dtype is given; for an integer the numbers
-  from 0 to below it.
+  "A copy of `x` in random order along its first axis, in its dtype unless a :dtype is given; for an integer `x` the integers
+  in [0, x).
 
   Example: (r/permutation [[1 2] [3 4] [5 6]])"
   [x & options]
@@ -222,7 +222,7 @@
         (.permutation d (call/array "permutation" x))))))
 
 (defn shuffle!
-  "Brings `x` into random order along its first axis, in place; returns x. Options: `:key`, `:generator`.
+  "Shuffles `x` in place along its first axis; returns x. Options: `:key`, `:generator`.
 
   Example: (r/shuffle! (nd/arange 5))"
   [x & options]

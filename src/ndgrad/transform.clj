@@ -1,22 +1,20 @@
 (ns ndgrad.transform
-  "Functions to functions, over nested data of Arrays: what ndgrad.Grad does for lists of Arrays.
+  "Function transforms over nested data of Arrays: what ndgrad.Grad does for lists of Arrays.
 
-  reverse mode        grad value-and-grad vjp
-  forward mode        jvp linearize
-  higher order        hvp jacobian hessian
-  batches             vmap
-  memory              checkpoint
-  rules of one's own  custom-vjp custom-jvp stop-gradient
+  reverse mode   grad value-and-grad vjp
+  forward mode   jvp linearize
+  higher order   hvp jacobian hessian
+  vectorisation  vmap
+  memory         checkpoint
+  custom rules   custom-vjp custom-jvp stop-gradient
 
-  They nest in any order. A function is anything that can be called, also a
-  java.util.function.Function. The leaves that are differentiated are the floating Arrays and
-  doubles of the chosen arguments; every other leaf (an integer, a keyword, an integer Array)
-  goes to the function as it is and has nil for its derivative; a Java collection with such Arrays
-  in it is refused. Tangents, cotangents and axes are found by key or position; several members of
-  a set have neither.
+  They compose in any order. A function is anything callable, including a java.util.function.Function. The floating Arrays
+  and doubles in the chosen arguments are differentiated; every other leaf (an integer, a keyword, an integer Array) is
+  passed to the function as it is and has nil for its derivative. A Java collection that holds something to differentiate
+  throws. Tangents, cotangents and axes are matched by key or position; several members of a set have neither.
 
-  Derivatives share no elements with arguments or with each other. Values are what the function
-  returns: where it returns an argument, or a view of one, that shares its elements."
+  Derivatives share no elements with arguments or with each other. Values are what the function returns: if that is an
+  argument, or a view of one, it shares its elements."
   (:require
    [clojure.string :as str]
    [ndgrad.call :as call]
@@ -37,7 +35,7 @@
 (defn- differentiable? [x] (or (floating? x) (tree/floating-number? x)))
 
 (defn- as-float
-  "A whole argument that is a number is meant to be differentiated, whatever its type."
+  "An argument that is itself a number is differentiated, whatever its type."
   [x]
   (if (number? x) (double x) x))
 
@@ -213,36 +211,34 @@
         (if has-aux [slope (second value)] slope)))))
 
 (defn value-and-grad
-  "A function of the same arguments as `f` that returns [value gradient]. `f` returns an Array with
-  one element, or [value aux] with `{:has-aux true}`: then the function returns [[value aux]
-  gradient]. A double, such as `item` gives, is a constant, and its gradient zero.
+  "A function of the same arguments as `f` that returns [value gradient]. `f` must return an Array with one element, or
+  [value aux] with `{:has-aux true}`: then the function returns [[value aux] gradient]. If `f` returns a double, as `item`
+  does, it is a constant and the gradient is zero.
 
-  The gradient has the structure of the argument `:argnums` names (default 0), or is a vector of
-  such for a vector of numbers: keys, records and collection types are kept. A leaf that the
-  value does not depend on has zeros, or nil with `{:unused :nil}`. Gradients can be
-  differentiated in turn, by outer transforms and by `backward!`. Options are a map or keyword
-  arguments.
-  Throws GraphException when the value is not a single floating number, ArgumentException when
-  there is nothing to differentiate.
+  The gradient has the structure of the argument at index `:argnums` (default 0), or is a vector of gradients if `:argnums`
+  is a vector of indexes; keys, records and collection types are kept. The gradient of a leaf that the value does not depend
+  on is zeros, or nil with `{:unused :nil}`. Gradients can be differentiated in turn, by outer transforms and by
+  `backward!`. Options are a map or keyword arguments.
+  Throws GraphException when the value is not a single floating number, ArgumentException when there is nothing to
+  differentiate.
 
   Example: ((nd/value-and-grad (fn [{:keys [w]} x] (nd/sum (nd/* w x)))) {:w (nd/ones [2])} [3.0 4.0])"
   [f & more]
   (valued "value-and-grad" f (call/options "value-and-grad" more grad-options)))
 
 (defn grad
-  "The gradient function of `f`: `value-and-grad` without the value, with the same options. With
-  `{:has-aux true}` it returns [gradient aux].
+  "The gradient function of `f`: `value-and-grad` without the value, with the same options. With `{:has-aux true}` it returns
+  [gradient aux].
 
   Example: ((nd/grad (fn [x] (nd/* x x))) 3.0)"
   [f & more]
   (gradient "grad" f (call/options "grad" more grad-options)))
 
 (defn vjp
-  "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent)
-  takes data of y's structure and returns a vector with one gradient for each of `xs`, of its
-  structure. nil in a cotangent is zero. The pullback can be called again, inside the `with-scope` it
-  was made in if there is one. Throws ArgumentException when a cotangent has another structure,
-  ShapeException when it has another shape.
+  "[y pullback] of `f` at `xs`: y is (apply f xs), any nested data of Arrays; (pullback cotangent) takes data of y's
+  structure and returns a vector with one gradient for each of `xs`, of its structure. nil in a cotangent is zero. The
+  pullback can be called repeatedly, but not after the `with-scope` it was created in. Throws ArgumentException when a
+  cotangent has another structure, ShapeException when it has another shape.
 
   Example: (let [[y pullback] (nd/vjp nd/sin 0.5)] (pullback 1.0))"
   [f & xs]
@@ -276,10 +272,9 @@
     [(results @out (.values run)) (moving @out (.tangents run))]))
 
 (defn jvp
-  "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f
-  xs), tangent has its structure, with nil for what is not floating. Tangents have the structures
-  of their arguments; nil is zero. One pass, forward, whatever the number of arguments. Inside,
-  nothing can be written in place; use `setitem`.
+  "[y tangent] of `f` at the vector of arguments `xs` along the vector of `tangents`: y is (apply f xs), tangent has its
+  structure, with nil for leaves that are not floating. Tangents have the structures of their arguments; nil is zero. A
+  single forward pass, whatever the number of arguments. `f` cannot write in place; use `setitem`.
   Throws ArgumentException when the structures differ, ShapeException when a shape does.
 
   Example: (nd/jvp nd/sin [0.5] [1.0])"
@@ -289,8 +284,8 @@
   (along "jvp" (call/callable "jvp" f) xs tangents))
 
 (defn linearize
-  "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as
-  `jvp` gives it, without running `f` again. It ends with the `with-scope` it was made in.
+  "[y f-jvp] of `f` at `xs`: (f-jvp & tangents) is the tangent of y along the tangents of `xs`, as by `jvp`, without running
+  `f` again. It cannot be called after the `with-scope` it was created in.
 
   Example: (let [[y f-jvp] (nd/linearize nd/sin 0.5)] (f-jvp 1.0))"
   [f & xs]
@@ -306,8 +301,8 @@
                          (directions "linearize" "tangents" differentiable? xs inputs (vec tangents)))))]))
 
 (defn hvp
-  "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple
-  of a gradient's cost. `f` returns one number.
+  "The Hessian of `f` at `x` times `v`, of x's structure: forward over reverse, at a small multiple of the cost of a gradient.
+  `f` returns a single number.
 
   Example: (nd/hvp (fn [x] (nd/sum (nd/pow x 3))) (nd/array [1.0 2.0]) (nd/array [1.0 0.0]))"
   [f x v]
@@ -338,22 +333,20 @@
         (moving @out rows)))))
 
 (defn jacobian
-  "A function of the same arguments as `f` that returns all first derivatives: for one Array by one
-  Array an Array of y's shape followed by x's and of x's dtype; for nested data y's structure of x's
-  structures of such blocks. Options: `:argnums` as for `grad`; `:mode` :forward, :reverse or :auto (forward
-  where the arguments have fewer elements than the results); `:chunk-size`, how many rows or
-  columns are computed at once (default 128): memory grows with it. Options are a map or keyword
-  arguments.
+  "A function of the same arguments as `f` that returns the Jacobian: for Arrays x and y an Array of x's dtype whose shape is
+  y's followed by x's; for nested data y's structure, with x's structure of such blocks at each leaf. Options: `:argnums` as
+  for `grad`; `:mode` :forward, :reverse or :auto (forward if the arguments have fewer elements than the results);
+  `:chunk-size`, how many rows or columns are computed at once (default 128), which memory use is proportional to. Options
+  are a map or keyword arguments.
 
   Example: ((nd/jacobian (fn [x] (nd/* x x))) (nd/array [1.0 2.0]))"
   [f & more]
   (all-derivatives "jacobian" f (call/options "jacobian" more [:argnums :mode :chunk-size])))
 
 (defn hessian
-  "A function of the same arguments as `f`, whose value is one number, that returns all second
-  derivatives, forward over reverse: for an Array an Array of its shape twice; for nested data
-  x's structure of x's structures of blocks. Options: `:argnums`, `:chunk-size` as for
-  `jacobian`.
+  "A function of the same arguments as `f` that returns the Hessian, computed forward over reverse; `f` returns a single
+  number. For an Array x the shape of the result is x's shape twice; for nested data it has x's structure, with x's structure
+  of such blocks at each leaf. Options: `:argnums`, `:chunk-size` as for `jacobian`.
 
   Example: ((nd/hessian (fn [x] (nd/sum (nd/pow x 3)))) (nd/array [1.0 2.0]))"
   [f & more]
@@ -389,17 +382,14 @@
   (axes-of "in-axes" args in-axes))
 
 (defn vmap
-  "A function of batches from `f`, a function of one example: computes all examples at once where
-  `f` is written for one. `:in-axes` says along which axis of an Array its examples lie: an
-  integer (default 0), nil for what all examples share, or a vector with one such for each
-  argument, which can be nested as the argument is. `:out-axes` says the same of the results.
-  Inside, the shape of an Array is that of an example, and its values are known to no one: a
-  branch on them is an error, use `where`. Random draws are the same for all examples, and
-  nothing can be written in place (use `setitem`). Composes with the other transforms: (vmap
-  (grad f)) gives a gradient for each example. Options are a map or keyword arguments.
-  Throws ShapeException when the sizes of batches differ or an axis is out of range,
-  ArgumentException when nothing is mapped over or in-axes has another structure, GraphException
-  where values of examples would decide a shape or a branch.
+  "Vectorises `f`, a function of one example, into a function of batches, which computes all examples at once. `:in-axes` is
+  the batch axis of the arguments: an integer (default 0), nil for an argument that all examples share, or a vector with one
+  of these per argument, which may be nested as the argument is. `:out-axes` is the same for the results.
+  Inside `f` the shape of an Array is that of one example, and its elements cannot be read: to branch on them, use `where`.
+  Random draws are the same for all examples. `f` cannot write in place; use `setitem`. Composes with the other transforms:
+  (vmap (grad f)) gives a gradient for each example. Options are a map or keyword arguments.
+  Throws ShapeException when batch sizes differ or an axis is out of range, ArgumentException when nothing is mapped over or
+  in-axes has another structure, GraphException when a shape or a branch depends on elements of examples.
 
   Example: ((nd/vmap nd/dot {:in-axes [0 nil]}) (nd/ones [5 3]) (nd/ones [3]))"
   [f & more]
@@ -426,12 +416,11 @@
 ;; memory
 
 (defn checkpoint
-  "A function with the results and gradients of `f` that keeps none of its intermediate values: when
-  a gradient is asked for `f` is run again, with the same draws from the process's random generator
-  and from those of the JDK, whose words are kept for it. `f` must give the same results whenever it is run, and in the same order: not several in a
-  set. Arrays that `f` takes from outside get their gradients, too. Where it is recorded, a result that is
-  an argument, another Array from outside or a view of one is a copy. When a result leaves a `with-scope`,
-  Arrays made in it that `f` takes from outside must be kept by `keep!`.
+  "A function with the results and gradients of `f` that saves none of its intermediate values: the backward pass runs `f`
+  again, with the same draws from the global random generator and from generators of the JDK, whose words are kept. `f` must give the same results on each run, and in the same
+  order, so not several in a set. Arrays that `f` closes over get their gradients, too. When recorded, a result that is an
+  argument, another Array from outside or a view of one is copied. If a result outlives a `with-scope`, Arrays created in the
+  scope that `f` closes over must be kept by `keep!`.
 
   Example: ((nd/grad (fn [x] (nd/sum ((nd/checkpoint (fn [x] (nd/exp (nd/sin x)))) x)))) (nd/ones [3]))"
   [f]
@@ -444,10 +433,10 @@
         (results @out found)))))
 
 ;; ---------------------------------------------------------------------------------------------
-;; rules of one's own
+;; custom rules
 
 (defn- holder
-  "The function with rules of its own that `rules` describe."
+  "The function with the custom rules in `rules`."
   [{:keys [f vjp jvp] :as rules}]
   (with-meta
     (fn [& args]
@@ -481,31 +470,28 @@
                  k (if (ifn? rule) rule (call/fail op "a function as rule" rule)))))
 
 (defn custom-vjp
-  "The function `f` with a rule of its own for gradients: (rule args y cotangent) takes the vector
-  of arguments, the result and a cotangent of the result's structure, and returns a vector with
-  one gradient for each argument, of its structure; nil is zero. Written in ops, so it can be
-  differentiated in turn; works under `vmap`; forward mode uses its transpose unless `custom-jvp`
-  gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` takes from
-  outside are constants. A result that is an argument, another Array from outside or a view of one
-  is a copy. When a result leaves a `with-scope`, Arrays made in it that `rule` closes over must be
-  kept by `keep!`.
+  "The function `f` with a custom gradient rule: (rule args y cotangent) takes the vector of arguments, the result and a
+  cotangent of the result's structure, and returns a vector with one gradient for each argument, of its structure; nil is
+  zero. The rule is written in ops, so it can be differentiated in turn, and works under `vmap`. Forward mode uses its
+  transpose unless `custom-jvp` gives a rule for that, too: (custom-vjp (custom-jvp f rule) rule). Arrays that `f` closes
+  over are constants. A result that is an argument, another Array from outside or a view of one is copied. If a result
+  outlives a `with-scope`, Arrays created in the scope that `rule` closes over must be kept by `keep!`.
 
   Example: ((nd/grad (nd/custom-vjp (fn [x] (nd/sin x)) (fn [[x] y g] [(nd/clip g -1.0 1.0)]))) 0.5)"
   [f rule]
   (with-rule "custom-vjp" f :vjp rule))
 
 (defn custom-jvp
-  "The function `f` with a rule of its own for tangents: (rule args y tangents) takes the vector of
-  arguments, the result and the vector of the arguments' tangents, and returns the tangent of the
-  result, of its structure; nil is zero. It must be linear in the tangents; reverse mode uses its
-  transpose unless `custom-vjp` gives a rule for that, too. As for `custom-vjp`, results from
-  outside are copies, and what `rule` closes over must be kept.
+  "The function `f` with a custom tangent rule: (rule args y tangents) takes the vector of arguments, the result and the
+  vector of the arguments' tangents, and returns the tangent of the result, of its structure; nil is zero. It must be linear
+  in the tangents. Reverse mode uses its transpose unless `custom-vjp` gives a rule for that, too. As for `custom-vjp`,
+  results from outside are copied, and Arrays that `rule` closes over must be kept.
 
   Example: (nd/jvp (nd/custom-jvp (fn [x] (nd/sin x)) (fn [[x] y [t]] (nd/* t 2.0))) [0.5] [1.0])"
   [f rule]
   (with-rule "custom-jvp" f :jvp rule))
 
 (defn stop-gradient
-  "The Arrays of `x`, nested data, as constants: no gradient and no tangent passes."
+  "The nested data `x` with its Arrays as constants: no gradient or tangent flows through them."
   [x]
   (tree/map-leaves #(if (array? %) (Grad/stopGradient %) %) x))

@@ -1,18 +1,18 @@
 (ns ndgrad.tree
-  "Arrays in nested Clojure data: maps, records, vectors, lists and sets of leaves, visited in a fixed order. Members of a
-  set have no place: another set has those that stand for them in another order.
+  "Arrays in nested Clojure data (trees): maps, records, vectors, lists and sets of leaves, visited in a fixed order. Members
+  of a set have no position: a set of corresponding members may have another order.
 
   leaves        the leaves in order
-  map-leaves    the same structure with a function of each leaf
-  in-order      the same, to be rebuilt from: its sets keep the order of the leaves
-  put           the same structure with others in the place of chosen leaves
-  rebuild       the same structure with other leaves
+  map-leaves    the same structure with a function applied to each leaf
+  in-order      the same as a template for `put`: sets keep the order of the leaves
+  put           the same structure with chosen leaves replaced
+  rebuild       the same structure with all leaves replaced
   pick          the chosen leaves, as Arrays
-  as-arrays     the same structure with Arrays in the place of floating numbers
+  as-arrays     the same structure with floating numbers as Arrays
   structure     the same in order, with placeholders for Arrays
-  matched       what other data has at the places of the leaves
+  matched       the values of another tree at the positions of the leaves
   prefixed      the same where one value can stand for a whole branch
-  check-places  refuses leaves that have no place"
+  check-places  throws for leaves that have no position"
   (:import
    (ndgrad ArgumentException Array)))
 
@@ -41,12 +41,12 @@
   (walk into f x))
 
 (defn in-order
-  "As `map-leaves`, but with vectors in the place of sets, that become sets again when other leaves are put into them."
+  "As `map-leaves`, but with vectors in place of sets, which become sets again when other leaves are put into them."
   [f x]
   (walk (fn [empty-set members] (with-meta members {::set empty-set})) f x))
 
 (defn- gather
-  "`out`, a transient vector, with the leaves of `x` behind it."
+  "The transient vector `out` with the leaves of `x` appended."
   [out x]
   (cond
     (map? x) (reduce (fn [out e] (gather out (val e))) out x)
@@ -59,8 +59,8 @@
   (persistent! (gather (transient []) x)))
 
 (defn put
-  "The structure of `x` with `found`, in order, in the places of the leaves that `chosen?` takes, and `(otherwise leaf)`
-  elsewhere."
+  "The structure of `x` with the leaves that satisfy `chosen?` replaced by the values `found`, in order, and the others by
+  `(otherwise leaf)`."
   [x chosen? found otherwise]
   (let [more (volatile! (seq found))]
     (map-leaves (fn [leaf]
@@ -93,17 +93,17 @@
   (if (array? x) x (Array/scalar (double x))))
 
 (defn pick
-  "A vector of the leaves of `x` that `chosen?` takes, all of them Arrays or numbers, as Arrays."
+  "A vector of the leaves of `x` that satisfy `chosen?`, which must be Arrays or numbers, as Arrays."
   [chosen? x]
   (into [] (comp (filter chosen?) (map ->array)) (leaves x)))
 
 (defn as-arrays
-  "The structure of `x` with Arrays in the place of floating numbers."
+  "The structure of `x` with floating numbers as Arrays."
   [x]
   (map-leaves #(if (floating-number? %) (->array %) %) x))
 
 (defn- place
-  "Stands where an Array was."
+  "A placeholder for an Array."
   [^Array x]
   (Array/wrap (.newArray (.dtype x) 0) (int-array [0])))
 
@@ -116,7 +116,7 @@
 ;; other data of the same structure
 
 (def ^:private many
-  "How far a list, which may have no end, is counted for a message."
+  "How far a list, which may be infinite, is counted for a message."
   1000)
 
 (defn- kind [x]
@@ -141,7 +141,7 @@
 (defn- unordered? [x] (or (set? x) (some? (::set (meta x)))))
 
 (defn- members
-  "What `x` has at the places of the members of `like`, a list or set."
+  "The values of `x` at the positions of the members of `like`, a list or set."
   [what path like x]
   (cond
     (and (set? like) (= like x)) (seq like)
@@ -165,8 +165,8 @@
     :else (conj! out x)))
 
 (defn matched
-  "A vector of what `x` has at the places of the leaves of `like`. Throws ArgumentException, in terms of `what`, where the
-  structures differ."
+  "A vector of the values of `x` at the positions of the leaves of `like`. Throws ArgumentException, which calls `x` `what`,
+  when the structures differ."
   [what like x]
   (persistent! (match (transient []) what [] like x false)))
 
@@ -176,8 +176,8 @@
   (persistent! (match (transient []) what [] like x true)))
 
 (defn check-places
-  "`x`, unless leaves that `chosen?` takes are in a set with others. Throws ArgumentException, in terms of `what`: another
-  run has them in another order."
+  "`x`. Throws ArgumentException, which calls `x` `what`, if leaves that satisfy `chosen?` are in a set of several members:
+  another run may have them in another order."
   [what chosen? x]
   (when (or (map? x) (sequential? x) (set? x))
     (when (and (set? x) (next x) (some chosen? (leaves x)))
