@@ -5,20 +5,20 @@ public final class ArgumentException extends NdException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * An error with its facts.
+   * An exception with its details.
    *
    * @param message what was wrong, what was expected, what to do
-   * @param data alternating names and values
+   * @param data the details, alternating names and values
    */
   public ArgumentException(String message, Object... data) {
     super(message, data);
   }
 
   /**
-   * That something is null which cannot be left out.
+   * The exception for an argument that must not be null.
    *
    * @param name the parameter
-   * @return to be thrown
+   * @return the exception, to be thrown
    */
   public static ArgumentException missing(String name) {
     return new ArgumentException(name + " must not be null", "argument", name);

@@ -12,8 +12,8 @@ import ndgrad.op.Reverse;
 import ndgrad.op.spec.Coerce;
 
 /**
- * Switches recording on and off for the current thread, and computes gradients without touching
- * leaves.
+ * Switches recording on and off for the current thread, and computes gradients without accumulating
+ * them in leaves.
  *
  * <pre>{@code
  * try (var off = Autograd.noGrad()) {
@@ -24,12 +24,12 @@ import ndgrad.op.spec.Coerce;
 public final class Autograd {
   private Autograd() {}
 
-  /** Takes a mode or a hook back when it is closed; closing it again does nothing. */
+  /** Ends a mode or removes a hook when it is closed; closing it again does nothing. */
   public interface Scope extends AutoCloseable {
     /**
-     * Takes it back.
+     * Ends the mode or removes the hook.
      *
-     * @throws ScopeException when it is the mode of another thread, which stays as it is
+     * @throws ScopeException when it is a mode of another thread, which is not ended then
      */
     @Override
     void close();
@@ -45,7 +45,7 @@ public final class Autograd {
   }
 
   /**
-   * Records on this thread until the scope is closed, within a {@link #noGrad()}.
+   * Resumes recording on this thread until the scope is closed, inside a {@link #noGrad()}.
    *
    * @return the scope
    */
@@ -75,10 +75,10 @@ public final class Autograd {
   }
 
   /**
-   * Anomaly mode until the scope is closed, in all threads: the first op that makes a NaN or an
-   * infinity from finite inputs, forward or backward, throws an {@link AnomalyException} that names
-   * it and the place in the user's code that called it; a {@link MutationException} names the
-   * places of the saving and of the change. Slow; free when off.
+   * Turns on anomaly mode until the scope is closed, in all threads: the first op that produces a
+   * NaN or an infinity from finite inputs, forward or backward, throws an {@link AnomalyException}
+   * that names it and the place in the user's code that called it; a {@link MutationException}
+   * names the places where the value was saved and where it was modified. Slow; free when off.
    *
    * @return the scope
    */
@@ -100,14 +100,14 @@ public final class Autograd {
    * Accumulates the gradients of several outputs in the leaves they depend on.
    *
    * @param outputs what to differentiate
-   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single
-   *     element
+   * @param upstream one cotangent per output, or an empty list for ones when each output has a
+   *     single element
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
-   * @throws GraphException without a graph, without an upstream gradient, or through a freed graph
-   * @throws ArgumentException when there are not as many upstream gradients as outputs
+   * @throws GraphException when there is no graph, it was freed, or an upstream gradient is missing
+   * @throws ArgumentException when the numbers of upstream gradients and outputs differ
    * @throws ShapeException when an upstream gradient has another shape than its output
-   * @throws MutationException when a saved value was changed in place; nothing has been written
+   * @throws MutationException when a saved value was modified in place; nothing has been written
    *     then
    */
   public static void backward(
@@ -117,19 +117,19 @@ public final class Autograd {
   }
 
   /**
-   * The gradients of outputs with respect to chosen arrays; no leaf's gradient is changed.
+   * The gradients of outputs with respect to chosen arrays, without accumulating them in leaves.
    *
    * @param outputs what to differentiate
-   * @param upstream one cotangent an output, or an empty list for 1 where each output has a single
-   *     element
-   * @param inputs with respect to what; each requires a gradient
+   * @param upstream one cotangent per output, or an empty list for ones when each output has a
+   *     single element
+   * @param inputs the arrays to differentiate with respect to; each requires a gradient
    * @param retainGraph whether the graph can be used again
    * @param createGraph whether the gradients can be differentiated again
    * @return one for each input, empty where no output depends on it
-   * @throws GraphException when an input requires no gradient; as {@link #backward}
-   * @throws ArgumentException when there are not as many upstream gradients as outputs
+   * @throws GraphException when an input requires no gradient, or as {@link #backward}
+   * @throws ArgumentException when the numbers of upstream gradients and outputs differ
    * @throws ShapeException when an upstream gradient has another shape than its output
-   * @throws MutationException when a saved value was changed in place
+   * @throws MutationException when a saved value was modified in place
    */
   public static List<Optional<Array>> gradients(
       List<Array> outputs,

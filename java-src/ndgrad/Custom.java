@@ -18,11 +18,11 @@ import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /**
- * A function with derivatives of its own: a rule for gradients, one for tangents, or both; where
- * one is missing it follows from the other. Immutable, and made by {@link Grad#custom}. Rules are
- * written in ops, so they can be differentiated in turn, and work inside {@code vmap}. What the
- * function uses beside its arguments is a constant. A result that is an argument, another array
- * from outside or a view of one is a copy.
+ * A function with custom derivative rules: one for gradients, one for tangents, or both; if one is
+ * missing, it is derived from the other by transposition. Immutable; created by {@link
+ * Grad#custom}. Rules are written in ops, so they can be differentiated in turn, and work inside
+ * {@code vmap}. Arrays that the function closes over are constants. A result that is an argument,
+ * another array from outside or a view of one is copied.
  *
  * <pre>{@code
  * Custom halved = Grad.custom(xs -> List.of(xs.get(0)))
@@ -39,7 +39,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
      *
      * @param xs the arguments
      * @param ys the results
-     * @param cotangents one for each result, zeros where it does not count
+     * @param cotangents one for each result, zeros for results without a cotangent
      * @return one gradient for each argument, of its shape; null for zeros
      */
     List<Array> apply(List<Array> xs, List<Array> ys, List<Array> cotangents);
@@ -53,7 +53,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
      *
      * @param xs the arguments
      * @param ys the results
-     * @param tangents one for each argument, zeros where it does not move
+     * @param tangents one for each argument, zeros for arguments without a tangent
      * @return one tangent for each result, of its shape; null for zeros
      */
     List<Array> apply(List<Array> xs, List<Array> ys, List<Array> tangents);
@@ -73,7 +73,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   }
 
   /**
-   * The same function with another rule for gradients.
+   * The same function with this rule for gradients.
    *
    * @param rule the rule
    * @return a new function
@@ -83,7 +83,7 @@ public final class Custom implements Function<List<Array>, List<Array>> {
   }
 
   /**
-   * The same function with another rule for tangents.
+   * The same function with this rule for tangents.
    *
    * @param rule the rule
    * @return a new function

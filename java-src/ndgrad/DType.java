@@ -4,9 +4,9 @@ import java.lang.reflect.Array;
 import java.util.Locale;
 import java.util.Map;
 
-/** The element types. A word of the vocabulary: it imports nothing of ndgrad but its exceptions. */
+/** The element types. Every layer may use it, so it uses nothing of ndgrad but the exceptions. */
 public enum DType {
-  /** Truth values, stored in a {@code boolean[]}. */
+  /** Booleans, stored in a {@code boolean[]}. */
   BOOL(boolean.class, 1),
   /** 32-bit integers, stored in an {@code int[]}; arithmetic wraps. */
   INT32(int.class, 4),
@@ -26,12 +26,12 @@ public enum DType {
   }
 
   /**
-   * The dtype that a name, keyword, dtype or primitive class stands for: {@code "float32"}, {@code
-   * ":float32"} (what a Clojure keyword prints as), {@code FLOAT32}, {@code float.class}.
+   * The dtype for a name, keyword, dtype or primitive class: {@code "float32"}, {@code ":float32"}
+   * (what a Clojure keyword prints as), {@code FLOAT32}, {@code float.class}.
    *
-   * @param designator what names a dtype
+   * @param designator the name, keyword, dtype or class
    * @return the dtype
-   * @throws DTypeException when it names none
+   * @throws DTypeException when it names no dtype
    */
   public static DType of(Object designator) {
     if (designator instanceof DType d) {
@@ -96,8 +96,8 @@ public enum DType {
   }
 
   /**
-   * NumPy 2's promotion of two array dtypes: {@code int32 + float32} is {@code float64}, {@code
-   * bool} yields to all.
+   * NumPy 2's promotion of two array dtypes: {@code int32} and {@code float32} give {@code
+   * float64}, {@code bool} and any other dtype give that one.
    *
    * @param a one dtype
    * @param b the other
@@ -110,7 +110,7 @@ public enum DType {
   }
 
   /**
-   * Bytes of one element.
+   * The size of one element in bytes.
    *
    * @return 1, 4 or 8
    */
@@ -137,8 +137,8 @@ public enum DType {
   }
 
   /**
-   * This dtype if it is floating, else {@code float64}: the dtype in which {@code exp} or {@code
-   * mean} of it is computed.
+   * This dtype if it is floating, otherwise {@code float64}: the dtype of {@code exp} and {@code
+   * mean} of such arrays.
    *
    * @return a floating dtype
    */
@@ -156,7 +156,7 @@ public enum DType {
   }
 
   /**
-   * A fresh primitive array of zeros.
+   * A new primitive array of zeros.
    *
    * @param length number of elements
    * @return a {@code float[]}, {@code double[]}, {@code int[]}, {@code long[]} or {@code boolean[]}
@@ -182,7 +182,7 @@ public enum DType {
   }
 
   /**
-   * The name as NumPy writes it.
+   * The name as in NumPy.
    *
    * @return for example {@code "float32"}
    */

@@ -14,7 +14,7 @@ import ndgrad.blas.Engines;
 import ndgrad.kernel.loop.Program;
 
 /**
- * Says what ndgrad found on this machine, what is off, and what would switch it on.
+ * Reports what ndgrad found on this machine, what is off, and how to switch it on.
  *
  * <pre>{@code
  * System.out.println(Doctor.report());
@@ -29,10 +29,10 @@ public final class Doctor {
   /**
    * One BLAS engine.
    *
-   * @param name the name to choose it by, with the system property {@code ndgrad.blas}
+   * @param name the name that selects it, as value of the system property {@code ndgrad.blas}
    * @param available whether it works here
    * @param chosen whether matrix products use it
-   * @param version what it says about itself, empty when it is not available
+   * @param version the version that it reports, empty when it is not available
    * @param path where it was loaded from, empty when there is no file
    * @param threads how many threads one call may use, 0 when it is not available
    * @param reason why it is not available, empty when it is
@@ -53,15 +53,14 @@ public final class Doctor {
    * @param jdk the version and vendor of the JVM
    * @param os the operating system and its architecture
    * @param processors how many processors the JVM may use
-   * @param maxHeap the most bytes the heap may grow to
-   * @param vectorApi whether the module of the Vector API is there
+   * @param maxHeap the maximum size of the heap in bytes
+   * @param vectorApi whether the module of the Vector API is present
    * @param kernels the form of the loops of elementwise ops and reductions
    * @param nativeAccess whether native libraries may be called without a warning
    * @param threads how many threads large ops share
-   * @param memory what is kept to be used again
+   * @param memory the pool of recycled memory
    * @param engines the BLAS engines in the order in which they are preferred
-   * @param advice what would be better, with the flag or setting to change it; empty when all is
-   *     well
+   * @param advice possible improvements, with the flag or setting for each; empty when all is well
    */
   public record Report(
       String version,
@@ -78,10 +77,10 @@ public final class Doctor {
       List<String> advice) {
 
     /**
-     * The report as nested maps and lists, for hosts that prefer data to classes.
+     * The report as nested maps and lists, for languages that prefer data to classes.
      *
-     * @return unmodifiable maps from names in kebab-case to strings, numbers, truth values, lists
-     *     and maps
+     * @return unmodifiable maps from names in kebab-case to strings, numbers, booleans, lists and
+     *     maps
      */
     public Map<String, Object> asMap() {
       Map<String, Object> out = new LinkedHashMap<>();
@@ -122,7 +121,7 @@ public final class Doctor {
       return Collections.unmodifiableMap(out);
     }
 
-    /** The report as a person reads it: one fact a line. */
+    /** The report as text, one fact per line. */
     @Override
     public String toString() {
       StringBuilder out = new StringBuilder();
@@ -171,8 +170,8 @@ public final class Doctor {
   }
 
   /**
-   * Looks at the machine. Tries to load every BLAS engine, which takes seconds when a library must
-   * be unpacked first.
+   * Examines the machine. Tries to load every BLAS engine, which takes seconds if a library must be
+   * unpacked first.
    *
    * @return what was found
    */

@@ -14,10 +14,10 @@ import ndgrad.kernel.random.Samplers;
 import ndgrad.op.spec.Coerce;
 
 /**
- * A way to draw random arrays: where the bits come from, the dtype, whether the result asks for a
- * gradient. Immutable; made by {@link Random}. A negative dimension, or parameters that do not
- * broadcast to the shape, are a {@link ShapeException}; a dtype that does not hold what is drawn is
- * a {@link DTypeException}.
+ * How to draw random arrays: the source of random bits, the dtype, whether the result requires a
+ * gradient. Immutable; created by {@link Random}. The methods throw a {@link ShapeException} for a
+ * negative dimension or parameters that do not broadcast to the shape, and a {@link DTypeException}
+ * for a dtype that cannot hold the numbers drawn.
  *
  * <pre>{@code
  * Random.with(Random.key(0)).dtype(DType.FLOAT32).uniform(-1, 1, 2, 3)
@@ -63,39 +63,39 @@ public final class Draw {
   }
 
   /**
-   * The same with a dtype for the results.
+   * The same with this dtype for the results.
    *
-   * @param wanted float32 or float64 for reals; integers and truth values take others too
-   * @return a new way to draw
+   * @param wanted float32 or float64 for floating numbers; integers and booleans also take others
+   * @return a new Draw
    */
   public Draw dtype(DType wanted) {
     return new Draw(source, wanted, requiresGrad, choice);
   }
 
   /**
-   * The same with results that ask for a gradient, or do not.
+   * The same with results that require a gradient, or do not.
    *
    * @param required whether they do
-   * @return a new way to draw
+   * @return a new Draw
    */
   public Draw requiresGrad(boolean required) {
     return new Draw(source, dtype, required, choice);
   }
 
   /**
-   * The same, but {@link #choice} takes no element twice.
+   * The same, but {@link #choice} samples without replacement.
    *
-   * @return a new way to draw
+   * @return a new Draw
    */
   public Draw withoutReplacement() {
     return new Draw(source, dtype, requiresGrad, choice.withoutReplacement());
   }
 
   /**
-   * The same, but {@link #choice} takes elements with these probabilities.
+   * The same, but {@link #choice} samples with these probabilities.
    *
-   * @param p one an element, not negative, with the sum 1
-   * @return a new way to draw
+   * @param p one per element, not negative, with sum 1
+   * @return a new Draw
    * @throws ArgumentException when one is negative or the sum is not 1
    */
   public Draw probabilities(double... p) {
@@ -103,10 +103,10 @@ public final class Draw {
   }
 
   /**
-   * The same, but {@link #choice} takes elements with these probabilities.
+   * The same, but {@link #choice} samples with these probabilities.
    *
-   * @param p one an element, not negative, with the sum 1 up to what its dtype rounds
-   * @return a new way to draw
+   * @param p one per element, not negative, with sum 1 up to rounding in its dtype
+   * @return a new Draw
    * @throws ArgumentException when one is negative or the sum is not 1
    * @throws ShapeException when p is not one-dimensional
    */
@@ -127,10 +127,10 @@ public final class Draw {
   }
 
   /**
-   * Uniform numbers from 0 to 1.
+   * Uniform numbers in [0, 1).
    *
    * @param shape the shape
-   * @return float64 unless a dtype is set; 0 may occur, 1 does not
+   * @return float64 unless a dtype is set
    */
   public Array rand(int... shape) {
     return uniform(0, 1, shape);
@@ -149,11 +149,11 @@ public final class Draw {
   /**
    * Uniform numbers.
    *
-   * @param low the least
-   * @param high the bound, which does not occur unless it is low
+   * @param low the inclusive lower bound
+   * @param high the exclusive upper bound; may equal low
    * @param shape the shape
    * @return float64 unless a dtype is set
-   * @throws ArgumentException when low is above high, or they are not finite
+   * @throws ArgumentException when low is greater than high, or one is not finite
    */
   public Array uniform(double low, double high, int... shape) {
     checkBounds(high - low, low, high);
@@ -161,10 +161,10 @@ public final class Draw {
   }
 
   /**
-   * Uniform numbers between arrays; gradients flow to the bounds.
+   * Uniform numbers between arrays of bounds; gradients flow to these.
    *
-   * @param low the least
-   * @param high the bounds, which do not occur unless they are low
+   * @param low the inclusive lower bounds
+   * @param high the exclusive upper bounds; may equal low
    * @param shape the shape, to which both must broadcast
    * @return the dtype of the bounds unless one is set
    * @throws ArgumentException when one of low is above that of high, or they are not finite
@@ -221,7 +221,7 @@ public final class Draw {
   }
 
   /**
-   * Normal numbers with a mean and standard deviation for each; gradients flow to both.
+   * Normal numbers with arrays of means and standard deviations; gradients flow to both.
    *
    * @param mean the means
    * @param std the standard deviations
@@ -273,13 +273,13 @@ public final class Draw {
   }
 
   /**
-   * Normal numbers conditioned on an interval, by the rejection methods of C. P. Robert,
+   * Normal numbers conditioned to lie in an interval, by the rejection methods of C. P. Robert,
    * "Simulation of truncated normal variables" (1995).
    *
    * @param mean the mean before truncation
    * @param std the standard deviation before truncation
-   * @param low the least number, which may be an infinity
-   * @param high the greatest number, which may be an infinity
+   * @param low the lower bound, may be infinite
+   * @param high the upper bound, may be infinite
    * @param shape the shape
    * @return float64 unless a dtype is set
    * @throws ArgumentException when std is not positive or low is not below high
@@ -299,7 +299,7 @@ public final class Draw {
   /**
    * Exponential numbers.
    *
-   * @param scale the mean, which is the inverse of the rate
+   * @param scale the mean, the inverse of the rate
    * @param shape the shape
    * @return float64 unless a dtype is set
    * @throws ArgumentException when the scale is negative or not finite
@@ -316,8 +316,8 @@ public final class Draw {
   /**
    * Uniform integers.
    *
-   * @param low the least
-   * @param high the bound, which does not occur
+   * @param low the inclusive lower bound
+   * @param high the exclusive upper bound
    * @param shape the shape
    * @return int64 unless a dtype is set
    * @throws ArgumentException when low is not below high
@@ -335,12 +335,12 @@ public final class Draw {
   }
 
   /**
-   * Truth values.
+   * Booleans.
    *
    * @param p the probability of true
    * @param shape the shape
    * @return bool unless a dtype is set; then 0 and 1
-   * @throws ArgumentException when p is not from 0 to 1
+   * @throws ArgumentException when p is not between 0 and 1
    */
   public Array bernoulli(double p, int... shape) {
     check(p >= 0 && p <= 1, "bernoulli", "needs a probability from 0 to 1, got ", p);
@@ -348,12 +348,12 @@ public final class Draw {
   }
 
   /**
-   * Truth values with a probability for each.
+   * Booleans with an array of probabilities.
    *
    * @param p the probabilities of true
    * @param shape the shape, to which p must broadcast
    * @return bool unless a dtype is set; then 0 and 1
-   * @throws ArgumentException when one is not from 0 to 1
+   * @throws ArgumentException when one is not between 0 and 1
    */
   public Array bernoulli(Array p, int... shape) {
     for (double q : elements(Coerce.given("p", p))) {
@@ -364,7 +364,7 @@ public final class Draw {
   }
 
   /**
-   * A random order of 0 to n-1.
+   * The integers in [0, n) in random order.
    *
    * @param n how many
    * @return int64 unless a dtype is set, shape [n]
@@ -388,7 +388,7 @@ public final class Draw {
   }
 
   /**
-   * Brings an array into random order along its first axis; it keeps its dtype.
+   * Shuffles an array in place along its first axis.
    *
    * @param x an array of at least one dimension, modified
    * @return x
@@ -400,13 +400,14 @@ public final class Draw {
   }
 
   /**
-   * Numbers from 0 to n-1, drawn as {@link #withoutReplacement} and {@link #probabilities} say.
+   * A sample of the integers in [0, n), subject to {@link #withoutReplacement} and {@link
+   * #probabilities}.
    *
-   * @param n from how many
-   * @param size the shape of the draw; none for a single number
+   * @param n the exclusive upper bound
+   * @param size the shape of the sample; none for a single number
    * @return int64 unless a dtype is set
-   * @throws ArgumentException when more are asked for than there are, or the probabilities are not
-   *     n
+   * @throws ArgumentException when the sample is larger than the population, or there are not n
+   *     probabilities
    * @throws DTypeException when the numbers do not fit the dtype
    */
   public Array choice(int n, int... size) {
@@ -416,14 +417,14 @@ public final class Draw {
   }
 
   /**
-   * Elements of an array along its first axis, drawn as {@link #withoutReplacement} and {@link
-   * #probabilities} say.
+   * A sample of the elements of an array along its first axis, subject to {@link
+   * #withoutReplacement} and {@link #probabilities}.
    *
    * @param from the array
-   * @param size the shape of the draw; none for a single element
+   * @param size the shape of the sample; none for a single element
    * @return an array of that shape, followed by the array's other dimensions, in its dtype unless
    *     one is set
-   * @throws ArgumentException when more are asked for than there are
+   * @throws ArgumentException when the sample is larger than the population
    * @throws ShapeException for a 0-d array
    */
   public Array choice(Array from, int... size) {

@@ -11,17 +11,17 @@ import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.FusedFunction;
 
 /**
- * Functions of arrays as few kernels. A fused function is run once for each kind of arguments
- * (dtypes, shapes, which of them require a gradient) to see which ops it applies; from then on
- * chains of elementwise ops, with the sums, means, variances and logsumexps that follow them, are
- * one step each, forward and backward, without arrays for what is in between. Results, gradients
- * and tangents are those of the function to rounding, also where they are infinite, NaN or -0, and
- * so are derivatives of every order where no factor on the way is 0, infinite or NaN.
+ * Fuses the ops of functions of arrays into fewer kernels. A fused function is traced once per
+ * signature of its arguments (dtypes, shapes, which of them require a gradient). From then on a
+ * chain of elementwise ops, together with the sum, mean, variance or logsumexp that follows it, is
+ * one step, forward and backward, without intermediate arrays. Results, gradients and tangents are
+ * those of the function up to rounding, also where they are infinite, NaN or -0, and so are
+ * derivatives of every order where no intermediate factor is 0, infinite or NaN.
  *
- * <p>A function to be fused depends on its arguments alone and does nothing else: host numbers, and
- * arrays that it takes from outside, are those that it saw when it was traced (what is written into
- * such an array later is seen). Where it does what cannot be traced (branches on elements, random
- * numbers, writing in place, rules of one's own) it is run as it is, and {@code report} says why.
+ * <p>The function must be pure. Numbers and arrays that it closes over are constants, as they were
+ * when it was traced (though later in-place writes to such an array are seen). A function that does
+ * something that cannot be traced (branches on elements, random numbers, in-place writes, custom
+ * rules) runs unfused, and {@code report} says why.
  *
  * <pre>{@code
  * Fuse.One mish = Fuse.fuse(x -> x.mul(x.exp().log1p().tanh()));
@@ -33,15 +33,15 @@ public final class Fuse {
   private Fuse() {}
 
   /**
-   * Several results and what the caller wants to know of them.
+   * Several results with their form, for callers that rebuild other data from them.
    *
    * @param values the results
-   * @param form anything; the same for all arguments of a kind
+   * @param form anything; the same for all arguments of one signature
    */
   public record Formed(List<Array> values, Object form) {}
 
   /**
-   * A function of one array, fused.
+   * Fuses a function of one array.
    *
    * @param f the function
    * @return a function with the same results
@@ -51,7 +51,7 @@ public final class Fuse {
   }
 
   /**
-   * A function of several arrays, fused.
+   * Fuses a function of several arrays.
    *
    * @param f the function
    * @return a function with the same results
@@ -62,7 +62,7 @@ public final class Fuse {
   }
 
   /**
-   * A function of several arrays, fused, for hosts that make something else of its results.
+   * Fuses a function of several arrays whose results have a form, for other languages.
    *
    * @param f the function
    * @return a function with the same results
@@ -86,10 +86,10 @@ public final class Fuse {
     }
 
     /**
-     * What was made of the function so far.
+     * How the function was fused so far.
      *
-     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls},
-     *     {@code steps}, and {@code fallback}, the reason, where it is run as it is
+     * @return for each signature of arguments, the latest first: {@code arguments}, {@code calls},
+     *     {@code steps}, and {@code fallback}, the reason, if it runs unfused
      */
     public List<Map<String, Object>> report() {
       return fused.report();
@@ -135,10 +135,10 @@ public final class Fuse {
     }
 
     /**
-     * What was made of the function so far.
+     * How the function was fused so far.
      *
-     * @return for each kind of arguments, the latest first: {@code arguments}, {@code calls},
-     *     {@code steps}, and {@code fallback}, the reason, where it is run as it is
+     * @return for each signature of arguments, the latest first: {@code arguments}, {@code calls},
+     *     {@code steps}, and {@code fallback}, the reason, if it runs unfused
      */
     public List<Map<String, Object>> report() {
       return fused.report();

@@ -14,50 +14,46 @@ import ndgrad.op.Reverse;
 import ndgrad.op.spec.Coerce;
 
 /**
- * From functions of arrays to functions of arrays: derivatives in reverse and forward mode,
- * batches, and functions with rules of their own. They nest in any order and to any depth; what an
- * inner one differentiates is never confused with what an outer one does, and arrays that the
- * function takes from outside keep their part in the graph.
+ * Function transforms: derivatives in reverse and forward mode, vectorisation over batches, and
+ * custom derivative rules. They nest in any order and to any depth without confusing each other's
+ * derivatives, and arrays that the function closes over remain part of the graph.
  *
- * <p>Inside {@code jvp} and {@code vmap} nothing can be written in place, and inside {@code grad}
- * no argument: use {@code setitem}.
+ * <p>Functions under {@code jvp} and {@code vmap} cannot write in place, and those under {@code
+ * grad} cannot write into their arguments: use {@code setItem}.
  *
  * <p>Derivatives share no elements with arguments or with each other. Values are what the function
- * returns: where it returns an argument, or a view of one, that shares its elements.
+ * returns: if that is an argument, or a view of one, it shares its elements.
  *
- * <p>The singular methods take functions of one array; those in the plural take functions of a list
- * of arrays.
+ * <p>Methods with a singular name take functions of one array; those with a plural name take
+ * functions of a list of arrays.
  *
  * <pre>{@code
  * Grad.grad(x -> x.mul(x).sum()).apply(Array.of(1.0, 2.0));              // [2, 4]
  * Grad.jvp(x -> x.sin(), Array.of(0.5), Array.of(1.0)).tangent();        // [cos 0.5]
- * Grad.vmap(Grad.grad(x -> x.mul(x).sum())).apply(Array.ones(8, 2));     // one gradient an example
+ * Grad.vmap(Grad.grad(x -> x.mul(x).sum())).apply(Array.ones(8, 2));     // per-example gradients
  * Grad.hessian(x -> x.pow(3).sum()).apply(Array.of(1.0, 2.0));           // [[6, 0], [0, 12]]
  * }</pre>
  */
 public final class Grad {
-  /** How many rows of a Jacobian are computed at once unless said otherwise. */
+  /** How many rows of a Jacobian are computed at once by default. */
   public static final int CHUNK = 128;
 
   private Grad() {}
 
-  /** Which way derivatives are carried. */
+  /** The direction in which derivatives are propagated. */
   public enum Mode {
-    /**
-     * From the arguments on, by tangents: one pass for all results, a basis vector an argument's
-     * element.
-     */
+    /** Forward, by tangents: one basis vector per element of the arguments. */
     FORWARD,
-    /** Back from the results, by cotangents: a basis vector a result's element. */
+    /** Backward, by cotangents: one basis vector per element of the results. */
     REVERSE,
-    /** Forward where the arguments have fewer elements than the results. */
+    /** Forward if the arguments have fewer elements than the results, otherwise reverse. */
     AUTO
   }
 
   /**
    * A value and a gradient.
    *
-   * @param value what the function gave
+   * @param value what the function returned
    * @param gradient of the argument's shape and dtype
    */
   public record Valued(Array value, Array gradient) {}
@@ -65,24 +61,24 @@ public final class Grad {
   /**
    * A value and its gradients.
    *
-   * @param value what the function gave
+   * @param value what the function returned
    * @param gradients one for each argument, of its shape and dtype
    */
   public record ValuedAll(Array value, List<Array> gradients) {}
 
   /**
-   * A result and how gradients go back.
+   * A result and its pullback.
    *
-   * @param value what the function gave
+   * @param value what the function returned
    * @param pullback from a cotangent of the result to the gradient of the argument; can be applied
-   *     again
+   *     repeatedly
    */
   public record Vjp(Array value, UnaryOperator<Array> pullback) {}
 
   /**
-   * Results and how gradients go back.
+   * Results and their pullback.
    *
-   * @param values what the function gave
+   * @param values what the function returned
    * @param pullback from cotangents of the results to gradients of the arguments
    */
   public record VjpAll(List<Array> values, Pullback pullback) {}
@@ -90,7 +86,7 @@ public final class Grad {
   /**
    * A result and its directional derivative.
    *
-   * @param value what the function gave
+   * @param value what the function returned
    * @param tangent of its shape
    */
   public record Jvp(Array value, Array tangent) {}
@@ -98,29 +94,30 @@ public final class Grad {
   /**
    * Results and their directional derivatives.
    *
-   * @param values what the function gave
-   * @param tangents one for each result, of its shape; zeros for those that do not move
+   * @param values what the function returned
+   * @param tangents one for each result, of its shape; zeros for results that do not depend on the
+   *     arguments
    */
   public record JvpAll(List<Array> values, List<Array> tangents) {}
 
   /**
-   * A result and the derivative as a linear function.
+   * A result and the derivative as a linear map.
    *
-   * @param value what the function gave
+   * @param value what the function returned
    * @param jvp from a tangent of the argument to that of the result
    */
   public record Linear(Array value, UnaryOperator<Array> jvp) {}
 
   /**
-   * Results and the derivative as a linear function.
+   * Results and the derivative as a linear map.
    *
-   * @param values what the function gave
+   * @param values what the function returned
    * @param jvp from tangents of the arguments to those of the results
    */
   public record LinearAll(List<Array> values, UnaryOperator<List<Array>> jvp) {}
 
   /**
-   * The gradient of a function whose value is one number.
+   * The gradient of a function that returns a single number.
    *
    * @param f the function
    * @return from the argument to the gradient; throws GraphException when the value has several
@@ -137,7 +134,7 @@ public final class Grad {
   }
 
   /**
-   * The gradients of a function whose value is one number.
+   * The gradients of a function that returns a single number.
    *
    * @param f the function
    * @return from the arguments to their gradients
@@ -148,7 +145,7 @@ public final class Grad {
   }
 
   /**
-   * Value and gradient of a function whose value is one number.
+   * Value and gradient of a function that returns a single number.
    *
    * @param f the function
    * @return from the argument to both; throws GraphException when the value has several elements
@@ -163,7 +160,7 @@ public final class Grad {
   }
 
   /**
-   * Value and gradients of a function whose value is one number.
+   * Value and gradients of a function that returns a single number.
    *
    * @param f the function
    * @return from the arguments to both; throws GraphException when the value has several elements
@@ -189,10 +186,10 @@ public final class Grad {
   }
 
   /**
-   * The cotangent of a value that is one number.
+   * The cotangent 1 of a value that is a single number.
    *
-   * @param op what was called, for the message
-   * @param value of one element
+   * @param op the name of the function that was called, for the message
+   * @param value an array of one element
    * @return a one of its shape and dtype
    * @throws GraphException when it has another number of elements, or is not floating
    */
@@ -216,7 +213,7 @@ public final class Grad {
   }
 
   /**
-   * A result and how gradients go back through it.
+   * A result and the function that propagates gradients back through it.
    *
    * @param f the function
    * @param x its argument, floating
@@ -230,7 +227,7 @@ public final class Grad {
   }
 
   /**
-   * Results and how gradients go back through them.
+   * Results and the function that propagates gradients back through them.
    *
    * @param f the function
    * @param xs its arguments
@@ -243,7 +240,7 @@ public final class Grad {
   }
 
   /**
-   * A result and its derivative along a direction, in one pass forward.
+   * A result and its derivative along a direction, in one forward pass.
    *
    * @param f the function
    * @param x its argument, floating
@@ -258,7 +255,7 @@ public final class Grad {
   }
 
   /**
-   * Results and their derivatives along a direction, in one pass forward.
+   * Results and their derivatives along a direction, in one forward pass.
    *
    * @param f the function
    * @param xs its arguments
@@ -273,9 +270,9 @@ public final class Grad {
   }
 
   /**
-   * The same for a transform that is made of it.
+   * The same for a transform that is built on it.
    *
-   * @param op what was called, for messages
+   * @param op the name of the function that was called, for messages
    * @param f the function
    * @param xs its arguments
    * @param tangents the direction, one array for each argument, of its shape
@@ -302,8 +299,8 @@ public final class Grad {
   }
 
   /**
-   * The Hessian of a function whose value is one number, times a vector: forward over reverse, at a
-   * small multiple of the cost of the gradient.
+   * The Hessian of a function that returns a single number, times a vector: forward over reverse,
+   * at a small multiple of the cost of the gradient.
    *
    * @param f the function
    * @param x its argument
@@ -318,8 +315,8 @@ public final class Grad {
   }
 
   /**
-   * A result and the derivative at its argument as a linear function, whose applications do not run
-   * the function again.
+   * A result and the derivative at its argument as a linear map, which does not run the function
+   * again.
    *
    * @param f the function
    * @param x its argument
@@ -332,8 +329,8 @@ public final class Grad {
   }
 
   /**
-   * Results and the derivative at their arguments as a linear function, whose applications do not
-   * run the function again: the transpose of the vector-Jacobian product.
+   * Results and the derivative at their arguments as a linear map, which does not run the function
+   * again: the transpose of the vector-Jacobian product.
    *
    * @param f the function
    * @param xs its arguments
@@ -375,7 +372,7 @@ public final class Grad {
   }
 
   /**
-   * All first derivatives.
+   * The Jacobian.
    *
    * @param f the function
    * @return from the argument to an array of the result's shape followed by the argument's, of the
@@ -386,11 +383,11 @@ public final class Grad {
   }
 
   /**
-   * All first derivatives.
+   * The Jacobian.
    *
    * @param f the function
-   * @param mode which way to go
-   * @param chunkSize how many basis vectors are carried at once: memory grows with it
+   * @param mode the direction of propagation
+   * @param chunkSize how many basis vectors are propagated at once: memory use grows with it
    * @return from the argument to an array of the result's shape followed by the argument's, of the
    *     argument's dtype
    */
@@ -406,12 +403,12 @@ public final class Grad {
   }
 
   /**
-   * All first derivatives of several results by several arguments.
+   * The Jacobians of several results with respect to several arguments.
    *
    * @param f the function
    * @param xs its arguments
-   * @param mode which way to go
-   * @param chunkSize how many basis vectors are carried at once
+   * @param mode the direction of propagation
+   * @param chunkSize how many basis vectors are propagated at once
    * @return for each result, for each argument, an array of the result's shape followed by the
    *     argument's, of the argument's dtype
    */
@@ -421,13 +418,13 @@ public final class Grad {
   }
 
   /**
-   * The same for a transform that is made of it.
+   * The same for a transform that is built on it.
    *
-   * @param op what was called, for messages
+   * @param op the name of the function that was called, for messages
    * @param f the function
    * @param xs its arguments
-   * @param mode which way to go
-   * @param chunkSize how many basis vectors are carried at once
+   * @param mode the direction of propagation
+   * @param chunkSize how many basis vectors are propagated at once
    * @return for each result, for each argument, a block
    */
   public static List<List<Array>> jacobians(
@@ -436,20 +433,21 @@ public final class Grad {
   }
 
   /**
-   * All second derivatives of a function whose value is one number, forward over reverse.
+   * The Hessian of a function that returns a single number, forward over reverse.
    *
    * @param f the function
-   * @return from the argument to an array of its shape twice
+   * @return from the argument to an array whose shape is the argument's shape twice
    */
   public static UnaryOperator<Array> hessian(Function<Array, Array> f) {
     return jacobian("hessian", grad("hessian", f), Mode.FORWARD, CHUNK);
   }
 
   /**
-   * A function of one example as one of a batch.
+   * Vectorises a function of one example into a function of a batch.
    *
-   * @param f the function of an example
-   * @return from an array with examples along its first axis to the results along the first axis
+   * @param f the function of one example
+   * @return from an array with the examples along its first axis to their results along the first
+   *     axis
    */
   public static UnaryOperator<Array> vmap(Function<Array, Array> f) {
     UnaryOperator<List<Array>> all =
@@ -458,16 +456,14 @@ public final class Grad {
   }
 
   /**
-   * A function of one example as one of a batch.
+   * Vectorises a function of one example into a function of a batch.
    *
-   * @param f the function of an example; its results must not depend on values of the host taken
-   *     from the arrays
-   * @param inAxes for each argument the axis along which its examples lie, empty for one that all
-   *     share
-   * @param outAxes for the result of each number where its examples shall lie; empty for one that
-   *     is the same for all
-   * @return from batches to batches; throws ShapeException when the sizes of batches differ or an
-   *     axis is out of range
+   * @param f the function of one example; it cannot read elements of the arrays
+   * @param inAxes the batch axis of each argument, empty for one that all examples share
+   * @param outAxes from the index of a result to its batch axis; empty for a result that is the
+   *     same for all examples
+   * @return from batches to batches; throws ShapeException when batch sizes differ or an axis is
+   *     out of range
    */
   public static UnaryOperator<List<Array>> vmaps(
       Function<List<Array>, List<Array>> f,
@@ -480,12 +476,12 @@ public final class Grad {
   }
 
   /**
-   * The same function, keeping none of its intermediate values for its gradient: it is run again
-   * when that is asked for, with the same random draws from the process's generator and from those
-   * of the JDK, whose words are kept for it. Where it is recorded, a result that is an array from
-   * outside the function or a view of one is a copy.
+   * The same function, but saving none of its intermediate values: the backward pass runs it again,
+   * with the same draws from the global random generator and from generators of the JDK, whose words
+   * are kept. When recorded, a result that is an array
+   * from outside the function or a view of one is copied.
    *
-   * @param f the function, which gives the same results whenever it is run
+   * @param f the function, which must give the same results on each run
    * @return a function with the same results and gradients
    */
   public static UnaryOperator<Array> checkpoint(Function<Array, Array> f) {
@@ -494,12 +490,12 @@ public final class Grad {
   }
 
   /**
-   * The same function, keeping none of its intermediate values for its gradients: it is run again
-   * when they are asked for, with the same random draws from the process's generator and from those
-   * of the JDK, whose words are kept for it. Where it is recorded, a result that is an array from
-   * outside the function or a view of one is a copy.
+   * The same function, but saving none of its intermediate values: the backward pass runs it again,
+   * with the same draws from the global random generator and from generators of the JDK, whose words
+   * are kept. When recorded, a result that is an array
+   * from outside the function or a view of one is copied.
    *
-   * @param f the function, which gives the same results whenever it is run
+   * @param f the function, which must give the same results on each run
    * @return a function with the same results and gradients
    */
   public static UnaryOperator<List<Array>> checkpoints(Function<List<Array>, List<Array>> f) {
@@ -507,7 +503,7 @@ public final class Grad {
   }
 
   /**
-   * The same value as a constant: no gradient and no tangent passes.
+   * The same value as a constant: no gradient or tangent flows through it.
    *
    * @param x an array
    * @return the array outside all graphs and without tangents; the storage is shared
@@ -531,8 +527,8 @@ public final class Grad {
   }
 
   /**
-   * A function with a rule of its own for gradients. A result that is the argument, another array
-   * from outside or a view of one is a copy.
+   * A function with a custom gradient rule. A result that is the argument, another array from
+   * outside or a view of one is copied.
    *
    * @param f the function
    * @param rule from the cotangent of the result to the gradient of the argument
@@ -543,8 +539,8 @@ public final class Grad {
   }
 
   /**
-   * A function with a rule of its own for tangents. A result that is the argument, another array
-   * from outside or a view of one is a copy.
+   * A function with a custom tangent rule. A result that is the argument, another array from
+   * outside or a view of one is copied.
    *
    * @param f the function
    * @param rule from the tangent of the argument to the tangent of the result; linear in it
@@ -565,11 +561,11 @@ public final class Grad {
   }
 
   /**
-   * A function that is to have derivatives of its own.
+   * A function to be given custom derivative rules.
    *
    * @param f the function
-   * @return the function, to be given a rule by {@link Custom#withVjp} or {@link Custom#withJvp} or
-   *     both
+   * @return the function without rules; add them by {@link Custom#withVjp}, {@link Custom#withJvp}
+   *     or both
    */
   public static Custom custom(Function<List<Array>, List<Array>> f) {
     return new Custom(Coerce.given("f", f), Optional.empty(), Optional.empty());

@@ -10,19 +10,19 @@ import java.util.function.Function;
 import ndgrad.op.spec.Coerce;
 
 /**
- * Compares gradients with differences. For a function f of float64 arrays every entry ∂f_k/∂x_j of
- * the Jacobian that reverse mode computes is compared with the central difference (f_k(x + h e_j) -
- * f_k(x - h e_j)) / 2h; where the Jacobian is large, random projections uᵀJv of it are, and a
- * projection that differs is narrowed down to an entry. The step h is {@code step * max(1, |x_j|)},
- * by default the cube root of the machine epsilon (6e-6), which balances the truncation error h²
- * against the rounding error ε/h.
+ * Compares gradients with finite differences. For a function f of float64 arrays every entry
+ * ∂f_k/∂x_j of the Jacobian from reverse mode is compared with the central difference (f_k(x + h
+ * e_j) - f_k(x - h e_j)) / 2h. If the Jacobian is large, random projections uᵀJv are compared
+ * instead, and a projection that differs is narrowed down to an entry. The step h is {@code step *
+ * max(1, |x_j|)}, by default the cube root of the machine epsilon (6e-6), which balances the
+ * truncation error h² against the rounding error ε/h.
  *
  * <p>An entry passes when {@code |analytic - numeric| <= atol + rtol * |numeric| + noise}; noise =
- * 32 ε max|f| / h is what rounding in f alone can do. Entries that are NaN or infinite do not pass.
- * Before gradients are compared, f is called twice: it must return the same both times, but for
- * rounding, and leave its inputs alone; another number of results, or other shapes, are an error.
- * At a kink (relu at 0) the difference is between the slopes of both sides and the check fails:
- * choose other inputs.
+ * 32 ε max|f| / h bounds the effect of rounding in f. Entries that are NaN or infinite do not pass.
+ * First f is called twice: it must return the same values up to rounding, and not modify its
+ * inputs; a different number of results, or different shapes, throw. At a kink (relu at 0) the
+ * central difference lies between the one-sided derivatives and the check fails: choose other
+ * inputs.
  *
  * <pre>{@code
  * GradCheck.assertGradients(xs -> xs.get(0).mul(xs.get(1)).sin(), Array.of(0.5, 1.5), Array.of(2.0, 0.25));
@@ -32,19 +32,22 @@ public final class GradCheck {
   private GradCheck() {}
 
   /**
-   * How to compare.
+   * Settings of the comparison.
    *
    * @param step the relative step of the differences
    * @param rtol the allowed relative error
    * @param atol the allowed absolute error
-   * @param fullUpTo the largest number of Jacobian entries that are all compared; beyond it
-   *     projections are
-   * @param projections how many projections an input gets
-   * @param seed of the projections
+   * @param fullUpTo the largest Jacobian, in entries, that is compared in full; for larger ones
+   *     projections are compared
+   * @param projections the number of projections per input
+   * @param seed the seed of the projections
    */
   public record Settings(
       double step, double rtol, double atol, long fullUpTo, int projections, long seed) {
-    /** Step 6e-6, rtol 1e-5, atol 1e-6, all of up to 4096 entries, 4 projections beyond. */
+    /**
+     * Step 6e-6, rtol 1e-5, atol 1e-6, full comparison of up to 4096 entries, otherwise 4
+     * projections.
+     */
     public static final Settings DEFAULT =
         new Settings(Math.cbrt(Math.ulp(1.0)), 1e-5, 1e-6, 4096, 4, 0);
 
@@ -71,51 +74,51 @@ public final class GradCheck {
     }
 
     /**
-     * Other tolerances.
+     * These settings with other tolerances.
      *
      * @param relative the allowed relative error
      * @param absolute the allowed absolute error
-     * @return the settings with these
+     * @return new settings
      */
     public Settings tolerance(double relative, double absolute) {
       return new Settings(step, relative, absolute, fullUpTo, projections, seed);
     }
 
     /**
-     * Projections instead of the full Jacobian, whatever its size.
+     * These settings with projections instead of the full Jacobian, whatever its size.
      *
-     * @param count how many an input gets
-     * @return the settings with these
+     * @param count the number of projections per input
+     * @return new settings
      */
     public Settings projected(int count) {
       return new Settings(step, rtol, atol, 0, count, seed);
     }
   }
 
-  /** What can be wrong. */
+  /** The kinds of failure. */
   public enum Kind {
     /** An entry of the Jacobian differs. */
     GRADIENT,
     /** A gradient has another shape than its input. */
     SHAPE,
-    /** The function changes an input. */
+    /** The function modifies an input. */
     MODIFIES_INPUT,
     /** The function returns something else when it is called again. */
     NOT_DETERMINISTIC
   }
 
   /**
-   * One thing that is wrong.
+   * A failure.
    *
-   * @param kind what is
-   * @param input the number of the input, -1 where it is no input's fault
-   * @param element where in the input; empty for a 0-d input, or when it is not a single element's
-   *     fault
-   * @param output the number of the output, -1 where it is no single output's fault
-   * @param outputElement where in the output
-   * @param analytic what reverse mode computes, or the first of two results that should be equal
+   * @param kind the kind of failure
+   * @param input the index of the input, -1 when no single input is at fault
+   * @param element the position in the input; empty for a 0-d input, or when no single element is
+   *     at fault
+   * @param output the index of the output, -1 when no single output is at fault
+   * @param outputElement the position in the output
+   * @param analytic the result of reverse mode, or the first of two results that should be equal
    * @param numeric the central difference, or the second result
-   * @param tolerance by how much they may differ
+   * @param tolerance the largest difference allowed
    */
   public record Failure(
       Kind kind,
@@ -165,13 +168,13 @@ public final class GradCheck {
    * The outcome.
    *
    * @param full whether all entries were compared; false for projections
-   * @param compared how many entries or projections were
-   * @param failed how many of them differ
-   * @param failures the first of what is wrong, by input and element; empty when all is well
+   * @param compared the number of entries or projections compared
+   * @param failed how many of these differ
+   * @param failures the first failures, by input and element; empty when the check passed
    */
   public record Report(boolean full, long compared, long failed, List<Failure> failures) {
     /**
-     * Whether nothing is wrong.
+     * Whether the check passed.
      *
      * @return true when every comparison passed
      */
@@ -194,27 +197,29 @@ public final class GradCheck {
   }
 
   /**
-   * Checks the gradients of a function of one result.
+   * Checks the gradients of a function with one result.
    *
-   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
+   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not modify them
    * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
    *     modified
    * @return the outcome
-   * @throws DTypeException when an input or the result is float32: its differences are too coarse
+   * @throws DTypeException when an input or the result is float32, which is too imprecise for
+   *     differences
    */
   public static Report check(Function<List<Array>, Array> f, Array... inputs) {
     return check(f, Settings.DEFAULT, inputs);
   }
 
   /**
-   * Checks the gradients of a function of one result.
+   * Checks the gradients of a function with one result.
    *
-   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
-   * @param settings step, tolerances, size
+   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not modify them
+   * @param settings step, tolerances and limits
    * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
    *     modified
    * @return the outcome
-   * @throws DTypeException when an input or the result is float32: its differences are too coarse
+   * @throws DTypeException when an input or the result is float32, which is too imprecise for
+   *     differences
    */
   public static Report check(Function<List<Array>, Array> f, Settings settings, Array... inputs) {
     Coerce.given("f", f);
@@ -223,14 +228,15 @@ public final class GradCheck {
   }
 
   /**
-   * Checks the gradients of a function of several results.
+   * Checks the gradients of a function with several results.
    *
-   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
-   * @param settings step, tolerances, size
+   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not modify them
+   * @param settings step, tolerances and limits
    * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
    *     modified
    * @return the outcome
-   * @throws DTypeException when an input or a result is float32: its differences are too coarse
+   * @throws DTypeException when an input or a result is float32, which is too imprecise for
+   *     differences
    */
   public static Report checkAll(
       Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
@@ -241,12 +247,13 @@ public final class GradCheck {
    * Checks the gradients of the gradients: those of (x, u) ↦ J(x)ᵀu. In the report the inputs are
    * followed by the cotangents u, and output i is the gradient of the i-th differentiated input.
    *
-   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
-   * @param settings step, tolerances, size
+   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not modify them
+   * @param settings step, tolerances and limits
    * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
    *     modified
    * @return the outcome
-   * @throws DTypeException when an input or a result is float32: its differences are too coarse
+   * @throws DTypeException when an input or a result is float32, which is too imprecise for
+   *     differences
    */
   public static Report checkSecond(
       Function<List<Array>, List<Array>> f, Settings settings, List<Array> inputs) {
@@ -298,13 +305,14 @@ public final class GradCheck {
   }
 
   /**
-   * Fails when gradients are wrong.
+   * Throws when the gradients are wrong.
    *
-   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not change them
+   * @param f called with arrays of the inputs' shapes, dtypes and layouts; must not modify them
    * @param inputs float64 arrays are differentiated, integer and bool ones passed as they are; not
    *     modified
-   * @throws AssertionError when something is wrong; its message is the report
-   * @throws DTypeException when an input or the result is float32: its differences are too coarse
+   * @throws AssertionError when the check fails, with the report as its message
+   * @throws DTypeException when an input or the result is float32, which is too imprecise for
+   *     differences
    */
   public static void assertGradients(Function<List<Array>, Array> f, Array... inputs) {
     Report report = check(f, inputs);

@@ -19,16 +19,15 @@ import ndgrad.autograd.Node;
 import ndgrad.op.spec.Coerce;
 
 /**
- * The computation graph behind some arrays as data: which ops made them from which leaves.
+ * The computation graph behind arrays as data: the ops and leaves that they were computed from.
  *
  * <pre>{@code
  * Array x = Array.of(1.0, 2.0).requiresGrad(true);
  * System.out.println(Graph.of(x.mul(x).sum()).toDot());
  * }</pre>
  *
- * @param vertices the applications of ops and the leaves, those that use a value before those that
- *     made it
- * @param edges from the vertex that made a value to the one that uses it
+ * @param vertices the applications of ops and the leaves, each before those whose values it uses
+ * @param edges from the vertex that computed a value to the one that uses it
  */
 public record Graph(List<Vertex> vertices, List<Edge> edges) {
 
@@ -47,16 +46,16 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
   }
 
   /**
-   * A value on its way from one op to another.
+   * The use of a value by an op.
    *
-   * @param from the vertex that made it
+   * @param from the vertex that computed it
    * @param to the vertex that uses it
-   * @param input as which input
+   * @param input the index of the input
    */
   public record Edge(int from, int to, int input) {}
 
   /**
-   * The graph that a backward of the arrays would go through.
+   * The graph that a backward pass from the arrays would traverse.
    *
    * @param outputs arrays that require a gradient
    * @return the graph
@@ -120,7 +119,7 @@ public record Graph(List<Vertex> vertices, List<Edge> edges) {
    *
    * @param file a path that ends in .svg or .png; overwritten
    * @return the file
-   * @throws ArgumentException for another ending, or when PlantUML is not there
+   * @throws ArgumentException for another ending, or without PlantUML
    * @throws UncheckedIOException when the file cannot be written
    */
   public Path draw(Path file) {

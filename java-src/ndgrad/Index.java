@@ -6,25 +6,25 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * One item of an index expression, as between the brackets of NumPy's {@code x[…]}. Integers,
+ * An item of an index expression, as between the brackets of NumPy's {@code x[…]}. Integers,
  * slices, {@link All}, {@link NewAxis} and {@link Ellipsis} select a view; {@link Positions} and
  * {@link Mask} a copy.
  */
 public sealed interface Index {
 
   /**
-   * One position of an axis, which disappears.
+   * One position of an axis, which is removed.
    *
    * @param index from -length to length-1
    */
   record At(long index) implements Index {}
 
   /**
-   * A range of an axis, cut to its ends as NumPy and Python do.
+   * A range of an axis, clipped to its bounds as in NumPy and Python.
    *
-   * @param start the first position; empty for the end that the step comes from
-   * @param stop the position before which to stop; empty for the end that the step goes to
-   * @param step the distance, not 0; negative to go backwards
+   * @param start the first position; empty to start at an end of the axis
+   * @param stop the position before which to stop; empty to go on to the other end
+   * @param step the step, not 0; negative to go backwards
    */
   record Slice(OptionalLong start, OptionalLong stop, long step) implements Index {
     /**
@@ -42,7 +42,7 @@ public sealed interface Index {
   /** A new axis of length 1. */
   record NewAxis() implements Index {}
 
-  /** As many full slices as the other items leave over; at most one an expression. */
+  /** As many full slices as there are axes without another item; at most one per expression. */
   record Ellipsis() implements Index {}
 
   /** A whole axis. */
@@ -56,10 +56,10 @@ public sealed interface Index {
   record Positions(Object array) implements Index {}
 
   /**
-   * The true places of one or several axes.
+   * The positions of the true elements of a mask over one or several axes.
    *
-   * @param array a bool array whose shape is that of the axes it covers: an Array, a Java array or
-   *     a nested list
+   * @param array a bool array whose shape is that of the axes it masks: an Array, a Java array or a
+   *     nested list
    */
   record Mask(Object array) implements Index {}
 
@@ -74,7 +74,7 @@ public sealed interface Index {
   }
 
   /**
-   * The positions from start to before stop.
+   * The positions from start to stop, exclusive.
    *
    * @param start the first position
    * @param stop the position before which to stop
@@ -85,11 +85,11 @@ public sealed interface Index {
   }
 
   /**
-   * Every step-th position from start to before stop.
+   * Every step-th position from start to stop, exclusive.
    *
    * @param start the first position
    * @param stop the position before which to stop
-   * @param step the distance, not 0
+   * @param step the step, not 0
    * @return the item
    * @throws IndexException when the step is 0
    */
@@ -98,11 +98,11 @@ public sealed interface Index {
   }
 
   /**
-   * A slice whose ends may be open.
+   * A slice whose ends may be left open.
    *
    * @param start the first position, or null
    * @param stop the position before which to stop, or null
-   * @param step the distance, or null for 1
+   * @param step the step, or null for 1
    * @return the item
    * @throws IndexException when the step is 0, or an argument is not a whole number
    */
@@ -142,7 +142,7 @@ public sealed interface Index {
   }
 
   /**
-   * As many full slices as the other items leave over, {@code ...}.
+   * As many full slices as there are axes without another item, {@code ...}.
    *
    * @return the item
    */
@@ -174,9 +174,9 @@ public sealed interface Index {
   }
 
   /**
-   * The true places of the axes that a mask covers.
+   * The positions of the true elements of a mask.
    *
-   * @param array truth values: an Array, a Java array or a nested list; read when the index is used
+   * @param array booleans: an Array, a Java array or a nested list; read when the index is used
    * @return the item
    */
   static Index mask(Object array) {
@@ -184,13 +184,13 @@ public sealed interface Index {
   }
 
   /**
-   * Reads an expression in NumPy's notation: integers, slices, {@code ...}, {@code newaxis} (or
-   * {@code None}) and lists of integers in brackets, separated by commas, such as {@code "1:3, ...,
-   * -1, newaxis, ::2, [0, 2]"}.
+   * Parses an index expression in NumPy's notation: integers, slices, {@code ...}, {@code newaxis}
+   * (or {@code None}) and lists of integers in brackets, separated by commas, such as {@code "1:3,
+   * ..., -1, newaxis, ::2, [0, 2]"}.
    *
    * @param text the expression
    * @return its items
-   * @throws IndexException naming the item that is none
+   * @throws IndexException when an item is not valid; the message names it
    */
   static List<Index> parse(String text) {
     if (text == null) {

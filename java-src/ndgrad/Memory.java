@@ -3,26 +3,26 @@ package ndgrad;
 import ndgrad.kernel.memory.Pool;
 
 /**
- * The memory that ndgrad keeps to use again. Arrays come to it from a {@link Scope} that is closed,
- * and from inside the library: intermediate values of ops and backward passes, gradients that
- * nobody has looked at.
+ * The pool of recycled memory. It receives the memory of arrays when a {@link Scope} is closed, and
+ * of the library's own temporaries: intermediate values of ops and backward passes, and gradients
+ * that were never read.
  */
 public final class Memory {
   private Memory() {}
 
   /**
-   * What waits to be used again, and how often it was.
+   * The state of the pool.
    *
-   * @param held bytes that wait; they are let go when the heap runs short
-   * @param limit the most bytes that may wait
-   * @param arrays how many primitive arrays wait
-   * @param hits how often one was used again
-   * @param misses how often there was none of the size, so that a fresh one was made
+   * @param held the size of the pool in bytes; it is released when the heap runs short
+   * @param limit the maximum size in bytes
+   * @param arrays the number of primitive arrays in the pool
+   * @param hits how often an array was reused
+   * @param misses how often a new array was allocated because the pool had none of that size
    */
   public record Kept(long held, long limit, int arrays, long hits, long misses) {}
 
   /**
-   * What the process keeps now.
+   * The current state of the pool.
    *
    * @return a snapshot
    */
@@ -32,10 +32,10 @@ public final class Memory {
   }
 
   /**
-   * Sets how much may wait to be used again; what is more is let go at once. At first the system
-   * property {@code ndgrad.pool.bytes}, without it a quarter of the largest heap.
+   * Sets the maximum size of the pool; any excess is released at once. The default is the system
+   * property {@code ndgrad.pool.bytes}, or else a quarter of the maximum heap.
    *
-   * @param bytes 0 or more; with 0 nothing is kept
+   * @param bytes 0 or more; 0 switches the pool off
    * @throws ArgumentException when it is negative; nothing has changed then
    */
   public static void setLimit(long bytes) {
@@ -46,7 +46,7 @@ public final class Memory {
     Pool.shared().limit(bytes);
   }
 
-  /** Lets go of all that waits. */
+  /** Empties the pool. */
   public static void clear() {
     Pool.shared().clear();
   }

@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The root of every error ndgrad raises on purpose. Its message speaks the caller's terms; its
- * {@link #data()} holds the facts (op, shapes, axis, …) so that programs need not parse the
- * message. Nothing has been written when one is thrown.
+ * The superclass of ndgrad's exceptions. The message is in the caller's terms; {@link #data()} has
+ * the details (op, shapes, axis, …), so that programs need not parse the message. Except in anomaly
+ * mode, nothing has been written when one is thrown.
  *
  * <pre>{@code
  * try { Array.zeros(2, 3).add(Array.zeros(4)); }
@@ -31,14 +31,14 @@ public abstract sealed class NdException extends RuntimeException
 
   private transient Map<String, Object> data = new LinkedHashMap<>();
 
-  /** The op that was running, as it stands before the message; empty when no op was. */
+  /** The op that was running, as the prefix of the message; empty when there was none. */
   private String prefix = "";
 
   /**
-   * An error with its facts.
+   * An exception with its details.
    *
    * @param message what was wrong, what was expected, what to do
-   * @param data alternating names and values; {@code int[]} shapes become lists
+   * @param data the details, alternating names and values; {@code int[]} shapes become lists
    */
   protected NdException(String message, Object... data) {
     super(message);
@@ -57,18 +57,19 @@ public abstract sealed class NdException extends RuntimeException
   }
 
   /**
-   * The facts behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code
+   * The details behind the message, by name: {@code "op"}, {@code "shapes"}, {@code "axis"}, {@code
    * "dtype"}, ….
    *
-   * @return an unmodifiable map, empty when there is nothing to add to the message, and in an error
-   *     that was serialised
+   * @return an unmodifiable map, empty when there is nothing to add to the message, and after
+   *     deserialisation
    */
   public Map<String, Object> data() {
     return Collections.unmodifiableMap(data);
   }
 
   /**
-   * Names the op that was running; the outermost op, which the caller called, has the last word.
+   * Names the op that was running. The last call wins, so the message names the outermost op, which
+   * the caller called.
    *
    * @param op the op's public name
    * @return this
@@ -80,7 +81,7 @@ public abstract sealed class NdException extends RuntimeException
   }
 
   /**
-   * Reads an error without its facts, which need not be serialisable.
+   * Reads an exception without its details, which need not be serialisable.
    *
    * @param in where from
    * @throws IOException when it cannot be read

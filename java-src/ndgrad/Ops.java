@@ -11,16 +11,16 @@ import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Op;
 
 /**
- * Calls any op with host values: what the fluent methods of {@link Array} and the functions of
- * other languages are built on.
+ * Calls any op with values of the host language; the basis of the fluent methods of {@link Array}
+ * and of the functions of other languages.
  */
 public final class Ops {
   private Ops() {}
 
   /**
-   * The op of a public name.
+   * The op with a public name.
    *
-   * @param name in kebab-case, synonyms too: {@code "sum"}, {@code "concatenate"}
+   * @param name the name or an alias, in kebab-case: {@code "sum"}, {@code "concatenate"}
    * @return the op
    * @throws ArgumentException when there is none
    */

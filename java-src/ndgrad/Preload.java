@@ -5,9 +5,9 @@ import java.util.stream.Stream;
 import ndgrad.blas.Engines;
 
 /**
- * Takes ops through their first calls in the background. A JVM links lambdas, switches and
- * generated classes when they are first run, which makes the first call of an op take a tenth of a
- * second; threads that do so while the rest of a program is being loaded spare its user the wait.
+ * Runs ops for the first time in the background. A JVM links lambdas, switches and generated
+ * classes on their first execution, so the first call of an op takes a tenth of a second;
+ * background threads spare the user this wait while the rest of a program is being loaded.
  */
 public final class Preload {
   private static final List<Thread> THREADS =
@@ -16,9 +16,9 @@ public final class Preload {
   private Preload() {}
 
   /**
-   * Starts the threads, unless they have been, or the system property {@code ndgrad.preload} is
-   * {@code false}. They end when they are done, and nothing depends on them. {@code ndgrad.core}
-   * does this when it is loaded.
+   * Starts the threads, unless they were started before or the system property {@code
+   * ndgrad.preload} is {@code false}. They end when they are done, and nothing depends on them.
+   * {@code ndgrad.core} does this when it is loaded.
    *
    * <p>Example: {@code Preload.start();}
    */

@@ -9,24 +9,24 @@ import ndgrad.op.spec.Coerce;
  * PrintOptions.DEFAULT.withPrecision(3).format(Array.of(3.14159));   // array([3.142])
  * }</pre>
  *
- * @param precision the most digits behind the point
- * @param threshold the number of elements beyond which only the edges of each axis are shown
- * @param edgeItems how many elements an edge has
+ * @param precision the maximum number of digits after the decimal point
+ * @param threshold the number of elements beyond which only the edges of each axis are printed
+ * @param edgeItems the number of elements at each edge
  * @param lineWidth the number of columns at which lines are broken
- * @param suppressSmall whether small numbers are written without exponent, that is as 0 where the
- *     precision ends
+ * @param suppressSmall whether small numbers are printed without exponent, that is, rounded to 0
+ *     beyond the precision
  */
 public record PrintOptions(
     int precision, int threshold, int edgeItems, int lineWidth, boolean suppressSmall) {
 
   /**
-   * NumPy's defaults, which {@link Array#toString} uses: 8 digits, 1000 elements, 3 at an edge, 75
-   * columns.
+   * NumPy's defaults, which {@link Array#toString} uses: 8 digits, 1000 elements, 3 at each edge,
+   * 75 columns.
    */
   public static final PrintOptions DEFAULT = new PrintOptions(8, 1000, 3, 75, false);
 
   /**
-   * Options for printing.
+   * Checks the options.
    *
    * @throws ArgumentException when a number is negative, edgeItems less than 1, or precision above
    *     1000
@@ -57,7 +57,7 @@ public record PrintOptions(
   /**
    * These options with another precision.
    *
-   * @param digits the most digits behind the point
+   * @param digits the maximum number of digits after the decimal point
    * @return new options
    */
   public PrintOptions withPrecision(int digits) {
@@ -75,9 +75,9 @@ public record PrintOptions(
   }
 
   /**
-   * These options with another width of edges.
+   * These options with another number of elements at each edge.
    *
-   * @param items how many elements an edge has, at least 1
+   * @param items the number of elements at each edge, at least 1
    * @return new options
    */
   public PrintOptions withEdgeItems(int items) {
@@ -97,7 +97,7 @@ public record PrintOptions(
   /**
    * These options with or without exponents for small numbers.
    *
-   * @param suppress whether small numbers are written without exponent
+   * @param suppress whether small numbers are printed without exponent
    * @return new options
    */
   public PrintOptions withSuppressSmall(boolean suppress) {
@@ -107,7 +107,7 @@ public record PrintOptions(
   /**
    * The text of an array under these options.
    *
-   * @param array the array, of which only the elements shown are read
+   * @param array the array, of which only the printed elements are read
    * @return the text of NumPy's {@code repr}, with {@code requires-grad=true} or {@code grad-fn=}
    *     and the op's name for arrays that take part in a graph
    */

@@ -13,8 +13,8 @@ import ndgrad.op.spec.Coerce;
 import ndgrad.op.spec.Structural;
 
 /**
- * How gradients go back through one run of a function: from cotangents of its results to gradients
- * of its arguments. Made by {@link Grad#vjps}; can be applied any number of times.
+ * The vector-Jacobian product of one run of a function: from cotangents of its results to gradients
+ * of its arguments. Created by {@link Grad#vjps}; can be applied any number of times.
  */
 public final class Pullback {
   private final List<Tensor> inputs;
@@ -73,8 +73,8 @@ public final class Pullback {
    *
    * @param cotangents one for each result, of its shape
    * @return one for each argument, of its shape and dtype; zeros where no result depends on it
-   * @throws ShapeException when a cotangent's shape is not its result's
-   * @throws ArgumentException when there are not as many cotangents as results
+   * @throws ShapeException when a cotangent has another shape than its result
+   * @throws ArgumentException when the numbers of cotangents and results differ
    */
   public List<Array> apply(List<Array> cotangents) {
     List<Optional<Array>> found = gradients(cotangents, true);
@@ -87,13 +87,13 @@ public final class Pullback {
   }
 
   /**
-   * The gradients of the arguments, telling those that no result depends on.
+   * The gradients of the arguments, empty for those that no result depends on.
    *
-   * @param cotangents one for each result, of its shape; null for a result that does not count
-   * @param keep whether this can be applied again; otherwise what was kept for it is let go
+   * @param cotangents one for each result, of its shape; null for zeros
+   * @param keep whether this can be applied again; otherwise its saved values are released
    * @return one for each argument, empty where no result depends on it
-   * @throws ShapeException when a cotangent's shape is not its result's
-   * @throws ArgumentException when there are not as many cotangents as results
+   * @throws ShapeException when a cotangent has another shape than its result
+   * @throws ArgumentException when the numbers of cotangents and results differ
    */
   public List<Optional<Array>> gradients(List<Array> cotangents, boolean keep) {
     Lifted.requireCount(

@@ -7,13 +7,12 @@ import ndgrad.kernel.random.Keys;
 import ndgrad.kernel.random.Philox;
 
 /**
- * Random arrays. The methods here draw from the process's generator, which {@link #manualSeed}
- * sets; {@link #with(Key)} draws from a key that functional code passes on, and {@link #draw()}
- * takes a dtype or {@code requiresGrad}.
+ * Random arrays. The methods here draw from a global generator, which {@link #manualSeed} seeds;
+ * {@link #with(Key)} draws from an explicit key, for functional code, and {@link #draw()} takes
+ * options such as dtype or {@code requiresGrad}.
  *
- * <p>The same seed gives the same numbers on every machine, with any number of threads. The
- * process's generator is safe for use by several threads, whose calls then share the numbers in the
- * order in which they come.
+ * <p>The same seed gives the same numbers on every machine, with any number of threads. The global
+ * generator is thread-safe; threads that call it take its numbers in the order of their calls.
  *
  * <pre>{@code
  * Random.manualSeed(0);
@@ -32,7 +31,7 @@ public final class Random {
 
   /**
    * An immutable source of random numbers: the same key gives the same numbers whenever it is used,
-   * so use each once and make more by {@link #split} or {@link #foldIn}. It is a key of
+   * so use each key once and derive others by {@link #split} or {@link #foldIn}. It is a key of
    * Philox4x64-10, a generator that computes its numbers from a counter (Salmon and others,
    * "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
    *
@@ -42,11 +41,11 @@ public final class Random {
   public record Key(long first, long second) implements Keys.Key {
 
     /**
-     * Independent keys, to be used instead of this one.
+     * Independent keys, to use instead of this one.
      *
      * @param n how many, at least 0
      * @return n keys; the first ones are the same whatever n is
-     * @throws ArgumentException when n is negative, or they are more than the heap can hold
+     * @throws ArgumentException when n is negative, or the heap cannot hold so many keys
      */
     public List<Key> split(int n) {
       if (n < 0) {
@@ -74,7 +73,7 @@ public final class Random {
     }
 
     /**
-     * A key that depends on this one and a number, such as that of a step or a layer.
+     * A key derived from this one and a number, such as the index of a step or a layer.
      *
      * @param number any number
      * @return a key independent of those of other numbers
@@ -84,7 +83,7 @@ public final class Random {
     }
 
     /**
-     * The bits of this key as the JDK's interface.
+     * The random bits of this key as a generator of the JDK.
      *
      * @return a new generator, for one thread at a time
      */
@@ -110,7 +109,7 @@ public final class Random {
   }
 
   /**
-   * Seeds the process's generator, so that what is drawn from now on can be repeated.
+   * Seeds the global generator, so that subsequent draws are reproducible.
    *
    * @param seed any number
    */
@@ -119,9 +118,9 @@ public final class Random {
   }
 
   /**
-   * Draws from the process's generator, with options.
+   * Draws from the global generator, with options.
    *
-   * @return where to set options and draw
+   * @return a Draw, to set options and draw
    */
   public static Draw draw() {
     return Draw.fromProcess();
@@ -131,7 +130,7 @@ public final class Random {
    * Draws from a key: the same call gives the same numbers every time.
    *
    * @param key the key
-   * @return where to set options and draw
+   * @return a Draw, to set options and draw
    */
   public static Draw with(Key key) {
     return Draw.from(key);
@@ -141,17 +140,17 @@ public final class Random {
    * Draws from a generator of the JDK, in row-major order.
    *
    * @param generator the generator, which advances
-   * @return where to set options and draw
+   * @return a Draw, to set options and draw
    */
   public static Draw with(RandomGenerator generator) {
     return Draw.from(generator);
   }
 
   /**
-   * Uniform numbers from 0 to 1.
+   * Uniform numbers in [0, 1).
    *
    * @param shape the shape
-   * @return float64; 0 may occur, 1 does not
+   * @return float64
    */
   public static Array rand(int... shape) {
     return draw().rand(shape);
@@ -170,8 +169,8 @@ public final class Random {
   /**
    * Uniform integers.
    *
-   * @param low the least
-   * @param high the bound, which does not occur
+   * @param low the inclusive lower bound
+   * @param high the exclusive upper bound
    * @param shape the shape
    * @return int64
    * @throws ArgumentException when low is not below high
@@ -183,11 +182,11 @@ public final class Random {
   /**
    * Uniform numbers.
    *
-   * @param low the least
-   * @param high the bound, which does not occur
+   * @param low the inclusive lower bound
+   * @param high the exclusive upper bound
    * @param shape the shape
    * @return float64
-   * @throws ArgumentException when low is above high, or they are not finite
+   * @throws ArgumentException when low is greater than high, or one is not finite
    */
   public static Array uniform(double low, double high, int... shape) {
     return draw().uniform(low, high, shape);
@@ -207,22 +206,22 @@ public final class Random {
   }
 
   /**
-   * Truth values.
+   * Booleans.
    *
    * @param p the probability of true
    * @param shape the shape
    * @return bool
-   * @throws ArgumentException when p is not from 0 to 1
+   * @throws ArgumentException when p is not between 0 and 1
    */
   public static Array bernoulli(double p, int... shape) {
     return draw().bernoulli(p, shape);
   }
 
   /**
-   * Elements of an array, drawn with replacement.
+   * A sample of the elements of an array, with replacement.
    *
-   * @param from the array, whose first axis is drawn from
-   * @param size the shape of the draw; none for a single element
+   * @param from the array, sampled along its first axis
+   * @param size the shape of the sample; none for a single element
    * @return an array of that shape, followed by the array's other dimensions
    * @throws ArgumentException when there is nothing to draw from
    */
@@ -231,7 +230,7 @@ public final class Random {
   }
 
   /**
-   * A random order of 0 to n-1.
+   * The integers in [0, n) in random order.
    *
    * @param n how many
    * @return int64, shape [n]

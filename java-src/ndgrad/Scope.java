@@ -3,27 +3,25 @@ package ndgrad;
 import ndgrad.autograd.Region;
 
 /**
- * Gives the memory of the arrays made inside it back when it is closed, to be used by the next
- * ones: a loop whose body is a scope makes no garbage. What leaves a scope stays as it is, and
- * belongs to the scope around it:
+ * Recycles the memory of the arrays created inside it when it is closed: a loop whose body is a
+ * scope produces no garbage. These outlive a scope, and belong to the enclosing one:
  *
  * <ul>
  *   <li>arrays that were {@linkplain #keep kept}, with their gradients and what their graphs need
  *       for a backward pass;
- *   <li>gradients of arrays made outside, and the history of such arrays that were written in
- *       place;
- *   <li>arrays over memory that the user has: wrapped, or asked for by {@link Array#data()};
- *   <li>arrays made by other threads.
+ *   <li>gradients of arrays created outside, and the graph of in-place updates to such arrays;
+ *   <li>arrays over memory that the user can reach: wrapped, or exposed by {@link Array#data()};
+ *   <li>arrays created by other threads.
  * </ul>
  *
- * Any other use of an array made inside, or of a view of it, after the scope has been closed is a
- * {@link ScopeException}; its shape and dtype can still be asked for. Scopes belong to the thread
- * that opens them and may be nested.
+ * Using any other array created inside, or a view of it, after the scope was closed throws a {@link
+ * ScopeException}; only its shape and dtype can still be read. A scope belongs to the thread that
+ * opens it. Scopes may be nested.
  *
- * <p>Functions do not keep the arrays they close over. Those in the graph of something that leaves
- * ({@linkplain Grad#checkpoint checkpointed} ones, rules of {@link Custom} functions, hooks) need
- * {@link #keep} for what they take from inside; a {@link Pullback}, or what {@link Grad#linearize}
- * gives, ends with the scope.
+ * <p>Functions do not keep the arrays they close over. Functions in the graph of something that
+ * outlives the scope ({@linkplain Grad#checkpoint checkpointed} ones, rules of {@link Custom}
+ * functions, hooks) need {@link #keep} for arrays from inside that they close over; a {@link
+ * Pullback}, or the function that {@link Grad#linearize} returns, is valid only inside the scope.
  *
  * <pre>{@code
  * try (Scope s = Scope.open()) {
@@ -49,13 +47,13 @@ public final class Scope implements AutoCloseable {
   }
 
   /**
-   * Lets arrays outlive this scope. Does nothing for arrays made outside it.
+   * Lets arrays outlive this scope. Does nothing for arrays created outside it.
    *
    * @param <T> the type of the data
-   * @param x an Array, or data with arrays in it: lists and other iterables, maps, object arrays,
-   *     optionals, records
+   * @param x an Array, or data that contains Arrays: lists and other iterables, maps, object
+   *     arrays, optionals, records
    * @return the same
-   * @throws ArgumentException when a record's module does not let its components be read
+   * @throws ArgumentException when the components of a record cannot be read because of its module
    */
   public <T> T keep(T x) {
     keepAll(region, x);
@@ -82,10 +80,10 @@ public final class Scope implements AutoCloseable {
   }
 
   /**
-   * Gives back the memory of what was made inside and does not leave. Scopes that were opened
-   * inside and not closed are closed with it; closing it again does nothing.
+   * Recycles the memory of what was created inside and does not outlive the scope. Scopes opened
+   * inside that are still open are closed, too; closing it again does nothing.
    *
-   * @throws ScopeException on another thread than that which opened it
+   * @throws ScopeException on another thread than the one that opened it
    */
   @Override
   public void close() {

@@ -8,10 +8,10 @@ public final class ShapeException extends NdException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * An error with its facts.
+   * An exception with its details.
    *
    * @param message what was wrong, what was expected, what to do
-   * @param data alternating names and values
+   * @param data the details, alternating names and values
    */
   public ShapeException(String message, Object... data) {
     super(message, data);

@@ -2,13 +2,13 @@ package ndgrad;
 
 import ndgrad.blas.Engines;
 
-/** How many threads large ops share, BLAS included. Results do not depend on it. */
+/** The number of threads that large ops use, including BLAS. Results do not depend on it. */
 public final class Threads {
   private Threads() {}
 
   /**
-   * The number of threads that share a large op. At first the system property {@code
-   * ndgrad.threads}, without it the number of available processors.
+   * The number of threads that share a large op. The default is the system property {@code
+   * ndgrad.threads}, or else the number of available processors.
    *
    * @return at least 1
    */
@@ -24,7 +24,7 @@ public final class Threads {
    * Threads.setNumThreads(1);   // leave the other cores to other work
    * }</pre>
    *
-   * @param n at least 1, the caller being one of them
+   * @param n at least 1, including the calling thread
    * @throws ArgumentException when n is less than 1; nothing has changed then
    */
   public static void setNumThreads(int n) {
