@@ -99,15 +99,15 @@ final class ClojureFns {
   private static String doc(Op op, String name, String bang) {
     List<String> lines = new ArrayList<>();
     if (!name.equals(op.name())) {
-      lines.addAll(Names.wrap("Another name of `" + op.name() + bang + "`.", 90));
+      lines.addAll(Names.wrap("Alias of `" + op.name() + bang + "`.", 90));
     }
     if (!bang.isEmpty()) {
       lines.addAll(
           Names.wrap(
               "Writes the result of `"
                   + name
-                  + "` into its first array, which is modified and returned; its"
-                  + " version goes up by one.",
+                  + "` into its first array, which is modified and returned;"
+                  + " increments its version.",
               90));
     }
     lines.addAll(Names.wrap(op.spec().doc(), 90));

@@ -269,10 +269,10 @@ final class FluentJava {
     out.append("\n  /**\n");
     List<String> text = new ArrayList<>();
     if (!name.equals(op.name())) {
-      text.add("Another name of {@code " + Names.camel(op.name()) + "}.");
+      text.add("Alias of {@code " + Names.camel(op.name()) + "}.");
     }
     if (inPlace) {
-      text.add("Writes the result into this array, which is modified; its version goes up by one.");
+      text.add("Writes the result into this array, which is modified; increments its version.");
     }
     text.add(javadoc(op.spec().doc()));
     for (String paragraph : String.join("\n\n", text).split("\n\n")) {

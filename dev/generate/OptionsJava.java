@@ -33,8 +33,8 @@ final class OptionsJava {
         import java.util.Map;
 
         /**
-         * Named options of an op: {@code x.sum(Options.of().axis(0).keepdims(true))}. Immutable; every setter gives new
-         * options. An op refuses options it does not have.
+         * Named options of an op: {@code x.sum(Options.of().axis(0).keepdims(true))}. Immutable; every setter returns
+         * new options. An op throws for options that it does not have.
          */
         public final class Options {
           private static final Options NONE = new Options(Map.of());
@@ -46,7 +46,7 @@ final class OptionsJava {
           }
 
           /**
-           * No options: every op's defaults.
+           * No options: the defaults of every op.
            *
            * @return the options to start from
            */
@@ -76,7 +76,9 @@ final class OptionsJava {
   private static void setter(StringBuilder out, String name, String type) {
     String java = Names.camel(name);
     out.append("\n  /**\n   * These options with {@code ").append(name).append("}.\n   *\n");
-    out.append("   * @param ").append(java).append(" its value; each op says what it means\n");
+    out.append("   * @param ")
+        .append(java)
+        .append(" its value; see the ops that have this option\n");
     out.append("   * @return new options\n   */\n");
     out.append("  public Options ").append(java).append('(').append(type).append(' ').append(java);
     out.append(") {\n    return with(\"")

@@ -18,10 +18,10 @@ final class Reference {
     out.append(
         """
         Every op is a function of `ndgrad.core` in Clojure and a method of `ndgrad.Array` in Java (the same name in camelCase).
-        Where an array is expected, numbers and nested vectors do as well in Clojure; methods in Java take numbers where those
-        make sense, and `Array.of` makes arrays of lists. Options go into a trailing map or keyword arguments in Clojure, or
-        follow in the order they are listed, as in `(nd/clip x 0 1)`; in Java into `Options`. An op with an in-place form has it
-        under the name with `!` (Java: `InPlace`).
+        In Clojure, numbers and nested vectors are accepted wherever an array is expected; Java methods accept numbers where
+        that makes sense, and `Array.of` converts lists. Options are passed in a trailing map, as keyword arguments, or by
+        position in the order listed, as in `(nd/clip x 0 1)`; in Java in an `Options`. The in-place form of an op has the same
+        name with `!` (Java: `InPlace`).
         """);
     Class<?> family = null;
     for (Op op : Registry.ops()) {

@@ -73,7 +73,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
@@ -97,7 +97,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
@@ -121,7 +121,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise sum. Integers wrap; for bool it is the logical or.
    *
@@ -134,7 +134,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -145,9 +145,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -158,7 +158,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -169,9 +169,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -182,7 +182,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -193,9 +193,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -206,9 +206,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -219,11 +219,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -234,9 +234,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -247,11 +247,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -262,9 +262,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -275,11 +275,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code sub}.
+   * Alias of {@code sub}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+   * The elementwise difference. Integers wrap; bool throws, as in NumPy.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -301,7 +301,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -325,7 +325,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -349,7 +349,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -362,7 +362,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -375,9 +375,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -390,7 +390,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -403,9 +403,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -418,7 +418,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -431,9 +431,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code mul}.
+   * Alias of {@code mul}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise product. Integers wrap; for bool it is the logical and.
    *
@@ -457,7 +457,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -481,7 +481,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -505,7 +505,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -518,7 +518,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -531,9 +531,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -546,7 +546,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -559,9 +559,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -574,7 +574,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -587,9 +587,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -602,7 +602,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -615,9 +615,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -630,7 +630,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -643,9 +643,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -658,7 +658,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -671,9 +671,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code div}.
+   * Alias of {@code div}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or NaN.
    *
@@ -686,7 +686,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   * The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -696,9 +696,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   * The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -708,9 +708,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code neg}.
+   * Alias of {@code neg}.
    *
-   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   * The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -720,11 +720,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code neg}.
+   * Alias of {@code neg}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use logical-not.
+   * The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -735,11 +735,11 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -750,14 +750,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -769,11 +769,11 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -784,14 +784,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -803,11 +803,11 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -818,14 +818,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -836,14 +836,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -854,16 +854,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -874,14 +874,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -892,16 +892,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -912,14 +912,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return the result
@@ -930,16 +930,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code pow}.
+   * Alias of {@code pow}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in NumPy); an integer to
-   * a negative integer power is an ArgumentException, as in NumPy: convert the base to floating first. A
-   * negative base with a fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes square
-   * roots, as in PyTorch: NaN of -infinity, where an array of such exponents gives infinity and 0. The gradient
-   * of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the exponent is
-   * not negative, NaN where the base is negative.
+   * a negative integer power throws an ArgumentException, as in NumPy: convert the base to floating first. A
+   * negative base with a fractional exponent is NaN. If the exponent is the number 0.5 or -0.5, square roots are
+   * used, as in PyTorch: -infinity gives NaN, whereas an array of such exponents gives infinity and 0. The
+   * gradient of the base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+   * exponent is not negative, NaN where the base is negative.
    *
    * @param b the exponent; broadcast with the base
    * @return this
@@ -951,7 +951,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -962,10 +963,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -977,7 +979,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -988,10 +991,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1003,7 +1007,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1014,10 +1019,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0 give 0, floating
-   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the jumps.
+   * numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The gradient is 0, also at the
+   * discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1028,9 +1034,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1041,11 +1047,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1056,9 +1062,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1069,11 +1075,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1084,9 +1090,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1097,11 +1103,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1112,11 +1118,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1127,13 +1133,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1144,11 +1150,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1159,13 +1165,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1176,11 +1182,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1191,13 +1197,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code remainder}.
+   * Alias of {@code remainder}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0 give 0,
-   * floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
-   * -floor(a/b) for the divisor, also at the jumps.
+   * The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %. Integers modulo 0
+   * give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The gradient is 1 for the dividend and
+   * -floor(a/b) for the divisor, also at the discontinuities.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -1220,7 +1226,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
    * larger, half to each where they are equal, and to both where either is NaN.
@@ -1246,7 +1252,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
    * larger, half to each where they are equal, and to both where either is NaN.
@@ -1272,7 +1278,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The larger of two elements; NaN if either is. For bool it is the logical or. The gradient goes to the
    * larger, half to each where they are equal, and to both where either is NaN.
@@ -1298,7 +1304,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
    * smaller, half to each where they are equal, and to both where either is NaN.
@@ -1324,7 +1330,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
    * smaller, half to each where they are equal, and to both where either is NaN.
@@ -1350,7 +1356,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The smaller of two elements; NaN if either is. For bool it is the logical and. The gradient goes to the
    * smaller, half to each where they are equal, and to both where either is NaN.
@@ -1364,7 +1370,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1376,9 +1382,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1390,7 +1396,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1402,9 +1408,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1416,7 +1422,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1428,9 +1434,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The gradient at the
+   * The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64. The gradient at the
    * origin is 0.
    *
    * @param b the second array; broadcast with the first
@@ -1452,7 +1458,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in NumPy).
    *
@@ -1475,7 +1481,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer reciprocal is 0 for
    * everything beyond ±1; 1/0 is an infinity.
@@ -1488,8 +1494,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
-   * negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the smallest integer is unchanged,
+   * because its negation does not fit. The gradient at 0 is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1499,10 +1505,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
-   * negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the smallest integer is unchanged,
+   * because its negation does not fit. The gradient at 0 is 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1512,10 +1518,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code abs}.
+   * Alias of {@code abs}.
    *
-   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
-   * negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the smallest integer is unchanged,
+   * because its negation does not fit. The gradient at 0 is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1525,12 +1531,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code abs}.
+   * Alias of {@code abs}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elementwise absolute value. Integers and bool keep their dtype; the least integer stays as it is, its
-   * negative does not fit. The gradient at 0 is 0.
+   * The elementwise absolute value. Integers and bool keep their dtype; the smallest integer is unchanged,
+   * because its negation does not fit. The gradient at 0 is 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1540,8 +1546,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
-   * refuses it. The gradient is 0 everywhere, also at 0.
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool throws, as in NumPy.
+   * The gradient is 0 everywhere, also at 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1551,10 +1557,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is refused, as NumPy
-   * refuses it. The gradient is 0 everywhere, also at 0.
+   * -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool throws, as in NumPy.
+   * The gradient is 0 everywhere, also at 0.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -1564,9 +1570,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1577,9 +1583,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1590,9 +1596,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1603,11 +1609,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code gt}.
+   * Alias of {@code gt}.
    *
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1618,11 +1624,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code gt}.
+   * Alias of {@code gt}.
    *
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1633,11 +1639,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code gt}.
+   * Alias of {@code gt}.
    *
-   * Whether a is greater than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than b, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1648,8 +1654,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1661,8 +1667,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1674,8 +1680,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1687,10 +1693,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code lt}.
+   * Alias of {@code lt}.
    *
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1702,10 +1708,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code lt}.
+   * Alias of {@code lt}.
    *
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1717,10 +1723,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code lt}.
+   * Alias of {@code lt}.
    *
-   * Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
+   * Whether a is less than b, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
    * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
@@ -1732,9 +1738,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1745,9 +1751,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1758,9 +1764,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1771,11 +1777,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ge}.
+   * Alias of {@code ge}.
    *
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1786,11 +1792,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ge}.
+   * Alias of {@code ge}.
    *
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1801,11 +1807,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ge}.
+   * Alias of {@code ge}.
    *
-   * Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1816,9 +1822,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1829,9 +1835,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1842,9 +1848,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1855,11 +1861,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code le}.
+   * Alias of {@code le}.
    *
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1870,11 +1876,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code le}.
+   * Alias of {@code le}.
    *
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1885,11 +1891,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code le}.
+   * Alias of {@code le}.
    *
-   * Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and returns untracked
+   * bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to everything,
+   * including itself, and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1900,9 +1906,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1913,9 +1919,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1926,9 +1932,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1939,11 +1945,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code eq}.
+   * Alias of {@code eq}.
    *
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1954,11 +1960,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code eq}.
+   * Alias of {@code eq}.
    *
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1969,11 +1975,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code eq}.
+   * Alias of {@code eq}.
    *
-   * Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked bool; a host
-   * integer that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is
-   * neither less nor greater.
+   * Whether a and b are equal, elementwise. Compares in the promoted dtype and returns untracked bool; an
+   * integer number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself,
+   * and neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1984,9 +1990,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -1997,9 +2003,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2010,9 +2016,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2023,11 +2029,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ne}.
+   * Alias of {@code ne}.
    *
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2038,11 +2044,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ne}.
+   * Alias of {@code ne}.
    *
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2053,11 +2059,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code ne}.
+   * Alias of {@code ne}.
    *
-   * Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked bool; a host integer
-   * that does not fit int32 is compared as int64. NaN differs from everything, itself included, and is neither
-   * less nor greater.
+   * Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked bool; an integer
+   * number that does not fit int32 is compared as int64. NaN is unequal to everything, including itself, and
+   * neither less nor greater.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2068,7 +2074,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Returns untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2079,7 +2085,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Returns untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2090,7 +2096,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives untracked bool.
+   * Whether both elements are true. Numbers are true unless they are 0, NaN is true. Returns untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2101,7 +2107,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2113,7 +2119,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2125,7 +2131,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2137,7 +2143,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2149,7 +2155,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2161,7 +2167,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Gives
+   * Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is true. Returns
    * untracked bool.
    *
    * @param b the second array; broadcast with the first
@@ -2173,7 +2179,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is false: 0 or false; NaN is true. Gives untracked bool.
+   * Whether the element is false: 0 or false; NaN is true. Returns untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2183,7 +2189,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is NaN; false for integers and bool. Gives untracked bool.
+   * Whether the element is NaN; false for integers and bool. Returns untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2193,7 +2199,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is an infinity of either sign; false for integers and bool. Gives untracked bool.
+   * Whether the element is an infinity of either sign; false for integers and bool. Returns untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2203,7 +2209,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether the element is neither an infinity nor NaN; true for integers and bool. Gives untracked bool.
+   * Whether the element is neither an infinity nor NaN; true for integers and bool. Returns untracked bool.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2213,8 +2219,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
-   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close only to themselves. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Returns untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2225,8 +2231,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close to themselves only. Not symmetric
-   * in a and b, as in NumPy. Integers are compared as float64. Gives untracked bool.
+   * Whether |a - b| &lt;= atol + rtol*|b|, elementwise; infinities are close only to themselves. Not symmetric
+   * in a and b, as in NumPy. Integers are compared as float64. Returns untracked bool.
    *
    * @param b the second array; broadcast with the first
    * @param options named options of this op
@@ -2238,8 +2244,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
-   * value of the host; true for empty arrays.
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Returns a
+   * plain boolean; true for empty arrays.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -2250,8 +2256,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Gives a truth
-   * value of the host; true for empty arrays.
+   * Whether isclose holds for all elements of the broadcast arrays: |a - b| &lt;= atol + rtol*|b|. Returns a
+   * plain boolean; true for empty arrays.
    *
    * @param b the second array; broadcast with the first
    * @param options named options of this op
@@ -2263,8 +2269,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
-   * host; shapes are not broadcast.
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Returns a plain boolean;
+   * shapes are not broadcast.
    *
    * @param b the second array
    * @return the result
@@ -2275,8 +2281,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a truth value of the
-   * host; shapes are not broadcast.
+   * Whether two arrays have the same shape and equal elements, whatever their dtypes. Returns a plain boolean;
+   * shapes are not broadcast.
    *
    * @param b the second array
    * @param options named options of this op
@@ -2298,7 +2304,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The exponential e^x. Integers and bool give float64.
    *
@@ -2310,7 +2316,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * e^x - 1, accurate for small x too. Integers and bool give float64.
+   * e^x - 1, accurate also for small x. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2320,9 +2326,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * e^x - 1, accurate for small x too. Integers and bool give float64.
+   * e^x - 1, accurate also for small x. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2342,7 +2348,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * 2^x. Integers and bool give float64.
    *
@@ -2364,7 +2370,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
    *
@@ -2376,7 +2382,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
+   * log(1 + x), accurate also for small x; -infinity at -1, NaN below. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2386,9 +2392,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give float64.
+   * log(1 + x), accurate also for small x; -infinity at -1, NaN below. Integers and bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -2408,7 +2414,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and bool give float64.
    *
@@ -2430,7 +2436,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
    *
@@ -2452,7 +2458,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool give float64.
    *
@@ -2474,7 +2480,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give float64.
    *
@@ -2496,7 +2502,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool give float64.
    *
@@ -2518,7 +2524,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The sine, of radians. Integers and bool give float64.
    *
@@ -2540,7 +2546,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The cosine, of radians. Integers and bool give float64.
    *
@@ -2562,7 +2568,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The tangent, of radians. Integers and bool give float64.
    *
@@ -2584,7 +2590,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2596,7 +2602,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code asin}.
+   * Alias of {@code asin}.
    *
    * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2608,9 +2614,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code asin}.
+   * Alias of {@code asin}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2632,7 +2638,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2644,7 +2650,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code acos}.
+   * Alias of {@code acos}.
    *
    * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2656,9 +2662,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code acos}.
+   * Alias of {@code acos}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give float64.
    *
@@ -2680,7 +2686,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
@@ -2692,7 +2698,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan}.
+   * Alias of {@code atan}.
    *
    * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
@@ -2704,9 +2710,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan}.
+   * Alias of {@code atan}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
    *
@@ -2718,7 +2724,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2730,9 +2736,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2744,7 +2750,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2756,9 +2762,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2770,7 +2776,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2782,9 +2788,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2796,9 +2802,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2810,11 +2816,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2826,9 +2832,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2840,11 +2846,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2856,9 +2862,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2870,11 +2876,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atan2}.
+   * Alias of {@code atan2}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs tell. Integers and
+   * The angle of the point (b, a), in radians from -π to π, in the quadrant given by the signs. Integers and
    * bool give float64. The gradient at the origin is 0.
    *
    * @param b the abscissa (x); broadcast with the ordinate
@@ -2896,7 +2902,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The hyperbolic sine. Integers and bool give float64.
    *
@@ -2918,7 +2924,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The hyperbolic cosine. Integers and bool give float64.
    *
@@ -2940,7 +2946,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The hyperbolic tangent. Integers and bool give float64.
    *
@@ -2962,7 +2968,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic sine. Integers and bool give float64.
    *
@@ -2974,7 +2980,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code asinh}.
+   * Alias of {@code asinh}.
    *
    * The inverse hyperbolic sine. Integers and bool give float64.
    *
@@ -2986,9 +2992,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code asinh}.
+   * Alias of {@code asinh}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic sine. Integers and bool give float64.
    *
@@ -3010,7 +3016,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
@@ -3022,7 +3028,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code acosh}.
+   * Alias of {@code acosh}.
    *
    * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
@@ -3034,9 +3040,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code acosh}.
+   * Alias of {@code acosh}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
    *
@@ -3058,7 +3064,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
@@ -3070,7 +3076,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atanh}.
+   * Alias of {@code atanh}.
    *
    * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
@@ -3082,9 +3088,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code atanh}.
+   * Alias of {@code atanh}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give float64.
    *
@@ -3107,7 +3113,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and bool give
    * float64.
@@ -3130,7 +3136,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool give float64.
    *
@@ -3143,7 +3149,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3154,10 +3160,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3169,7 +3175,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3180,10 +3186,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3195,7 +3201,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return the result
@@ -3206,10 +3212,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and bool give float64.
-   * The gradients are exp(a - out) and exp(b - out); equal infinities share it half and half.
+   * The gradients are exp(a - out) and exp(b - out); equal infinities get half each.
    *
    * @param b the second array; broadcast with the first
    * @return this
@@ -3220,7 +3226,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * The largest integer not greater than x. Integers and bool are returned unchanged. The gradient is 0
    * everywhere.
    *
    * @return the result
@@ -3231,9 +3237,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The largest integer not above x. Integers and bool are returned unchanged, in their dtype. The gradient is 0
+   * The largest integer not greater than x. Integers and bool are returned unchanged. The gradient is 0
    * everywhere.
    *
    * @return this
@@ -3244,8 +3250,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
-   * 0 everywhere.
+   * The smallest integer not less than x. Integers and bool are returned unchanged. The gradient is 0
+   * everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3255,10 +3261,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The smallest integer not below x. Integers and bool are returned unchanged, in their dtype. The gradient is
-   * 0 everywhere.
+   * The smallest integer not less than x. Integers and bool are returned unchanged. The gradient is 0
+   * everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3268,8 +3274,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
-   * gradient is 0 everywhere.
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged. The gradient is 0
+   * everywhere.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3279,10 +3285,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in their dtype. The
-   * gradient is 0 everywhere.
+   * The integer part of x: rounded towards 0. Integers and bool are returned unchanged. The gradient is 0
+   * everywhere.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3292,8 +3298,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @return the result
@@ -3304,10 +3310,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @return this
@@ -3318,8 +3324,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param options named options of this op
@@ -3331,10 +3337,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
    * @param options named options of this op
@@ -3346,11 +3352,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
-   * @param decimals how many digits stay after the point; negative ones round before it
+   * @param decimals the number of decimals to keep; negative ones round digits before the decimal point
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3359,11 +3365,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
-   * @param decimals how many digits stay after the point; negative ones round before it
+   * @param decimals the number of decimals to keep; negative ones round digits before the decimal point
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3373,13 +3379,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The nearest number with so many decimals, ties to the even digit, computed as NumPy does: rint(x *
-   * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative decimals only; bool is
+   * The nearest number with the given number of decimals, ties to even, computed as in NumPy: rint(x *
+   * 10^decimals) / 10^decimals. Integers keep their dtype and change only for negative decimals; bool is
    * returned unchanged (float16 in NumPy). The gradient is 0 everywhere.
    *
-   * @param decimals how many digits stay after the point; negative ones round before it
+   * @param decimals the number of decimals to keep; negative ones round digits before the decimal point
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3390,9 +3396,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3405,9 +3411,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3420,9 +3426,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3435,9 +3441,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3450,9 +3456,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3465,9 +3471,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3480,9 +3486,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * a where the condition holds and b elsewhere; the three are broadcast together, the dtype is that of a and b
-   * promoted. The gradient goes to the chosen one, the other gets exactly 0, even where the incoming gradient is
-   * infinite or NaN. An op that made the other one may still turn that 0 into NaN (log at 0): there, choose the
-   * argument before the function is applied as well.
+   * promoted. The gradient flows to the selected one; the other gets exactly 0, even where the incoming gradient
+   * is infinite or NaN. The op that computed the other one may still turn that 0 into NaN (log at 0): in such
+   * cases also select the op's argument by where.
    *
    * @param a the values where the condition is true
    * @param b the values where it is false
@@ -3494,9 +3500,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3506,11 +3512,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3520,9 +3526,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return the result
@@ -3533,11 +3539,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return this
@@ -3548,11 +3554,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3561,13 +3567,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3576,12 +3582,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3590,14 +3596,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3606,11 +3612,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3619,13 +3625,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3634,12 +3640,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3648,14 +3654,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3664,11 +3670,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3677,13 +3683,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3692,12 +3698,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3706,14 +3712,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3722,11 +3728,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3736,13 +3742,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -3752,11 +3758,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return the result
@@ -3767,13 +3773,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
    * @param options named options of this op
    * @return this
@@ -3784,13 +3790,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3799,15 +3805,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3816,14 +3822,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3832,16 +3838,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3850,13 +3856,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3865,15 +3871,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3882,14 +3888,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3898,16 +3904,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3916,13 +3922,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3931,15 +3937,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3948,14 +3954,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3964,16 +3970,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code clip}.
+   * Alias of {@code clip}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as in NumPy; without
-   * bounds it is a copy. The dtypes are promoted, host numbers are weak. The gradient of x is 1 inside and at
-   * the bounds, 0 outside, as in PyTorch; a bound has the gradient where it replaced x.
+   * min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo &gt; hi the result is hi, as in NumPy; without
+   * bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed. The gradient of x is 1 inside and
+   * at the bounds, 0 outside, as in PyTorch; a bound gets the gradient where it replaced x.
    *
-   * @param lo the least value, broadcast with x; null for no bound
-   * @param hi the greatest value, broadcast with x; null for no bound
+   * @param lo the lower bound, broadcast with x; null for none
+   * @param hi the upper bound, broadcast with x; null for none
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -3993,7 +3999,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
@@ -4018,7 +4024,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
@@ -4035,7 +4041,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
+   * @param nan the replacement of NaN
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4047,7 +4053,7 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
+   * @param nan the replacement of NaN
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4057,12 +4063,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
+   * @param nan the replacement of NaN
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4075,8 +4081,8 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4088,8 +4094,8 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4099,13 +4105,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4118,9 +4124,9 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; null for the dtype's least finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
+   * @param neginf the replacement of -infinity; null for the dtype's lowest finite number
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4132,9 +4138,9 @@ public abstract sealed class ArrayOps permits Array {
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; null for the dtype's least finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
+   * @param neginf the replacement of -infinity; null for the dtype's lowest finite number
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4144,14 +4150,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * A copy with NaN and infinities replaced by numbers; integers and bool are copied as they are. The gradient
    * is 1 where x is finite, 0 elsewhere.
    *
-   * @param nan what replaces NaN
-   * @param posinf what replaces +infinity; null for the dtype's greatest finite number
-   * @param neginf what replaces -infinity; null for the dtype's least finite number
+   * @param nan the replacement of NaN
+   * @param posinf the replacement of +infinity; null for the dtype's largest finite number
+   * @param neginf the replacement of -infinity; null for the dtype's lowest finite number
    * @param options named options of this op
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4161,7 +4167,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4174,9 +4180,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4189,7 +4195,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4202,9 +4208,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4217,7 +4223,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4230,9 +4236,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4245,7 +4251,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4258,9 +4264,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4273,7 +4279,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4286,9 +4292,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4301,7 +4307,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4314,9 +4320,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4329,7 +4335,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4342,9 +4348,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both ends are exact.
+   * a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that both ends are exact.
    * Integers and bool give float64.
    *
    * @param b the second array; broadcast with the first
@@ -4367,7 +4373,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
    *
@@ -4390,7 +4396,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both ends. Integers and
    * bool give float64.
@@ -4413,7 +4419,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at 0 is 0.
    *
@@ -4435,7 +4441,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
@@ -4458,7 +4464,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
@@ -4482,7 +4488,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
@@ -4506,7 +4512,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
@@ -4530,7 +4536,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient at 0 is the slope.
    *
@@ -4554,7 +4560,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
@@ -4579,7 +4585,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
@@ -4596,7 +4602,7 @@ public abstract sealed class ArrayOps permits Array {
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4605,12 +4611,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4622,7 +4628,7 @@ public abstract sealed class ArrayOps permits Array {
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4631,12 +4637,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4648,7 +4654,7 @@ public abstract sealed class ArrayOps permits Array {
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4657,12 +4663,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64. The gradient at 0 is
    * alpha.
    *
-   * @param alpha minus the limit for large negative numbers
+   * @param alpha the negated limit for large negative numbers
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4681,7 +4687,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
@@ -4693,7 +4699,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code silu}.
+   * Alias of {@code silu}.
    *
    * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
@@ -4705,9 +4711,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code silu}.
+   * Alias of {@code silu}.
    *
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
    * x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool give float64.
    *
@@ -4719,9 +4725,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4731,11 +4737,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4745,9 +4751,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -4758,11 +4764,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param options named options of this op
    * @return this
@@ -4773,9 +4779,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4786,11 +4792,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4801,9 +4807,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4814,11 +4820,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4829,9 +4835,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return the result
@@ -4842,11 +4848,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta * x, and x added
-   * where t is positive: accurate everywhere, also where t overflows, so that no threshold is needed as in
-   * PyTorch. Integers and bool give float64.
+   * log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x where t &gt; 0,
+   * with t = beta * x: accurate everywhere, also where t overflows, without PyTorch's threshold. Integers and
+   * bool give float64.
    *
    * @param beta how sharp the bend at 0 is
    * @return this
@@ -4857,7 +4863,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
    * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
    * bool give float64.
    *
@@ -4869,9 +4875,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
    * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
    * bool give float64.
    *
@@ -4883,7 +4889,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
    * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
    * bool give float64.
    *
@@ -4896,9 +4902,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
    * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
    * bool give float64.
    *
@@ -4911,11 +4917,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
+   * x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf, or by 0.5 x (1 +
    * tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its limits at the infinities. Integers and
    * bool give float64.
    *
-   * @param approximate none for the erf form, tanh for the other
+   * @param approximate none for the form with erf, tanh for the form with tanh
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -4925,8 +4931,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
-   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
-   * give float64. A 0-d array is one element.
+   * -infinity have probability 0; if all are -infinity, or one is +infinity, the result is NaN. Integers and
+   * bool give float64. A 0-d array counts as one element.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4937,8 +4943,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
-   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
-   * give float64. A 0-d array is one element.
+   * -infinity have probability 0; if all are -infinity, or one is +infinity, the result is NaN. Integers and
+   * bool give float64. A 0-d array counts as one element.
    *
    * @param options named options of this op
    * @return the result
@@ -4950,8 +4956,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing overflows. Elements of
-   * -infinity have the probability 0; where all are, or one is +infinity, the result is NaN. Integers and bool
-   * give float64. A 0-d array is one element.
+   * -infinity have probability 0; if all are -infinity, or one is +infinity, the result is NaN. Integers and
+   * bool give float64. A 0-d array counts as one element.
    *
    * @param axis the axis, or axes, over which the exponentials sum to 1; null for all
    * @return the result
@@ -4963,8 +4969,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
-   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
-   * Integers and bool give float64. A 0-d array is one element.
+   * near 0. Elements of -infinity have probability 0; if all are -infinity, or one is +infinity, the result is
+   * NaN. Integers and bool give float64. A 0-d array counts as one element.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -4975,8 +4981,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
-   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
-   * Integers and bool give float64. A 0-d array is one element.
+   * near 0. Elements of -infinity have probability 0; if all are -infinity, or one is +infinity, the result is
+   * NaN. Integers and bool give float64. A 0-d array counts as one element.
    *
    * @param options named options of this op
    * @return the result
@@ -4988,8 +4994,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax, accurate where that is
-   * near 0. Elements of -infinity have the probability 0; where all are, or one is +infinity, the result is NaN.
-   * Integers and bool give float64. A 0-d array is one element.
+   * near 0. Elements of -infinity have probability 0; if all are -infinity, or one is +infinity, the result is
+   * NaN. Integers and bool give float64. A 0-d array counts as one element.
    *
    * @param axis the axis, or axes, over which the exponentials sum to 1; null for all
    * @return the result
@@ -5000,9 +5006,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
-   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
-   * integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with :dtype the elements
+   * are converted first. The sum of no elements is 0. Floating sums are blocked and pairwise; integers wrap.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5012,9 +5017,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
-   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
-   * integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with :dtype the elements
+   * are converted first. The sum of no elements is 0. Floating sums are blocked and pairwise; integers wrap.
    *
    * @param options named options of this op
    * @return the result
@@ -5025,9 +5029,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with dtype the elements
-   * are converted before they are added. Of no elements it is 0. Floating sums are blocked and pairwise;
-   * integers wrap.
+   * The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with :dtype the elements
+   * are converted first. The sum of no elements is 0. Floating sums are blocked and pairwise; integers wrap.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5038,8 +5041,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
-   * in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with :dtype the sum is computed
+   * in that dtype. The mean of no elements is NaN.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5049,8 +5052,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
-   * in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with :dtype the sum is computed
+   * in that dtype. The mean of no elements is NaN.
    *
    * @param options named options of this op
    * @return the result
@@ -5061,8 +5064,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the sum is computed
-   * in that. Of no elements it is NaN.
+   * The arithmetic mean. Floating arrays keep their dtype, others give float64; with :dtype the sum is computed
+   * in that dtype. The mean of no elements is NaN.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5073,9 +5076,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
-   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
-   * product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with :dtype the
+   * elements are converted first. The product of no elements is 1. The gradient of an element is the product of
+   * the others, also where elements are 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5085,9 +5088,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
-   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
-   * product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with :dtype the
+   * elements are converted first. The product of no elements is 1. The gradient of an element is the product of
+   * the others, also where elements are 0.
    *
    * @param options named options of this op
    * @return the result
@@ -5098,9 +5101,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with dtype the
-   * elements are converted before they are multiplied. Of no elements it is 1. The gradient of an element is the
-   * product of the others, also where elements are 0.
+   * The product of the elements. Products of bool and int32 are int64, others keep their dtype; with :dtype the
+   * elements are converted first. The product of no elements is 1. The gradient of an element is the product of
+   * the others, also where elements are 0.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5111,8 +5114,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5122,8 +5125,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @param options named options of this op
    * @return the result
@@ -5134,8 +5137,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5146,10 +5149,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code max}.
+   * Alias of {@code max}.
    *
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5159,10 +5162,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code max}.
+   * Alias of {@code max}.
    *
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @param options named options of this op
    * @return the result
@@ -5173,10 +5176,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code max}.
+   * Alias of {@code max}.
    *
-   * The largest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient is
-   * shared evenly among elements that tie, as in PyTorch's amax.
+   * The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amax.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5187,8 +5190,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5198,8 +5201,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @param options named options of this op
    * @return the result
@@ -5210,8 +5213,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5222,10 +5225,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code min}.
+   * Alias of {@code min}.
    *
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5235,10 +5238,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code min}.
+   * Alias of {@code min}.
    *
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @param options named options of this op
    * @return the result
@@ -5249,10 +5252,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code min}.
+   * Alias of {@code min}.
    *
-   * The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an error. The gradient
-   * is shared evenly among elements that tie, as in PyTorch's amin.
+   * The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements. The gradient is
+   * shared equally among tied elements, as in PyTorch's amin.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5263,8 +5266,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5274,8 +5277,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
    * @param options named options of this op
    * @return the result
@@ -5286,10 +5289,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5298,10 +5301,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the largest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5311,8 +5314,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5322,8 +5325,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
    * @param options named options of this op
    * @return the result
@@ -5334,10 +5337,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -5346,10 +5349,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones;
-   * a NaN wins. Of no elements it is an error.
+   * The index of the smallest element, int64: along an axis, or in the flattened array. The first of equal ones,
+   * or the first NaN if there is one. Throws for no elements.
    *
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5359,9 +5362,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
-   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
-   * divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count minus ddof (default 0 as in
+   * NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give
+   * float64. A divisor of 0 gives NaN or infinity.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5371,9 +5374,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
-   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
-   * divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count minus ddof (default 0 as in
+   * NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give
+   * float64. A divisor of 0 gives NaN or infinity.
    *
    * @param options named options of this op
    * @return the result
@@ -5384,9 +5387,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance: the sum of squared distances from the mean, divided by the count less ddof (0 as in NumPy;
-   * PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give float64. A
-   * divisor of 0 gives NaN or infinity.
+   * The variance: the sum of squared distances from the mean, divided by the count minus ddof (default 0 as in
+   * NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep their dtype, others give
+   * float64. A divisor of 0 gives NaN or infinity.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5432,8 +5435,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether all elements are true (not 0); NaN is true. True for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5443,8 +5446,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether all elements are true (not 0); NaN is true. True for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @param options named options of this op
    * @return the result
@@ -5455,8 +5458,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether all elements are true (not 0); NaN is true. True for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5467,8 +5470,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether any element is true (not 0); NaN is true. False for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5478,8 +5481,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether any element is true (not 0); NaN is true. False for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @param options named options of this op
    * @return the result
@@ -5490,8 +5493,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The result is a bool
-   * array; a condition of the host needs its item.
+   * Whether any element is true (not 0); NaN is true. False for no elements. The result is a bool array; use
+   * item on it for a condition.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5502,7 +5505,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * How many elements are not 0, as int64; NaN counts.
+   * The number of elements that are not 0, int64; NaN counts.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5512,7 +5515,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * How many elements are not 0, as int64; NaN counts.
+   * The number of elements that are not 0, int64; NaN counts.
    *
    * @param options named options of this op
    * @return the result
@@ -5523,7 +5526,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * How many elements are not 0, as int64; NaN counts.
+   * The number of elements that are not 0, int64; NaN counts.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5598,9 +5601,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
-   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
-   * elements of -infinity get 0.
+   * log(sum(exp(x))); the maximum is subtracted first, so nothing overflows. Floating arrays keep their dtype,
+   * others give float64. It is -infinity for no elements. Its gradient is softmax(x); elements of -infinity get
+   * 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5610,9 +5613,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
-   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
-   * elements of -infinity get 0.
+   * log(sum(exp(x))); the maximum is subtracted first, so nothing overflows. Floating arrays keep their dtype,
+   * others give float64. It is -infinity for no elements. Its gradient is softmax(x); elements of -infinity get
+   * 0.
    *
    * @param options named options of this op
    * @return the result
@@ -5623,9 +5626,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * log(sum(exp(x))), computed from the distances to the largest element, so that nothing overflows. Floating
-   * arrays keep their dtype, others give float64. Of no elements it is -infinity. Its gradient is softmax(x);
-   * elements of -infinity get 0.
+   * log(sum(exp(x))); the maximum is subtracted first, so nothing overflows. Floating arrays keep their dtype,
+   * others give float64. It is -infinity for no elements. Its gradient is softmax(x); elements of -infinity get
+   * 0.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5636,9 +5639,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
-   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
-   * goes to the middle element, half to each of two.
+   * The middle element of the sorted ones, or the mean of the two middle ones as in NumPy (PyTorch takes the
+   * lower); NaN if any element is NaN or there are none. Floating arrays keep their dtype, others give float64.
+   * The gradient goes to the middle element, half to each of two.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5648,9 +5651,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
-   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
-   * goes to the middle element, half to each of two.
+   * The middle element of the sorted ones, or the mean of the two middle ones as in NumPy (PyTorch takes the
+   * lower); NaN if any element is NaN or there are none. Floating arrays keep their dtype, others give float64.
+   * The gradient goes to the middle element, half to each of two.
    *
    * @param options named options of this op
    * @return the result
@@ -5661,9 +5664,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes the lower); NaN
-   * where there is one, and of no elements. Floating arrays keep their dtype, others give float64. The gradient
-   * goes to the middle element, half to each of two.
+   * The middle element of the sorted ones, or the mean of the two middle ones as in NumPy (PyTorch takes the
+   * lower); NaN if any element is NaN or there are none. Floating arrays keep their dtype, others give float64.
+   * The gradient goes to the middle element, half to each of two.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -5674,12 +5677,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
-   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * The norm of vectors or matrices. Without ord it is the square root of the sum of squares over the axes. With
+   * ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
    * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
    * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
-   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
-   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   * dimensions. The orders 2, -2 and :nuc of matrices need singular values and are not supported. Floating
+   * arrays keep their dtype, others give float64. The gradient is 0 where the norm is 0; tied elements share it.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5689,12 +5692,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The norm of vectors or matrices. Without ord it is the root of the sum of squares over the axes. With ord
-   * and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
+   * The norm of vectors or matrices. Without ord it is the square root of the sum of squares over the axes. With
+   * ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the smallest for :-inf, the number of
    * elements that are not 0 for 0; with two axes, rows and columns, it is the largest sum of |x| over a column
    * for 1, over a row for :inf, the smallest for -1 and :-inf. Without axis, ord needs an array of one or two
-   * dimensions. Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating arrays keep
-   * their dtype, others give float64. The gradient is 0 where the norm is 0; elements that tie share it.
+   * dimensions. The orders 2, -2 and :nuc of matrices need singular values and are not supported. Floating
+   * arrays keep their dtype, others give float64. The gradient is 0 where the norm is 0; tied elements share it.
    *
    * @param options named options of this op
    * @return the result
@@ -5706,7 +5709,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
-   * int64, others keep their dtype; with dtype the elements are converted first.
+   * int64, others keep their dtype; with :dtype the elements are converted first.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5717,7 +5720,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
-   * int64, others keep their dtype; with dtype the elements are converted first.
+   * int64, others keep their dtype; with :dtype the elements are converted first.
    *
    * @param options named options of this op
    * @return the result
@@ -5729,7 +5732,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
-   * int64, others keep their dtype; with dtype the elements are converted first.
+   * int64, others keep their dtype; with :dtype the elements are converted first.
    *
    * @param axis the axis to sum along; null flattens first
    * @return the result
@@ -5741,7 +5744,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running sum: each element of the result is the sum of all elements up to it. Sums of bool and int32 are
-   * int64, others keep their dtype; with dtype the elements are converted first.
+   * int64, others keep their dtype; with :dtype the elements are converted first.
    *
    * @param axis the axis to sum along; null flattens first
    * @param options named options of this op
@@ -5754,7 +5757,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
-   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   * cumsum. The gradient is correct for any number of zeros: it is computed by recurrences, without division.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5765,7 +5768,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
-   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   * cumsum. The gradient is correct for any number of zeros: it is computed by recurrences, without division.
    *
    * @param options named options of this op
    * @return the result
@@ -5777,7 +5780,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
-   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   * cumsum. The gradient is correct for any number of zeros: it is computed by recurrences, without division.
    *
    * @param axis the axis to multiply along; null flattens first
    * @return the result
@@ -5789,7 +5792,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The running product: each element of the result is the product of all elements up to it. Dtypes as in
-   * cumsum. The gradient is right for any number of zeros: it is made of recurrences, without a division.
+   * cumsum. The gradient is correct for any number of zeros: it is computed by recurrences, without division.
    *
    * @param axis the axis to multiply along; null flattens first
    * @param options named options of this op
@@ -5801,8 +5804,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
-   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient flows to the
+   * element that is the maximum, the last of equal ones as in PyTorch.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5812,8 +5815,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
-   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient flows to the
+   * element that is the maximum, the last of equal ones as in PyTorch.
    *
    * @param options named options of this op
    * @return the result
@@ -5824,8 +5827,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
-   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient flows to the
+   * element that is the maximum, the last of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; null flattens first
    * @return the result
@@ -5836,8 +5839,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient goes to the
-   * element that is the maximum, to the latest of equal ones as in PyTorch.
+   * The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The gradient flows to the
+   * element that is the maximum, the last of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; null flattens first
    * @param options named options of this op
@@ -5849,8 +5852,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
-   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient flows to the
+   * element that is the minimum, the last of equal ones as in PyTorch.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5860,8 +5863,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
-   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient flows to the
+   * element that is the minimum, the last of equal ones as in PyTorch.
    *
    * @param options named options of this op
    * @return the result
@@ -5872,8 +5875,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
-   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient flows to the
+   * element that is the minimum, the last of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; null flattens first
    * @return the result
@@ -5884,8 +5887,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient goes to the
-   * element that is the minimum, to the latest of equal ones as in PyTorch.
+   * The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The gradient flows to the
+   * element that is the minimum, the last of equal ones as in PyTorch.
    *
    * @param axis the axis to run along; null flattens first
    * @param options named options of this op
@@ -5897,8 +5900,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5908,10 +5911,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -5921,8 +5924,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @param options named options of this op
    * @return the result
@@ -5933,10 +5936,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @param options named options of this op
    * @return this
@@ -5947,8 +5950,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @param axis the axis to sort along; null flattens first
    * @return the result
@@ -5959,8 +5962,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @param axis the axis to sort along; null flattens first
    * @param options named options of this op
@@ -5972,10 +5975,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient goes to
-   * where each element came from.
+   * The elements in ascending order along an axis. NaN comes last, also when descending. The gradient flows back
+   * to where each element came from.
    *
    * @param axis the axis to sort along; null flattens first
    * @param options named options of this op
@@ -5987,7 +5990,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * The indices that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
    * @return the result
@@ -5998,7 +6001,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * The indices that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
    * @param options named options of this op
@@ -6010,7 +6013,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * The indices that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
    * @param axis the axis to sort along; null flattens first
@@ -6022,7 +6025,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes that sort an array along an axis, int64. Stable: equal elements keep their order, also when
+   * The indices that sort an array along an axis, int64. Stable: equal elements keep their order, also when
    * descending. NaN comes last.
    *
    * @param axis the axis to sort along; null flattens first
@@ -6035,8 +6038,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @return the result
@@ -6047,8 +6050,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param options named options of this op
@@ -6060,8 +6063,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
@@ -6073,8 +6076,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
@@ -6087,10 +6090,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code takeAlongAxis}.
+   * Alias of {@code takeAlongAxis}.
    *
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @return the result
@@ -6101,10 +6104,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code takeAlongAxis}.
+   * Alias of {@code takeAlongAxis}.
    *
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param options named options of this op
@@ -6116,10 +6119,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code takeAlongAxis}.
+   * Alias of {@code takeAlongAxis}.
    *
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
@@ -6131,10 +6134,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code takeAlongAxis}.
+   * Alias of {@code takeAlongAxis}.
    *
-   * The elements at indexes along an axis: indices as argsort and argmax with keepdims give them. The other
-   * dimensions of both arrays broadcast. Where an index repeats, gradients add up.
+   * The elements at indices along an axis, such as those from argsort, or from argmax with keepdims. The other
+   * dimensions of both arrays broadcast. The gradients of repeated indices add up.
    *
    * @param indices integers, with as many dimensions as the array; negative ones count from the end
    * @param axis the axis that is indexed; null flattens the array first, the indices must be 1-d then
@@ -6147,9 +6150,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
-   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
-   * goes to where each element came from.
+   * The k largest (or smallest) elements along an axis, best first, and their int64 indices: a list of two
+   * arrays. Of equal elements the first are chosen. NaN always comes last (PyTorch counts it as largest). The
+   * gradient flows back to where each element came from.
    *
    * @param k how many
    * @return the result
@@ -6160,9 +6163,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
-   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
-   * goes to where each element came from.
+   * The k largest (or smallest) elements along an axis, best first, and their int64 indices: a list of two
+   * arrays. Of equal elements the first are chosen. NaN always comes last (PyTorch counts it as largest). The
+   * gradient flows back to where each element came from.
    *
    * @param k how many
    * @param options named options of this op
@@ -6174,12 +6177,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
-   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
-   * goes to where each element came from.
+   * The k largest (or smallest) elements along an axis, best first, and their int64 indices: a list of two
+   * arrays. Of equal elements the first are chosen. NaN always comes last (PyTorch counts it as largest). The
+   * gradient flows back to where each element came from.
    *
    * @param k how many
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6188,12 +6191,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The k largest elements along an axis, best first, and their int64 indexes: a list of two arrays. Of equal
-   * elements the first are taken. NaN counts as worst either way (PyTorch counts it as largest). The gradient
-   * goes to where each element came from.
+   * The k largest (or smallest) elements along an axis, best first, and their int64 indices: a list of two
+   * arrays. Of equal elements the first are chosen. NaN always comes last (PyTorch counts it as largest). The
+   * gradient flows back to where each element came from.
    *
    * @param k how many
-   * @param axis the axis to look along; null flattens first
+   * @param axis the axis to search along; null flattens first
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6203,8 +6206,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
-   * what is asked for, in the order of the options, int64.
+   * The distinct values in ascending order, 1-d; all NaNs are one value. Returns a list of arrays: the values,
+   * then the requested int64 arrays, in the order of the options.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6214,8 +6217,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The different values in ascending order, 1-d; all NaNs are one value. A list of arrays: the values, then
-   * what is asked for, in the order of the options, int64.
+   * The distinct values in ascending order, 1-d; all NaNs are one value. Returns a list of arrays: the values,
+   * then the requested int64 arrays, in the order of the options.
    *
    * @param options named options of this op
    * @return the result
@@ -6226,10 +6229,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
-   * shape of the values. NaN belongs at the end.
+   * The indices at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN sorts last.
    *
-   * @param values what to look for, of any shape
+   * @param values the values to insert, of any shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6238,10 +6241,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
-   * shape of the values. NaN belongs at the end.
+   * The indices at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN sorts last.
    *
-   * @param values what to look for, of any shape
+   * @param values the values to insert, of any shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6251,11 +6254,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The indexes at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
-   * shape of the values. NaN belongs at the end.
+   * The indices at which values would have to be inserted into a sorted array to keep it sorted, int64, in the
+   * shape of the values. NaN sorts last.
    *
-   * @param values what to look for, of any shape
-   * @param side :left for the place before equal elements, :right for that behind them
+   * @param values the values to insert, of any shape
+   * @param side :left for before equal elements, :right for after them
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6264,10 +6267,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
-   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   * The same elements in row-major order in another shape. A view where the strides allow it, otherwise a copy.
+   * view is a synonym and copies in the same cases, unlike PyTorch's.
    *
-   * @param shape the new shape; one dimension may be -1, it follows from the others
+   * @param shape the new shape; one dimension may be -1, which is inferred from the others
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6276,12 +6279,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code reshape}.
+   * Alias of {@code reshape}.
    *
-   * The same elements in row-major order under another shape. A view where the strides allow it, otherwise a
-   * copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+   * The same elements in row-major order in another shape. A view where the strides allow it, otherwise a copy.
+   * view is a synonym and copies in the same cases, unlike PyTorch's.
    *
-   * @param shape the new shape; one dimension may be -1, it follows from the others
+   * @param shape the new shape; one dimension may be -1, which is inferred from the others
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6338,7 +6341,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code flatten}.
+   * Alias of {@code flatten}.
    *
    * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
    * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
@@ -6351,7 +6354,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code flatten}.
+   * Alias of {@code flatten}.
    *
    * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
    * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
@@ -6365,7 +6368,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code flatten}.
+   * Alias of {@code flatten}.
    *
    * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
    * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
@@ -6379,7 +6382,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code flatten}.
+   * Alias of {@code flatten}.
    *
    * The axes from start to end merged into one, in row-major order; by default all of them. A view where the
    * strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
@@ -6417,7 +6420,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A view with the axes in another order; by default reversed.
    *
-   * @param axes which axis comes where, a permutation; null for the reverse order
+   * @param axes a permutation of the axes; null for the reverse order
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6426,7 +6429,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code transpose}.
+   * Alias of {@code transpose}.
    *
    * A view with the axes in another order; by default reversed.
    *
@@ -6438,7 +6441,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code transpose}.
+   * Alias of {@code transpose}.
    *
    * A view with the axes in another order; by default reversed.
    *
@@ -6451,11 +6454,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code transpose}.
+   * Alias of {@code transpose}.
    *
    * A view with the axes in another order; by default reversed.
    *
-   * @param axes which axis comes where, a permutation; null for the reverse order
+   * @param axes a permutation of the axes; null for the reverse order
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6464,7 +6467,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with two axes in each other's place.
+   * A view with two axes exchanged.
    *
    * @param axis1 the first axis
    * @param axis2 the second axis
@@ -6476,9 +6479,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code swapaxes}.
+   * Alias of {@code swapaxes}.
    *
-   * A view with two axes in each other's place.
+   * A view with two axes exchanged.
    *
    * @param axis1 the first axis
    * @param axis2 the second axis
@@ -6490,10 +6493,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with some axes moved to other places; the others keep their order.
+   * A view with some axes moved to other positions; the others keep their order.
    *
    * @param source the axes to move
-   * @param destination where each of them goes
+   * @param destination the new position of each
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6502,12 +6505,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code moveaxis}.
+   * Alias of {@code moveaxis}.
    *
-   * A view with some axes moved to other places; the others keep their order.
+   * A view with some axes moved to other positions; the others keep their order.
    *
    * @param source the axes to move
-   * @param destination where each of them goes
+   * @param destination the new position of each
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6516,7 +6519,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   * A view without axes of length 1. An axis of another length throws, as in NumPy.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6526,7 +6529,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   * A view without axes of length 1. An axis of another length throws, as in NumPy.
    *
    * @param options named options of this op
    * @return the result
@@ -6537,9 +6540,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view without axes of length 1. An axis of another length is an error, as in NumPy.
+   * A view without axes of length 1. An axis of another length throws, as in NumPy.
    *
-   * @param axis which axes to leave out, each of length 1; null for all of length 1
+   * @param axis the axes to remove, each of length 1; null for all of length 1
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6548,9 +6551,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with axes of length 1 put in.
+   * A view with new axes of length 1.
    *
-   * @param axis where the new axes are in the result; negative numbers count from its end
+   * @param axis the positions of the new axes in the result; negative numbers count from its end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6559,11 +6562,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code unsqueeze}.
+   * Alias of {@code unsqueeze}.
    *
-   * A view with axes of length 1 put in.
+   * A view with new axes of length 1.
    *
-   * @param axis where the new axes are in the result; negative numbers count from its end
+   * @param axis the positions of the new axes in the result; negative numbers count from its end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6572,7 +6575,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   * A view with the elements along some axes in reverse order, as NumPy's flip; PyTorch's copies.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6582,7 +6585,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   * A view with the elements along some axes in reverse order, as NumPy's flip; PyTorch's copies.
    *
    * @param options named options of this op
    * @return the result
@@ -6593,7 +6596,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+   * A view with the elements along some axes in reverse order, as NumPy's flip; PyTorch's copies.
    *
    * @param axis which axes to reverse; null for all
    * @return the result
@@ -6604,8 +6607,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
-   * written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It is
+   * writable, unlike NumPy's.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6615,8 +6618,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
-   * written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It is
+   * writable, unlike NumPy's.
    *
    * @param options named options of this op
    * @return the result
@@ -6627,8 +6630,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
-   * written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It is
+   * writable, unlike NumPy's.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @return the result
@@ -6639,8 +6642,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It can be
-   * written to, unlike NumPy's.
+   * A view of the diagonals of the planes that two axes span; the diagonal becomes the last axis. It is
+   * writable, unlike NumPy's.
    *
    * @param offset which diagonal: 0 the main one, positive above, negative below
    * @param options named options of this op
@@ -6665,7 +6668,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6676,7 +6679,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6688,7 +6691,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6700,7 +6703,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6713,7 +6716,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6724,9 +6727,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6737,9 +6740,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6751,9 +6754,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6765,9 +6768,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6780,9 +6783,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6793,9 +6796,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6806,9 +6809,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6820,9 +6823,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6834,9 +6837,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param axis the axis to join along; null joins the flattened arrays
@@ -6849,9 +6852,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code cat}.
+   * Alias of {@code cat}.
    *
-   * The arrays one after the other along an existing axis; the other axes agree. Dtypes are promoted.
+   * The arrays concatenated along an existing axis; the other axes must agree. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6862,7 +6865,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   * The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6873,7 +6876,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   * The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -6885,10 +6888,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   * The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis where the new axis is in the result
+   * @param axis the position of the new axis in the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -6897,10 +6900,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   * The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
    *
    * @param xs the arrays
-   * @param axis where the new axis is in the result
+   * @param axis the position of the new axis in the result
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -6910,7 +6913,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays, all of one shape, along a new axis. Dtypes are promoted.
+   * The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
    *
    * @param xs the arrays
    * @return the result
@@ -6921,7 +6924,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+   * The arrays joined horizontally: along axis 1, or along axis 0 if they are 1-d.
    *
    * @param xs the arrays
    * @return the result
@@ -6932,7 +6935,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+   * The arrays joined horizontally: along axis 1, or along axis 0 if they are 1-d.
    *
    * @param xs the arrays
    * @return the result
@@ -6943,7 +6946,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays below each other: along axis 0, 1-d arrays as rows.
+   * The arrays joined vertically: along axis 0, 1-d arrays as rows.
    *
    * @param xs the arrays
    * @return the result
@@ -6954,7 +6957,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The arrays below each other: along axis 0, 1-d arrays as rows.
+   * The arrays joined vertically: along axis 0, 1-d arrays as rows.
    *
    * @param xs the arrays
    * @return the result
@@ -6965,7 +6968,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   * Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's split, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
    * @return the result
@@ -6976,7 +6979,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   * Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's split, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
    * @param options named options of this op
@@ -6988,7 +6991,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   * Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's split, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
    * @param axis the axis; negative numbers count from the end
@@ -7000,7 +7003,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+   * Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's split, not NumPy's.
    *
    * @param sizes the length of every piece (the last may be shorter), or a list of all lengths
    * @param axis the axis; negative numbers count from the end
@@ -7016,7 +7019,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
    * fewer than n.
    *
-   * @param n how many pieces at most
+   * @param n the maximum number of pieces
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7028,7 +7031,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
    * fewer than n.
    *
-   * @param n how many pieces at most
+   * @param n the maximum number of pieces
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7041,7 +7044,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
    * fewer than n.
    *
-   * @param n how many pieces at most
+   * @param n the maximum number of pieces
    * @param axis the axis; negative numbers count from the end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7054,7 +7057,7 @@ public abstract sealed class ArrayOps permits Array {
    * Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's chunk; there may be
    * fewer than n.
    *
-   * @param n how many pieces at most
+   * @param n the maximum number of pieces
    * @param axis the axis; negative numbers count from the end
    * @param options named options of this op
    * @return the result
@@ -7065,10 +7068,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy that holds the whole array several times along its axes. Where there are more repetitions than axes
-   * the array gets axes in front, where there are fewer the first axes are repeated once.
+   * A copy that repeats the whole array along its axes. If there are more repetitions than axes, the array gets
+   * new axes in front; if there are fewer, the first axes are not repeated.
    *
-   * @param reps how often along each axis, aligned with the last ones
+   * @param reps the number of repetitions along each axis, aligned with the last axes
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7077,9 +7080,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   * A copy with each element, or position of an axis, repeated consecutively, as NumPy's repeat.
    *
-   * @param repeats how often: one count for all, or one for each position
+   * @param repeats the number of repetitions: one for all, or one for each position
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7088,9 +7091,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   * A copy with each element, or position of an axis, repeated consecutively, as NumPy's repeat.
    *
-   * @param repeats how often: one count for all, or one for each position
+   * @param repeats the number of repetitions: one for all, or one for each position
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7100,9 +7103,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   * A copy with each element, or position of an axis, repeated consecutively, as NumPy's repeat.
    *
-   * @param repeats how often: one count for all, or one for each position
+   * @param repeats the number of repetitions: one for all, or one for each position
    * @param axis the axis; null for the flattened array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7112,9 +7115,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+   * A copy with each element, or position of an axis, repeated consecutively, as NumPy's repeat.
    *
-   * @param repeats how often: one count for all, or one for each position
+   * @param repeats the number of repetitions: one for all, or one for each position
    * @param axis the axis; null for the flattened array
    * @param options named options of this op
    * @return the result
@@ -7125,9 +7128,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   * A copy with the elements shifted along axes; those shifted beyond one end reappear at the other.
    *
-   * @param shift by how many places; one for all axes, or one an axis
+   * @param shift the number of positions; one for all axes, or one per axis
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7136,9 +7139,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   * A copy with the elements shifted along axes; those shifted beyond one end reappear at the other.
    *
-   * @param shift by how many places; one for all axes, or one an axis
+   * @param shift the number of positions; one for all axes, or one per axis
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7148,9 +7151,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with the elements moved along axes; those pushed over the end come in at the other.
+   * A copy with the elements shifted along axes; those shifted beyond one end reappear at the other.
    *
-   * @param shift by how many places; one for all axes, or one an axis
+   * @param shift the number of positions; one for all axes, or one per axis
    * @param axis the axes; null for the flattened array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7160,10 +7163,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
-   * DTypeException. In the modes that repeat elements their gradients add up.
+   * A copy with padding, in the array's dtype; a value that this dtype cannot hold, such as 0.5 for integers,
+   * throws a DTypeException. In modes that repeat elements their gradients add up.
    *
-   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param widths the width before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7172,10 +7175,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
-   * DTypeException. In the modes that repeat elements their gradients add up.
+   * A copy with padding, in the array's dtype; a value that this dtype cannot hold, such as 0.5 for integers,
+   * throws a DTypeException. In modes that repeat elements their gradients add up.
    *
-   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param widths the width before and after each axis: [[before after] ...], broadcast to [ndim 2]
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7185,11 +7188,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
-   * DTypeException. In the modes that repeat elements their gradients add up.
+   * A copy with padding, in the array's dtype; a value that this dtype cannot hold, such as 0.5 for integers,
+   * throws a DTypeException. In modes that repeat elements their gradients add up.
    *
-   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
-   * @param value what the margin holds in mode :constant
+   * @param widths the width before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param value the value of the padding in mode :constant
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7198,11 +7201,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5 for integers, is a
-   * DTypeException. In the modes that repeat elements their gradients add up.
+   * A copy with padding, in the array's dtype; a value that this dtype cannot hold, such as 0.5 for integers,
+   * throws a DTypeException. In modes that repeat elements their gradients add up.
    *
-   * @param widths how much before and after each axis: [[before after] ...], broadcast to [ndim 2]
-   * @param value what the margin holds in mode :constant
+   * @param widths the width before and after each axis: [[before after] ...], broadcast to [ndim 2]
+   * @param value the value of the padding in mode :constant
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7300,8 +7303,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
-   * a view.
+   * For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy of its diagonal; diagonal
+   * returns a view.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7311,8 +7314,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
-   * a view.
+   * For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy of its diagonal; diagonal
+   * returns a view.
    *
    * @param options named options of this op
    * @return the result
@@ -7323,8 +7326,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
-   * a view.
+   * For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy of its diagonal; diagonal
+   * returns a view.
    *
    * @param k which diagonal: 0 the main one, positive above, negative below
    * @return the result
@@ -7335,8 +7338,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its diagonal; diagonal gives
-   * a view.
+   * For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy of its diagonal; diagonal
+   * returns a view.
    *
    * @param k which diagonal: 0 the main one, positive above, negative below
    * @param options named options of this op
@@ -7348,7 +7351,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   * The coordinates of the grid spanned by 1-d arrays: one array for each of them, in the shape of the grid.
    *
    * @param xs the arrays
    * @return the result
@@ -7359,7 +7362,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   * The coordinates of the grid spanned by 1-d arrays: one array for each of them, in the shape of the grid.
    *
    * @param xs the arrays
    * @param options named options of this op
@@ -7371,7 +7374,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   * The coordinates of the grid spanned by 1-d arrays: one array for each of them, in the shape of the grid.
    *
    * @param xs the arrays
    * @param indexing :xy, where the first array runs along axis 1, or :ij, where it runs along axis 0
@@ -7383,7 +7386,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * One array for each of the given 1-d ones, all of the shape of the grid they span.
+   * The coordinates of the grid spanned by 1-d arrays: one array for each of them, in the shape of the grid.
    *
    * @param xs the arrays
    * @return the result
@@ -7394,12 +7397,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
-   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
-   * The value is converted as NumPy's assignment does.
+   * A copy of the array with a selection replaced by a value. The gradient of x is zero where it was
+   * overwritten; that of value is the incoming gradient there. If a position is selected several times, the last
+   * one counts. The value is converted as by NumPy's assignment.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of booleans
+   * @param value the new value, broadcast to the shape of the selection and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7408,12 +7411,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
-   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
-   * The value is converted as NumPy's assignment does.
+   * A copy of the array with a selection replaced by a value. The gradient of x is zero where it was
+   * overwritten; that of value is the incoming gradient there. If a position is selected several times, the last
+   * one counts. The value is converted as by NumPy's assignment.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of booleans
+   * @param value the new value, broadcast to the shape of the selection and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7422,12 +7425,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the array in which a selection has another value. The gradient of x is zero where it was
-   * overwritten, that of value is what arrives there; where a position is selected twice the last one counts.
-   * The value is converted as NumPy's assignment does.
+   * A copy of the array with a selection replaced by a value. The gradient of x is zero where it was
+   * overwritten; that of value is the incoming gradient there. If a position is selected several times, the last
+   * one counts. The value is converted as by NumPy's assignment.
    *
-   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of truth values
-   * @param value what the selection becomes; broadcast to its shape and converted to the array's dtype
+   * @param items integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of booleans
+   * @param value the new value, broadcast to the shape of the selection and converted to the array's dtype
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7436,7 +7439,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   * A copy of the elements at positions along an axis; the shape of the indices replaces the axis.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
    * @return the result
@@ -7447,7 +7450,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   * A copy of the elements at positions along an axis; the shape of the indices replaces the axis.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
    * @param options named options of this op
@@ -7459,7 +7462,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   * A copy of the elements at positions along an axis; the shape of the indices replaces the axis.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
    * @param axis the axis to take along; null for the flattened array
@@ -7471,7 +7474,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+   * A copy of the elements at positions along an axis; the shape of the indices replaces the axis.
    *
    * @param indices the positions, integers of any shape, negative ones count from the end
    * @param axis the axis to take along; null for the flattened array
@@ -7484,8 +7487,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Where elements are not 0 (or true), in row-major order: one int64 array of positions an axis. A 0-d array is
-   * an error, as in NumPy 2.
+   * The positions of elements that are not 0 (or true), in row-major order: one int64 array per axis. A 0-d
+   * array throws, as in NumPy 2.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7495,7 +7498,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an element.
+   * The positions of elements that are not 0 (or true): an int64 array of shape [count, ndim], one row per
+   * element.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7505,11 +7509,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7518,13 +7522,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7533,11 +7537,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7546,13 +7550,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7561,11 +7565,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7574,13 +7578,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way. The gradient of x
-   * is zero where the mask is true.
+   * The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are weakly typed. The
+   * gradient of x is zero where the mask is true.
    *
-   * @param mask truth values, broadcast with x
-   * @param value what the chosen elements become; broadcast with x
+   * @param mask booleans, broadcast with x
+   * @param value the new value of these elements, broadcast with x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7591,7 +7595,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.
    *
-   * @param mask truth values, broadcast with x
+   * @param mask booleans, broadcast with x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7600,10 +7604,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The rows of a table at the indices: the indices' shape followed by a row's. The gradient of a row is the sum
-   * over its uses.
+   * The rows of a table at the indices, in the shape of the indices followed by that of a row. The gradient of a
+   * row is the sum over its uses.
    *
-   * @param indices which rows, integers of any shape; negative ones count from the end
+   * @param indices the rows, integers of any shape; negative ones count from the end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7612,8 +7616,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
-   * astype where floats are needed.
+   * Adds a last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as in PyTorch; convert it
+   * with astype if floats are needed.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7623,8 +7627,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
-   * astype where floats are needed.
+   * Adds a last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as in PyTorch; convert it
+   * with astype if floats are needed.
    *
    * @param options named options of this op
    * @return the result
@@ -7635,10 +7639,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
-   * astype where floats are needed.
+   * Adds a last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as in PyTorch; convert it
+   * with astype if floats are needed.
    *
-   * @param numClasses how many classes there are; null for the largest index plus one
+   * @param numClasses the number of classes; null for the largest index plus one
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7647,10 +7651,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as PyTorch's; convert it with
-   * astype where floats are needed.
+   * Adds a last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as in PyTorch; convert it
+   * with astype if floats are needed.
    *
-   * @param numClasses how many classes there are; null for the largest index plus one
+   * @param numClasses the number of classes; null for the largest index plus one
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7660,10 +7664,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7672,12 +7676,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7686,10 +7690,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7698,12 +7702,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7712,10 +7716,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7724,12 +7728,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Writes the result into this array, which is modified; its version goes up by one.
+   * Writes the result into this array, which is modified; increments its version.
    *
-   * An array of the shape and dtype of x that holds a value, which is broadcast and converted as NumPy's
-   * assignment does. No gradient flows to x.
+   * An array of the shape and dtype of x filled with a value, which is broadcast and converted as by NumPy's
+   * assignment. No gradient flows to x.
    *
-   * @param value what every element becomes; broadcast to the shape of x
+   * @param value the value, broadcast to the shape of x
    * @return this
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7738,12 +7742,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy in which values are added at some positions of an axis; where one occurs several times, its values
-   * add up. They are converted to the array's dtype as NumPy's assignment does. PyTorch's index_add.
+   * A copy with values added at positions along an axis, as PyTorch's index_add; the values of repeated
+   * positions add up. They are converted to the array's dtype as by NumPy's assignment.
    *
    * @param axis the axis; negative numbers count from the end
    * @param indices positions along the axis, a 1-d list of integers
-   * @param values what is added: the shape of x with as many positions on the axis as there are indices
+   * @param values the values to add, in the shape of x with as many positions on the axis as there are indices
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7752,13 +7756,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
-   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
-   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
-   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
-   * multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and broadcast together. A 1-d
+   * first array counts as a row, a 1-d second one as a column, and the result lacks that dimension. Dtypes are
+   * promoted; integers wrap, and bool is combined by and and or. Empty sums are 0. 0-d arrays throw, as in
+   * NumPy: multiply by numbers with mul.
    *
-   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @param b the second array; its second-to-last dimension (or its only one) is summed over
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7767,15 +7770,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code matmul}.
+   * Alias of {@code matmul}.
    *
-   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
-   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
-   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
-   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
-   * multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and broadcast together. A 1-d
+   * first array counts as a row, a 1-d second one as a column, and the result lacks that dimension. Dtypes are
+   * promoted; integers wrap, and bool is combined by and and or. Empty sums are 0. 0-d arrays throw, as in
+   * NumPy: multiply by numbers with mul.
    *
-   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @param b the second array; its second-to-last dimension (or its only one) is summed over
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7784,15 +7786,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code matmul}.
+   * Alias of {@code matmul}.
    *
-   * The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches and broadcast
-   * together. A 1-d first array counts as a row, a 1-d second one as a column, and that dimension is absent from
-   * the result. The dtype is the promoted one; integers wrap, and for bool the result says whether any pair of
-   * elements are both true. Sums over nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them:
-   * multiply by numbers with mul.
+   * The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and broadcast together. A 1-d
+   * first array counts as a row, a 1-d second one as a column, and the result lacks that dimension. Dtypes are
+   * promoted; integers wrap, and bool is combined by and and or. Empty sums are 0. 0-d arrays throw, as in
+   * NumPy: multiply by numbers with mul.
    *
-   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @param b the second array; its second-to-last dimension (or its only one) is summed over
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7801,11 +7802,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The dot product, as NumPy defines it: the product with a number; the inner product of two vectors; the
-   * matrix product of two matrices; otherwise the sum over the last dimension of the first array and the second
-   * to last (or only) one of the second, whose other dimensions follow those of the first.
+   * The dot product, as in NumPy: the product with a number; the inner product of two vectors; the matrix
+   * product of two matrices; otherwise the sum over the last dimension of the first array and the second-to-last
+   * (or only) one of the second. The result has the other dimensions of the first array, then those of the
+   * second.
    *
-   * @param b the second array; its second to last dimension (or its only one) is summed over
+   * @param b the second array; its second-to-last dimension (or its only one) is summed over
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7815,7 +7817,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The inner product over the last dimension of both arrays. The result has the other dimensions of the first
-   * array, then those of the second; with a number it is the product.
+   * array, then those of the second. With a number it is the product.
    *
    * @param b the second array; its last dimension is summed over
    * @return the result
@@ -7827,7 +7829,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
-   * NumPy does.
+   * in NumPy.
    *
    * @param b the second array
    * @return the result
@@ -7838,10 +7840,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code outer}.
+   * Alias of {@code outer}.
    *
    * The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are flattened first, as
-   * NumPy does.
+   * in NumPy.
    *
    * @param b the second array
    * @return the result
@@ -7852,7 +7854,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sum of the products of corresponding elements of two arrays of one size, both flattened.
+   * The sum of the products of corresponding elements of two arrays of the same size, both flattened.
    *
    * @param b the second array, of the same size
    * @return the result
@@ -7864,7 +7866,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
-   * of the second, in their order.
+   * of the second.
    *
    * @param b the second array
    * @return the result
@@ -7876,7 +7878,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The sum of products over pairs of axes. The result has the other dimensions of the first array, then those
-   * of the second, in their order.
+   * of the second.
    *
    * @param b the second array
    * @param options named options of this op
@@ -7937,7 +7939,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The Kronecker product: the first array with each element replaced by its product with the second array. The
-   * array with fewer dimensions gets dimensions of length 1 in front.
+   * array with fewer dimensions gets leading dimensions of length 1.
    *
    * @param b the second array
    * @return the result
@@ -7948,11 +7950,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The solution x of the equations a x = b, by LU factors with partial pivoting. Dimensions in front of the
-   * last two are stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give
-   * float64. A matrix that is exactly singular is an error. Gradients use the factors again.
+   * The solution x of the linear system a x = b, by LU factorisation with partial pivoting. Leading dimensions
+   * are stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give float64. An
+   * exactly singular matrix throws. Gradients reuse the factors.
    *
-   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @param b the right-hand side: a vector if it is 1-d, otherwise matrices
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -7961,9 +7963,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last two are stacks of
-   * matrices. Floating arrays keep their dtype, others give float64. A matrix that is exactly singular is an
-   * error. Where the inverse is only multiplied by something, solve is faster and more accurate.
+   * The inverse of a square matrix: the solution of x y = 1. Leading dimensions are stacks of matrices. Floating
+   * arrays keep their dtype, others give float64. An exactly singular matrix throws. To multiply by the inverse,
+   * solve is faster and more accurate.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7973,11 +7975,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code inv}.
+   * Alias of {@code inv}.
    *
-   * The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last two are stacks of
-   * matrices. Floating arrays keep their dtype, others give float64. A matrix that is exactly singular is an
-   * error. Where the inverse is only multiplied by something, solve is faster and more accurate.
+   * The inverse of a square matrix: the solution of x y = 1. Leading dimensions are stacks of matrices. Floating
+   * arrays keep their dtype, others give float64. An exactly singular matrix throws. To multiply by the inverse,
+   * solve is faster and more accurate.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -7987,10 +7989,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The determinant of a square matrix, 1 of one without elements. Dimensions in front of the last two are
-   * stacks of matrices. Floating arrays keep their dtype, others give float64. The gradient is det(x) times the
-   * transposed inverse (Jacobi's formula); at a singular matrix, which has none, it is NaN. Determinants of
-   * large matrices overflow: see slogdet.
+   * The determinant of a square matrix; 1 for an empty one. Leading dimensions are stacks of matrices. Floating
+   * arrays keep their dtype, others give float64. The gradient is det(x) times the transposed inverse (Jacobi's
+   * formula); for a singular matrix, which has no inverse, it is NaN. Determinants of large matrices overflow:
+   * see slogdet.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8000,8 +8002,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The sign of the determinant of a square matrix and the logarithm of its size: a list of two arrays, so that
-   * det(x) is sign·exp(logarithm). Of a singular matrix 0 and -infinity. Dimensions in front of the last two are
+   * The sign and the logarithm of the absolute value of the determinant of a square matrix: a list of two
+   * arrays, so that det(x) is sign·exp(logarithm). For a singular matrix 0 and -infinity. Leading dimensions are
    * stacks of matrices. Floating arrays keep their dtype, others give float64. The gradient of the logarithm is
    * the transposed inverse; the sign has none.
    *
@@ -8013,11 +8015,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The lower triangle L of a positive definite matrix L Lᵀ. Only the lower triangle of x is read, the upper one
-   * is taken to mirror it. Dimensions in front of the last two are stacks of matrices. Floating arrays keep
-   * their dtype, others give float64. A matrix that is not positive definite is an error. The gradient is that
-   * of a symmetric matrix, shared evenly by mirrored elements as in PyTorch (I. Murray, "Differentiation of the
-   * Cholesky decomposition", arXiv:1602.07527).
+   * The lower triangular factor L of a positive definite matrix L Lᵀ. Only the lower triangle of x is read; x is
+   * assumed to be symmetric. Leading dimensions are stacks of matrices. Floating arrays keep their dtype, others
+   * give float64. A matrix that is not positive definite throws. The gradient is that of a symmetric matrix,
+   * shared equally by mirrored elements as in PyTorch (I. Murray, "Differentiation of the Cholesky
+   * decomposition", arXiv:1602.07527).
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8027,11 +8029,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The solution x of the equations a x = b with a triangular matrix. Dimensions in front of the last two are
-   * stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on
-   * the diagonal divides as numbers do, and is no error.
+   * The solution x of the linear system a x = b with a triangular matrix. Leading dimensions are stacks of
+   * matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on the diagonal
+   * does not throw: the results are infinite or NaN.
    *
-   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @param b the right-hand side: a vector if it is 1-d, otherwise matrices
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8040,11 +8042,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The solution x of the equations a x = b with a triangular matrix. Dimensions in front of the last two are
-   * stacks of matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on
-   * the diagonal divides as numbers do, and is no error.
+   * The solution x of the linear system a x = b with a triangular matrix. Leading dimensions are stacks of
+   * matrices, and broadcast together. Floating arrays keep their dtype, others give float64. A 0 on the diagonal
+   * does not throw: the results are infinite or NaN.
    *
-   * @param b the right-hand side: a vector where it is 1-d, otherwise matrices
+   * @param b the right-hand side: a vector if it is 1-d, otherwise matrices
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8054,8 +8056,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
-   * values it is whether they differ.
+   * The differences of neighbours along an axis, x[i + 1] - x[i]; each time the axis gets one element shorter.
+   * For bool it is whether neighbours differ.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8065,8 +8067,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
-   * values it is whether they differ.
+   * The differences of neighbours along an axis, x[i + 1] - x[i]; each time the axis gets one element shorter.
+   * For bool it is whether neighbours differ.
    *
    * @param options named options of this op
    * @return the result
@@ -8077,10 +8079,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
-   * values it is whether they differ.
+   * The differences of neighbours along an axis, x[i + 1] - x[i]; each time the axis gets one element shorter.
+   * For bool it is whether neighbours differ.
    *
-   * @param n how many times; 0 gives a copy
+   * @param n the number of times to take differences; 0 gives a copy
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8089,10 +8091,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less each time. Of truth
-   * values it is whether they differ.
+   * The differences of neighbours along an axis, x[i + 1] - x[i]; each time the axis gets one element shorter.
+   * For bool it is whether neighbours differ.
    *
-   * @param n how many times; 0 gives a copy
+   * @param n the number of times to take differences; 0 gives a copy
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8102,10 +8104,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
-   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
-   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
-   * side.
+   * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
+   * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @return the result
@@ -8116,10 +8117,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
-   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
-   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
-   * side.
+   * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
+   * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @param options named options of this op
@@ -8131,10 +8131,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The elements at parts of the way through the sorted array, 0.5 being the median; between two elements by a
-   * straight line. The dimensions of q come first in the result. NaN where there is one; of no elements it is an
-   * error. Floating arrays keep their dtype, others give float64. The gradient goes to the elements on either
-   * side.
+   * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
+   * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @param axis the axis, or axes; negative numbers count from the end
@@ -8146,7 +8145,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quantile of parts given in hundredths: see quantile.
+   * The quantiles at percentages: see quantile.
    *
    * @param q numbers from 0 to 100, one or a nested list of them
    * @return the result
@@ -8157,7 +8156,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quantile of parts given in hundredths: see quantile.
+   * The quantiles at percentages: see quantile.
    *
    * @param q numbers from 0 to 100, one or a nested list of them
    * @param options named options of this op
@@ -8169,7 +8168,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The quantile of parts given in hundredths: see quantile.
+   * The quantiles at percentages: see quantile.
    *
    * @param q numbers from 0 to 100, one or a nested list of them
    * @param axis the axis, or axes; negative numbers count from the end
@@ -8181,8 +8180,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is what the division
-   * gives; NumPy refuses that. Floating arrays keep their dtype, others give float64.
+   * The weighted mean: sum(x weights) / sum(weights). If the weights sum to 0, the result is infinite or NaN;
+   * NumPy raises an error. Floating arrays keep their dtype, others give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8192,8 +8191,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is what the division
-   * gives; NumPy refuses that. Floating arrays keep their dtype, others give float64.
+   * The weighted mean: sum(x weights) / sum(weights). If the weights sum to 0, the result is infinite or NaN;
+   * NumPy raises an error. Floating arrays keep their dtype, others give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -8204,8 +8203,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The covariances of variables, each a row of observations: a square matrix, or 0-d of one variable that is a
-   * 1-d array. The sums of products of distances from the means are divided by the number of observations less
+   * The covariance matrix of variables, each a row of observations; 0-d for a single variable given as a 1-d
+   * array. The sums of products of deviations from the means are divided by the number of observations minus
    * ddof. Floating arrays keep their dtype, others give float64.
    *
    * @return the result
@@ -8216,8 +8215,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The covariances of variables, each a row of observations: a square matrix, or 0-d of one variable that is a
-   * 1-d array. The sums of products of distances from the means are divided by the number of observations less
+   * The covariance matrix of variables, each a row of observations; 0-d for a single variable given as a 1-d
+   * array. The sums of products of deviations from the means are divided by the number of observations minus
    * ddof. Floating arrays keep their dtype, others give float64.
    *
    * @param options named options of this op
@@ -8229,9 +8228,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The correlations of variables, each a row of observations: their covariances over their standard deviations;
-   * 0-d of one variable that is a 1-d array. A variable that does not vary gives NaN. Floating arrays keep their
-   * dtype, others give float64.
+   * The correlation matrix of variables, each a row of observations: their covariances divided by their standard
+   * deviations; 0-d for a single variable given as a 1-d array. A constant variable gives NaN. Floating arrays
+   * keep their dtype, others give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8241,9 +8240,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The correlations of variables, each a row of observations: their covariances over their standard deviations;
-   * 0-d of one variable that is a 1-d array. A variable that does not vary gives NaN. Floating arrays keep their
-   * dtype, others give float64.
+   * The correlation matrix of variables, each a row of observations: their covariances divided by their standard
+   * deviations; 0-d for a single variable given as a 1-d array. A constant variable gives NaN. Floating arrays
+   * keep their dtype, others give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -8254,7 +8253,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8264,7 +8263,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @param options named options of this op
    * @return the result
@@ -8275,7 +8274,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an error.
+   * The largest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -8286,8 +8285,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
-   * error.
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8297,8 +8295,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
-   * error.
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @param options named options of this op
    * @return the result
@@ -8309,8 +8306,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no elements it is an
-   * error.
+   * The smallest element that is not NaN; NaN when there is none. Keeps the dtype; throws for no elements.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result
@@ -8321,7 +8317,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * The variance of the elements that are not NaN; NaN if there are at most ddof of them. Floating arrays keep
    * their dtype, others give float64.
    *
    * @return the result
@@ -8332,7 +8328,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * The variance of the elements that are not NaN; NaN if there are at most ddof of them. Floating arrays keep
    * their dtype, others give float64.
    *
    * @param options named options of this op
@@ -8344,7 +8340,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The variance of the elements that are not NaN; NaN where they are no more than ddof. Floating arrays keep
+   * The variance of the elements that are not NaN; NaN if there are at most ddof of them. Floating arrays keep
    * their dtype, others give float64.
    *
    * @param axis the axis, or axes; negative numbers count from the end
@@ -8391,9 +8387,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * How many elements fall into each of some bins, int64, and the bins' edges, one more and float64: a list of
-   * two arrays. A bin has its lower edge, the last one its upper edge, too. What is outside, and NaN, is not
-   * counted. Where all elements are equal, and of none, the edges are around it, or 0 and 1.
+   * The number of elements in each bin, int64, and the edges of the bins, float64 and one more: a list of two
+   * arrays. A bin includes its lower edge, the last one also its upper edge. NaN, and elements outside the
+   * edges, are not counted. If all elements are equal, the range extends 0.5 to either side; if there are none,
+   * it is 0 to 1.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8403,9 +8400,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * How many elements fall into each of some bins, int64, and the bins' edges, one more and float64: a list of
-   * two arrays. A bin has its lower edge, the last one its upper edge, too. What is outside, and NaN, is not
-   * counted. Where all elements are equal, and of none, the edges are around it, or 0 and 1.
+   * The number of elements in each bin, int64, and the edges of the bins, float64 and one more: a list of two
+   * arrays. A bin includes its lower edge, the last one also its upper edge. NaN, and elements outside the
+   * edges, are not counted. If all elements are equal, the range extends 0.5 to either side; if there are none,
+   * it is 0 to 1.
    *
    * @param options named options of this op
    * @return the result
@@ -8416,15 +8414,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
-   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
-   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
-   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
-   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
-   * operands and shares nothing with them; bool is combined by and and or.
+   * Sums of products of arrays over named indices: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters missing from the output are summed over; a letter repeated in one operand takes the
+   * diagonal. Without "-&gt;" the output has the letters that occur once, in the order of their characters.
+   * "..." stands for unnamed dimensions, which broadcast together. Upper and lower case letters differ, spaces
+   * are ignored. Dimensions of length 1 broadcast, as in NumPy. Dtypes are promoted; bool is combined by and and
+   * or. The result shares no elements with the operands.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands, one by one or as one list with an Array in it
+   * @param xs as many arrays as the equation has operands, as separate arguments or as one list that contains an Array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8433,15 +8431,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Sums of products of arrays over named indexes: "ij,jk-&gt;ik" is the matrix product. Each letter names a
-   * dimension; letters that the output lacks are summed over; a letter twice in one operand takes the diagonal.
-   * Without "-&gt;" the output has the letters that occur once, in the order of their characters. "..." stands
-   * for dimensions without names, which broadcast together. Upper and lower case are different letters, spaces
-   * mean nothing. Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
-   * operands and shares nothing with them; bool is combined by and and or.
+   * Sums of products of arrays over named indices: "ij,jk-&gt;ik" is the matrix product. Each letter names a
+   * dimension; letters missing from the output are summed over; a letter repeated in one operand takes the
+   * diagonal. Without "-&gt;" the output has the letters that occur once, in the order of their characters.
+   * "..." stands for unnamed dimensions, which broadcast together. Upper and lower case letters differ, spaces
+   * are ignored. Dimensions of length 1 broadcast, as in NumPy. Dtypes are promoted; bool is combined by and and
+   * or. The result shares no elements with the operands.
    *
    * @param equation the letters of each operand, separated by commas, then -&gt; and those of the output
-   * @param xs as many arrays as the equation has operands, one by one or as one list with an Array in it
+   * @param xs as many arrays as the equation has operands, as separate arguments or as one list that contains an Array
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8452,9 +8450,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
    * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
-   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
-   * width], or without the batch, and the windows [out-channels channels/groups height width]. Dtypes are
-   * promoted; integers wrap, bool is combined by and and or.
+   * usual in machine learning, the window is not flipped.) Images have shape [batch channels height width], or
+   * without the batch, and the windows [out-channels channels/groups height width]. Dtypes are promoted;
+   * integers wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @return the result
@@ -8467,9 +8465,9 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j] times x[n, c,
    * y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus bias[o]; the image is 0 outside. (As
-   * everywhere in machine learning, the window is not mirrored.) Images have shape [batch channels height
-   * width], or without the batch, and the windows [out-channels channels/groups height width]. Dtypes are
-   * promoted; integers wrap, bool is combined by and and or.
+   * usual in machine learning, the window is not flipped.) Images have shape [batch channels height width], or
+   * without the batch, and the windows [out-channels channels/groups height width]. Dtypes are promoted;
+   * integers wrap, bool is combined by and and or.
    *
    * @param w the windows
    * @param options named options of this op
@@ -8510,9 +8508,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
-   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. Padding, at most half of the window, counts as less than any
+   * element. The gradient is shared equally by tied elements (PyTorch gives it to the first).
    *
    * @param size the window's size, one integer or one for each direction
    * @return the result
@@ -8523,9 +8521,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
-   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. Padding, at most half of the window, counts as less than any
+   * element. The gradient is shared equally by tied elements (PyTorch gives it to the first).
    *
    * @param size the window's size, one integer or one for each direction
    * @param options named options of this op
@@ -8537,9 +8535,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The largest element in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. What padding adds is less than any element; it is at most half
-   * of the window. The gradient is shared equally by elements that tie (PyTorch gives it to the first of them).
+   * The largest element in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. Padding, at most half of the window, counts as less than any
+   * element. The gradient is shared equally by tied elements (PyTorch gives it to the first).
    *
    * @param size the window's size, one integer or one for each direction
    * @param stride the window's step; its size when null
@@ -8551,9 +8549,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
-   * as float64.
+   * The mean of the elements in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding are included. Integers and bool are
+   * averaged as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @return the result
@@ -8564,9 +8562,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
-   * as float64.
+   * The mean of the elements in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding are included. Integers and bool are
+   * averaged as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @param options named options of this op
@@ -8578,9 +8576,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of the elements in the window at each of its places, for every channel of images of shape [batch
-   * channels height width], or without the batch. The zeros of the padding count. Integers and bool are averaged
-   * as float64.
+   * The mean of the elements in the window at each of its positions, for every channel of images of shape [batch
+   * channels height width], or without the batch. The zeros of the padding are included. Integers and bool are
+   * averaged as float64.
    *
    * @param size the window's size, one integer or one for each direction
    * @param stride the window's step; its size when null
@@ -8592,9 +8590,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. Throws ShapeException for a negative dimension or
+   * more elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype
+   * that is not floating.
    *
    * @param shape the shape
    * @return the result
@@ -8605,9 +8603,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. Throws ShapeException for a negative dimension or
+   * more elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype
+   * that is not floating.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8619,9 +8617,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of zeros, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of zeros, float64 unless a dtype is given. Throws ShapeException for a negative dimension or
+   * more elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype
+   * that is not floating.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8633,9 +8631,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of ones, float64 unless a dtype is given. Throws ShapeException for a negative dimension or more
+   * elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype that
+   * is not floating.
    *
    * @param shape the shape
    * @return the result
@@ -8646,9 +8644,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of ones, float64 unless a dtype is given. Throws ShapeException for a negative dimension or more
+   * elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype that
+   * is not floating.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8660,9 +8658,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array of ones, float64 unless a dtype is given. A negative dimension, or more elements than one array
-   * or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array of ones, float64 unless a dtype is given. Throws ShapeException for a negative dimension or more
+   * elements than an array or the heap can hold, DTypeException for <code>requires-grad</code> with a dtype that
+   * is not floating.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8674,10 +8672,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
-   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
-   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array to be overwritten, float64 unless a dtype is given. The JVM clears new memory, so its elements
+   * are zeros. Throws ShapeException for a negative dimension or more elements than an array or the heap can
+   * hold, DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
    * @return the result
@@ -8688,10 +8685,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
-   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
-   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array to be overwritten, float64 unless a dtype is given. The JVM clears new memory, so its elements
+   * are zeros. Throws ShapeException for a negative dimension or more elements than an array or the heap can
+   * hold, DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
    * @param options named options of this op
@@ -8703,10 +8699,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array whose elements are meant to be overwritten, float64 unless a dtype is given. On the JVM fresh
-   * memory is always cleared, so they are zeros. A negative dimension, or more elements than one array or the
-   * heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype that is not floating a
-   * DTypeException.
+   * A new array to be overwritten, float64 unless a dtype is given. The JVM clears new memory, so its elements
+   * are zeros. Throws ShapeException for a negative dimension or more elements than an array or the heap can
+   * hold, DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
    * @param dtype the dtype of the result
@@ -8718,12 +8713,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8732,12 +8727,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8747,12 +8742,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8762,12 +8757,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8776,12 +8771,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8791,12 +8786,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8806,12 +8801,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8820,12 +8815,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8835,12 +8830,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A new array filled with a value, in the value's dtype unless one is given; a gradient flows to a value that
-   * is tracked. A negative dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A new array filled with a value, in the value's dtype unless one is given; gradients flow to a tracked
+   * value. Throws ShapeException for a negative dimension or more elements than an array or the heap can hold,
+   * DTypeException for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param shape the shape
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8850,7 +8845,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Zeros of the shape of an array, and of its dtype unless one is given.
+   * Zeros in the shape of an array, and its dtype unless one is given.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8860,7 +8855,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Zeros of the shape of an array, and of its dtype unless one is given.
+   * Zeros in the shape of an array, and its dtype unless one is given.
    *
    * @param options named options of this op
    * @return the result
@@ -8871,7 +8866,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Zeros of the shape of an array, and of its dtype unless one is given.
+   * Zeros in the shape of an array, and its dtype unless one is given.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -8882,7 +8877,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Ones of the shape of an array, and of its dtype unless one is given.
+   * Ones in the shape of an array, and its dtype unless one is given.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8892,7 +8887,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Ones of the shape of an array, and of its dtype unless one is given.
+   * Ones in the shape of an array, and its dtype unless one is given.
    *
    * @param options named options of this op
    * @return the result
@@ -8903,7 +8898,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Ones of the shape of an array, and of its dtype unless one is given.
+   * Ones in the shape of an array, and its dtype unless one is given.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -8914,8 +8909,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
-   * holds zeros.
+   * An array to be overwritten, with the shape of another and its dtype unless one is given; its elements are
+   * zeros.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8925,8 +8920,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
-   * holds zeros.
+   * An array to be overwritten, with the shape of another and its dtype unless one is given; its elements are
+   * zeros.
    *
    * @param options named options of this op
    * @return the result
@@ -8937,8 +8932,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array to be overwritten, of the shape of another and of its dtype unless one is given; on the JVM it
-   * holds zeros.
+   * An array to be overwritten, with the shape of another and its dtype unless one is given; its elements are
+   * zeros.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -8949,10 +8944,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8961,10 +8956,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8974,10 +8969,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8987,10 +8982,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -8999,10 +8994,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9012,10 +9007,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9025,10 +9020,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9037,10 +9032,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9050,10 +9045,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * An array of the shape of another, filled with a value that is converted to that array's dtype unless another
-   * is given; a gradient flows to a value that is tracked.
+   * An array in the shape of another, filled with a value that is converted to that array's dtype unless another
+   * is given; gradients flow to a tracked value.
    *
-   * @param value what fills it: a number, or an array that is broadcast to the shape
+   * @param value a number, or an array that is broadcast to the shape
    * @param dtype the dtype of the result
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9063,13 +9058,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9078,13 +9073,13 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9094,14 +9089,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
-   * @param stop the end, which is left out
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
+   * @param stop the exclusive end
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9110,14 +9105,14 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
-   * @param stop the end, which is left out
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
+   * @param stop the exclusive end
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9127,15 +9122,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
-   * @param stop the end, which is left out
-   * @param step the distance between neighbours, 1 unless given; negative ones count down
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
+   * @param stop the exclusive end
+   * @param step the distance between neighbours, 1 if null; negative to count down
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9144,15 +9139,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The numbers from start (0 unless given) up to but without stop: <code>(arange stop)</code>, <code>(arange
-   * start stop)</code>, <code>(arange start stop step)</code>. int64 when all are integers, else float64, unless
-   * a dtype is given. The length is ceil((stop - start) / step), where rounding may include stop or leave out
-   * the last number: for fractions use <code>linspace</code>. A step of 0 or one that is not finite is an
-   * ArgumentException, the dtype bool a DTypeException.
+   * The numbers from start (default 0) up to but not including stop: <code>(arange stop)</code>, <code>(arange
+   * start stop)</code>, <code>(arange start stop step)</code>. Unless a dtype is given, int64 if all are
+   * integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding may include stop or
+   * omit the last number: for fractions use <code>linspace</code>. Throws ArgumentException for a step that is 0
+   * or not finite, DTypeException for bool.
    *
-   * @param start the first number; without <code>stop</code>, the end, and the range begins at 0
-   * @param stop the end, which is left out
-   * @param step the distance between neighbours, 1 unless given; negative ones count down
+   * @param start the first number; without <code>stop</code> the end, and the range starts at 0
+   * @param stop the exclusive end
+   * @param step the distance between neighbours, 1 if null; negative to count down
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9163,10 +9158,10 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
-   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   * rounded down, as in NumPy. Throws ArgumentException for a negative num.
    *
    * @param start the first number
-   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @param stop the last number, or without <code>endpoint</code> the one after the last
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9176,10 +9171,10 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
-   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   * rounded down, as in NumPy. Throws ArgumentException for a negative num.
    *
    * @param start the first number
-   * @param stop the last number, or the one after the last without <code>endpoint</code>
+   * @param stop the last number, or without <code>endpoint</code> the one after the last
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9190,11 +9185,11 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
-   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   * rounded down, as in NumPy. Throws ArgumentException for a negative num.
    *
    * @param start the first number
-   * @param stop the last number, or the one after the last without <code>endpoint</code>
-   * @param num how many numbers
+   * @param stop the last number, or without <code>endpoint</code> the one after the last
+   * @param num the number of elements
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9204,11 +9199,11 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer dtype they are
-   * rounded down, as NumPy does. A negative num is an ArgumentException.
+   * rounded down, as in NumPy. Throws ArgumentException for a negative num.
    *
    * @param start the first number
-   * @param stop the last number, or the one after the last without <code>endpoint</code>
-   * @param num how many numbers
+   * @param stop the last number, or without <code>endpoint</code> the one after the last
+   * @param num the number of elements
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9218,11 +9213,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
-   * ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. Throws ArgumentException
+   * for a negative num.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @param stop the exponent of the last number, or without <code>endpoint</code> of the one after the last
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9231,11 +9226,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
-   * ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. Throws ArgumentException
+   * for a negative num.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
+   * @param stop the exponent of the last number, or without <code>endpoint</code> of the one after the last
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9245,12 +9240,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
-   * ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. Throws ArgumentException
+   * for a negative num.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
-   * @param num how many numbers
+   * @param stop the exponent of the last number, or without <code>endpoint</code> of the one after the last
+   * @param num the number of elements
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9259,12 +9254,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A negative num is an
-   * ArgumentException.
+   * The powers of a base at evenly spaced exponents, float64 unless a dtype is given. Throws ArgumentException
+   * for a negative num.
    *
    * @param start the exponent of the first number
-   * @param stop the exponent of the last number, or of the one after the last without <code>endpoint</code>
-   * @param num how many numbers
+   * @param stop the exponent of the last number, or without <code>endpoint</code> of the one after the last
+   * @param num the number of elements
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9274,9 +9269,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
-   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
-   * that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. Throws ShapeException for a
+   * negative dimension or more elements than an array or the heap can hold, DTypeException for
+   * <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
    * @return the result
@@ -9287,9 +9282,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
-   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
-   * that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. Throws ShapeException for a
+   * negative dimension or more elements than an array or the heap can hold, DTypeException for
+   * <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
    * @param options named options of this op
@@ -9301,12 +9296,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
-   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
-   * that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. Throws ShapeException for a
+   * negative dimension or more elements than an array or the heap can hold, DTypeException for
+   * <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
-   * @param m the number of columns, n unless given
+   * @param m the number of columns; n if null
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9315,12 +9310,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative dimension, or more
-   * elements than one array or the heap can hold, is a ShapeException; <code>requires-grad</code> with a dtype
-   * that is not floating a DTypeException.
+   * A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. Throws ShapeException for a
+   * negative dimension or more elements than an array or the heap can hold, DTypeException for
+   * <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
-   * @param m the number of columns, n unless given
+   * @param m the number of columns; n if null
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9330,9 +9325,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. Throws
+   * ShapeException for a negative dimension or more elements than an array or the heap can hold, DTypeException
+   * for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
    * @return the result
@@ -9343,9 +9338,9 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. Throws
+   * ShapeException for a negative dimension or more elements than an array or the heap can hold, DTypeException
+   * for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
    * @param options named options of this op
@@ -9357,12 +9352,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. Throws
+   * ShapeException for a negative dimension or more elements than an array or the heap can hold, DTypeException
+   * for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
-   * @param m the number of columns, n unless given
+   * @param m the number of columns; n if null
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9371,12 +9366,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. A negative
-   * dimension, or more elements than one array or the heap can hold, is a ShapeException;
-   * <code>requires-grad</code> with a dtype that is not floating a DTypeException.
+   * A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is given. Throws
+   * ShapeException for a negative dimension or more elements than an array or the heap can hold, DTypeException
+   * for <code>requires-grad</code> with a dtype that is not floating.
    *
    * @param n the number of rows
-   * @param m the number of columns, n unless given
+   * @param m the number of columns; n if null
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9388,7 +9383,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
    * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
-   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * and backward take a single pass over the array each if the axes are the last ones and the array is
    * row-major.
    *
    * @return the result
@@ -9401,7 +9396,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over the axes (Ba,
    * Kiros and Hinton, "Layer normalization", 2016). Integers and bool give float64; dtypes are promoted. Forward
-   * and backward are a single pass over the array each, where the axes are the last ones and the array is
+   * and backward take a single pass over the array each if the axes are the last ones and the array is
    * row-major.
    *
    * @param options named options of this op
@@ -9414,8 +9409,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
-   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
-   * single pass over the array each, where the axes are the last ones and the array is row-major.
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward take a
+   * single pass over the array each if the axes are the last ones and the array is row-major.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9426,8 +9421,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, "Root mean square layer
-   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward are a
-   * single pass over the array each, where the axes are the last ones and the array is row-major.
+   * normalization", 2019). Integers and bool give float64; dtypes are promoted. Forward and backward take a
+   * single pass over the array each if the axes are the last ones and the array is row-major.
    *
    * @param options named options of this op
    * @return the result
@@ -9438,10 +9433,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
-   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * The mean of (x - target)²: the mean squared error. The arguments broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9450,10 +9445,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
-   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * The mean of (x - target)²: the mean squared error. The arguments broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9463,10 +9458,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of (x - target)²: the mean squared error. The two are broadcast; integers and bool count as
-   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * The mean of (x - target)²: the mean squared error. The arguments broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @param reduction mean, sum, or none for the loss of each element
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9476,11 +9471,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
-   * gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient is 0 where they are equal. The arguments
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean, and its
+   * gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9489,11 +9484,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
-   * gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient is 0 where they are equal. The arguments
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean, and its
+   * gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9503,11 +9498,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0. The two are
-   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean and its
-   * gradient are one pass each.
+   * The mean of |x - target|: the mean absolute error. The gradient is 0 where they are equal. The arguments
+   * broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or mean, and its
+   * gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @param reduction mean, sum, or none for the loss of each element
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9518,10 +9513,10 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
-   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
-   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * "Robust estimation of a location parameter", 1964). The arguments broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9531,10 +9526,10 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta) elsewhere (Huber,
-   * "Robust estimation of a location parameter", 1964). The two are broadcast; integers and bool count as
-   * float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * "Robust estimation of a location parameter", 1964). The arguments broadcast; integers and bool count as
+   * float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
-   * @param target what the prediction should be
+   * @param target the target of the prediction
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9545,8 +9540,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @return the result
@@ -9558,8 +9553,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param options named options of this op
@@ -9572,8 +9567,8 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param reduction mean, sum, or none for the loss of each element
@@ -9585,11 +9580,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code binaryCrossEntropyWithLogits}.
+   * Alias of {@code binaryCrossEntropyWithLogits}.
    *
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @return the result
@@ -9600,11 +9595,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code binaryCrossEntropyWithLogits}.
+   * Alias of {@code binaryCrossEntropyWithLogits}.
    *
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param options named options of this op
@@ -9616,11 +9611,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code binaryCrossEntropyWithLogits}.
+   * Alias of {@code binaryCrossEntropyWithLogits}.
    *
    * The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as max(x, 0) - x
-   * target + log1p(exp(-|x|)): accurate for logits of any size. The two are broadcast; integers and bool count
-   * as float64. The mean of no elements is NaN. The sum or mean and its gradient are one pass each.
+   * target + log1p(exp(-|x|)): accurate for logits of any size. The arguments broadcast; integers and bool count
+   * as float64. The mean of no elements is NaN. The sum or mean, and its gradient, take one pass each.
    *
    * @param target probabilities, or classes 0 and 1
    * @param reduction mean, sum, or none for the loss of each element
@@ -9632,16 +9627,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
-   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
-   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
-   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
-   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
-   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
-   * NaN.
+   * The mean of -log softmax(logits)[target], computed as max - logit + log Σ exp(logit - max), so nothing
+   * overflows. Floating targets of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Label smoothing by ε mixes 1 - ε of the target with ε / classes of each class (Szegedy and
+   * others, "Rethinking the inception architecture", 2016). The forward pass reads the logits once and saves two
+   * numbers per row; the gradient, (softmax - target) g, takes one pass. The classes are along the last axis; in
+   * PyTorch they are along the second. Integers and bool as logits count as float64. A target that is not a
+   * class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param target the class of each prediction: integers, in the shape of the other axes
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9650,16 +9644,15 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
-   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
-   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
-   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
-   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
-   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
-   * NaN.
+   * The mean of -log softmax(logits)[target], computed as max - logit + log Σ exp(logit - max), so nothing
+   * overflows. Floating targets of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Label smoothing by ε mixes 1 - ε of the target with ε / classes of each class (Szegedy and
+   * others, "Rethinking the inception architecture", 2016). The forward pass reads the logits once and saves two
+   * numbers per row; the gradient, (softmax - target) g, takes one pass. The classes are along the last axis; in
+   * PyTorch they are along the second. Integers and bool as logits count as float64. A target that is not a
+   * class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param target the class of each prediction: integers, in the shape of the other axes
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9669,17 +9662,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
-   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
-   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
-   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
-   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
-   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
-   * NaN.
+   * The mean of -log softmax(logits)[target], computed as max - logit + log Σ exp(logit - max), so nothing
+   * overflows. Floating targets of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Label smoothing by ε mixes 1 - ε of the target with ε / classes of each class (Szegedy and
+   * others, "Rethinking the inception architecture", 2016). The forward pass reads the logits once and saves two
+   * numbers per row; the gradient, (softmax - target) g, takes one pass. The classes are along the last axis; in
+   * PyTorch they are along the second. Integers and bool as logits count as float64. A target that is not a
+   * class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
-   * @param axis the axis along which the classes are
+   * @param target the class of each prediction: integers, in the shape of the other axes
+   * @param axis the axis of the classes
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9688,17 +9680,16 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing overflows.
-   * Targets that are floating and of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
-   * softmax(logits). Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the target, ε /
-   * classes of each class (Szegedy and others, "Rethinking the inception architecture", 2016). The forward pass
-   * reads the logits once and keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The
-   * classes are along the last axis, where PyTorch has them along the second. Integers and bool as logits count
-   * as float64. A target outside the classes is an error, unless it is ignore-index. The mean over no target is
-   * NaN.
+   * The mean of -log softmax(logits)[target], computed as max - logit + log Σ exp(logit - max), so nothing
+   * overflows. Floating targets of the logits' shape are probabilities p, and the loss is the mean of -Σ p log
+   * softmax(logits). Label smoothing by ε mixes 1 - ε of the target with ε / classes of each class (Szegedy and
+   * others, "Rethinking the inception architecture", 2016). The forward pass reads the logits once and saves two
+   * numbers per row; the gradient, (softmax - target) g, takes one pass. The classes are along the last axis; in
+   * PyTorch they are along the second. Integers and bool as logits count as float64. A target that is not a
+   * class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
-   * @param axis the axis along which the classes are
+   * @param target the class of each prediction: integers, in the shape of the other axes
+   * @param axis the axis of the classes
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9708,11 +9699,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   * The mean of -x[target] for log-probabilities x, such as those from log-softmax: the negative log-likelihood.
+   * For logits, cross-entropy does both at once. Integers and bool as logits count as float64. A target that is
+   * not a class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param target the class of each prediction: integers, in the shape of the other axes
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9721,11 +9712,11 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   * The mean of -x[target] for log-probabilities x, such as those from log-softmax: the negative log-likelihood.
+   * For logits, cross-entropy does both at once. Integers and bool as logits count as float64. A target that is
+   * not a class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
+   * @param target the class of each prediction: integers, in the shape of the other axes
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9735,12 +9726,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   * The mean of -x[target] for log-probabilities x, such as those from log-softmax: the negative log-likelihood.
+   * For logits, cross-entropy does both at once. Integers and bool as logits count as float64. A target that is
+   * not a class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
-   * @param axis the axis along which the classes are
+   * @param target the class of each prediction: integers, in the shape of the other axes
+   * @param axis the axis of the classes
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
    */
@@ -9749,12 +9740,12 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the negative
-   * log-likelihood. On logits, cross-entropy does both at once. Integers and bool as logits count as float64. A
-   * target outside the classes is an error, unless it is ignore-index. The mean over no target is NaN.
+   * The mean of -x[target] for log-probabilities x, such as those from log-softmax: the negative log-likelihood.
+   * For logits, cross-entropy does both at once. Integers and bool as logits count as float64. A target that is
+   * not a class throws, unless it is ignore-index. The mean of no targets is NaN.
    *
-   * @param target the class of each prediction: integers, of the shape without the axis
-   * @param axis the axis along which the classes are
+   * @param target the class of each prediction: integers, in the shape of the other axes
+   * @param axis the axis of the classes
    * @param options named options of this op
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9765,9 +9756,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
-   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
-   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
-   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
+   * others, "Dropout", 2014). The gradient flows where the element was kept; a bool per element is saved for it.
+   * NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside
+   * vmap they are the same for all examples. Integers and bool give float64.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9778,9 +9769,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
-   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
-   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
-   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
+   * others, "Dropout", 2014). The gradient flows where the element was kept; a bool per element is saved for it.
+   * NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside
+   * vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param options named options of this op
    * @return the result
@@ -9792,9 +9783,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
-   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
-   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
-   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
+   * others, "Dropout", 2014). The gradient flows where the element was kept; a bool per element is saved for it.
+   * NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside
+   * vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param p the probability of 0, from 0 to 1
    * @return the result
@@ -9806,9 +9797,9 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its expectation (Srivastava and
-   * others, "Dropout", 2014). The gradient passes where the element was kept; for it a truth value an element is
-   * remembered. NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same
-   * zeros; inside vmap they are the same for all examples. Integers and bool give float64.
+   * others, "Dropout", 2014). The gradient flows where the element was kept; a bool per element is saved for it.
+   * NaN and infinities give NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside
+   * vmap they are the same for all examples. Integers and bool give float64.
    *
    * @param p the probability of 0, from 0 to 1
    * @param options named options of this op
@@ -9821,8 +9812,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
-   * shape [… n e]. Dimensions in front are batches and broadcast. A query all of whose keys are masked gives
-   * NaN.
+   * shape [… n e]. Leading dimensions are batches and broadcast. A query whose keys are all masked gives NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9835,8 +9825,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, "Attention is all you need", 2017), of
-   * shape [… n e]. Dimensions in front are batches and broadcast. A query all of whose keys are masked gives
-   * NaN.
+   * shape [… n e]. Leading dimensions are batches and broadcast. A query whose keys are all masked gives NaN.
    *
    * @param k the keys, shape [… m d]
    * @param v the values, shape [… m e]
@@ -9849,7 +9838,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A row-major copy that shares nothing with the array.
+   * A row-major copy that shares no elements with the array.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -9859,9 +9848,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A copy in a dtype, also in its own. Differentiable between floating dtypes; a conversion to integers or bool
-   * carries no gradient. Floating numbers are cut towards zero, NaN becomes 0 and what does not fit the nearest
-   * end of the range; int64 to int32 wraps; everything but 0 becomes true.
+   * A copy converted to a dtype, also if it is the same. Differentiable between floating dtypes; a conversion to
+   * integers or bool has no gradient. To integers, floating numbers are truncated towards zero, NaN becomes 0,
+   * and numbers out of range become the nearest end of the range; int64 to int32 wraps. To bool, everything but
+   * 0 becomes true.
    *
    * @param dtype the dtype of the result
    * @return the result
@@ -9872,8 +9862,8 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
-   * NumPy broadcasts. Every dimension is given: there is no -1 as in PyTorch's expand.
+   * A read-only view in a larger shape: dimensions of length 1 are repeated and missing ones added in front, by
+   * NumPy's broadcasting rules. There is no -1 as in PyTorch's expand.
    *
    * @param shape the shape
    * @return the result
@@ -9884,10 +9874,10 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * Another name of {@code broadcastTo}.
+   * Alias of {@code broadcastTo}.
    *
-   * A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are put in front, as
-   * NumPy broadcasts. Every dimension is given: there is no -1 as in PyTorch's expand.
+   * A read-only view in a larger shape: dimensions of length 1 are repeated and missing ones added in front, by
+   * NumPy's broadcasting rules. There is no -1 as in PyTorch's expand.
    *
    * @param shape the shape
    * @return the result
@@ -9898,7 +9888,7 @@ public abstract sealed class ArrayOps permits Array {
   }
 
   /**
-   * A view without one axis, at a fixed index of it.
+   * A view at one index of an axis, without that axis.
    *
    * @param axis the axis; negative numbers count from the end
    * @param index the index; negative numbers count from the end

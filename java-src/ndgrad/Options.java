@@ -6,8 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Named options of an op: {@code x.sum(Options.of().axis(0).keepdims(true))}. Immutable; every setter gives new
- * options. An op refuses options it does not have.
+ * Named options of an op: {@code x.sum(Options.of().axis(0).keepdims(true))}. Immutable; every setter returns
+ * new options. An op throws for options that it does not have.
  */
 public final class Options {
   private static final Options NONE = new Options(Map.of());
@@ -19,7 +19,7 @@ public final class Options {
   }
 
   /**
-   * No options: every op's defaults.
+   * No options: the defaults of every op.
    *
    * @return the options to start from
    */
@@ -45,7 +45,7 @@ public final class Options {
   /**
    * These options with {@code alpha}.
    *
-   * @param alpha its value; each op says what it means
+   * @param alpha its value; see the ops that have this option
    * @return new options
    */
   public Options alpha(Object alpha) {
@@ -55,7 +55,7 @@ public final class Options {
   /**
    * These options with {@code approximate}.
    *
-   * @param approximate its value; each op says what it means
+   * @param approximate its value; see the ops that have this option
    * @return new options
    */
   public Options approximate(String approximate) {
@@ -65,7 +65,7 @@ public final class Options {
   /**
    * These options with {@code atol}.
    *
-   * @param atol its value; each op says what it means
+   * @param atol its value; see the ops that have this option
    * @return new options
    */
   public Options atol(Object atol) {
@@ -75,7 +75,7 @@ public final class Options {
   /**
    * These options with {@code axes}.
    *
-   * @param axes its value; each op says what it means
+   * @param axes its value; see the ops that have this option
    * @return new options
    */
   public Options axes(int... axes) {
@@ -85,7 +85,7 @@ public final class Options {
   /**
    * These options with {@code axes}.
    *
-   * @param axes its value; each op says what it means
+   * @param axes its value; see the ops that have this option
    * @return new options
    */
   public Options axes(Object axes) {
@@ -95,7 +95,7 @@ public final class Options {
   /**
    * These options with {@code axis}.
    *
-   * @param axis its value; each op says what it means
+   * @param axis its value; see the ops that have this option
    * @return new options
    */
   public Options axis(int... axis) {
@@ -105,7 +105,7 @@ public final class Options {
   /**
    * These options with {@code axis}.
    *
-   * @param axis its value; each op says what it means
+   * @param axis its value; see the ops that have this option
    * @return new options
    */
   public Options axis(int axis) {
@@ -115,7 +115,7 @@ public final class Options {
   /**
    * These options with {@code axis1}.
    *
-   * @param axis1 its value; each op says what it means
+   * @param axis1 its value; see the ops that have this option
    * @return new options
    */
   public Options axis1(int axis1) {
@@ -125,7 +125,7 @@ public final class Options {
   /**
    * These options with {@code axis2}.
    *
-   * @param axis2 its value; each op says what it means
+   * @param axis2 its value; see the ops that have this option
    * @return new options
    */
   public Options axis2(int axis2) {
@@ -135,7 +135,7 @@ public final class Options {
   /**
    * These options with {@code base}.
    *
-   * @param base its value; each op says what it means
+   * @param base its value; see the ops that have this option
    * @return new options
    */
   public Options base(Object base) {
@@ -145,7 +145,7 @@ public final class Options {
   /**
    * These options with {@code beta}.
    *
-   * @param beta its value; each op says what it means
+   * @param beta its value; see the ops that have this option
    * @return new options
    */
   public Options beta(Object beta) {
@@ -155,7 +155,7 @@ public final class Options {
   /**
    * These options with {@code bias}.
    *
-   * @param bias its value; each op says what it means
+   * @param bias its value; see the ops that have this option
    * @return new options
    */
   public Options bias(Object bias) {
@@ -165,7 +165,7 @@ public final class Options {
   /**
    * These options with {@code bins}.
    *
-   * @param bins its value; each op says what it means
+   * @param bins its value; see the ops that have this option
    * @return new options
    */
   public Options bins(Object bins) {
@@ -175,7 +175,7 @@ public final class Options {
   /**
    * These options with {@code causal}.
    *
-   * @param causal its value; each op says what it means
+   * @param causal its value; see the ops that have this option
    * @return new options
    */
   public Options causal(boolean causal) {
@@ -185,7 +185,7 @@ public final class Options {
   /**
    * These options with {@code ddof}.
    *
-   * @param ddof its value; each op says what it means
+   * @param ddof its value; see the ops that have this option
    * @return new options
    */
   public Options ddof(Object ddof) {
@@ -195,7 +195,7 @@ public final class Options {
   /**
    * These options with {@code decimals}.
    *
-   * @param decimals its value; each op says what it means
+   * @param decimals its value; see the ops that have this option
    * @return new options
    */
   public Options decimals(int decimals) {
@@ -205,7 +205,7 @@ public final class Options {
   /**
    * These options with {@code delta}.
    *
-   * @param delta its value; each op says what it means
+   * @param delta its value; see the ops that have this option
    * @return new options
    */
   public Options delta(Object delta) {
@@ -215,7 +215,7 @@ public final class Options {
   /**
    * These options with {@code density}.
    *
-   * @param density its value; each op says what it means
+   * @param density its value; see the ops that have this option
    * @return new options
    */
   public Options density(boolean density) {
@@ -225,7 +225,7 @@ public final class Options {
   /**
    * These options with {@code descending}.
    *
-   * @param descending its value; each op says what it means
+   * @param descending its value; see the ops that have this option
    * @return new options
    */
   public Options descending(boolean descending) {
@@ -235,7 +235,7 @@ public final class Options {
   /**
    * These options with {@code dilation}.
    *
-   * @param dilation its value; each op says what it means
+   * @param dilation its value; see the ops that have this option
    * @return new options
    */
   public Options dilation(int... dilation) {
@@ -245,7 +245,7 @@ public final class Options {
   /**
    * These options with {@code dtype}.
    *
-   * @param dtype its value; each op says what it means
+   * @param dtype its value; see the ops that have this option
    * @return new options
    */
   public Options dtype(DType dtype) {
@@ -255,7 +255,7 @@ public final class Options {
   /**
    * These options with {@code end}.
    *
-   * @param end its value; each op says what it means
+   * @param end its value; see the ops that have this option
    * @return new options
    */
   public Options end(int end) {
@@ -265,7 +265,7 @@ public final class Options {
   /**
    * These options with {@code endpoint}.
    *
-   * @param endpoint its value; each op says what it means
+   * @param endpoint its value; see the ops that have this option
    * @return new options
    */
   public Options endpoint(boolean endpoint) {
@@ -275,7 +275,7 @@ public final class Options {
   /**
    * These options with {@code eps}.
    *
-   * @param eps its value; each op says what it means
+   * @param eps its value; see the ops that have this option
    * @return new options
    */
   public Options eps(Object eps) {
@@ -285,7 +285,7 @@ public final class Options {
   /**
    * These options with {@code equal-nan}.
    *
-   * @param equalNan its value; each op says what it means
+   * @param equalNan its value; see the ops that have this option
    * @return new options
    */
   public Options equalNan(boolean equalNan) {
@@ -295,7 +295,7 @@ public final class Options {
   /**
    * These options with {@code groups}.
    *
-   * @param groups its value; each op says what it means
+   * @param groups its value; see the ops that have this option
    * @return new options
    */
   public Options groups(int groups) {
@@ -305,7 +305,7 @@ public final class Options {
   /**
    * These options with {@code hi}.
    *
-   * @param hi its value; each op says what it means
+   * @param hi its value; see the ops that have this option
    * @return new options
    */
   public Options hi(Object hi) {
@@ -315,7 +315,7 @@ public final class Options {
   /**
    * These options with {@code ignore-index}.
    *
-   * @param ignoreIndex its value; each op says what it means
+   * @param ignoreIndex its value; see the ops that have this option
    * @return new options
    */
   public Options ignoreIndex(int ignoreIndex) {
@@ -325,7 +325,7 @@ public final class Options {
   /**
    * These options with {@code indexing}.
    *
-   * @param indexing its value; each op says what it means
+   * @param indexing its value; see the ops that have this option
    * @return new options
    */
   public Options indexing(String indexing) {
@@ -335,7 +335,7 @@ public final class Options {
   /**
    * These options with {@code k}.
    *
-   * @param k its value; each op says what it means
+   * @param k its value; see the ops that have this option
    * @return new options
    */
   public Options k(int k) {
@@ -345,7 +345,7 @@ public final class Options {
   /**
    * These options with {@code keepdims}.
    *
-   * @param keepdims its value; each op says what it means
+   * @param keepdims its value; see the ops that have this option
    * @return new options
    */
   public Options keepdims(boolean keepdims) {
@@ -355,7 +355,7 @@ public final class Options {
   /**
    * These options with {@code key}.
    *
-   * @param key its value; each op says what it means
+   * @param key its value; see the ops that have this option
    * @return new options
    */
   public Options key(Object key) {
@@ -365,7 +365,7 @@ public final class Options {
   /**
    * These options with {@code label-smoothing}.
    *
-   * @param labelSmoothing its value; each op says what it means
+   * @param labelSmoothing its value; see the ops that have this option
    * @return new options
    */
   public Options labelSmoothing(Object labelSmoothing) {
@@ -375,7 +375,7 @@ public final class Options {
   /**
    * These options with {@code largest}.
    *
-   * @param largest its value; each op says what it means
+   * @param largest its value; see the ops that have this option
    * @return new options
    */
   public Options largest(boolean largest) {
@@ -385,7 +385,7 @@ public final class Options {
   /**
    * These options with {@code lo}.
    *
-   * @param lo its value; each op says what it means
+   * @param lo its value; see the ops that have this option
    * @return new options
    */
   public Options lo(Object lo) {
@@ -395,7 +395,7 @@ public final class Options {
   /**
    * These options with {@code m}.
    *
-   * @param m its value; each op says what it means
+   * @param m its value; see the ops that have this option
    * @return new options
    */
   public Options m(int m) {
@@ -405,7 +405,7 @@ public final class Options {
   /**
    * These options with {@code mask}.
    *
-   * @param mask its value; each op says what it means
+   * @param mask its value; see the ops that have this option
    * @return new options
    */
   public Options mask(Object mask) {
@@ -415,7 +415,7 @@ public final class Options {
   /**
    * These options with {@code mode}.
    *
-   * @param mode its value; each op says what it means
+   * @param mode its value; see the ops that have this option
    * @return new options
    */
   public Options mode(String mode) {
@@ -425,7 +425,7 @@ public final class Options {
   /**
    * These options with {@code n}.
    *
-   * @param n its value; each op says what it means
+   * @param n its value; see the ops that have this option
    * @return new options
    */
   public Options n(int n) {
@@ -435,7 +435,7 @@ public final class Options {
   /**
    * These options with {@code nan}.
    *
-   * @param nan its value; each op says what it means
+   * @param nan its value; see the ops that have this option
    * @return new options
    */
   public Options nan(Object nan) {
@@ -445,7 +445,7 @@ public final class Options {
   /**
    * These options with {@code neginf}.
    *
-   * @param neginf its value; each op says what it means
+   * @param neginf its value; see the ops that have this option
    * @return new options
    */
   public Options neginf(Object neginf) {
@@ -455,7 +455,7 @@ public final class Options {
   /**
    * These options with {@code num}.
    *
-   * @param num its value; each op says what it means
+   * @param num its value; see the ops that have this option
    * @return new options
    */
   public Options num(int num) {
@@ -465,7 +465,7 @@ public final class Options {
   /**
    * These options with {@code num-classes}.
    *
-   * @param numClasses its value; each op says what it means
+   * @param numClasses its value; see the ops that have this option
    * @return new options
    */
   public Options numClasses(int numClasses) {
@@ -475,7 +475,7 @@ public final class Options {
   /**
    * These options with {@code offset}.
    *
-   * @param offset its value; each op says what it means
+   * @param offset its value; see the ops that have this option
    * @return new options
    */
   public Options offset(int offset) {
@@ -485,7 +485,7 @@ public final class Options {
   /**
    * These options with {@code ord}.
    *
-   * @param ord its value; each op says what it means
+   * @param ord its value; see the ops that have this option
    * @return new options
    */
   public Options ord(Object ord) {
@@ -495,7 +495,7 @@ public final class Options {
   /**
    * These options with {@code p}.
    *
-   * @param p its value; each op says what it means
+   * @param p its value; see the ops that have this option
    * @return new options
    */
   public Options p(Object p) {
@@ -505,7 +505,7 @@ public final class Options {
   /**
    * These options with {@code padding}.
    *
-   * @param padding its value; each op says what it means
+   * @param padding its value; see the ops that have this option
    * @return new options
    */
   public Options padding(Object padding) {
@@ -515,7 +515,7 @@ public final class Options {
   /**
    * These options with {@code padding}.
    *
-   * @param padding its value; each op says what it means
+   * @param padding its value; see the ops that have this option
    * @return new options
    */
   public Options padding(int... padding) {
@@ -525,7 +525,7 @@ public final class Options {
   /**
    * These options with {@code posinf}.
    *
-   * @param posinf its value; each op says what it means
+   * @param posinf its value; see the ops that have this option
    * @return new options
    */
   public Options posinf(Object posinf) {
@@ -535,7 +535,7 @@ public final class Options {
   /**
    * These options with {@code range}.
    *
-   * @param range its value; each op says what it means
+   * @param range its value; see the ops that have this option
    * @return new options
    */
   public Options range(Object range) {
@@ -545,7 +545,7 @@ public final class Options {
   /**
    * These options with {@code reduction}.
    *
-   * @param reduction its value; each op says what it means
+   * @param reduction its value; see the ops that have this option
    * @return new options
    */
   public Options reduction(String reduction) {
@@ -555,7 +555,7 @@ public final class Options {
   /**
    * These options with {@code requires-grad}.
    *
-   * @param requiresGrad its value; each op says what it means
+   * @param requiresGrad its value; see the ops that have this option
    * @return new options
    */
   public Options requiresGrad(boolean requiresGrad) {
@@ -565,7 +565,7 @@ public final class Options {
   /**
    * These options with {@code return-counts}.
    *
-   * @param returnCounts its value; each op says what it means
+   * @param returnCounts its value; see the ops that have this option
    * @return new options
    */
   public Options returnCounts(boolean returnCounts) {
@@ -575,7 +575,7 @@ public final class Options {
   /**
    * These options with {@code return-index}.
    *
-   * @param returnIndex its value; each op says what it means
+   * @param returnIndex its value; see the ops that have this option
    * @return new options
    */
   public Options returnIndex(boolean returnIndex) {
@@ -585,7 +585,7 @@ public final class Options {
   /**
    * These options with {@code return-inverse}.
    *
-   * @param returnInverse its value; each op says what it means
+   * @param returnInverse its value; see the ops that have this option
    * @return new options
    */
   public Options returnInverse(boolean returnInverse) {
@@ -595,7 +595,7 @@ public final class Options {
   /**
    * These options with {@code rowvar}.
    *
-   * @param rowvar its value; each op says what it means
+   * @param rowvar its value; see the ops that have this option
    * @return new options
    */
   public Options rowvar(boolean rowvar) {
@@ -605,7 +605,7 @@ public final class Options {
   /**
    * These options with {@code rtol}.
    *
-   * @param rtol its value; each op says what it means
+   * @param rtol its value; see the ops that have this option
    * @return new options
    */
   public Options rtol(Object rtol) {
@@ -615,7 +615,7 @@ public final class Options {
   /**
    * These options with {@code scale}.
    *
-   * @param scale its value; each op says what it means
+   * @param scale its value; see the ops that have this option
    * @return new options
    */
   public Options scale(Object scale) {
@@ -625,7 +625,7 @@ public final class Options {
   /**
    * These options with {@code side}.
    *
-   * @param side its value; each op says what it means
+   * @param side its value; see the ops that have this option
    * @return new options
    */
   public Options side(String side) {
@@ -635,7 +635,7 @@ public final class Options {
   /**
    * These options with {@code slope}.
    *
-   * @param slope its value; each op says what it means
+   * @param slope its value; see the ops that have this option
    * @return new options
    */
   public Options slope(Object slope) {
@@ -645,7 +645,7 @@ public final class Options {
   /**
    * These options with {@code start}.
    *
-   * @param start its value; each op says what it means
+   * @param start its value; see the ops that have this option
    * @return new options
    */
   public Options start(int start) {
@@ -655,7 +655,7 @@ public final class Options {
   /**
    * These options with {@code step}.
    *
-   * @param step its value; each op says what it means
+   * @param step its value; see the ops that have this option
    * @return new options
    */
   public Options step(Object step) {
@@ -665,7 +665,7 @@ public final class Options {
   /**
    * These options with {@code stop}.
    *
-   * @param stop its value; each op says what it means
+   * @param stop its value; see the ops that have this option
    * @return new options
    */
   public Options stop(Object stop) {
@@ -675,7 +675,7 @@ public final class Options {
   /**
    * These options with {@code stride}.
    *
-   * @param stride its value; each op says what it means
+   * @param stride its value; see the ops that have this option
    * @return new options
    */
   public Options stride(int... stride) {
@@ -685,7 +685,7 @@ public final class Options {
   /**
    * These options with {@code training}.
    *
-   * @param training its value; each op says what it means
+   * @param training its value; see the ops that have this option
    * @return new options
    */
   public Options training(boolean training) {
@@ -695,7 +695,7 @@ public final class Options {
   /**
    * These options with {@code unitriangular}.
    *
-   * @param unitriangular its value; each op says what it means
+   * @param unitriangular its value; see the ops that have this option
    * @return new options
    */
   public Options unitriangular(boolean unitriangular) {
@@ -705,7 +705,7 @@ public final class Options {
   /**
    * These options with {@code upper}.
    *
-   * @param upper its value; each op says what it means
+   * @param upper its value; see the ops that have this option
    * @return new options
    */
   public Options upper(boolean upper) {
@@ -715,7 +715,7 @@ public final class Options {
   /**
    * These options with {@code value}.
    *
-   * @param value its value; each op says what it means
+   * @param value its value; see the ops that have this option
    * @return new options
    */
   public Options value(Object value) {
@@ -725,7 +725,7 @@ public final class Options {
   /**
    * These options with {@code weight}.
    *
-   * @param weight its value; each op says what it means
+   * @param weight its value; see the ops that have this option
    * @return new options
    */
   public Options weight(Object weight) {
@@ -735,7 +735,7 @@ public final class Options {
   /**
    * These options with {@code weights}.
    *
-   * @param weights its value; each op says what it means
+   * @param weights its value; see the ops that have this option
    * @return new options
    */
   public Options weights(Object weights) {

@@ -10,8 +10,8 @@
   (call/binary 'ndgrad.op.Arithmetic/ADD))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `add` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `add` into its first array, which is modified and returned;
+  increments its version.
   The elementwise sum. Integers wrap; for bool it is the logical or.
     a - the first array
     b - the second array; broadcast with the first"}
@@ -19,7 +19,7 @@
   (call/in-place 'ndgrad.op.Arithmetic/ADD))
 
 (def ^{:arglists '([a b])
-       :doc "The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+       :doc "The elementwise difference. Integers wrap; bool throws, as in NumPy.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/sub (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -27,17 +27,17 @@
   (call/binary 'ndgrad.op.Arithmetic/SUB))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `sub` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+       :doc "Writes the result of `sub` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise difference. Integers wrap; bool throws, as in NumPy.
     a - the first array
     b - the second array; broadcast with the first"}
   sub!
   (call/in-place 'ndgrad.op.Arithmetic/SUB))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `sub`.
-  The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+       :doc "Alias of `sub`.
+  The elementwise difference. Integers wrap; bool throws, as in NumPy.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/subtract (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -45,10 +45,10 @@
   (call/binary 'ndgrad.op.Arithmetic/SUB))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `sub!`.
-  Writes the result of `subtract` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.
+       :doc "Alias of `sub!`.
+  Writes the result of `subtract` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise difference. Integers wrap; bool throws, as in NumPy.
     a - the first array
     b - the second array; broadcast with the first"}
   subtract!
@@ -63,8 +63,8 @@
   (call/binary 'ndgrad.op.Arithmetic/MUL))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `mul` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `mul` into its first array, which is modified and returned;
+  increments its version.
   The elementwise product. Integers wrap; for bool it is the logical and.
     a - the first array
     b - the second array; broadcast with the first"}
@@ -72,7 +72,7 @@
   (call/in-place 'ndgrad.op.Arithmetic/MUL))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `mul`.
+       :doc "Alias of `mul`.
   The elementwise product. Integers wrap; for bool it is the logical and.
     a - the first array
     b - the second array; broadcast with the first
@@ -81,9 +81,9 @@
   (call/binary 'ndgrad.op.Arithmetic/MUL))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `mul!`.
-  Writes the result of `multiply` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `mul!`.
+  Writes the result of `multiply` into its first array, which is modified and returned;
+  increments its version.
   The elementwise product. Integers wrap; for bool it is the logical and.
     a - the first array
     b - the second array; broadcast with the first"}
@@ -100,8 +100,8 @@
   (call/binary 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `div` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `div` into its first array, which is modified and returned;
+  increments its version.
   The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
   NaN.
     a - the first array
@@ -110,7 +110,7 @@
   (call/in-place 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `div`.
+       :doc "Alias of `div`.
   The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
   NaN.
     a - the first array
@@ -120,9 +120,9 @@
   (call/binary 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `div!`.
-  Writes the result of `divide` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `div!`.
+  Writes the result of `divide` into its first array, which is modified and returned;
+  increments its version.
   The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
   NaN.
     a - the first array
@@ -131,7 +131,7 @@
   (call/in-place 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `div`.
+       :doc "Alias of `div`.
   The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
   NaN.
     a - the first array
@@ -141,9 +141,9 @@
   (call/binary 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `div!`.
+       :doc "Alias of `div!`.
   Writes the result of `true-divide` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   The elementwise quotient. Integers and bool are divided as float64; x/0 is an infinity or
   NaN.
     a - the first array
@@ -152,48 +152,44 @@
   (call/in-place 'ndgrad.op.Arithmetic/DIV))
 
 (def ^{:arglists '([x])
-       :doc "The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-  logical-not.
+       :doc "The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
     x - the array
   Example: (nd/neg (nd/ones [2 3]))"}
   neg
   (call/unary 'ndgrad.op.Arithmetic/NEG))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `neg` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-  logical-not.
+       :doc "Writes the result of `neg` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
     x - the array"}
   neg!
   (call/in-place 'ndgrad.op.Arithmetic/NEG))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `neg`.
-  The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-  logical-not.
+       :doc "Alias of `neg`.
+  The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
     x - the array
   Example: (nd/negative (nd/ones [2 3]))"}
   negative
   (call/unary 'ndgrad.op.Arithmetic/NEG))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `neg!`.
-  Writes the result of `negative` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use
-  logical-not.
+       :doc "Alias of `neg!`.
+  Writes the result of `negative` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise negation. Integers wrap; bool throws, as in NumPy: use logical-not.
     x - the array"}
   negative!
   (call/in-place 'ndgrad.op.Arithmetic/NEG))
 
 (def ^{:arglists '([a b])
        :doc "The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-  NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. An
-  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
-  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
-  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  NumPy); an integer to a negative integer power throws an ArgumentException, as in NumPy:
+  convert the base to floating first. A negative base with a fractional exponent is NaN. If
+  the exponent is the number 0.5 or -0.5, square roots are used, as in PyTorch: -infinity
+  gives NaN, whereas an array of such exponents gives infinity and 0. The gradient of the
+  base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
   exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base
@@ -202,14 +198,14 @@
   (call/binary 'ndgrad.op.Arithmetic/POW))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `pow` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `pow` into its first array, which is modified and returned;
+  increments its version.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-  NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. An
-  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
-  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
-  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  NumPy); an integer to a negative integer power throws an ArgumentException, as in NumPy:
+  convert the base to floating first. A negative base with a fractional exponent is NaN. If
+  the exponent is the number 0.5 or -0.5, square roots are used, as in PyTorch: -infinity
+  gives NaN, whereas an array of such exponents gives infinity and 0. The gradient of the
+  base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
   exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base"}
@@ -217,13 +213,13 @@
   (call/in-place 'ndgrad.op.Arithmetic/POW))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `pow`.
+       :doc "Alias of `pow`.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-  NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. An
-  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
-  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
-  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  NumPy); an integer to a negative integer power throws an ArgumentException, as in NumPy:
+  convert the base to floating first. A negative base with a fractional exponent is NaN. If
+  the exponent is the number 0.5 or -0.5, square roots are used, as in PyTorch: -infinity
+  gives NaN, whereas an array of such exponents gives infinity and 0. The gradient of the
+  base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
   exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base
@@ -232,15 +228,15 @@
   (call/binary 'ndgrad.op.Arithmetic/POW))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `pow!`.
-  Writes the result of `power` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `pow!`.
+  Writes the result of `power` into its first array, which is modified and returned;
+  increments its version.
   The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8 in
-  NumPy); an integer to a negative integer power is an ArgumentException, as in NumPy:
-  convert the base to floating first. A negative base with a fractional exponent is NaN. An
-  exponent that is the number 0.5 or -0.5 takes square roots, as in PyTorch: NaN of
-  -infinity, where an array of such exponents gives infinity and 0. The gradient of the base
-  is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
+  NumPy); an integer to a negative integer power throws an ArgumentException, as in NumPy:
+  convert the base to floating first. A negative base with a fractional exponent is NaN. If
+  the exponent is the number 0.5 or -0.5, square roots are used, as in PyTorch: -infinity
+  gives NaN, whereas an array of such exponents gives infinity and 0. The gradient of the
+  base is 0 where the exponent is 0; that of the exponent is 0 where the base is 0 and the
   exponent is not negative, NaN where the base is negative.
     a - the base
     b - the exponent; broadcast with the base"}
@@ -250,7 +246,7 @@
 (def ^{:arglists '([a b])
        :doc "The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0
   give 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 0, also at the jumps.
+  gradient is 0, also at the discontinuities.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/floor-divide (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -259,19 +255,20 @@
 
 (def ^{:arglists '([a b])
        :doc "Writes the result of `floor-divide` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided by 0
   give 0, floating numbers an infinity or NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 0, also at the jumps.
+  gradient is 0, also at the discontinuities.
     a - the first array
     b - the second array; broadcast with the first"}
   floor-divide!
   (call/in-place 'ndgrad.op.Arithmetic/FLOOR_DIVIDE))
 
 (def ^{:arglists '([a b])
-       :doc "What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %.
+       :doc "The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %.
   Integers modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the jumps.
+  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the
+  discontinuities.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/remainder (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -279,21 +276,23 @@
   (call/binary 'ndgrad.op.Arithmetic/REMAINDER))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `remainder` into its first array, which is modified and returned; its
-  version goes up by one.
-  What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %.
+       :doc "Writes the result of `remainder` into its first array, which is modified and returned;
+  increments its version.
+  The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %.
   Integers modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the jumps.
+  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the
+  discontinuities.
     a - the first array
     b - the second array; broadcast with the first"}
   remainder!
   (call/in-place 'ndgrad.op.Arithmetic/REMAINDER))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `remainder`.
-  What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %.
+       :doc "Alias of `remainder`.
+  The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %.
   Integers modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the jumps.
+  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the
+  discontinuities.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/mod (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -301,12 +300,13 @@
   (call/binary 'ndgrad.op.Arithmetic/REMAINDER))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `remainder!`.
-  Writes the result of `mod` into its first array, which is modified and returned; its
-  version goes up by one.
-  What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %.
+       :doc "Alias of `remainder!`.
+  Writes the result of `mod` into its first array, which is modified and returned;
+  increments its version.
+  The remainder of floor-divide, with the sign of the divisor, as NumPy's and Python's %.
   Integers modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in NumPy). The
-  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the jumps.
+  gradient is 1 for the dividend and -floor(a/b) for the divisor, also at the
+  discontinuities.
     a - the first array
     b - the second array; broadcast with the first"}
   mod!
@@ -322,8 +322,8 @@
   (call/binary 'ndgrad.op.Arithmetic/MAXIMUM))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `maximum` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `maximum` into its first array, which is modified and returned;
+  increments its version.
   The larger of two elements; NaN if either is. For bool it is the logical or. The gradient
   goes to the larger, half to each where they are equal, and to both where either is NaN.
     a - the first array
@@ -342,8 +342,8 @@
   (call/binary 'ndgrad.op.Arithmetic/MINIMUM))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `minimum` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `minimum` into its first array, which is modified and returned;
+  increments its version.
   The smaller of two elements; NaN if either is. For bool it is the logical and. The
   gradient goes to the smaller, half to each where they are equal, and to both where either
   is NaN.
@@ -353,8 +353,8 @@
   (call/in-place 'ndgrad.op.Arithmetic/MINIMUM))
 
 (def ^{:arglists '([a b])
-       :doc "The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-  gradient at the origin is 0.
+       :doc "The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64.
+  The gradient at the origin is 0.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/hypot (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -362,10 +362,10 @@
   (call/binary 'ndgrad.op.Arithmetic/HYPOT))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `hypot` into its first array, which is modified and returned; its
-  version goes up by one.
-  The length sqrt(a² + b²) without overflow on the way. Integers and bool give float64. The
-  gradient at the origin is 0.
+       :doc "Writes the result of `hypot` into its first array, which is modified and returned;
+  increments its version.
+  The length sqrt(a² + b²) without intermediate overflow. Integers and bool give float64.
+  The gradient at the origin is 0.
     a - the first array
     b - the second array; broadcast with the first"}
   hypot!
@@ -380,8 +380,8 @@
   (call/unary 'ndgrad.op.Arithmetic/SQUARE))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `square` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `square` into its first array, which is modified and returned;
+  increments its version.
   The elementwise square. Integers stay integers and wrap; bool counts as int64 (int8 in
   NumPy).
     x - the array"}
@@ -398,7 +398,7 @@
 
 (def ^{:arglists '([x])
        :doc "Writes the result of `reciprocal` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   The elementwise 1/x. Integers and bool give float64, unlike NumPy, whose integer
   reciprocal is 0 for everything beyond ±1; 1/0 is an infinity.
     x - the array"}
@@ -406,62 +406,62 @@
   (call/in-place 'ndgrad.op.Arithmetic/RECIPROCAL))
 
 (def ^{:arglists '([x])
-       :doc "The elementwise absolute value. Integers and bool keep their dtype; the least integer
-  stays as it is, its negative does not fit. The gradient at 0 is 0.
+       :doc "The elementwise absolute value. Integers and bool keep their dtype; the smallest integer
+  is unchanged, because its negation does not fit. The gradient at 0 is 0.
     x - the array
   Example: (nd/abs (nd/ones [2 3]))"}
   abs
   (call/unary 'ndgrad.op.Arithmetic/ABS))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `abs` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise absolute value. Integers and bool keep their dtype; the least integer
-  stays as it is, its negative does not fit. The gradient at 0 is 0.
+       :doc "Writes the result of `abs` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise absolute value. Integers and bool keep their dtype; the smallest integer
+  is unchanged, because its negation does not fit. The gradient at 0 is 0.
     x - the array"}
   abs!
   (call/in-place 'ndgrad.op.Arithmetic/ABS))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `abs`.
-  The elementwise absolute value. Integers and bool keep their dtype; the least integer
-  stays as it is, its negative does not fit. The gradient at 0 is 0.
+       :doc "Alias of `abs`.
+  The elementwise absolute value. Integers and bool keep their dtype; the smallest integer
+  is unchanged, because its negation does not fit. The gradient at 0 is 0.
     x - the array
   Example: (nd/absolute (nd/ones [2 3]))"}
   absolute
   (call/unary 'ndgrad.op.Arithmetic/ABS))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `abs!`.
-  Writes the result of `absolute` into its first array, which is modified and returned; its
-  version goes up by one.
-  The elementwise absolute value. Integers and bool keep their dtype; the least integer
-  stays as it is, its negative does not fit. The gradient at 0 is 0.
+       :doc "Alias of `abs!`.
+  Writes the result of `absolute` into its first array, which is modified and returned;
+  increments its version.
+  The elementwise absolute value. Integers and bool keep their dtype; the smallest integer
+  is unchanged, because its negation does not fit. The gradient at 0 is 0.
     x - the array"}
   absolute!
   (call/in-place 'ndgrad.op.Arithmetic/ABS))
 
 (def ^{:arglists '([x])
-       :doc "-1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is
-  refused, as NumPy refuses it. The gradient is 0 everywhere, also at 0.
+       :doc "-1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool
+  throws, as in NumPy. The gradient is 0 everywhere, also at 0.
     x - the array
   Example: (nd/sign (nd/ones [2 3]))"}
   sign
   (call/unary 'ndgrad.op.Arithmetic/SIGN))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sign` into its first array, which is modified and returned; its
-  version goes up by one.
-  -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool is
-  refused, as NumPy refuses it. The gradient is 0 everywhere, also at 0.
+       :doc "Writes the result of `sign` into its first array, which is modified and returned;
+  increments its version.
+  -1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool
+  throws, as in NumPy. The gradient is 0 everywhere, also at 0.
     x - the array"}
   sign!
   (call/in-place 'ndgrad.op.Arithmetic/SIGN))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a is greater than b, elementwise. Compares in the promoted dtype and gives
-  untracked bool; a host integer that does not fit int32 is compared as int64. NaN differs
-  from everything, itself included, and is neither less nor greater.
+       :doc "Whether a is greater than b, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/gt (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -469,10 +469,10 @@
   (call/binary 'ndgrad.op.Comparison/GT))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `gt`.
-  Whether a is greater than b, elementwise. Compares in the promoted dtype and gives
-  untracked bool; a host integer that does not fit int32 is compared as int64. NaN differs
-  from everything, itself included, and is neither less nor greater.
+       :doc "Alias of `gt`.
+  Whether a is greater than b, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/greater (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -480,9 +480,9 @@
   (call/binary 'ndgrad.op.Comparison/GT))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Whether a is less than b, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/lt (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -490,10 +490,10 @@
   (call/binary 'ndgrad.op.Comparison/LT))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `lt`.
-  Whether a is less than b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Alias of `lt`.
+  Whether a is less than b, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/less (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -501,9 +501,9 @@
   (call/binary 'ndgrad.op.Comparison/LT))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and
+  returns untracked bool; an integer number that does not fit int32 is compared as int64.
+  NaN is unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/ge (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -511,10 +511,10 @@
   (call/binary 'ndgrad.op.Comparison/GE))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `ge`.
-  Whether a is at least b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Alias of `ge`.
+  Whether a is greater than or equal to b, elementwise. Compares in the promoted dtype and
+  returns untracked bool; an integer number that does not fit int32 is compared as int64.
+  NaN is unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/greater-equal (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -522,9 +522,9 @@
   (call/binary 'ndgrad.op.Comparison/GE))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and
+  returns untracked bool; an integer number that does not fit int32 is compared as int64.
+  NaN is unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/le (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -532,10 +532,10 @@
   (call/binary 'ndgrad.op.Comparison/LE))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `le`.
-  Whether a is at most b, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Alias of `le`.
+  Whether a is less than or equal to b, elementwise. Compares in the promoted dtype and
+  returns untracked bool; an integer number that does not fit int32 is compared as int64.
+  NaN is unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/less-equal (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -543,9 +543,9 @@
   (call/binary 'ndgrad.op.Comparison/LE))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Whether a and b are equal, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/eq (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -553,10 +553,10 @@
   (call/binary 'ndgrad.op.Comparison/EQ))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `eq`.
-  Whether a and b are equal, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Alias of `eq`.
+  Whether a and b are equal, elementwise. Compares in the promoted dtype and returns
+  untracked bool; an integer number that does not fit int32 is compared as int64. NaN is
+  unequal to everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/equal (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -564,9 +564,9 @@
   (call/binary 'ndgrad.op.Comparison/EQ))
 
 (def ^{:arglists '([a b])
-       :doc "Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked
+  bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to
+  everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/ne (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -574,10 +574,10 @@
   (call/binary 'ndgrad.op.Comparison/NE))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `ne`.
-  Whether a and b differ, elementwise. Compares in the promoted dtype and gives untracked
-  bool; a host integer that does not fit int32 is compared as int64. NaN differs from
-  everything, itself included, and is neither less nor greater.
+       :doc "Alias of `ne`.
+  Whether a and b differ, elementwise. Compares in the promoted dtype and returns untracked
+  bool; an integer number that does not fit int32 is compared as int64. NaN is unequal to
+  everything, including itself, and neither less nor greater.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/not-equal (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -585,7 +585,7 @@
   (call/binary 'ndgrad.op.Comparison/NE))
 
 (def ^{:arglists '([a b])
-       :doc "Whether both elements are true. Numbers are true unless they are 0, NaN is true. Gives
+       :doc "Whether both elements are true. Numbers are true unless they are 0, NaN is true. Returns
   untracked bool.
     a - the first array
     b - the second array; broadcast with the first
@@ -595,7 +595,7 @@
 
 (def ^{:arglists '([a b])
        :doc "Whether at least one of the elements is true. Numbers are true unless they are 0, NaN is
-  true. Gives untracked bool.
+  true. Returns untracked bool.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/logical-or (nd/ones [2 3] {:dtype :bool}) (nd/ones [2 3] {:dtype :bool}))"}
@@ -604,7 +604,7 @@
 
 (def ^{:arglists '([a b])
        :doc "Whether exactly one of the elements is true. Numbers are true unless they are 0, NaN is
-  true. Gives untracked bool.
+  true. Returns untracked bool.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/logical-xor (nd/ones [2 3] {:dtype :bool}) (nd/ones [2 3] {:dtype :bool}))"}
@@ -612,21 +612,21 @@
   (call/binary 'ndgrad.op.Comparison/LOGICAL_XOR))
 
 (def ^{:arglists '([x])
-       :doc "Whether the element is false: 0 or false; NaN is true. Gives untracked bool.
+       :doc "Whether the element is false: 0 or false; NaN is true. Returns untracked bool.
     x - the array
   Example: (nd/logical-not (nd/ones [2 3] {:dtype :bool}))"}
   logical-not
   (call/unary 'ndgrad.op.Comparison/LOGICAL_NOT))
 
 (def ^{:arglists '([x])
-       :doc "Whether the element is NaN; false for integers and bool. Gives untracked bool.
+       :doc "Whether the element is NaN; false for integers and bool. Returns untracked bool.
     x - the array
   Example: (nd/isnan (nd/ones [2 3]))"}
   isnan
   (call/unary 'ndgrad.op.Comparison/ISNAN))
 
 (def ^{:arglists '([x])
-       :doc "Whether the element is an infinity of either sign; false for integers and bool. Gives
+       :doc "Whether the element is an infinity of either sign; false for integers and bool. Returns
   untracked bool.
     x - the array
   Example: (nd/isinf (nd/ones [2 3]))"}
@@ -634,7 +634,7 @@
   (call/unary 'ndgrad.op.Comparison/ISINF))
 
 (def ^{:arglists '([x])
-       :doc "Whether the element is neither an infinity nor NaN; true for integers and bool. Gives
+       :doc "Whether the element is neither an infinity nor NaN; true for integers and bool. Returns
   untracked bool.
     x - the array
   Example: (nd/isfinite (nd/ones [2 3]))"}
@@ -642,8 +642,8 @@
   (call/unary 'ndgrad.op.Comparison/ISFINITE))
 
 (def ^{:arglists '([a b] [a b {:keys [rtol atol equal-nan]}])
-       :doc "Whether |a - b| <= atol + rtol*|b|, elementwise; infinities are close to themselves only.
-  Not symmetric in a and b, as in NumPy. Integers are compared as float64. Gives untracked
+       :doc "Whether |a - b| <= atol + rtol*|b|, elementwise; infinities are close only to themselves.
+  Not symmetric in a and b, as in NumPy. Integers are compared as float64. Returns untracked
   bool.
     a - the first array
     b - the second array; broadcast with the first
@@ -656,7 +656,7 @@
 
 (def ^{:arglists '([a b] [a b {:keys [rtol atol equal-nan]}])
        :doc "Whether isclose holds for all elements of the broadcast arrays: |a - b| <= atol +
-  rtol*|b|. Gives a truth value of the host; true for empty arrays.
+  rtol*|b|. Returns a plain boolean; true for empty arrays.
     a - the first array
     b - the second array; broadcast with the first
     :rtol - the tolerance relative to |b|; default 1.0E-5
@@ -667,8 +667,8 @@
   (call/function 'ndgrad.op.Comparison/ALLCLOSE))
 
 (def ^{:arglists '([a b] [a b {:keys [equal-nan]}])
-       :doc "Whether two arrays have the same shape and equal elements, whatever their dtypes. Gives a
-  truth value of the host; shapes are not broadcast.
+       :doc "Whether two arrays have the same shape and equal elements, whatever their dtypes. Returns
+  a plain boolean; shapes are not broadcast.
     a - the first array
     b - the second array
     :equal-nan - whether NaN counts as equal to NaN; default false
@@ -684,24 +684,24 @@
   (call/unary 'ndgrad.op.Functions/EXP))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `exp` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `exp` into its first array, which is modified and returned;
+  increments its version.
   The exponential e^x. Integers and bool give float64.
     x - the array"}
   exp!
   (call/in-place 'ndgrad.op.Functions/EXP))
 
 (def ^{:arglists '([x])
-       :doc "e^x - 1, accurate for small x too. Integers and bool give float64.
+       :doc "e^x - 1, accurate also for small x. Integers and bool give float64.
     x - the array
   Example: (nd/expm1 (nd/ones [2 3]))"}
   expm1
   (call/unary 'ndgrad.op.Functions/EXPM1))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `expm1` into its first array, which is modified and returned; its
-  version goes up by one.
-  e^x - 1, accurate for small x too. Integers and bool give float64.
+       :doc "Writes the result of `expm1` into its first array, which is modified and returned;
+  increments its version.
+  e^x - 1, accurate also for small x. Integers and bool give float64.
     x - the array"}
   expm1!
   (call/in-place 'ndgrad.op.Functions/EXPM1))
@@ -714,8 +714,8 @@
   (call/unary 'ndgrad.op.Functions/EXP2))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `exp2` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `exp2` into its first array, which is modified and returned;
+  increments its version.
   2^x. Integers and bool give float64.
     x - the array"}
   exp2!
@@ -729,15 +729,15 @@
   (call/unary 'ndgrad.op.Functions/LOG))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `log` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `log` into its first array, which is modified and returned;
+  increments its version.
   The natural logarithm; -infinity at 0, NaN below. Integers and bool give float64.
     x - the array"}
   log!
   (call/in-place 'ndgrad.op.Functions/LOG))
 
 (def ^{:arglists '([x])
-       :doc "log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give
+       :doc "log(1 + x), accurate also for small x; -infinity at -1, NaN below. Integers and bool give
   float64.
     x - the array
   Example: (nd/log1p (nd/ones [2 3]))"}
@@ -745,9 +745,9 @@
   (call/unary 'ndgrad.op.Functions/LOG1P))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `log1p` into its first array, which is modified and returned; its
-  version goes up by one.
-  log(1 + x), accurate for small x too; -infinity at -1, NaN below. Integers and bool give
+       :doc "Writes the result of `log1p` into its first array, which is modified and returned;
+  increments its version.
+  log(1 + x), accurate also for small x; -infinity at -1, NaN below. Integers and bool give
   float64.
     x - the array"}
   log1p!
@@ -762,8 +762,8 @@
   (call/unary 'ndgrad.op.Functions/LOG2))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `log2` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `log2` into its first array, which is modified and returned;
+  increments its version.
   The logarithm to base 2, exact for powers of 2; -infinity at 0, NaN below. Integers and
   bool give float64.
     x - the array"}
@@ -778,8 +778,8 @@
   (call/unary 'ndgrad.op.Functions/LOG10))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `log10` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `log10` into its first array, which is modified and returned;
+  increments its version.
   The logarithm to base 10; -infinity at 0, NaN below. Integers and bool give float64.
     x - the array"}
   log10!
@@ -794,8 +794,8 @@
   (call/unary 'ndgrad.op.Functions/SQRT))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sqrt` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sqrt` into its first array, which is modified and returned;
+  increments its version.
   The square root; NaN below 0. The gradient at 0 is +infinity, its limit. Integers and bool
   give float64.
     x - the array"}
@@ -811,8 +811,8 @@
   (call/unary 'ndgrad.op.Functions/RSQRT))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `rsqrt` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `rsqrt` into its first array, which is modified and returned;
+  increments its version.
   The reciprocal square root 1/sqrt(x); +infinity at 0, NaN below. Integers and bool give
   float64.
     x - the array"}
@@ -828,8 +828,8 @@
   (call/unary 'ndgrad.op.Functions/CBRT))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `cbrt` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `cbrt` into its first array, which is modified and returned;
+  increments its version.
   The cube root, negative for negative x. The gradient at 0 is +infinity. Integers and bool
   give float64.
     x - the array"}
@@ -844,8 +844,8 @@
   (call/unary 'ndgrad.op.Functions/SIN))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sin` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sin` into its first array, which is modified and returned;
+  increments its version.
   The sine, of radians. Integers and bool give float64.
     x - the array"}
   sin!
@@ -859,8 +859,8 @@
   (call/unary 'ndgrad.op.Functions/COS))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `cos` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `cos` into its first array, which is modified and returned;
+  increments its version.
   The cosine, of radians. Integers and bool give float64.
     x - the array"}
   cos!
@@ -874,8 +874,8 @@
   (call/unary 'ndgrad.op.Functions/TAN))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `tan` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `tan` into its first array, which is modified and returned;
+  increments its version.
   The tangent, of radians. Integers and bool give float64.
     x - the array"}
   tan!
@@ -890,8 +890,8 @@
   (call/unary 'ndgrad.op.Functions/ASIN))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `asin` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `asin` into its first array, which is modified and returned;
+  increments its version.
   The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array"}
@@ -899,7 +899,7 @@
   (call/in-place 'ndgrad.op.Functions/ASIN))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `asin`.
+       :doc "Alias of `asin`.
   The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array
@@ -908,9 +908,9 @@
   (call/unary 'ndgrad.op.Functions/ASIN))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `asin!`.
-  Writes the result of `arcsin` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `asin!`.
+  Writes the result of `arcsin` into its first array, which is modified and returned;
+  increments its version.
   The inverse sine, in radians from -π/2 to π/2; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array"}
@@ -926,8 +926,8 @@
   (call/unary 'ndgrad.op.Functions/ACOS))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `acos` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `acos` into its first array, which is modified and returned;
+  increments its version.
   The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array"}
@@ -935,7 +935,7 @@
   (call/in-place 'ndgrad.op.Functions/ACOS))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `acos`.
+       :doc "Alias of `acos`.
   The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array
@@ -944,9 +944,9 @@
   (call/unary 'ndgrad.op.Functions/ACOS))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `acos!`.
-  Writes the result of `arccos` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `acos!`.
+  Writes the result of `arccos` into its first array, which is modified and returned;
+  increments its version.
   The inverse cosine, in radians from 0 to π; NaN outside -1 to 1. Integers and bool give
   float64.
     x - the array"}
@@ -961,15 +961,15 @@
   (call/unary 'ndgrad.op.Functions/ATAN))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `atan` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `atan` into its first array, which is modified and returned;
+  increments its version.
   The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
     x - the array"}
   atan!
   (call/in-place 'ndgrad.op.Functions/ATAN))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `atan`.
+       :doc "Alias of `atan`.
   The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
     x - the array
   Example: (nd/arctan (nd/ones [2 3]))"}
@@ -977,17 +977,17 @@
   (call/unary 'ndgrad.op.Functions/ATAN))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `atan!`.
-  Writes the result of `arctan` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `atan!`.
+  Writes the result of `arctan` into its first array, which is modified and returned;
+  increments its version.
   The inverse tangent, in radians from -π/2 to π/2. Integers and bool give float64.
     x - the array"}
   arctan!
   (call/in-place 'ndgrad.op.Functions/ATAN))
 
 (def ^{:arglists '([a b])
-       :doc "The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs
-  tell. Integers and bool give float64. The gradient at the origin is 0.
+       :doc "The angle of the point (b, a), in radians from -π to π, in the quadrant given by the
+  signs. Integers and bool give float64. The gradient at the origin is 0.
     a - the ordinate (y)
     b - the abscissa (x); broadcast with the ordinate
   Example: (nd/atan2 (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -995,19 +995,19 @@
   (call/binary 'ndgrad.op.Functions/ATAN2))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `atan2` into its first array, which is modified and returned; its
-  version goes up by one.
-  The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs
-  tell. Integers and bool give float64. The gradient at the origin is 0.
+       :doc "Writes the result of `atan2` into its first array, which is modified and returned;
+  increments its version.
+  The angle of the point (b, a), in radians from -π to π, in the quadrant given by the
+  signs. Integers and bool give float64. The gradient at the origin is 0.
     a - the ordinate (y)
     b - the abscissa (x); broadcast with the ordinate"}
   atan2!
   (call/in-place 'ndgrad.op.Functions/ATAN2))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `atan2`.
-  The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs
-  tell. Integers and bool give float64. The gradient at the origin is 0.
+       :doc "Alias of `atan2`.
+  The angle of the point (b, a), in radians from -π to π, in the quadrant given by the
+  signs. Integers and bool give float64. The gradient at the origin is 0.
     a - the ordinate (y)
     b - the abscissa (x); broadcast with the ordinate
   Example: (nd/arctan2 (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -1015,11 +1015,11 @@
   (call/binary 'ndgrad.op.Functions/ATAN2))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `atan2!`.
-  Writes the result of `arctan2` into its first array, which is modified and returned; its
-  version goes up by one.
-  The angle of the point (b, a), in radians from -π to π, in the quadrant that the signs
-  tell. Integers and bool give float64. The gradient at the origin is 0.
+       :doc "Alias of `atan2!`.
+  Writes the result of `arctan2` into its first array, which is modified and returned;
+  increments its version.
+  The angle of the point (b, a), in radians from -π to π, in the quadrant given by the
+  signs. Integers and bool give float64. The gradient at the origin is 0.
     a - the ordinate (y)
     b - the abscissa (x); broadcast with the ordinate"}
   arctan2!
@@ -1033,8 +1033,8 @@
   (call/unary 'ndgrad.op.Functions/SINH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sinh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sinh` into its first array, which is modified and returned;
+  increments its version.
   The hyperbolic sine. Integers and bool give float64.
     x - the array"}
   sinh!
@@ -1048,8 +1048,8 @@
   (call/unary 'ndgrad.op.Functions/COSH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `cosh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `cosh` into its first array, which is modified and returned;
+  increments its version.
   The hyperbolic cosine. Integers and bool give float64.
     x - the array"}
   cosh!
@@ -1063,8 +1063,8 @@
   (call/unary 'ndgrad.op.Functions/TANH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `tanh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `tanh` into its first array, which is modified and returned;
+  increments its version.
   The hyperbolic tangent. Integers and bool give float64.
     x - the array"}
   tanh!
@@ -1078,15 +1078,15 @@
   (call/unary 'ndgrad.op.Functions/ASINH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `asinh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `asinh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic sine. Integers and bool give float64.
     x - the array"}
   asinh!
   (call/in-place 'ndgrad.op.Functions/ASINH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `asinh`.
+       :doc "Alias of `asinh`.
   The inverse hyperbolic sine. Integers and bool give float64.
     x - the array
   Example: (nd/arcsinh (nd/ones [2 3]))"}
@@ -1094,9 +1094,9 @@
   (call/unary 'ndgrad.op.Functions/ASINH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `asinh!`.
-  Writes the result of `arcsinh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `asinh!`.
+  Writes the result of `arcsinh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic sine. Integers and bool give float64.
     x - the array"}
   arcsinh!
@@ -1110,15 +1110,15 @@
   (call/unary 'ndgrad.op.Functions/ACOSH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `acosh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `acosh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
     x - the array"}
   acosh!
   (call/in-place 'ndgrad.op.Functions/ACOSH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `acosh`.
+       :doc "Alias of `acosh`.
   The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
     x - the array
   Example: (nd/arccosh (nd/ones [2 3]))"}
@@ -1126,9 +1126,9 @@
   (call/unary 'ndgrad.op.Functions/ACOSH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `acosh!`.
-  Writes the result of `arccosh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `acosh!`.
+  Writes the result of `arccosh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic cosine; NaN below 1. Integers and bool give float64.
     x - the array"}
   arccosh!
@@ -1143,8 +1143,8 @@
   (call/unary 'ndgrad.op.Functions/ATANH))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `atanh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `atanh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give
   float64.
     x - the array"}
@@ -1152,7 +1152,7 @@
   (call/in-place 'ndgrad.op.Functions/ATANH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `atanh`.
+       :doc "Alias of `atanh`.
   The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give
   float64.
     x - the array
@@ -1161,9 +1161,9 @@
   (call/unary 'ndgrad.op.Functions/ATANH))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `atanh!`.
-  Writes the result of `arctanh` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `atanh!`.
+  Writes the result of `arctanh` into its first array, which is modified and returned;
+  increments its version.
   The inverse hyperbolic tangent; infinite at ±1, NaN outside. Integers and bool give
   float64.
     x - the array"}
@@ -1179,8 +1179,8 @@
   (call/unary 'ndgrad.op.Functions/ERF))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `erf` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `erf` into its first array, which is modified and returned;
+  increments its version.
   The error function 2/√π ∫₀ˣ exp(-t²) dt, to about one unit in the last place. Integers and
   bool give float64.
     x - the array"}
@@ -1196,8 +1196,8 @@
   (call/unary 'ndgrad.op.Functions/SINC))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sinc` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sinc` into its first array, which is modified and returned;
+  increments its version.
   The normalised cardinal sine sin(πx)/(πx), 1 at 0 with a gradient of 0. Integers and bool
   give float64.
     x - the array"}
@@ -1206,8 +1206,8 @@
 
 (def ^{:arglists '([a b])
        :doc "log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and
-  bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share
-  it half and half.
+  bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities get
+  half each.
     a - the first array
     b - the second array; broadcast with the first
   Example: (nd/logaddexp (nd/ones [2 3]) (nd/ones [2 3]))"}
@@ -1215,98 +1215,98 @@
   (call/binary 'ndgrad.op.Functions/LOGADDEXP))
 
 (def ^{:arglists '([a b])
-       :doc "Writes the result of `logaddexp` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `logaddexp` into its first array, which is modified and returned;
+  increments its version.
   log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|)). Integers and
-  bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities share
-  it half and half.
+  bool give float64. The gradients are exp(a - out) and exp(b - out); equal infinities get
+  half each.
     a - the first array
     b - the second array; broadcast with the first"}
   logaddexp!
   (call/in-place 'ndgrad.op.Functions/LOGADDEXP))
 
 (def ^{:arglists '([x])
-       :doc "The largest integer not above x. Integers and bool are returned unchanged, in their dtype.
-  The gradient is 0 everywhere.
+       :doc "The largest integer not greater than x. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array
   Example: (nd/floor (nd/ones [2 3]))"}
   floor
   (call/unary 'ndgrad.op.Selection/FLOOR))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `floor` into its first array, which is modified and returned; its
-  version goes up by one.
-  The largest integer not above x. Integers and bool are returned unchanged, in their dtype.
-  The gradient is 0 everywhere.
+       :doc "Writes the result of `floor` into its first array, which is modified and returned;
+  increments its version.
+  The largest integer not greater than x. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array"}
   floor!
   (call/in-place 'ndgrad.op.Selection/FLOOR))
 
 (def ^{:arglists '([x])
-       :doc "The smallest integer not below x. Integers and bool are returned unchanged, in their
-  dtype. The gradient is 0 everywhere.
+       :doc "The smallest integer not less than x. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array
   Example: (nd/ceil (nd/ones [2 3]))"}
   ceil
   (call/unary 'ndgrad.op.Selection/CEIL))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `ceil` into its first array, which is modified and returned; its
-  version goes up by one.
-  The smallest integer not below x. Integers and bool are returned unchanged, in their
-  dtype. The gradient is 0 everywhere.
+       :doc "Writes the result of `ceil` into its first array, which is modified and returned;
+  increments its version.
+  The smallest integer not less than x. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array"}
   ceil!
   (call/in-place 'ndgrad.op.Selection/CEIL))
 
 (def ^{:arglists '([x])
-       :doc "The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in
-  their dtype. The gradient is 0 everywhere.
+       :doc "The integer part of x: rounded towards 0. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array
   Example: (nd/trunc (nd/ones [2 3]))"}
   trunc
   (call/unary 'ndgrad.op.Selection/TRUNC))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `trunc` into its first array, which is modified and returned; its
-  version goes up by one.
-  The integer part of x: rounded towards 0. Integers and bool are returned unchanged, in
-  their dtype. The gradient is 0 everywhere.
+       :doc "Writes the result of `trunc` into its first array, which is modified and returned;
+  increments its version.
+  The integer part of x: rounded towards 0. Integers and bool are returned unchanged. The
+  gradient is 0 everywhere.
     x - the array"}
   trunc!
   (call/in-place 'ndgrad.op.Selection/TRUNC))
 
 (def ^{:arglists '([x] [x {:keys [decimals]}])
-       :doc "The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-  rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative
-  decimals only; bool is returned unchanged (float16 in NumPy). The gradient is 0
+       :doc "The nearest number with the given number of decimals, ties to even, computed as in NumPy:
+  rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change only for
+  negative decimals; bool is returned unchanged (float16 in NumPy). The gradient is 0
   everywhere.
     x - the array
-    :decimals - how many digits stay after the point; negative ones round before it; default
-    0
+    :decimals - the number of decimals to keep; negative ones round digits before the
+    decimal point; default 0
   Example: (nd/round (nd/ones [2 3]))"}
   round
   (call/function 'ndgrad.op.Selection/ROUND))
 
 (def ^{:arglists '([x] [x {:keys [decimals]}])
-       :doc "Writes the result of `round` into its first array, which is modified and returned; its
-  version goes up by one.
-  The nearest number with so many decimals, ties to the even digit, computed as NumPy does:
-  rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change for negative
-  decimals only; bool is returned unchanged (float16 in NumPy). The gradient is 0
+       :doc "Writes the result of `round` into its first array, which is modified and returned;
+  increments its version.
+  The nearest number with the given number of decimals, ties to even, computed as in NumPy:
+  rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and change only for
+  negative decimals; bool is returned unchanged (float16 in NumPy). The gradient is 0
   everywhere.
     x - the array
-    :decimals - how many digits stay after the point; negative ones round before it; default
-    0"}
+    :decimals - the number of decimals to keep; negative ones round digits before the
+    decimal point; default 0"}
   round!
   (call/in-place 'ndgrad.op.Selection/ROUND))
 
 (def ^{:arglists '([cond a b])
        :doc "a where the condition holds and b elsewhere; the three are broadcast together, the dtype
-  is that of a and b promoted. The gradient goes to the chosen one, the other gets exactly
-  0, even where the incoming gradient is infinite or NaN. An op that made the other one may
-  still turn that 0 into NaN (log at 0): there, choose the argument before the function is
-  applied as well.
+  is that of a and b promoted. The gradient flows to the selected one; the other gets
+  exactly 0, even where the incoming gradient is infinite or NaN. The op that computed the
+  other one may still turn that 0 into NaN (log at 0): in such cases also select the op's
+  argument by where.
     cond - the condition; numbers are true unless they are 0
     a - the values where the condition is true
     b - the values where it is false
@@ -1315,54 +1315,54 @@
   (call/function 'ndgrad.op.Selection/WHERE))
 
 (def ^{:arglists '([x] [x {:keys [lo hi]}])
-       :doc "min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-  in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-  gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the
-  gradient where it replaced x.
+       :doc "min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo > hi the result is hi, as in
+  NumPy; without bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed.
+  The gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound gets
+  the gradient where it replaced x.
     x - the array
-    :lo - the least value, broadcast with x; nil for no bound; default nil
-    :hi - the greatest value, broadcast with x; nil for no bound; default nil
+    :lo - the lower bound, broadcast with x; nil for none; default nil
+    :hi - the upper bound, broadcast with x; nil for none; default nil
   Example: (nd/clip (nd/ones [3 4]) -1.0 1.0)"}
   clip
   (call/function 'ndgrad.op.Selection/CLIP))
 
 (def ^{:arglists '([x] [x {:keys [lo hi]}])
-       :doc "Writes the result of `clip` into its first array, which is modified and returned; its
-  version goes up by one.
-  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-  in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-  gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the
-  gradient where it replaced x.
+       :doc "Writes the result of `clip` into its first array, which is modified and returned;
+  increments its version.
+  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo > hi the result is hi, as in
+  NumPy; without bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed.
+  The gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound gets
+  the gradient where it replaced x.
     x - the array
-    :lo - the least value, broadcast with x; nil for no bound; default nil
-    :hi - the greatest value, broadcast with x; nil for no bound; default nil"}
+    :lo - the lower bound, broadcast with x; nil for none; default nil
+    :hi - the upper bound, broadcast with x; nil for none; default nil"}
   clip!
   (call/in-place 'ndgrad.op.Selection/CLIP))
 
 (def ^{:arglists '([x] [x {:keys [lo hi]}])
-       :doc "Another name of `clip`.
-  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-  in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-  gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the
-  gradient where it replaced x.
+       :doc "Alias of `clip`.
+  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo > hi the result is hi, as in
+  NumPy; without bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed.
+  The gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound gets
+  the gradient where it replaced x.
     x - the array
-    :lo - the least value, broadcast with x; nil for no bound; default nil
-    :hi - the greatest value, broadcast with x; nil for no bound; default nil
+    :lo - the lower bound, broadcast with x; nil for none; default nil
+    :hi - the upper bound, broadcast with x; nil for none; default nil
   Example: (nd/clamp (nd/ones [3 4]) -1.0 1.0)"}
   clamp
   (call/function 'ndgrad.op.Selection/CLIP))
 
 (def ^{:arglists '([x] [x {:keys [lo hi]}])
-       :doc "Another name of `clip!`.
-  Writes the result of `clamp` into its first array, which is modified and returned; its
-  version goes up by one.
-  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is hi, as
-  in NumPy; without bounds it is a copy. The dtypes are promoted, host numbers are weak. The
-  gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound has the
-  gradient where it replaced x.
+       :doc "Alias of `clip!`.
+  Writes the result of `clamp` into its first array, which is modified and returned;
+  increments its version.
+  min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo > hi the result is hi, as in
+  NumPy; without bounds it is a copy. Dtypes are promoted; plain numbers are weakly typed.
+  The gradient of x is 1 inside and at the bounds, 0 outside, as in PyTorch; a bound gets
+  the gradient where it replaced x.
     x - the array
-    :lo - the least value, broadcast with x; nil for no bound; default nil
-    :hi - the greatest value, broadcast with x; nil for no bound; default nil"}
+    :lo - the lower bound, broadcast with x; nil for none; default nil
+    :hi - the upper bound, broadcast with x; nil for none; default nil"}
   clamp!
   (call/in-place 'ndgrad.op.Selection/CLIP))
 
@@ -1370,30 +1370,32 @@
        :doc "A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
   are. The gradient is 1 where x is finite, 0 elsewhere.
     x - the array
-    :nan - what replaces NaN; default 0.0
-    :posinf - what replaces +infinity; nil for the dtype's greatest finite number; default
-    nil
-    :neginf - what replaces -infinity; nil for the dtype's least finite number; default nil
+    :nan - the replacement of NaN; default 0.0
+    :posinf - the replacement of +infinity; nil for the dtype's largest finite number;
+    default nil
+    :neginf - the replacement of -infinity; nil for the dtype's lowest finite number;
+    default nil
   Example: (nd/nan-to-num (nd/ones [2 3]))"}
   nan-to-num
   (call/function 'ndgrad.op.Selection/NAN_TO_NUM))
 
 (def ^{:arglists '([x] [x {:keys [nan posinf neginf]}])
        :doc "Writes the result of `nan-to-num` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   A copy with NaN and infinities replaced by numbers; integers and bool are copied as they
   are. The gradient is 1 where x is finite, 0 elsewhere.
     x - the array
-    :nan - what replaces NaN; default 0.0
-    :posinf - what replaces +infinity; nil for the dtype's greatest finite number; default
-    nil
-    :neginf - what replaces -infinity; nil for the dtype's least finite number; default nil"}
+    :nan - the replacement of NaN; default 0.0
+    :posinf - the replacement of +infinity; nil for the dtype's largest finite number;
+    default nil
+    :neginf - the replacement of -infinity; nil for the dtype's lowest finite number;
+    default nil"}
   nan-to-num!
   (call/in-place 'ndgrad.op.Selection/NAN_TO_NUM))
 
 (def ^{:arglists '([a b weight])
-       :doc "a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both
-  ends are exact. Integers and bool give float64.
+       :doc "a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that
+  both ends are exact. Integers and bool give float64.
     a - the first array
     b - the second array; broadcast with the first
     weight - 0 gives a, 1 gives b; broadcast with both
@@ -1402,10 +1404,10 @@
   (call/function 'ndgrad.op.Selection/LERP))
 
 (def ^{:arglists '([a b weight])
-       :doc "Writes the result of `lerp` into its first array, which is modified and returned; its
-  version goes up by one.
-  a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that both
-  ends are exact. Integers and bool give float64.
+       :doc "Writes the result of `lerp` into its first array, which is modified and returned;
+  increments its version.
+  a + weight * (b - a), elementwise; computed from b for weights of 0.5 and more, so that
+  both ends are exact. Integers and bool give float64.
     a - the first array
     b - the second array; broadcast with the first
     weight - 0 gives a, 1 gives b; broadcast with both"}
@@ -1420,8 +1422,8 @@
   (call/unary 'ndgrad.op.Activations/SIGMOID))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `sigmoid` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sigmoid` into its first array, which is modified and returned;
+  increments its version.
   The logistic function 1 / (1 + exp(-x)), without overflow. Integers and bool give float64.
     x - the array"}
   sigmoid!
@@ -1437,7 +1439,7 @@
 
 (def ^{:arglists '([x])
        :doc "Writes the result of `log-sigmoid` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   The logarithm of the logistic function, min(x, 0) - log1p(exp(-|x|)), accurate at both
   ends. Integers and bool give float64.
     x - the array"}
@@ -1453,8 +1455,8 @@
   (call/unary 'ndgrad.op.Activations/RELU))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `relu` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `relu` into its first array, which is modified and returned;
+  increments its version.
   max(x, 0): the rectifier. Integers keep their dtype, bool counts as int64. The gradient at
   0 is 0.
     x - the array"}
@@ -1472,7 +1474,7 @@
 
 (def ^{:arglists '([x] [x {:keys [slope]}])
        :doc "Writes the result of `leaky-relu` into its first array, which is modified and returned;
-  its version goes up by one.
+  increments its version.
   x where it is positive, slope * x elsewhere. Integers and bool give float64. The gradient
   at 0 is the slope.
     x - the array
@@ -1484,18 +1486,18 @@
        :doc "x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64.
   The gradient at 0 is alpha.
     x - the array
-    :alpha - minus the limit for large negative numbers; default 1
+    :alpha - the negated limit for large negative numbers; default 1
   Example: (nd/elu (nd/ones [2 3]))"}
   elu
   (call/function 'ndgrad.op.Activations/ELU))
 
 (def ^{:arglists '([x] [x {:keys [alpha]}])
-       :doc "Writes the result of `elu` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `elu` into its first array, which is modified and returned;
+  increments its version.
   x where it is positive, alpha * (exp(x) - 1) elsewhere. Integers and bool give float64.
   The gradient at 0 is alpha.
     x - the array
-    :alpha - minus the limit for large negative numbers; default 1"}
+    :alpha - the negated limit for large negative numbers; default 1"}
   elu!
   (call/in-place 'ndgrad.op.Activations/ELU))
 
@@ -1508,8 +1510,8 @@
   (call/unary 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x])
-       :doc "Writes the result of `silu` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `silu` into its first array, which is modified and returned;
+  increments its version.
   x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
   give float64.
     x - the array"}
@@ -1517,7 +1519,7 @@
   (call/in-place 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `silu`.
+       :doc "Alias of `silu`.
   x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
   give float64.
     x - the array
@@ -1526,9 +1528,9 @@
   (call/unary 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `silu!`.
-  Writes the result of `swish` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Alias of `silu!`.
+  Writes the result of `swish` into its first array, which is modified and returned;
+  increments its version.
   x * sigmoid(x), without overflow, with its limits at the infinities. Integers and bool
   give float64.
     x - the array"}
@@ -1536,9 +1538,9 @@
   (call/in-place 'ndgrad.op.Activations/SILU))
 
 (def ^{:arglists '([x] [x {:keys [beta]}])
-       :doc "log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta *
-  x, and x added where t is positive: accurate everywhere, also where t overflows, so that
-  no threshold is needed as in PyTorch. Integers and bool give float64.
+       :doc "log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x
+  where t > 0, with t = beta * x: accurate everywhere, also where t overflows, without
+  PyTorch's threshold. Integers and bool give float64.
     x - the array
     :beta - how sharp the bend at 0 is; default 1
   Example: (nd/softplus (nd/ones [2 3]))"}
@@ -1546,41 +1548,42 @@
   (call/function 'ndgrad.op.Activations/SOFTPLUS))
 
 (def ^{:arglists '([x] [x {:keys [beta]}])
-       :doc "Writes the result of `softplus` into its first array, which is modified and returned; its
-  version goes up by one.
-  log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t = beta *
-  x, and x added where t is positive: accurate everywhere, also where t overflows, so that
-  no threshold is needed as in PyTorch. Integers and bool give float64.
+       :doc "Writes the result of `softplus` into its first array, which is modified and returned;
+  increments its version.
+  log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) / beta, plus x
+  where t > 0, with t = beta * x: accurate everywhere, also where t overflows, without
+  PyTorch's threshold. Integers and bool give float64.
     x - the array
     :beta - how sharp the bend at 0 is; default 1"}
   softplus!
   (call/in-place 'ndgrad.op.Activations/SOFTPLUS))
 
 (def ^{:arglists '([x] [x {:keys [approximate]}])
-       :doc "x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by
-  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with
-  its limits at the infinities. Integers and bool give float64.
+       :doc "x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf,
+  or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its
+  limits at the infinities. Integers and bool give float64.
     x - the array
-    :approximate - none for the erf form, tanh for the other; default :none
+    :approximate - none for the form with erf, tanh for the form with tanh; default :none
   Example: (nd/gelu (nd/ones [2 3]))"}
   gelu
   (call/function 'ndgrad.op.Activations/GELU))
 
 (def ^{:arglists '([x] [x {:keys [approximate]}])
-       :doc "Writes the result of `gelu` into its first array, which is modified and returned; its
-  version goes up by one.
-  x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit, by
-  erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with
-  its limits at the infinities. Integers and bool give float64.
+       :doc "Writes the result of `gelu` into its first array, which is modified and returned;
+  increments its version.
+  x * Φ(x) with Φ the normal distribution function: the Gaussian error linear unit, by erf,
+  or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), with its
+  limits at the infinities. Integers and bool give float64.
     x - the array
-    :approximate - none for the erf form, tanh for the other; default :none"}
+    :approximate - none for the form with erf, tanh for the form with tanh; default :none"}
   gelu!
   (call/in-place 'ndgrad.op.Activations/GELU))
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
        :doc "exp(x) divided by its sum along an axis; the maximum is subtracted first, so nothing
-  overflows. Elements of -infinity have the probability 0; where all are, or one is
-  +infinity, the result is NaN. Integers and bool give float64. A 0-d array is one element.
+  overflows. Elements of -infinity have probability 0; if all are -infinity, or one is
+  +infinity, the result is NaN. Integers and bool give float64. A 0-d array counts as one
+  element.
     x - the array
     :axis - the axis, or axes, over which the exponentials sum to 1; nil for all; default -1
   Example: (nd/softmax (nd/ones [3 4]))"}
@@ -1589,9 +1592,9 @@
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
        :doc "x minus the logarithm of the sum of exp(x) along an axis: the logarithm of softmax,
-  accurate where that is near 0. Elements of -infinity have the probability 0; where all
-  are, or one is +infinity, the result is NaN. Integers and bool give float64. A 0-d array
-  is one element.
+  accurate where that is near 0. Elements of -infinity have probability 0; if all are
+  -infinity, or one is +infinity, the result is NaN. Integers and bool give float64. A 0-d
+  array counts as one element.
     x - the array
     :axis - the axis, or axes, over which the exponentials sum to 1; nil for all; default -1
   Example: (nd/log-softmax (nd/ones [3 4]))"}
@@ -1600,22 +1603,22 @@
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
        :doc "The sum of the elements. Sums of bool and int32 are int64, others keep their dtype; with
-  dtype the elements are converted before they are added. Of no elements it is 0. Floating
-  sums are blocked and pairwise; integers wrap.
+  :dtype the elements are converted first. The sum of no elements is 0. Floating sums are
+  blocked and pairwise; integers wrap.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
     :dtype - the dtype of the result; default nil
   Example: (nd/sum (nd/ones [2 3]))"}
   sum
   (call/function 'ndgrad.op.Reductions/SUM))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
-       :doc "The arithmetic mean. Floating arrays keep their dtype, others give float64; with dtype the
-  sum is computed in that. Of no elements it is NaN.
+       :doc "The arithmetic mean. Floating arrays keep their dtype, others give float64; with :dtype
+  the sum is computed in that dtype. The mean of no elements is NaN.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
     :dtype - the dtype of the result; default nil
   Example: (nd/mean (nd/ones [2 3]))"}
   mean
@@ -1623,86 +1626,86 @@
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims dtype]}])
        :doc "The product of the elements. Products of bool and int32 are int64, others keep their
-  dtype; with dtype the elements are converted before they are multiplied. Of no elements it
-  is 1. The gradient of an element is the product of the others, also where elements are 0.
+  dtype; with :dtype the elements are converted first. The product of no elements is 1. The
+  gradient of an element is the product of the others, also where elements are 0.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
     :dtype - the dtype of the result; default nil
   Example: (nd/prod (nd/ones [2 3]))"}
   prod
   (call/function 'ndgrad.op.Reductions/PROD))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "The largest element, NaN where there is one. Keeps the dtype; of no elements it is an
-  error. The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+       :doc "The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements.
+  The gradient is shared equally among tied elements, as in PyTorch's amax.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/max (nd/ones [2 3]))"}
   max
   (call/function 'ndgrad.op.Reductions/MAX))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Another name of `max`.
-  The largest element, NaN where there is one. Keeps the dtype; of no elements it is an
-  error. The gradient is shared evenly among elements that tie, as in PyTorch's amax.
+       :doc "Alias of `max`.
+  The largest element; NaN if any element is NaN. Keeps the dtype; throws for no elements.
+  The gradient is shared equally among tied elements, as in PyTorch's amax.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/amax (nd/ones [2 3]))"}
   amax
   (call/function 'ndgrad.op.Reductions/MAX))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
-  error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+       :doc "The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements.
+  The gradient is shared equally among tied elements, as in PyTorch's amin.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/min (nd/ones [2 3]))"}
   min
   (call/function 'ndgrad.op.Reductions/MIN))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Another name of `min`.
-  The smallest element, NaN where there is one. Keeps the dtype; of no elements it is an
-  error. The gradient is shared evenly among elements that tie, as in PyTorch's amin.
+       :doc "Alias of `min`.
+  The smallest element; NaN if any element is NaN. Keeps the dtype; throws for no elements.
+  The gradient is shared equally among tied elements, as in PyTorch's amin.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/amin (nd/ones [2 3]))"}
   amin
   (call/function 'ndgrad.op.Reductions/MIN))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
        :doc "The index of the largest element, int64: along an axis, or in the flattened array. The
-  first of equal ones; a NaN wins. Of no elements it is an error.
+  first of equal ones, or the first NaN if there is one. Throws for no elements.
     x - the array
-    :axis - the axis to look along; nil flattens first; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :axis - the axis to search along; nil flattens first; default nil
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/argmax (nd/ones [5]))"}
   argmax
   (call/function 'ndgrad.op.Reductions/ARGMAX))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
        :doc "The index of the smallest element, int64: along an axis, or in the flattened array. The
-  first of equal ones; a NaN wins. Of no elements it is an error.
+  first of equal ones, or the first NaN if there is one. Throws for no elements.
     x - the array
-    :axis - the axis to look along; nil flattens first; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :axis - the axis to search along; nil flattens first; default nil
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/argmin (nd/ones [5]))"}
   argmin
   (call/function 'ndgrad.op.Reductions/ARGMIN))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
-       :doc "The variance: the sum of squared distances from the mean, divided by the count less ddof
-  (0 as in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays keep
-  their dtype, others give float64. A divisor of 0 gives NaN or infinity.
+       :doc "The variance: the sum of squared distances from the mean, divided by the count minus ddof
+  (default 0 as in NumPy; PyTorch's default is 1). Computed in two passes. Floating arrays
+  keep their dtype, others give float64. A divisor of 0 gives NaN or infinity.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
-    :ddof - what is subtracted from the count in the divisor; default 0
+    :keepdims - whether reduced axes are kept with length 1; default false
+    :ddof - the number subtracted from the count in the divisor; default 0
   Example: (nd/var (nd/ones [2 3]))"}
   var
   (call/function 'ndgrad.op.Reductions/VAR))
@@ -1712,37 +1715,37 @@
   gradient is 0, as in PyTorch.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
-    :ddof - what is subtracted from the count in the divisor; default 0
+    :keepdims - whether reduced axes are kept with length 1; default false
+    :ddof - the number subtracted from the count in the divisor; default 0
   Example: (nd/std (nd/ones [2 3]))"}
   std
   (call/function 'ndgrad.op.Reductions/STD))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Whether all elements are true, that is not 0; NaN is true. Of no elements it is true. The
-  result is a bool array; a condition of the host needs its item.
+       :doc "Whether all elements are true (not 0); NaN is true. True for no elements. The result is a
+  bool array; use item on it for a condition.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/all (nd/ones [2 3]))"}
   all
   (call/function 'ndgrad.op.Reductions/ALL))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "Whether any element is true, that is not 0; NaN is true. Of no elements it is false. The
-  result is a bool array; a condition of the host needs its item.
+       :doc "Whether any element is true (not 0); NaN is true. False for no elements. The result is a
+  bool array; use item on it for a condition.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/any (nd/ones [2 3]))"}
   any
   (call/function 'ndgrad.op.Reductions/ANY))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "How many elements are not 0, as int64; NaN counts.
+       :doc "The number of elements that are not 0, int64; NaN counts.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/count-nonzero (nd/ones [2 3]))"}
   count-nonzero
   (call/function 'ndgrad.op.Reductions/COUNT_NONZERO))
@@ -1752,7 +1755,7 @@
   gradient 0.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/nansum (nd/ones [2 3]))"}
   nansum
   (call/function 'ndgrad.op.Reductions/NANSUM))
@@ -1761,55 +1764,56 @@
        :doc "The mean of the elements that are not NaN; NaN when there are none. Dtypes as in mean.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/nanmean (nd/ones [2 3]))"}
   nanmean
   (call/function 'ndgrad.op.Reductions/NANMEAN))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "log(sum(exp(x))), computed from the distances to the largest element, so that nothing
-  overflows. Floating arrays keep their dtype, others give float64. Of no elements it is
-  -infinity. Its gradient is softmax(x); elements of -infinity get 0.
+       :doc "log(sum(exp(x))); the maximum is subtracted first, so nothing overflows. Floating arrays
+  keep their dtype, others give float64. It is -infinity for no elements. Its gradient is
+  softmax(x); elements of -infinity get 0.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/logsumexp (nd/ones [2 3]))"}
   logsumexp
   (call/function 'ndgrad.op.Reductions/LOGSUMEXP))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch takes
-  the lower); NaN where there is one, and of no elements. Floating arrays keep their dtype,
-  others give float64. The gradient goes to the middle element, half to each of two.
+       :doc "The middle element of the sorted ones, or the mean of the two middle ones as in NumPy
+  (PyTorch takes the lower); NaN if any element is NaN or there are none. Floating arrays
+  keep their dtype, others give float64. The gradient goes to the middle element, half to
+  each of two.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/median (nd/ones [2 3]))"}
   median
   (call/function 'ndgrad.op.Reductions/MEDIAN))
 
 (def ^{:arglists '([x] [x {:keys [ord axis keepdims]}])
-       :doc "The norm of vectors or matrices. Without ord it is the root of the sum of squares over the
-  axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf, the
-  smallest for :-inf, the number of elements that are not 0 for 0; with two axes, rows and
-  columns, it is the largest sum of |x| over a column for 1, over a row for :inf, the
-  smallest for -1 and :-inf. Without axis, ord needs an array of one or two dimensions.
-  Orders 2, -2 and :nuc of matrices need singular values and are not offered. Floating
-  arrays keep their dtype, others give float64. The gradient is 0 where the norm is 0;
-  elements that tie share it.
+       :doc "The norm of vectors or matrices. Without ord it is the square root of the sum of squares
+  over the axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest |x| for :inf,
+  the smallest for :-inf, the number of elements that are not 0 for 0; with two axes, rows
+  and columns, it is the largest sum of |x| over a column for 1, over a row for :inf, the
+  smallest for -1 and :-inf. Without axis, ord needs an array of one or two dimensions. The
+  orders 2, -2 and :nuc of matrices need singular values and are not supported. Floating
+  arrays keep their dtype, others give float64. The gradient is 0 where the norm is 0; tied
+  elements share it.
     x - the array
-    :ord - nil for the root of the sum of squares (Frobenius); for vectors (one axis) a
-    number, :inf or :-inf; for matrices (two axes) :fro, 1, -1, :inf or :-inf; default nil
+    :ord - nil for the square root of the sum of squares (Frobenius); for vectors (one axis)
+    a number, :inf or :-inf; for matrices (two axes) :fro, 1, -1, :inf or :-inf; default nil
     :axis - the axis of vectors, the two of matrices, or nil for the whole array; default
     nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/norm (nd/ones [2 3]))"}
   norm
   (call/function 'ndgrad.op.Reductions/NORM))
 
 (def ^{:arglists '([x] [x {:keys [axis dtype]}])
        :doc "The running sum: each element of the result is the sum of all elements up to it. Sums of
-  bool and int32 are int64, others keep their dtype; with dtype the elements are converted
+  bool and int32 are int64, others keep their dtype; with :dtype the elements are converted
   first.
     x - the array
     :axis - the axis to sum along; nil flattens first; default nil
@@ -1820,8 +1824,8 @@
 
 (def ^{:arglists '([x] [x {:keys [axis dtype]}])
        :doc "The running product: each element of the result is the product of all elements up to it.
-  Dtypes as in cumsum. The gradient is right for any number of zeros: it is made of
-  recurrences, without a division.
+  Dtypes as in cumsum. The gradient is correct for any number of zeros: it is computed by
+  recurrences, without division.
     x - the array
     :axis - the axis to multiply along; nil flattens first; default nil
     :dtype - the dtype of the result; default nil
@@ -1831,8 +1835,7 @@
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
        :doc "The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The
-  gradient goes to the element that is the maximum, to the latest of equal ones as in
-  PyTorch.
+  gradient flows to the element that is the maximum, the last of equal ones as in PyTorch.
     x - the array
     :axis - the axis to run along; nil flattens first; default nil
   Example: (nd/cummax (nd/ones [4]))"}
@@ -1841,8 +1844,7 @@
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
        :doc "The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The
-  gradient goes to the element that is the minimum, to the latest of equal ones as in
-  PyTorch.
+  gradient flows to the element that is the minimum, the last of equal ones as in PyTorch.
     x - the array
     :axis - the axis to run along; nil flattens first; default nil
   Example: (nd/cummin (nd/ones [4]))"}
@@ -1851,7 +1853,7 @@
 
 (def ^{:arglists '([x] [x {:keys [axis descending]}])
        :doc "The elements in ascending order along an axis. NaN comes last, also when descending. The
-  gradient goes to where each element came from.
+  gradient flows back to where each element came from.
     x - the array
     :axis - the axis to sort along; nil flattens first; default -1
     :descending - whether the largest come first; default false
@@ -1860,10 +1862,10 @@
   (call/function 'ndgrad.op.Sorting/SORT))
 
 (def ^{:arglists '([x] [x {:keys [axis descending]}])
-       :doc "Writes the result of `sort` into its first array, which is modified and returned; its
-  version goes up by one.
+       :doc "Writes the result of `sort` into its first array, which is modified and returned;
+  increments its version.
   The elements in ascending order along an axis. NaN comes last, also when descending. The
-  gradient goes to where each element came from.
+  gradient flows back to where each element came from.
     x - the array
     :axis - the axis to sort along; nil flattens first; default -1
     :descending - whether the largest come first; default false"}
@@ -1871,7 +1873,7 @@
   (call/in-place 'ndgrad.op.Sorting/SORT))
 
 (def ^{:arglists '([x] [x {:keys [axis descending]}])
-       :doc "The indexes that sort an array along an axis, int64. Stable: equal elements keep their
+       :doc "The indices that sort an array along an axis, int64. Stable: equal elements keep their
   order, also when descending. NaN comes last.
     x - the array
     :axis - the axis to sort along; nil flattens first; default -1
@@ -1881,9 +1883,9 @@
   (call/function 'ndgrad.op.Sorting/ARGSORT))
 
 (def ^{:arglists '([x indices] [x indices {:keys [axis]}])
-       :doc "The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-  them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add
-  up.
+       :doc "The elements at indices along an axis, such as those from argsort, or from argmax with
+  keepdims. The other dimensions of both arrays broadcast. The gradients of repeated indices
+  add up.
     x - the array
     indices - integers, with as many dimensions as the array; negative ones count from the
     end
@@ -1894,10 +1896,10 @@
   (call/function 'ndgrad.op.Sorting/TAKE_ALONG_AXIS))
 
 (def ^{:arglists '([x indices] [x indices {:keys [axis]}])
-       :doc "Another name of `take-along-axis`.
-  The elements at indexes along an axis: indices as argsort and argmax with keepdims give
-  them. The other dimensions of both arrays broadcast. Where an index repeats, gradients add
-  up.
+       :doc "Alias of `take-along-axis`.
+  The elements at indices along an axis, such as those from argsort, or from argmax with
+  keepdims. The other dimensions of both arrays broadcast. The gradients of repeated indices
+  add up.
     x - the array
     indices - integers, with as many dimensions as the array; negative ones count from the
     end
@@ -1908,56 +1910,55 @@
   (call/function 'ndgrad.op.Sorting/TAKE_ALONG_AXIS))
 
 (def ^{:arglists '([x k] [x k {:keys [axis largest]}])
-       :doc "The k largest elements along an axis, best first, and their int64 indexes: a list of two
-  arrays. Of equal elements the first are taken. NaN counts as worst either way (PyTorch
-  counts it as largest). The gradient goes to where each element came from.
+       :doc "The k largest (or smallest) elements along an axis, best first, and their int64 indices: a
+  list of two arrays. Of equal elements the first are chosen. NaN always comes last (PyTorch
+  counts it as largest). The gradient flows back to where each element came from.
     x - the array
     k - how many
-    :axis - the axis to look along; nil flattens first; default -1
-    :largest - whether the largest or the smallest are looked for; default true
+    :axis - the axis to search along; nil flattens first; default -1
+    :largest - whether to choose the largest or the smallest; default true
   Example: (nd/topk (nd/ones [5]) 2)"}
   topk
   (call/function 'ndgrad.op.Sorting/TOPK))
 
 (def ^{:arglists '([x] [x {:keys [return-index return-inverse return-counts]}])
-       :doc "The different values in ascending order, 1-d; all NaNs are one value. A list of arrays:
-  the values, then what is asked for, in the order of the options, int64.
+       :doc "The distinct values in ascending order, 1-d; all NaNs are one value. Returns a list of
+  arrays: the values, then the requested int64 arrays, in the order of the options.
     x - the array
-    :return-index - whether to add where each value occurs first in the flattened array;
-    default false
-    :return-inverse - whether to add which value each element is, in the array's shape;
-    default false
+    :return-index - whether to add the index of the first occurrence of each value in the
+    flattened array; default false
+    :return-inverse - whether to add the index of each element's value, in the array's
+    shape; default false
     :return-counts - whether to add how often each value occurs; default false
   Example: (nd/unique (nd/ones [2 3] {:dtype :int64}))"}
   unique
   (call/function 'ndgrad.op.Sorting/UNIQUE))
 
 (def ^{:arglists '([sorted values] [sorted values {:keys [side]}])
-       :doc "The indexes at which values would have to be inserted into a sorted array to keep it
-  sorted, int64, in the shape of the values. NaN belongs at the end.
+       :doc "The indices at which values would have to be inserted into a sorted array to keep it
+  sorted, int64, in the shape of the values. NaN sorts last.
     sorted - a 1-d array in ascending order
-    values - what to look for, of any shape
-    :side - :left for the place before equal elements, :right for that behind them; default
-    :left
+    values - the values to insert, of any shape
+    :side - :left for before equal elements, :right for after them; default :left
   Example: (nd/searchsorted [1.0 2.0 2.0 3.0] (nd/ones [4]))"}
   searchsorted
   (call/function 'ndgrad.op.Sorting/SEARCHSORTED))
 
 (def ^{:arglists '([x shape])
-       :doc "The same elements in row-major order under another shape. A view where the strides allow
-  it, otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+       :doc "The same elements in row-major order in another shape. A view where the strides allow it,
+  otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
     x - the array
-    shape - the new shape; one dimension may be -1, it follows from the others
+    shape - the new shape; one dimension may be -1, which is inferred from the others
   Example: (nd/reshape (nd/ones [2 3]) [3 2])"}
   reshape
   (call/function 'ndgrad.op.Shapes/RESHAPE))
 
 (def ^{:arglists '([x shape])
-       :doc "Another name of `reshape`.
-  The same elements in row-major order under another shape. A view where the strides allow
-  it, otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
+       :doc "Alias of `reshape`.
+  The same elements in row-major order in another shape. A view where the strides allow it,
+  otherwise a copy. view is a synonym and copies in the same cases, unlike PyTorch's.
     x - the array
-    shape - the new shape; one dimension may be -1, it follows from the others
+    shape - the new shape; one dimension may be -1, which is inferred from the others
   Example: (nd/view (nd/ones [2 3]) [3 2])"}
   view
   (call/function 'ndgrad.op.Shapes/RESHAPE))
@@ -1973,7 +1974,7 @@
   (call/function 'ndgrad.op.Shapes/FLATTEN))
 
 (def ^{:arglists '([x] [x {:keys [start end]}])
-       :doc "Another name of `flatten`.
+       :doc "Alias of `flatten`.
   The axes from start to end merged into one, in row-major order; by default all of them. A
   view where the strides allow it, otherwise a copy. A 0-d array becomes one of shape [1].
     x - the array
@@ -1986,22 +1987,22 @@
 (def ^{:arglists '([x] [x {:keys [axes]}])
        :doc "A view with the axes in another order; by default reversed.
     x - the array
-    :axes - which axis comes where, a permutation; nil for the reverse order; default nil
+    :axes - a permutation of the axes; nil for the reverse order; default nil
   Example: (nd/transpose (nd/ones [2 3]))"}
   transpose
   (call/function 'ndgrad.op.Shapes/TRANSPOSE))
 
 (def ^{:arglists '([x] [x {:keys [axes]}])
-       :doc "Another name of `transpose`.
+       :doc "Alias of `transpose`.
   A view with the axes in another order; by default reversed.
     x - the array
-    :axes - which axis comes where, a permutation; nil for the reverse order; default nil
+    :axes - a permutation of the axes; nil for the reverse order; default nil
   Example: (nd/permute (nd/ones [2 3]))"}
   permute
   (call/function 'ndgrad.op.Shapes/TRANSPOSE))
 
 (def ^{:arglists '([x axis1 axis2])
-       :doc "A view with two axes in each other's place.
+       :doc "A view with two axes exchanged.
     x - the array
     axis1 - the first axis
     axis2 - the second axis
@@ -2010,8 +2011,8 @@
   (call/function 'ndgrad.op.Shapes/SWAPAXES))
 
 (def ^{:arglists '([x axis1 axis2])
-       :doc "Another name of `swapaxes`.
-  A view with two axes in each other's place.
+       :doc "Alias of `swapaxes`.
+  A view with two axes exchanged.
     x - the array
     axis1 - the first axis
     axis2 - the second axis
@@ -2020,51 +2021,52 @@
   (call/function 'ndgrad.op.Shapes/SWAPAXES))
 
 (def ^{:arglists '([x source destination])
-       :doc "A view with some axes moved to other places; the others keep their order.
+       :doc "A view with some axes moved to other positions; the others keep their order.
     x - the array
     source - the axes to move
-    destination - where each of them goes
+    destination - the new position of each
   Example: (nd/moveaxis (nd/ones [2 3 4]) 0 -1)"}
   moveaxis
   (call/function 'ndgrad.op.Shapes/MOVEAXIS))
 
 (def ^{:arglists '([x source destination])
-       :doc "Another name of `moveaxis`.
-  A view with some axes moved to other places; the others keep their order.
+       :doc "Alias of `moveaxis`.
+  A view with some axes moved to other positions; the others keep their order.
     x - the array
     source - the axes to move
-    destination - where each of them goes
+    destination - the new position of each
   Example: (nd/movedim (nd/ones [2 3 4]) 0 -1)"}
   movedim
   (call/function 'ndgrad.op.Shapes/MOVEAXIS))
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
-       :doc "A view without axes of length 1. An axis of another length is an error, as in NumPy.
+       :doc "A view without axes of length 1. An axis of another length throws, as in NumPy.
     x - the array
-    :axis - which axes to leave out, each of length 1; nil for all of length 1; default nil
+    :axis - the axes to remove, each of length 1; nil for all of length 1; default nil
   Example: (nd/squeeze (nd/ones [1 3 1]))"}
   squeeze
   (call/function 'ndgrad.op.Shapes/SQUEEZE))
 
 (def ^{:arglists '([x axis])
-       :doc "A view with axes of length 1 put in.
+       :doc "A view with new axes of length 1.
     x - the array
-    axis - where the new axes are in the result; negative numbers count from its end
+    axis - the positions of the new axes in the result; negative numbers count from its end
   Example: (nd/unsqueeze (nd/ones [2 3]) 0)"}
   unsqueeze
   (call/function 'ndgrad.op.Shapes/UNSQUEEZE))
 
 (def ^{:arglists '([x axis])
-       :doc "Another name of `unsqueeze`.
-  A view with axes of length 1 put in.
+       :doc "Alias of `unsqueeze`.
+  A view with new axes of length 1.
     x - the array
-    axis - where the new axes are in the result; negative numbers count from its end
+    axis - the positions of the new axes in the result; negative numbers count from its end
   Example: (nd/expand-dims (nd/ones [2 3]) 0)"}
   expand-dims
   (call/function 'ndgrad.op.Shapes/UNSQUEEZE))
 
 (def ^{:arglists '([x] [x {:keys [axis]}])
-       :doc "A view with the elements along some axes in reverse. NumPy's flip; PyTorch's copies.
+       :doc "A view with the elements along some axes in reverse order, as NumPy's flip; PyTorch's
+  copies.
     x - the array
     :axis - which axes to reverse; nil for all; default nil
   Example: (nd/flip (nd/ones [2 3]))"}
@@ -2073,7 +2075,7 @@
 
 (def ^{:arglists '([x] [x {:keys [offset axis1 axis2]}])
        :doc "A view of the diagonals of the planes that two axes span; the diagonal becomes the last
-  axis. It can be written to, unlike NumPy's.
+  axis. It is writable, unlike NumPy's.
     x - the array
     :offset - which diagonal: 0 the main one, positive above, negative below; default 0
     :axis1 - the first axis; default 0
@@ -2093,7 +2095,7 @@
   (call/function 'ndgrad.op.Shapes/NARROW))
 
 (def ^{:arglists '([xs] [xs {:keys [axis]}])
-       :doc "The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+       :doc "The arrays concatenated along an existing axis; the other axes must agree. Dtypes are
   promoted.
     xs - the arrays
     :axis - the axis to join along; nil joins the flattened arrays; default 0
@@ -2102,8 +2104,8 @@
   (call/function 'ndgrad.op.Joining/CAT))
 
 (def ^{:arglists '([xs] [xs {:keys [axis]}])
-       :doc "Another name of `cat`.
-  The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+       :doc "Alias of `cat`.
+  The arrays concatenated along an existing axis; the other axes must agree. Dtypes are
   promoted.
     xs - the arrays
     :axis - the axis to join along; nil joins the flattened arrays; default 0
@@ -2112,8 +2114,8 @@
   (call/function 'ndgrad.op.Joining/CAT))
 
 (def ^{:arglists '([xs] [xs {:keys [axis]}])
-       :doc "Another name of `cat`.
-  The arrays one after the other along an existing axis; the other axes agree. Dtypes are
+       :doc "Alias of `cat`.
+  The arrays concatenated along an existing axis; the other axes must agree. Dtypes are
   promoted.
     xs - the arrays
     :axis - the axis to join along; nil joins the flattened arrays; default 0
@@ -2122,29 +2124,30 @@
   (call/function 'ndgrad.op.Joining/CAT))
 
 (def ^{:arglists '([xs] [xs {:keys [axis]}])
-       :doc "The arrays, all of one shape, along a new axis. Dtypes are promoted.
+       :doc "The arrays, all of one shape, joined along a new axis. Dtypes are promoted.
     xs - the arrays
-    :axis - where the new axis is in the result; default 0
+    :axis - the position of the new axis in the result; default 0
   Example: (nd/stack [(nd/ones [2 3]) (nd/ones [2 3])])"}
   stack
   (call/function 'ndgrad.op.Joining/STACK))
 
 (def ^{:arglists '([xs])
-       :doc "The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.
+       :doc "The arrays joined horizontally: along axis 1, or along axis 0 if they are 1-d.
     xs - the arrays
   Example: (nd/hstack [(nd/ones [2]) (nd/ones [3])])"}
   hstack
   (call/function 'ndgrad.op.Joining/HSTACK))
 
 (def ^{:arglists '([xs])
-       :doc "The arrays below each other: along axis 0, 1-d arrays as rows.
+       :doc "The arrays joined vertically: along axis 0, 1-d arrays as rows.
     xs - the arrays
   Example: (nd/vstack [(nd/ones [3]) (nd/ones [3])])"}
   vstack
   (call/function 'ndgrad.op.Joining/VSTACK))
 
 (def ^{:arglists '([x sizes] [x sizes {:keys [axis]}])
-       :doc "Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not NumPy's.
+       :doc "Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's split, not
+  NumPy's.
     x - the array
     sizes - the length of every piece (the last may be shorter), or a list of all lengths
     :axis - the axis; negative numbers count from the end; default 0
@@ -2156,50 +2159,52 @@
        :doc "Views of at most n pieces of an axis, all of the same length but the last, as PyTorch's
   chunk; there may be fewer than n.
     x - the array
-    n - how many pieces at most
+    n - the maximum number of pieces
     :axis - the axis; negative numbers count from the end; default 0
   Example: (nd/chunk (nd/ones [5 2]) 2)"}
   chunk
   (call/function 'ndgrad.op.Joining/CHUNK))
 
 (def ^{:arglists '([x reps])
-       :doc "A copy that holds the whole array several times along its axes. Where there are more
-  repetitions than axes the array gets axes in front, where there are fewer the first axes
-  are repeated once.
+       :doc "A copy that repeats the whole array along its axes. If there are more repetitions than
+  axes, the array gets new axes in front; if there are fewer, the first axes are not
+  repeated.
     x - the array
-    reps - how often along each axis, aligned with the last ones
+    reps - the number of repetitions along each axis, aligned with the last axes
   Example: (nd/tile (nd/ones [2 3]) 2)"}
   tile
   (call/function 'ndgrad.op.Rearranging/TILE))
 
 (def ^{:arglists '([x repeats] [x repeats {:keys [axis]}])
-       :doc "A copy with every element, or position of an axis, several times in a row: NumPy's repeat.
+       :doc "A copy with each element, or position of an axis, repeated consecutively, as NumPy's
+  repeat.
     x - the array
-    repeats - how often: one count for all, or one for each position
+    repeats - the number of repetitions: one for all, or one for each position
     :axis - the axis; nil for the flattened array; default nil
   Example: (nd/repeat (nd/ones [2 3]) 2)"}
   repeat
   (call/function 'ndgrad.op.Rearranging/REPEAT))
 
 (def ^{:arglists '([x shift] [x shift {:keys [axis]}])
-       :doc "A copy with the elements moved along axes; those pushed over the end come in at the other.
+       :doc "A copy with the elements shifted along axes; those shifted beyond one end reappear at the
+  other.
     x - the array
-    shift - by how many places; one for all axes, or one an axis
+    shift - the number of positions; one for all axes, or one per axis
     :axis - the axes; nil for the flattened array; default nil
   Example: (nd/roll (nd/ones [2 3]) 1)"}
   roll
   (call/function 'ndgrad.op.Rearranging/ROLL))
 
 (def ^{:arglists '([x widths] [x widths {:keys [value mode]}])
-       :doc "A copy with a margin, in the array's dtype; a value that would be cut to it, such as 0.5
-  for integers, is a DTypeException. In the modes that repeat elements their gradients add
-  up.
+       :doc "A copy with padding, in the array's dtype; a value that this dtype cannot hold, such as
+  0.5 for integers, throws a DTypeException. In modes that repeat elements their gradients
+  add up.
     x - the array
-    widths - how much before and after each axis: [[before after] ...], broadcast to [ndim
+    widths - the width before and after each axis: [[before after] ...], broadcast to [ndim
     2]
-    :value - what the margin holds in mode :constant; default 0
-    :mode - :constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors
-    with it, :wrap goes round; default :constant
+    :value - the value of the padding in mode :constant; default 0
+    :mode - :constant; :edge repeats the border, :reflect mirrors without the border,
+    :symmetric mirrors with it, :wrap continues at the other end; default :constant
   Example: (nd/pad (nd/ones [2 3]) 1)"}
   pad
   (call/function 'ndgrad.op.Rearranging/PAD))
@@ -2223,8 +2228,8 @@
   (call/function 'ndgrad.op.Rearranging/TRIL))
 
 (def ^{:arglists '([x] [x {:keys [k]}])
-       :doc "Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its
-  diagonal; diagonal gives a view.
+       :doc "For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy of its
+  diagonal; diagonal returns a view.
     x - the array
     :k - which diagonal: 0 the main one, positive above, negative below; default 0
   Example: (nd/diag (nd/ones [3]))"}
@@ -2232,7 +2237,8 @@
   (call/function 'ndgrad.op.Rearranging/DIAG))
 
 (def ^{:arglists '([xs] [xs {:keys [indexing]}])
-       :doc "One array for each of the given 1-d ones, all of the shape of the grid they span.
+       :doc "The coordinates of the grid spanned by 1-d arrays: one array for each of them, in the
+  shape of the grid.
     xs - the arrays
     :indexing - :xy, where the first array runs along axis 1, or :ij, where it runs along
     axis 0; default :xy
@@ -2241,20 +2247,22 @@
   (call/function 'ndgrad.op.Rearranging/MESHGRID))
 
 (def ^{:arglists '([x items value])
-       :doc "A copy of the array in which a selection has another value. The gradient of x is zero
-  where it was overwritten, that of value is what arrives there; where a position is
-  selected twice the last one counts. The value is converted as NumPy's assignment does.
+       :doc "A copy of the array with a selection replaced by a value. The gradient of x is zero where
+  it was overwritten; that of value is the incoming gradient there. If a position is
+  selected several times, the last one counts. The value is converted as by NumPy's
+  assignment.
     x - the array
     items - integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists
-    or arrays of truth values
-    value - what the selection becomes; broadcast to its shape and converted to the array's
-    dtype
+    or arrays of booleans
+    value - the new value, broadcast to the shape of the selection and converted to the
+    array's dtype
   Example: (nd/setitem (nd/ones [3 4]) [0] (nd/ones [4]))"}
   setitem
   (call/function 'ndgrad.op.Indexing/SETITEM))
 
 (def ^{:arglists '([x indices] [x indices {:keys [axis]}])
-       :doc "A copy of the elements at some positions of an axis, whose place the indices' shape takes.
+       :doc "A copy of the elements at positions along an axis; the shape of the indices replaces the
+  axis.
     x - the array
     indices - the positions, integers of any shape, negative ones count from the end
     :axis - the axis to take along; nil for the flattened array; default nil
@@ -2263,156 +2271,152 @@
   (call/function 'ndgrad.op.Lookup/TAKE))
 
 (def ^{:arglists '([x])
-       :doc "Where elements are not 0 (or true), in row-major order: one int64 array of positions an
-  axis. A 0-d array is an error, as in NumPy 2.
+       :doc "The positions of elements that are not 0 (or true), in row-major order: one int64 array
+  per axis. A 0-d array throws, as in NumPy 2.
     x - the array
   Example: (nd/nonzero (nd/ones [3 4] {:dtype :bool}))"}
   nonzero
   (call/function 'ndgrad.op.Lookup/NONZERO))
 
 (def ^{:arglists '([x])
-       :doc "Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an
-  element.
+       :doc "The positions of elements that are not 0 (or true): an int64 array of shape [count, ndim],
+  one row per element.
     x - the array
   Example: (nd/argwhere (nd/ones [3 4] {:dtype :bool}))"}
   argwhere
   (call/function 'ndgrad.op.Lookup/ARGWHERE))
 
 (def ^{:arglists '([x mask value])
-       :doc "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way.
-  The gradient of x is zero where the mask is true.
+       :doc "The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are
+  weakly typed. The gradient of x is zero where the mask is true.
     x - the array
-    mask - truth values, broadcast with x
-    value - what the chosen elements become; broadcast with x
+    mask - booleans, broadcast with x
+    value - the new value of these elements, broadcast with x
   Example: (nd/masked-fill (nd/ones [3 4]) (nd/ones [3 4] {:dtype :bool}) 0.0)"}
   masked-fill
   (call/function 'ndgrad.op.Lookup/MASKED_FILL))
 
 (def ^{:arglists '([x mask value])
        :doc "Writes the result of `masked-fill` into its first array, which is modified and returned;
-  its version goes up by one.
-  The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers give way.
-  The gradient of x is zero where the mask is true.
+  increments its version.
+  The value where the mask is true, x elsewhere. Dtypes are promoted; plain numbers are
+  weakly typed. The gradient of x is zero where the mask is true.
     x - the array
-    mask - truth values, broadcast with x
-    value - what the chosen elements become; broadcast with x"}
+    mask - booleans, broadcast with x
+    value - the new value of these elements, broadcast with x"}
   masked-fill!
   (call/in-place 'ndgrad.op.Lookup/MASKED_FILL))
 
 (def ^{:arglists '([x mask])
        :doc "A 1-d copy of the elements where the mask is true, in row-major order; both are broadcast.
     x - the array
-    mask - truth values, broadcast with x
+    mask - booleans, broadcast with x
   Example: (nd/masked-select (nd/ones [3 4]) (nd/ones [3 4] {:dtype :bool}))"}
   masked-select
   (call/function 'ndgrad.op.Lookup/MASKED_SELECT))
 
 (def ^{:arglists '([weight indices])
-       :doc "The rows of a table at the indices: the indices' shape followed by a row's. The gradient
-  of a row is the sum over its uses.
-    weight - the table, a row (or array) an entry
-    indices - which rows, integers of any shape; negative ones count from the end
+       :doc "The rows of a table at the indices, in the shape of the indices followed by that of a row.
+  The gradient of a row is the sum over its uses.
+    weight - the table, whose first axis is indexed
+    indices - the rows, integers of any shape; negative ones count from the end
   Example: (nd/embedding (nd/ones [5 3]) [0 4 0])"}
   embedding
   (call/function 'ndgrad.op.Lookup/EMBEDDING))
 
 (def ^{:arglists '([indices] [indices {:keys [num-classes]}])
-       :doc "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as
-  PyTorch's; convert it with astype where floats are needed.
+       :doc "Adds a last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as in
+  PyTorch; convert it with astype if floats are needed.
     indices - the classes, integers from 0, of any shape
-    :num-classes - how many classes there are; nil for the largest index plus one; default
-    nil
+    :num-classes - the number of classes; nil for the largest index plus one; default nil
   Example: (nd/one-hot [0 2 1])"}
   one-hot
   (call/function 'ndgrad.op.Lookup/ONE_HOT))
 
 (def ^{:arglists '([x value])
-       :doc "An array of the shape and dtype of x that holds a value, which is broadcast and converted
-  as NumPy's assignment does. No gradient flows to x.
+       :doc "An array of the shape and dtype of x filled with a value, which is broadcast and converted
+  as by NumPy's assignment. No gradient flows to x.
     x - the array
-    value - what every element becomes; broadcast to the shape of x
+    value - the value, broadcast to the shape of x
   Example: (nd/fill (nd/ones [3 4]) 2.5)"}
   fill
   (call/function 'ndgrad.op.Lookup/FILL))
 
 (def ^{:arglists '([x value])
-       :doc "Writes the result of `fill` into its first array, which is modified and returned; its
-  version goes up by one.
-  An array of the shape and dtype of x that holds a value, which is broadcast and converted
-  as NumPy's assignment does. No gradient flows to x.
+       :doc "Writes the result of `fill` into its first array, which is modified and returned;
+  increments its version.
+  An array of the shape and dtype of x filled with a value, which is broadcast and converted
+  as by NumPy's assignment. No gradient flows to x.
     x - the array
-    value - what every element becomes; broadcast to the shape of x"}
+    value - the value, broadcast to the shape of x"}
   fill!
   (call/in-place 'ndgrad.op.Lookup/FILL))
 
 (def ^{:arglists '([x axis indices values])
-       :doc "A copy in which values are added at some positions of an axis; where one occurs several
-  times, its values add up. They are converted to the array's dtype as NumPy's assignment
-  does. PyTorch's index_add.
+       :doc "A copy with values added at positions along an axis, as PyTorch's index_add; the values of
+  repeated positions add up. They are converted to the array's dtype as by NumPy's
+  assignment.
     x - the array
     axis - the axis; negative numbers count from the end
     indices - positions along the axis, a 1-d list of integers
-    values - what is added: the shape of x with as many positions on the axis as there are
-    indices
+    values - the values to add, in the shape of x with as many positions on the axis as
+    there are indices
   Example: (nd/index-add (nd/ones [3 4]) 0 [0 2 0] (nd/ones [3 4]))"}
   index-add
   (call/function 'ndgrad.op.Lookup/INDEX_ADD))
 
 (def ^{:arglists '([a b])
-       :doc "The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
-  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
-  and that dimension is absent from the result. The dtype is the promoted one; integers
-  wrap, and for bool the result says whether any pair of elements are both true. Sums over
-  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
-  numbers with mul.
+       :doc "The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and
+  broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and
+  the result lacks that dimension. Dtypes are promoted; integers wrap, and bool is combined
+  by and and or. Empty sums are 0. 0-d arrays throw, as in NumPy: multiply by numbers with
+  mul.
     a - the first array
-    b - the second array; its second to last dimension (or its only one) is summed over
+    b - the second array; its second-to-last dimension (or its only one) is summed over
   Example: (nd/matmul (nd/ones [2 3]) (nd/ones [3 4]))"}
   matmul
   (call/function 'ndgrad.op.Linalg/MATMUL))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `matmul`.
-  The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
-  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
-  and that dimension is absent from the result. The dtype is the promoted one; integers
-  wrap, and for bool the result says whether any pair of elements are both true. Sums over
-  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
-  numbers with mul.
+       :doc "Alias of `matmul`.
+  The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and
+  broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and
+  the result lacks that dimension. Dtypes are promoted; integers wrap, and bool is combined
+  by and and or. Empty sums are 0. 0-d arrays throw, as in NumPy: multiply by numbers with
+  mul.
     a - the first array
-    b - the second array; its second to last dimension (or its only one) is summed over
+    b - the second array; its second-to-last dimension (or its only one) is summed over
   Example: (nd/mm (nd/ones [2 3]) (nd/ones [3 4]))"}
   mm
   (call/function 'ndgrad.op.Linalg/MATMUL))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `matmul`.
-  The matrix product. [m k] times [k n] is [m n]; further dimensions in front are batches
-  and broadcast together. A 1-d first array counts as a row, a 1-d second one as a column,
-  and that dimension is absent from the result. The dtype is the promoted one; integers
-  wrap, and for bool the result says whether any pair of elements are both true. Sums over
-  nothing are 0. Arrays of 0 dimensions are refused, as NumPy refuses them: multiply by
-  numbers with mul.
+       :doc "Alias of `matmul`.
+  The matrix product. [m k] times [k n] is [m n]; leading dimensions are batches and
+  broadcast together. A 1-d first array counts as a row, a 1-d second one as a column, and
+  the result lacks that dimension. Dtypes are promoted; integers wrap, and bool is combined
+  by and and or. Empty sums are 0. 0-d arrays throw, as in NumPy: multiply by numbers with
+  mul.
     a - the first array
-    b - the second array; its second to last dimension (or its only one) is summed over
+    b - the second array; its second-to-last dimension (or its only one) is summed over
   Example: (nd/bmm (nd/ones [2 3]) (nd/ones [3 4]))"}
   bmm
   (call/function 'ndgrad.op.Linalg/MATMUL))
 
 (def ^{:arglists '([a b])
-       :doc "The dot product, as NumPy defines it: the product with a number; the inner product of two
-  vectors; the matrix product of two matrices; otherwise the sum over the last dimension of
-  the first array and the second to last (or only) one of the second, whose other dimensions
-  follow those of the first.
+       :doc "The dot product, as in NumPy: the product with a number; the inner product of two vectors;
+  the matrix product of two matrices; otherwise the sum over the last dimension of the first
+  array and the second-to-last (or only) one of the second. The result has the other
+  dimensions of the first array, then those of the second.
     a - the first array
-    b - the second array; its second to last dimension (or its only one) is summed over
+    b - the second array; its second-to-last dimension (or its only one) is summed over
   Example: (nd/dot (nd/ones [3]) (nd/ones [3]))"}
   dot
   (call/function 'ndgrad.op.Linalg/DOT))
 
 (def ^{:arglists '([a b])
        :doc "The inner product over the last dimension of both arrays. The result has the other
-  dimensions of the first array, then those of the second; with a number it is the product.
+  dimensions of the first array, then those of the second. With a number it is the product.
     a - the first array
     b - the second array; its last dimension is summed over
   Example: (nd/inner (nd/ones [3]) (nd/ones [3]))"}
@@ -2421,7 +2425,7 @@
 
 (def ^{:arglists '([a b])
        :doc "The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
-  flattened first, as NumPy does.
+  flattened first, as in NumPy.
     a - the first array
     b - the second array
   Example: (nd/outer (nd/ones [3]) (nd/ones [2]))"}
@@ -2429,9 +2433,9 @@
   (call/function 'ndgrad.op.Linalg/OUTER))
 
 (def ^{:arglists '([a b])
-       :doc "Another name of `outer`.
+       :doc "Alias of `outer`.
   The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks are
-  flattened first, as NumPy does.
+  flattened first, as in NumPy.
     a - the first array
     b - the second array
   Example: (nd/ger (nd/ones [3]) (nd/ones [2]))"}
@@ -2439,7 +2443,7 @@
   (call/function 'ndgrad.op.Linalg/OUTER))
 
 (def ^{:arglists '([a b])
-       :doc "The sum of the products of corresponding elements of two arrays of one size, both
+       :doc "The sum of the products of corresponding elements of two arrays of the same size, both
   flattened.
     a - the first array
     b - the second array, of the same size
@@ -2449,12 +2453,12 @@
 
 (def ^{:arglists '([a b] [a b {:keys [axes]}])
        :doc "The sum of products over pairs of axes. The result has the other dimensions of the first
-  array, then those of the second, in their order.
+  array, then those of the second.
     a - the first array
     b - the second array
-    :axes - how many of the last axes of the first array are summed with as many of the
-    first axes of the second; or a pair, the axes of the first array and those of the
-    second, each an integer or a list; default 2
+    :axes - the number of last axes of the first array to sum over with as many first axes
+    of the second; or a pair, the axes of the first array and those of the second, each an
+    integer or a list; default 2
   Example: (nd/tensordot (nd/ones [2 3 4]) (nd/ones [3 4 2]))"}
   tensordot
   (call/function 'ndgrad.op.Linalg/TENSORDOT))
@@ -2472,7 +2476,7 @@
 
 (def ^{:arglists '([a b])
        :doc "The Kronecker product: the first array with each element replaced by its product with the
-  second array. The array with fewer dimensions gets dimensions of length 1 in front.
+  second array. The array with fewer dimensions gets leading dimensions of length 1.
     a - the first array
     b - the second array
   Example: (nd/kron (nd/ones [2 2]) (nd/ones [2 3]))"}
@@ -2480,144 +2484,142 @@
   (call/function 'ndgrad.op.Linalg/KRON))
 
 (def ^{:arglists '([a b])
-       :doc "The solution x of the equations a x = b, by LU factors with partial pivoting. Dimensions
-  in front of the last two are stacks of matrices, and broadcast together. Floating arrays
-  keep their dtype, others give float64. A matrix that is exactly singular is an error.
-  Gradients use the factors again.
+       :doc "The solution x of the linear system a x = b, by LU factorisation with partial pivoting.
+  Leading dimensions are stacks of matrices, and broadcast together. Floating arrays keep
+  their dtype, others give float64. An exactly singular matrix throws. Gradients reuse the
+  factors.
     a - the square matrix of coefficients, or a stack of them
-    b - the right-hand side: a vector where it is 1-d, otherwise matrices
+    b - the right-hand side: a vector if it is 1-d, otherwise matrices
   Example: (nd/solve [[4.0 2.0] [2.0 3.0]] [1.0 2.0])"}
   solve
   (call/function 'ndgrad.op.Solving/SOLVE))
 
 (def ^{:arglists '([x])
-       :doc "The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last
-  two are stacks of matrices. Floating arrays keep their dtype, others give float64. A
-  matrix that is exactly singular is an error. Where the inverse is only multiplied by
-  something, solve is faster and more accurate.
+       :doc "The inverse of a square matrix: the solution of x y = 1. Leading dimensions are stacks of
+  matrices. Floating arrays keep their dtype, others give float64. An exactly singular
+  matrix throws. To multiply by the inverse, solve is faster and more accurate.
     x - the array
   Example: (nd/inv [[4.0 2.0] [2.0 3.0]])"}
   inv
   (call/function 'ndgrad.op.Solving/INV))
 
 (def ^{:arglists '([x])
-       :doc "Another name of `inv`.
-  The inverse of a square matrix: the solution of x y = 1. Dimensions in front of the last
-  two are stacks of matrices. Floating arrays keep their dtype, others give float64. A
-  matrix that is exactly singular is an error. Where the inverse is only multiplied by
-  something, solve is faster and more accurate.
+       :doc "Alias of `inv`.
+  The inverse of a square matrix: the solution of x y = 1. Leading dimensions are stacks of
+  matrices. Floating arrays keep their dtype, others give float64. An exactly singular
+  matrix throws. To multiply by the inverse, solve is faster and more accurate.
     x - the array
   Example: (nd/inverse [[4.0 2.0] [2.0 3.0]])"}
   inverse
   (call/function 'ndgrad.op.Solving/INV))
 
 (def ^{:arglists '([x])
-       :doc "The determinant of a square matrix, 1 of one without elements. Dimensions in front of the
-  last two are stacks of matrices. Floating arrays keep their dtype, others give float64.
-  The gradient is det(x) times the transposed inverse (Jacobi's formula); at a singular
-  matrix, which has none, it is NaN. Determinants of large matrices overflow: see slogdet.
+       :doc "The determinant of a square matrix; 1 for an empty one. Leading dimensions are stacks of
+  matrices. Floating arrays keep their dtype, others give float64. The gradient is det(x)
+  times the transposed inverse (Jacobi's formula); for a singular matrix, which has no
+  inverse, it is NaN. Determinants of large matrices overflow: see slogdet.
     x - the array
   Example: (nd/det [[4.0 2.0] [2.0 3.0]])"}
   det
   (call/function 'ndgrad.op.Solving/DET))
 
 (def ^{:arglists '([x])
-       :doc "The sign of the determinant of a square matrix and the logarithm of its size: a list of
-  two arrays, so that det(x) is sign·exp(logarithm). Of a singular matrix 0 and -infinity.
-  Dimensions in front of the last two are stacks of matrices. Floating arrays keep their
-  dtype, others give float64. The gradient of the logarithm is the transposed inverse; the
-  sign has none.
+       :doc "The sign and the logarithm of the absolute value of the determinant of a square matrix: a
+  list of two arrays, so that det(x) is sign·exp(logarithm). For a singular matrix 0 and
+  -infinity. Leading dimensions are stacks of matrices. Floating arrays keep their dtype,
+  others give float64. The gradient of the logarithm is the transposed inverse; the sign has
+  none.
     x - the array
   Example: (nd/slogdet [[4.0 2.0] [2.0 3.0]])"}
   slogdet
   (call/function 'ndgrad.op.Solving/SLOGDET))
 
 (def ^{:arglists '([x])
-       :doc "The lower triangle L of a positive definite matrix L Lᵀ. Only the lower triangle of x is
-  read, the upper one is taken to mirror it. Dimensions in front of the last two are stacks
-  of matrices. Floating arrays keep their dtype, others give float64. A matrix that is not
-  positive definite is an error. The gradient is that of a symmetric matrix, shared evenly
-  by mirrored elements as in PyTorch (I. Murray, \"Differentiation of the Cholesky
-  decomposition\", arXiv:1602.07527).
+       :doc "The lower triangular factor L of a positive definite matrix L Lᵀ. Only the lower triangle
+  of x is read; x is assumed to be symmetric. Leading dimensions are stacks of matrices.
+  Floating arrays keep their dtype, others give float64. A matrix that is not positive
+  definite throws. The gradient is that of a symmetric matrix, shared equally by mirrored
+  elements as in PyTorch (I. Murray, \"Differentiation of the Cholesky decomposition\",
+  arXiv:1602.07527).
     x - the array
   Example: (nd/cholesky [[4.0 2.0] [2.0 3.0]])"}
   cholesky
   (call/function 'ndgrad.op.Solving/CHOLESKY))
 
 (def ^{:arglists '([a b] [a b {:keys [upper unitriangular]}])
-       :doc "The solution x of the equations a x = b with a triangular matrix. Dimensions in front of
-  the last two are stacks of matrices, and broadcast together. Floating arrays keep their
-  dtype, others give float64. A 0 on the diagonal divides as numbers do, and is no error.
+       :doc "The solution x of the linear system a x = b with a triangular matrix. Leading dimensions
+  are stacks of matrices, and broadcast together. Floating arrays keep their dtype, others
+  give float64. A 0 on the diagonal does not throw: the results are infinite or NaN.
     a - the triangular matrix, or a stack of them; the other triangle is not read
-    b - the right-hand side: a vector where it is 1-d, otherwise matrices
-    :upper - whether the matrix is an upper triangle, not a lower one; default false
-    :unitriangular - whether the diagonal is taken for 1 and not read; default false
+    b - the right-hand side: a vector if it is 1-d, otherwise matrices
+    :upper - whether the matrix is upper triangular rather than lower triangular; default
+    false
+    :unitriangular - whether the diagonal is assumed to be 1 and not read; default false
   Example: (nd/solve-triangular [[4.0 0.0] [2.0 3.0]] [1.0 2.0])"}
   solve-triangular
   (call/function 'ndgrad.op.Solving/SOLVE_TRIANGULAR))
 
 (def ^{:arglists '([x] [x {:keys [n axis]}])
-       :doc "The differences of neighbours along an axis, x[i + 1] - x[i], which has one element less
-  each time. Of truth values it is whether they differ.
+       :doc "The differences of neighbours along an axis, x[i + 1] - x[i]; each time the axis gets one
+  element shorter. For bool it is whether neighbours differ.
     x - the array
-    :n - how many times; 0 gives a copy; default 1
+    :n - the number of times to take differences; 0 gives a copy; default 1
     :axis - the axis; negative numbers count from the end; default -1
   Example: (nd/diff (nd/ones [5]))"}
   diff
   (call/function 'ndgrad.op.Statistics/DIFF))
 
 (def ^{:arglists '([x q] [x q {:keys [axis keepdims]}])
-       :doc "The elements at parts of the way through the sorted array, 0.5 being the median; between
-  two elements by a straight line. The dimensions of q come first in the result. NaN where
-  there is one; of no elements it is an error. Floating arrays keep their dtype, others give
-  float64. The gradient goes to the elements on either side.
+       :doc "The quantiles of the elements, 0.5 being the median, with linear interpolation between
+  neighbours. The dimensions of q come first in the result. NaN if any element is NaN;
+  throws for no elements. Floating arrays keep their dtype, others give float64. The
+  gradient flows to the elements interpolated between.
     x - the array
     q - numbers from 0 to 1, one or a nested list of them
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/quantile (nd/ones [5]) 0.5)"}
   quantile
   (call/function 'ndgrad.op.Statistics/QUANTILE))
 
 (def ^{:arglists '([x q] [x q {:keys [axis keepdims]}])
-       :doc "The quantile of parts given in hundredths: see quantile.
+       :doc "The quantiles at percentages: see quantile.
     x - the array
     q - numbers from 0 to 100, one or a nested list of them
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/percentile (nd/ones [5]) 50)"}
   percentile
   (call/function 'ndgrad.op.Statistics/PERCENTILE))
 
 (def ^{:arglists '([x] [x {:keys [weights axis keepdims]}])
-       :doc "The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0 it is
-  what the division gives; NumPy refuses that. Floating arrays keep their dtype, others give
+       :doc "The weighted mean: sum(x weights) / sum(weights). If the weights sum to 0, the result is
+  infinite or NaN; NumPy raises an error. Floating arrays keep their dtype, others give
   float64.
     x - the array
     :weights - of the array's shape, or 1-d along one axis; nil for the mean; default nil
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/average (nd/ones [2 3]))"}
   average
   (call/function 'ndgrad.op.Statistics/AVERAGE))
 
 (def ^{:arglists '([x] [x {:keys [rowvar ddof]}])
-       :doc "The covariances of variables, each a row of observations: a square matrix, or 0-d of one
-  variable that is a 1-d array. The sums of products of distances from the means are divided
-  by the number of observations less ddof. Floating arrays keep their dtype, others give
-  float64.
+       :doc "The covariance matrix of variables, each a row of observations; 0-d for a single variable
+  given as a 1-d array. The sums of products of deviations from the means are divided by the
+  number of observations minus ddof. Floating arrays keep their dtype, others give float64.
     x - the array
     :rowvar - whether variables are in the rows and observations in the columns; default
     true
-    :ddof - what is subtracted from the count in the divisor; default 1
+    :ddof - the number subtracted from the count in the divisor; default 1
   Example: (nd/cov (nd/ones [2 5]))"}
   cov
   (call/function 'ndgrad.op.Statistics/COV))
 
 (def ^{:arglists '([x] [x {:keys [rowvar]}])
-       :doc "The correlations of variables, each a row of observations: their covariances over their
-  standard deviations; 0-d of one variable that is a 1-d array. A variable that does not
-  vary gives NaN. Floating arrays keep their dtype, others give float64.
+       :doc "The correlation matrix of variables, each a row of observations: their covariances divided
+  by their standard deviations; 0-d for a single variable given as a 1-d array. A constant
+  variable gives NaN. Floating arrays keep their dtype, others give float64.
     x - the array
     :rowvar - whether variables are in the rows and observations in the columns; default
     true
@@ -2626,32 +2628,32 @@
   (call/function 'ndgrad.op.Statistics/CORRCOEF))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no
-  elements it is an error.
+       :doc "The largest element that is not NaN; NaN when there is none. Keeps the dtype; throws for
+  no elements.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/nanmax (nd/ones [2 3]))"}
   nanmax
   (call/function 'ndgrad.op.Statistics/NANMAX))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims]}])
-       :doc "The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no
-  elements it is an error.
+       :doc "The smallest element that is not NaN; NaN when there is none. Keeps the dtype; throws for
+  no elements.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
+    :keepdims - whether reduced axes are kept with length 1; default false
   Example: (nd/nanmin (nd/ones [2 3]))"}
   nanmin
   (call/function 'ndgrad.op.Statistics/NANMIN))
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
-       :doc "The variance of the elements that are not NaN; NaN where they are no more than ddof.
+       :doc "The variance of the elements that are not NaN; NaN if there are at most ddof of them.
   Floating arrays keep their dtype, others give float64.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
-    :ddof - what is subtracted from the count in the divisor; default 0
+    :keepdims - whether reduced axes are kept with length 1; default false
+    :ddof - the number subtracted from the count in the divisor; default 0
   Example: (nd/nanvar (nd/ones [2 3]))"}
   nanvar
   (call/function 'ndgrad.op.Statistics/NANVAR))
@@ -2661,40 +2663,40 @@
   Floating arrays keep their dtype, others give float64.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
-    :keepdims - whether reduced axes stay with length 1; default false
-    :ddof - what is subtracted from the count in the divisor; default 0
+    :keepdims - whether reduced axes are kept with length 1; default false
+    :ddof - the number subtracted from the count in the divisor; default 0
   Example: (nd/nanstd (nd/ones [2 3]))"}
   nanstd
   (call/function 'ndgrad.op.Statistics/NANSTD))
 
 (def ^{:arglists '([x] [x {:keys [bins range density]}])
-       :doc "How many elements fall into each of some bins, int64, and the bins' edges, one more and
-  float64: a list of two arrays. A bin has its lower edge, the last one its upper edge, too.
-  What is outside, and NaN, is not counted. Where all elements are equal, and of none, the
-  edges are around it, or 0 and 1.
+       :doc "The number of elements in each bin, int64, and the edges of the bins, float64 and one
+  more: a list of two arrays. A bin includes its lower edge, the last one also its upper
+  edge. NaN, and elements outside the edges, are not counted. If all elements are equal, the
+  range extends 0.5 to either side; if there are none, it is 0 to 1.
     x - the array
-    :bins - how many bins of equal width, 10 unless given; or their edges in order; default
-    nil
-    :range - the outermost edges [low high]; the least and greatest element if nil; default
-    nil
-    :density - whether to divide by the number of elements and the bins' widths; default
-    false
+    :bins - the number of bins of equal width, 10 if nil; or the edges in ascending order;
+    default nil
+    :range - the outermost edges [low high]; the smallest and largest element if nil;
+    default nil
+    :density - whether to divide by the number of elements and the widths of the bins;
+    default false
   Example: (nd/histogram (nd/ones [20]))"}
   histogram
   (call/function 'ndgrad.op.Statistics/HISTOGRAM))
 
 (def ^{:arglists '([equation & xs])
-       :doc "Sums of products of arrays over named indexes: \"ij,jk->ik\" is the matrix product. Each
-  letter names a dimension; letters that the output lacks are summed over; a letter twice in
-  one operand takes the diagonal. Without \"->\" the output has the letters that occur once,
-  in the order of their characters. \"...\" stands for dimensions without names, which
-  broadcast together. Upper and lower case are different letters, spaces mean nothing.
-  Dimensions of length 1 broadcast, as in NumPy. The result has the promoted dtype of the
-  operands and shares nothing with them; bool is combined by and and or.
+       :doc "Sums of products of arrays over named indices: \"ij,jk->ik\" is the matrix product. Each
+  letter names a dimension; letters missing from the output are summed over; a letter
+  repeated in one operand takes the diagonal. Without \"->\" the output has the letters that
+  occur once, in the order of their characters. \"...\" stands for unnamed dimensions, which
+  broadcast together. Upper and lower case letters differ, spaces are ignored. Dimensions of
+  length 1 broadcast, as in NumPy. Dtypes are promoted; bool is combined by and and or. The
+  result shares no elements with the operands.
     equation - the letters of each operand, separated by commas, then -> and those of the
     output
-    xs - as many arrays as the equation has operands, one by one or as one list with an
-    Array in it
+    xs - as many arrays as the equation has operands, as separate arguments or as one list
+    that contains an Array
   Example: (nd/einsum \"ij,jk->ik\" (nd/ones [2 3]) (nd/ones [3 4]))"}
   einsum
   (call/variadic 'ndgrad.op.Einsum/EINSUM))
@@ -2702,21 +2704,21 @@
 (def ^{:arglists '([x w] [x w {:keys [bias stride padding dilation groups]}])
        :doc "Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i, j]
   times x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation - padding], plus
-  bias[o]; the image is 0 outside. (As everywhere in machine learning, the window is not
-  mirrored.) Images have shape [batch channels height width], or without the batch, and the
+  bias[o]; the image is 0 outside. (As usual in machine learning, the window is not
+  flipped.) Images have shape [batch channels height width], or without the batch, and the
   windows [out-channels channels/groups height width]. Dtypes are promoted; integers wrap,
   bool is combined by and and or.
     x - the images
     w - the windows
     :bias - one number for each output channel; default nil
     :stride - the window's step, one integer or one for each direction; default 1
-    :padding - how many zeros are put around the image, one integer or one for each
-    direction; :valid for none, :same for as many as keep the size, for stride 1 (where
-    their number is odd, the last one is at the end); default 0
-    :dilation - the distance of the window's points, one integer or one for each direction;
+    :padding - the number of zeros added on each side, one integer or one for each
+    direction; :valid for none, :same for as many as keep the size, with stride 1 only (of
+    an odd number the extra one is at the end); default 0
+    :dilation - the spacing of the window's elements, one integer or one for each direction;
     default 1
-    :groups - into how many groups the channels are split; each has its own share of the
-    output channels; default 1
+    :groups - the number of groups that the channels are split into; each has its own share
+    of the output channels; default 1
   Example: (nd/conv2d (nd/ones [2 3 5 4]) (nd/ones [2 3 3 2]))"}
   conv2d
   (call/function 'ndgrad.op.Convolution/CONV2D))
@@ -2731,196 +2733,194 @@
     w - the windows
     :bias - one number for each output channel; default nil
     :stride - the window's step; default 1
-    :padding - how many zeros are put at both ends; :valid for none, :same for as many as
-    keep the length, for stride 1 (where their number is odd, the last one is at the end);
+    :padding - the number of zeros added at each end; :valid for none, :same for as many as
+    keep the length, with stride 1 only (of an odd number the extra one is at the end);
     default 0
-    :dilation - the distance of the window's points; default 1
-    :groups - into how many groups the channels are split; each has its own share of the
-    output channels; default 1
+    :dilation - the spacing of the window's elements; default 1
+    :groups - the number of groups that the channels are split into; each has its own share
+    of the output channels; default 1
   Example: (nd/conv1d (nd/ones [2 3 6]) (nd/ones [2 3 3]))"}
   conv1d
   (call/function 'ndgrad.op.Convolution/CONV1D))
 
 (def ^{:arglists '([x size] [x size {:keys [stride padding dilation]}])
-       :doc "The largest element in the window at each of its places, for every channel of images of
-  shape [batch channels height width], or without the batch. What padding adds is less than
-  any element; it is at most half of the window. The gradient is shared equally by elements
-  that tie (PyTorch gives it to the first of them).
+       :doc "The largest element in the window at each of its positions, for every channel of images of
+  shape [batch channels height width], or without the batch. Padding, at most half of the
+  window, counts as less than any element. The gradient is shared equally by tied elements
+  (PyTorch gives it to the first).
     x - the images
     size - the window's size, one integer or one for each direction
     :stride - the window's step; its size when nil; default nil
-    :padding - how far the window reaches over the edges, one integer or one for each
-    direction; default 0
-    :dilation - the distance of the window's points, one integer or one for each direction;
+    :padding - the padding on each side, one integer or one for each direction; default 0
+    :dilation - the spacing of the window's elements, one integer or one for each direction;
     default 1
   Example: (nd/max-pool2d (nd/ones [2 2 4 4]) 2)"}
   max-pool2d
   (call/function 'ndgrad.op.Pooling/MAX_POOL2D))
 
 (def ^{:arglists '([x size] [x size {:keys [stride padding]}])
-       :doc "The mean of the elements in the window at each of its places, for every channel of images
-  of shape [batch channels height width], or without the batch. The zeros of the padding
-  count. Integers and bool are averaged as float64.
+       :doc "The mean of the elements in the window at each of its positions, for every channel of
+  images of shape [batch channels height width], or without the batch. The zeros of the
+  padding are included. Integers and bool are averaged as float64.
     x - the images
     size - the window's size, one integer or one for each direction
     :stride - the window's step; its size when nil; default nil
-    :padding - how many zeros are put around the image, one integer or one for each
+    :padding - the number of zeros added on each side, one integer or one for each
     direction; default 0
   Example: (nd/avg-pool2d (nd/ones [2 2 4 4]) 2)"}
   avg-pool2d
   (call/function 'ndgrad.op.Pooling/AVG_POOL2D))
 
 (def ^{:arglists '([shape] [shape {:keys [dtype requires-grad]}])
-       :doc "A new array of zeros, float64 unless a dtype is given. A negative dimension, or more
-  elements than one array or the heap can hold, is a ShapeException; `requires-grad` with a
-  dtype that is not floating a DTypeException.
+       :doc "A new array of zeros, float64 unless a dtype is given. Throws ShapeException for a
+  negative dimension or more elements than an array or the heap can hold, DTypeException for
+  `requires-grad` with a dtype that is not floating.
     shape - the shape
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/zeros [2 3])"}
   zeros
   (call/function 'ndgrad.op.Creation/ZEROS))
 
 (def ^{:arglists '([shape] [shape {:keys [dtype requires-grad]}])
-       :doc "A new array of ones, float64 unless a dtype is given. A negative dimension, or more
-  elements than one array or the heap can hold, is a ShapeException; `requires-grad` with a
-  dtype that is not floating a DTypeException.
+       :doc "A new array of ones, float64 unless a dtype is given. Throws ShapeException for a negative
+  dimension or more elements than an array or the heap can hold, DTypeException for
+  `requires-grad` with a dtype that is not floating.
     shape - the shape
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/ones [2 3])"}
   ones
   (call/function 'ndgrad.op.Creation/ONES))
 
 (def ^{:arglists '([shape] [shape {:keys [dtype requires-grad]}])
-       :doc "A new array whose elements are meant to be overwritten, float64 unless a dtype is given.
-  On the JVM fresh memory is always cleared, so they are zeros. A negative dimension, or
-  more elements than one array or the heap can hold, is a ShapeException; `requires-grad`
-  with a dtype that is not floating a DTypeException.
+       :doc "A new array to be overwritten, float64 unless a dtype is given. The JVM clears new memory,
+  so its elements are zeros. Throws ShapeException for a negative dimension or more elements
+  than an array or the heap can hold, DTypeException for `requires-grad` with a dtype that
+  is not floating.
     shape - the shape
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/empty [2 3])"}
   empty
   (call/function 'ndgrad.op.Creation/EMPTY))
 
 (def ^{:arglists '([shape value] [shape value {:keys [dtype requires-grad]}])
-       :doc "A new array filled with a value, in the value's dtype unless one is given; a gradient
-  flows to a value that is tracked. A negative dimension, or more elements than one array or
-  the heap can hold, is a ShapeException; `requires-grad` with a dtype that is not floating
-  a DTypeException.
+       :doc "A new array filled with a value, in the value's dtype unless one is given; gradients flow
+  to a tracked value. Throws ShapeException for a negative dimension or more elements than
+  an array or the heap can hold, DTypeException for `requires-grad` with a dtype that is not
+  floating.
     shape - the shape
-    value - what fills it: a number, or an array that is broadcast to the shape
+    value - a number, or an array that is broadcast to the shape
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/full [2 3] (nd/ones []))"}
   full
   (call/function 'ndgrad.op.Creation/FULL))
 
 (def ^{:arglists '([x] [x {:keys [dtype requires-grad]}])
-       :doc "Zeros of the shape of an array, and of its dtype unless one is given.
+       :doc "Zeros in the shape of an array, and its dtype unless one is given.
     x - the array
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/zeros-like (nd/ones [2 3]))"}
   zeros-like
   (call/function 'ndgrad.op.Creation/ZEROS_LIKE))
 
 (def ^{:arglists '([x] [x {:keys [dtype requires-grad]}])
-       :doc "Ones of the shape of an array, and of its dtype unless one is given.
+       :doc "Ones in the shape of an array, and its dtype unless one is given.
     x - the array
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/ones-like (nd/ones [2 3]))"}
   ones-like
   (call/function 'ndgrad.op.Creation/ONES_LIKE))
 
 (def ^{:arglists '([x] [x {:keys [dtype requires-grad]}])
-       :doc "An array to be overwritten, of the shape of another and of its dtype unless one is given;
-  on the JVM it holds zeros.
+       :doc "An array to be overwritten, with the shape of another and its dtype unless one is given;
+  its elements are zeros.
     x - the array
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/empty-like (nd/ones [2 3]))"}
   empty-like
   (call/function 'ndgrad.op.Creation/EMPTY_LIKE))
 
 (def ^{:arglists '([x value] [x value {:keys [dtype requires-grad]}])
-       :doc "An array of the shape of another, filled with a value that is converted to that array's
-  dtype unless another is given; a gradient flows to a value that is tracked.
+       :doc "An array in the shape of another, filled with a value that is converted to that array's
+  dtype unless another is given; gradients flow to a tracked value.
     x - the array
-    value - what fills it: a number, or an array that is broadcast to the shape
+    value - a number, or an array that is broadcast to the shape
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/full-like (nd/ones [2 3]) (nd/ones []))"}
   full-like
   (call/function 'ndgrad.op.Creation/FULL_LIKE))
 
 (def ^{:arglists '([start] [start stop] [start stop step] [start {:keys [stop step dtype requires-grad]}])
-       :doc "The numbers from start (0 unless given) up to but without stop: `(arange stop)`, `(arange
-  start stop)`, `(arange start stop step)`. int64 when all are integers, else float64,
-  unless a dtype is given. The length is ceil((stop - start) / step), where rounding may
-  include stop or leave out the last number: for fractions use `linspace`. A step of 0 or
-  one that is not finite is an ArgumentException, the dtype bool a DTypeException.
-    start - the first number; without `stop`, the end, and the range begins at 0
-    :stop - the end, which is left out; default nil
-    :step - the distance between neighbours, 1 unless given; negative ones count down;
-    default nil
+       :doc "The numbers from start (default 0) up to but not including stop: `(arange stop)`, `(arange
+  start stop)`, `(arange start stop step)`. Unless a dtype is given, int64 if all are
+  integers, otherwise float64. The length is ceil((stop - start) / step), so that rounding
+  may include stop or omit the last number: for fractions use `linspace`. Throws
+  ArgumentException for a step that is 0 or not finite, DTypeException for bool.
+    start - the first number; without `stop` the end, and the range starts at 0
+    :stop - the exclusive end; default nil
+    :step - the distance between neighbours, 1 if nil; negative to count down; default nil
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/arange 5)"}
   arange
   (call/function 'ndgrad.op.Creation/ARANGE))
 
 (def ^{:arglists '([start stop] [start stop num] [start stop {:keys [num endpoint dtype requires-grad]}])
        :doc "Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an integer
-  dtype they are rounded down, as NumPy does. A negative num is an ArgumentException.
+  dtype they are rounded down, as in NumPy. Throws ArgumentException for a negative num.
     start - the first number
-    stop - the last number, or the one after the last without `endpoint`
-    :num - how many numbers; default 50
+    stop - the last number, or without `endpoint` the one after the last
+    :num - the number of elements; default 50
     :endpoint - whether `stop` is the last number; default true
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/linspace 0 1 5)"}
   linspace
   (call/function 'ndgrad.op.Creation/LINSPACE))
 
 (def ^{:arglists '([start stop] [start stop num] [start stop {:keys [num endpoint base dtype requires-grad]}])
-       :doc "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A
-  negative num is an ArgumentException.
+       :doc "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. Throws
+  ArgumentException for a negative num.
     start - the exponent of the first number
-    stop - the exponent of the last number, or of the one after the last without `endpoint`
-    :num - how many numbers; default 50
+    stop - the exponent of the last number, or without `endpoint` of the one after the last
+    :num - the number of elements; default 50
     :endpoint - whether `stop` is the last exponent; default true
-    :base - what is raised to the exponents; default 10
+    :base - the base; default 10
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/logspace 0 2 5)"}
   logspace
   (call/function 'ndgrad.op.Creation/LOGSPACE))
 
 (def ^{:arglists '([n] [n m] [n m k] [n {:keys [m k dtype requires-grad]}])
-       :doc "A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. A negative
-  dimension, or more elements than one array or the heap can hold, is a ShapeException;
-  `requires-grad` with a dtype that is not floating a DTypeException.
+       :doc "A matrix of zeros with ones on a diagonal, float64 unless a dtype is given. Throws
+  ShapeException for a negative dimension or more elements than an array or the heap can
+  hold, DTypeException for `requires-grad` with a dtype that is not floating.
     n - the number of rows
-    :m - the number of columns, n unless given; default nil
+    :m - the number of columns; n if nil; default nil
     :k - which diagonal: 0 the main one, positive above, negative below; default 0
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/eye 3)"}
   eye
   (call/function 'ndgrad.op.Creation/EYE))
 
 (def ^{:arglists '([n] [n m] [n m k] [n {:keys [m k dtype requires-grad]}])
        :doc "A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype is
-  given. A negative dimension, or more elements than one array or the heap can hold, is a
-  ShapeException; `requires-grad` with a dtype that is not floating a DTypeException.
+  given. Throws ShapeException for a negative dimension or more elements than an array or
+  the heap can hold, DTypeException for `requires-grad` with a dtype that is not floating.
     n - the number of rows
-    :m - the number of columns, n unless given; default nil
+    :m - the number of columns; n if nil; default nil
     :k - which diagonal: 0 the main one, positive above, negative below; default 0
     :dtype - the dtype of the result; default nil
-    :requires-grad - whether the new array asks for a gradient; default false
+    :requires-grad - whether the result requires a gradient; default false
   Example: (nd/tri 3)"}
   tri
   (call/function 'ndgrad.op.Creation/TRI))
@@ -2928,14 +2928,13 @@
 (def ^{:arglists '([x] [x {:keys [weight bias axis eps]}])
        :doc "(x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased) variance over
   the axes (Ba, Kiros and Hinton, \"Layer normalization\", 2016). Integers and bool give
-  float64; dtypes are promoted. Forward and backward are a single pass over the array each,
-  where the axes are the last ones and the array is row-major.
+  float64; dtypes are promoted. Forward and backward take a single pass over the array each
+  if the axes are the last ones and the array is row-major.
     x - the array
-    :weight - what the result is multiplied by; nil for 1. Of the lengths of the axes;
-    default nil
-    :bias - what is added in the end; nil for 0. Of the lengths of the axes; default nil
+    :weight - the factor of the result, in the shape of the axes; nil for 1; default nil
+    :bias - added to the result, in the shape of the axes; nil for 0; default nil
     :axis - the axis, or axes, that are normalised together; nil for all; default -1
-    :eps - added to the variance, so that nothing is divided by 0; default 1.0E-5
+    :eps - added to the variance, to avoid division by 0; default 1.0E-5
   Example: (nd/layer-norm (nd/ones [3 4]))"}
   layer-norm
   (call/function 'ndgrad.op.Normalization/LAYER_NORM))
@@ -2943,34 +2942,33 @@
 (def ^{:arglists '([x] [x {:keys [weight axis eps]}])
        :doc "x / sqrt(mean(x²) + eps) * weight, with the mean over the axes (Zhang and Sennrich, \"Root
   mean square layer normalization\", 2019). Integers and bool give float64; dtypes are
-  promoted. Forward and backward are a single pass over the array each, where the axes are
-  the last ones and the array is row-major.
+  promoted. Forward and backward take a single pass over the array each if the axes are the
+  last ones and the array is row-major.
     x - the array
-    :weight - what the result is multiplied by; nil for 1. Of the lengths of the axes;
-    default nil
+    :weight - the factor of the result, in the shape of the axes; nil for 1; default nil
     :axis - the axis, or axes, that are normalised together; nil for all; default -1
-    :eps - added to the variance, so that nothing is divided by 0; default 1.0E-5
+    :eps - added to the variance, to avoid division by 0; default 1.0E-5
   Example: (nd/rms-norm (nd/ones [3 4]))"}
   rms-norm
   (call/function 'ndgrad.op.Normalization/RMS_NORM))
 
 (def ^{:arglists '([x target] [x target {:keys [reduction]}])
-       :doc "The mean of (x - target)²: the mean squared error. The two are broadcast; integers and
-  bool count as float64. The mean of no elements is NaN. The sum or mean and its gradient
-  are one pass each.
+       :doc "The mean of (x - target)²: the mean squared error. The arguments broadcast; integers and
+  bool count as float64. The mean of no elements is NaN. The sum or mean, and its gradient,
+  take one pass each.
     x - the prediction
-    target - what the prediction should be
+    target - the target of the prediction
     :reduction - mean, sum, or none for the loss of each element; default :mean
   Example: (nd/mse-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
   mse-loss
   (call/function 'ndgrad.op.Losses/MSE_LOSS))
 
 (def ^{:arglists '([x target] [x target {:keys [reduction]}])
-       :doc "The mean of |x - target|: the mean absolute error. The gradient where they are equal is 0.
-  The two are broadcast; integers and bool count as float64. The mean of no elements is NaN.
-  The sum or mean and its gradient are one pass each.
+       :doc "The mean of |x - target|: the mean absolute error. The gradient is 0 where they are equal.
+  The arguments broadcast; integers and bool count as float64. The mean of no elements is
+  NaN. The sum or mean, and its gradient, take one pass each.
     x - the prediction
-    target - what the prediction should be
+    target - the target of the prediction
     :reduction - mean, sum, or none for the loss of each element; default :mean
   Example: (nd/l1-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
   l1-loss
@@ -2978,12 +2976,13 @@
 
 (def ^{:arglists '([x target] [x target {:keys [delta reduction]}])
        :doc "The mean of 0.5 d² where d = |x - target| is at most delta, and of delta (d - 0.5 delta)
-  elsewhere (Huber, \"Robust estimation of a location parameter\", 1964). The two are
+  elsewhere (Huber, \"Robust estimation of a location parameter\", 1964). The arguments
   broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
-  mean and its gradient are one pass each.
+  mean, and its gradient, take one pass each.
     x - the prediction
-    target - what the prediction should be
-    :delta - where the loss turns from quadratic to linear, a positive number; default 1
+    target - the target of the prediction
+    :delta - the distance at which the loss turns from quadratic to linear, a positive
+    number; default 1
     :reduction - mean, sum, or none for the loss of each element; default :mean
   Example: (nd/huber-loss (nd/ones [3 4]) (nd/ones [3 4]))"}
   huber-loss
@@ -2991,10 +2990,10 @@
 
 (def ^{:arglists '([x target] [x target {:keys [reduction]}])
        :doc "The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
+  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The arguments
   broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
-  mean and its gradient are one pass each.
-    x - the logits: the logarithms of the odds that are predicted
+  mean, and its gradient, take one pass each.
+    x - the logits: the logarithms of the predicted odds
     target - probabilities, or classes 0 and 1
     :reduction - mean, sum, or none for the loss of each element; default :mean
   Example: (nd/binary-cross-entropy-with-logits (nd/ones [3 4]) (nd/ones [3 4]))"}
@@ -3002,12 +3001,12 @@
   (call/function 'ndgrad.op.Losses/BINARY_CROSS_ENTROPY_WITH_LOGITS))
 
 (def ^{:arglists '([x target] [x target {:keys [reduction]}])
-       :doc "Another name of `binary-cross-entropy-with-logits`.
+       :doc "Alias of `binary-cross-entropy-with-logits`.
   The mean of -target log σ(x) - (1 - target) log(1 - σ(x)) with σ the logistic function, as
-  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The two are
+  max(x, 0) - x target + log1p(exp(-|x|)): accurate for logits of any size. The arguments
   broadcast; integers and bool count as float64. The mean of no elements is NaN. The sum or
-  mean and its gradient are one pass each.
-    x - the logits: the logarithms of the odds that are predicted
+  mean, and its gradient, take one pass each.
+    x - the logits: the logarithms of the predicted odds
     target - probabilities, or classes 0 and 1
     :reduction - mean, sum, or none for the loss of each element; default :mean
   Example: (nd/bce-with-logits (nd/ones [3 4]) (nd/ones [3 4]))"}
@@ -3015,83 +3014,83 @@
   (call/function 'ndgrad.op.Losses/BINARY_CROSS_ENTROPY_WITH_LOGITS))
 
 (def ^{:arglists '([logits target] [logits target {:keys [axis reduction ignore-index label-smoothing]}])
-       :doc "The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max): nothing
-  overflows. Targets that are floating and of the logits' shape are probabilities p, and the
-  loss is the mean of -Σ p log softmax(logits). Smoothing ε moves the targets towards the
-  uniform distribution: 1 - ε of the target, ε / classes of each class (Szegedy and others,
-  \"Rethinking the inception architecture\", 2016). The forward pass reads the logits once and
-  keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The classes are
-  along the last axis, where PyTorch has them along the second. Integers and bool as logits
-  count as float64. A target outside the classes is an error, unless it is ignore-index. The
-  mean over no target is NaN.
-    logits - the logarithms of unnormalised probabilities
-    target - the class of each prediction: integers, of the shape without the axis
-    :axis - the axis along which the classes are; default -1
+       :doc "The mean of -log softmax(logits)[target], computed as max - logit + log Σ exp(logit -
+  max), so nothing overflows. Floating targets of the logits' shape are probabilities p, and
+  the loss is the mean of -Σ p log softmax(logits). Label smoothing by ε mixes 1 - ε of the
+  target with ε / classes of each class (Szegedy and others, \"Rethinking the inception
+  architecture\", 2016). The forward pass reads the logits once and saves two numbers per
+  row; the gradient, (softmax - target) g, takes one pass. The classes are along the last
+  axis; in PyTorch they are along the second. Integers and bool as logits count as float64.
+  A target that is not a class throws, unless it is ignore-index. The mean of no targets is
+  NaN.
+    logits - the unnormalised log-probabilities
+    target - the class of each prediction: integers, in the shape of the other axes
+    :axis - the axis of the classes; default -1
     :reduction - mean, sum, or none for the loss of each element; default :mean
-    :ignore-index - a target whose loss and gradient are 0, and which the mean leaves out;
-    default nil
+    :ignore-index - a target whose loss and gradient are 0, and which is not counted in the
+    mean; default nil
     :label-smoothing - ε, from 0 to 1; default 0
   Example: (nd/cross-entropy (nd/ones [3 4]) [0 3 1])"}
   cross-entropy
   (call/function 'ndgrad.op.Losses/CROSS_ENTROPY))
 
 (def ^{:arglists '([x target] [x target {:keys [axis reduction ignore-index]}])
-       :doc "The mean of -x[target] for logarithms of probabilities, such as log-softmax gives: the
-  negative log-likelihood. On logits, cross-entropy does both at once. Integers and bool as
-  logits count as float64. A target outside the classes is an error, unless it is
-  ignore-index. The mean over no target is NaN.
-    x - the logarithms of probabilities
-    target - the class of each prediction: integers, of the shape without the axis
-    :axis - the axis along which the classes are; default -1
+       :doc "The mean of -x[target] for log-probabilities x, such as those from log-softmax: the
+  negative log-likelihood. For logits, cross-entropy does both at once. Integers and bool as
+  logits count as float64. A target that is not a class throws, unless it is ignore-index.
+  The mean of no targets is NaN.
+    x - the log-probabilities
+    target - the class of each prediction: integers, in the shape of the other axes
+    :axis - the axis of the classes; default -1
     :reduction - mean, sum, or none for the loss of each element; default :mean
-    :ignore-index - a target whose loss and gradient are 0, and which the mean leaves out;
-    default nil
+    :ignore-index - a target whose loss and gradient are 0, and which is not counted in the
+    mean; default nil
   Example: (nd/nll-loss (nd/ones [3 4]) [0 3 1])"}
   nll-loss
   (call/function 'ndgrad.op.Losses/NLL_LOSS))
 
 (def ^{:arglists '([x] [x {:keys [p training key]}])
        :doc "Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its
-  expectation (Srivastava and others, \"Dropout\", 2014). The gradient passes where the
-  element was kept; for it a truth value an element is remembered. NaN and infinities give
-  NaN where they are dropped, as in PyTorch. The same key gives the same zeros; inside vmap
-  they are the same for all examples. Integers and bool give float64.
+  expectation (Srivastava and others, \"Dropout\", 2014). The gradient flows where the element
+  was kept; a bool per element is saved for it. NaN and infinities give NaN where they are
+  dropped, as in PyTorch. The same key gives the same zeros; inside vmap they are the same
+  for all examples. Integers and bool give float64.
     x - the array
     :p - the probability of 0, from 0 to 1; default 0.5
-    :training - when false the result is a copy; default true
+    :training - whether to drop elements; when false the result is a copy; default true
     :key - a key of ndgrad.random, or a java.util.random.RandomGenerator, to draw from; nil
-    for the process's generator; default nil
+    for the global generator; default nil
   Example: (nd/dropout (nd/ones [3 4]) {:p 0.0})"}
   dropout
   (call/function 'ndgrad.op.Attention/DROPOUT))
 
 (def ^{:arglists '([q k v] [q k v {:keys [mask causal scale]}])
        :doc "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention is all you
-  need\", 2017), of shape [… n e]. Dimensions in front are batches and broadcast. A query all
-  of whose keys are masked gives NaN.
+  need\", 2017), of shape [… n e]. Leading dimensions are batches and broadcast. A query
+  whose keys are all masked gives NaN.
     q - the queries, shape [… n d]
     k - the keys, shape [… m d]
     v - the values, shape [… m e]
-    :mask - broadcast to [… n m]: truth values, true where a query sees a key, or numbers
-    that are added to the scores; nil for none; default nil
-    :causal - whether a query sees the keys up to its own position only; default false
-    :scale - what the scores are multiplied by; nil for 1 / √d; default nil
+    :mask - broadcast to [… n m]: booleans, true where a query may attend to a key, or
+    numbers that are added to the scores; nil for none; default nil
+    :causal - whether a query attends only to keys up to its own position; default false
+    :scale - the factor of the scores; nil for 1 / √d; default nil
   Example: (nd/scaled-dot-product-attention (nd/ones [3 4]) (nd/ones [5 4]) (nd/ones [5 2]))"}
   scaled-dot-product-attention
   (call/function 'ndgrad.op.Attention/SCALED_DOT_PRODUCT_ATTENTION))
 
 (def ^{:arglists '([x])
-       :doc "A row-major copy that shares nothing with the array.
+       :doc "A row-major copy that shares no elements with the array.
     x - the array
   Example: (nd/copy (nd/ones [3 4]))"}
   copy
   (call/function 'ndgrad.op.spec.Structural/COPY))
 
 (def ^{:arglists '([x dtype])
-       :doc "A copy in a dtype, also in its own. Differentiable between floating dtypes; a conversion
-  to integers or bool carries no gradient. Floating numbers are cut towards zero, NaN
-  becomes 0 and what does not fit the nearest end of the range; int64 to int32 wraps;
-  everything but 0 becomes true.
+       :doc "A copy converted to a dtype, also if it is the same. Differentiable between floating
+  dtypes; a conversion to integers or bool has no gradient. To integers, floating numbers
+  are truncated towards zero, NaN becomes 0, and numbers out of range become the nearest end
+  of the range; int64 to int32 wraps. To bool, everything but 0 becomes true.
     x - the array
     dtype - the dtype of the result
   Example: (nd/astype (nd/ones [3 4]) :float32)"}
@@ -3099,9 +3098,8 @@
   (call/function 'ndgrad.op.spec.Structural/CAST))
 
 (def ^{:arglists '([x shape])
-       :doc "A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are
-  put in front, as NumPy broadcasts. Every dimension is given: there is no -1 as in
-  PyTorch's expand.
+       :doc "A read-only view in a larger shape: dimensions of length 1 are repeated and missing ones
+  added in front, by NumPy's broadcasting rules. There is no -1 as in PyTorch's expand.
     x - the array
     shape - the shape
   Example: (nd/broadcast-to (nd/ones [3 1]) [2 3 4])"}
@@ -3109,10 +3107,9 @@
   (call/function 'ndgrad.op.spec.Structural/BROADCAST_TO))
 
 (def ^{:arglists '([x shape])
-       :doc "Another name of `broadcast-to`.
-  A read-only view of a larger shape: dimensions of length 1 are stretched, missing ones are
-  put in front, as NumPy broadcasts. Every dimension is given: there is no -1 as in
-  PyTorch's expand.
+       :doc "Alias of `broadcast-to`.
+  A read-only view in a larger shape: dimensions of length 1 are repeated and missing ones
+  added in front, by NumPy's broadcasting rules. There is no -1 as in PyTorch's expand.
     x - the array
     shape - the shape
   Example: (nd/expand (nd/ones [3 1]) [2 3 4])"}
@@ -3120,7 +3117,7 @@
   (call/function 'ndgrad.op.spec.Structural/BROADCAST_TO))
 
 (def ^{:arglists '([x axis index])
-       :doc "A view without one axis, at a fixed index of it.
+       :doc "A view at one index of an axis, without that axis.
     x - the array
     axis - the axis; negative numbers count from the end
     index - the index; negative numbers count from the end

@@ -124,7 +124,7 @@ public final class Activations {
                   + FLOATS
                   + " The gradient at 0 is alpha.",
               "nn.functional.elu(#, alpha)")
-          .param("alpha", "minus the limit for large negative numbers")
+          .param("alpha", "the negated limit for large negative numbers")
           .domain(0.5, 2)
           .samples("#x [2 3] {:alpha 0.5}")
           .elementwise(
@@ -159,9 +159,9 @@ public final class Activations {
       activation(
               "softplus",
               "x, beta = 1",
-              "log(1 + exp(beta * x)) / beta, a smooth relu, as log1p(exp(-|t|)) / beta with t ="
-                  + " beta * x, and x added where t is positive: accurate everywhere, also where t"
-                  + " overflows, so that no threshold is needed as in PyTorch."
+              "log(1 + exp(beta * x)) / beta, a smooth relu, computed as log1p(exp(-|t|)) /"
+                  + " beta, plus x where t > 0, with t = beta * x: accurate everywhere, also where"
+                  + " t overflows, without PyTorch's threshold."
                   + FLOATS,
               "nn.functional.softplus(#, beta, 100)")
           .param("beta", "how sharp the bend at 0 is")
@@ -222,13 +222,13 @@ public final class Activations {
       activation(
               "gelu",
               "x, approximate: word = none",
-              "x * Φ(x), Φ being the normal distribution function: the Gaussian error linear unit,"
-                  + " by erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and"
+              "x * Φ(x) with Φ the normal distribution function: the Gaussian error linear"
+                  + " unit, by erf, or by 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and"
                   + " Gimpel 2016), with its limits at the infinities."
                   + FLOATS,
               // PyTorch's erf of float32 is 40 last digits off in the tail.
               "nn.functional.gelu(#.double(), approximate=approximate).to(#.dtype)")
-          .param("approximate", "none for the erf form, tanh for the other")
+          .param("approximate", "none for the form with erf, tanh for the form with tanh")
           .samples("#x [2 3] {:approximate :tanh}", EXTREMES + " {:approximate :tanh}")
           .fails(ArgumentException.class, "#x [2] {:approximate :erf}")
           .composite(Activations::gelu);
@@ -256,10 +256,10 @@ public final class Activations {
         .param("axis", "the axis, or axes, over which the exponentials sum to 1; nil for all")
         .doc(
             doc
-                + " Elements of -infinity have the probability 0; where all are, or one is"
+                + " Elements of -infinity have probability 0; if all are -infinity, or one is"
                 + " +infinity, the result is NaN."
                 + FLOATS
-                + " A 0-d array is one element.")
+                + " A 0-d array counts as one element.")
         .domain(-3, 3)
         .oracle("torch." + torch + "(torch.as_tensor(np.multiply(x, 1.0)), axis[0]).numpy()")
         .samples(

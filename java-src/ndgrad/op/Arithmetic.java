@@ -50,7 +50,7 @@ public final class Arithmetic {
   public static final Elementwise SUB =
       define("sub", "a, b")
           .alias("subtract")
-          .doc("The elementwise difference. Integers wrap; bool is refused, as NumPy refuses it.")
+          .doc("The elementwise difference. Integers wrap; bool throws, as in NumPy.")
           .domain(-3, 3)
           .oracle("np.subtract(a, b)")
           .samples("#x [2 3] #x [2 3]", "#x [2 3] #x [3]", "1 #x [4]")
@@ -91,7 +91,7 @@ public final class Arithmetic {
       define("neg", "x")
           .alias("negative")
           .doc(
-              "The elementwise negative. Integers wrap; bool is refused, as NumPy refuses it: use"
+              "The elementwise negation. Integers wrap; bool throws, as in NumPy: use"
                   + " logical-not.")
           .domain(-3, 3)
           .oracle("np.negative(x)")
@@ -105,14 +105,14 @@ public final class Arithmetic {
       define("pow", "a, b")
           .alias("power")
           .doc(
-              "The elementwise power. Integers stay integers and wrap, bool counts as int64 (int8"
-                  + " in NumPy); an integer to a negative integer power is an ArgumentException, as"
-                  + " in NumPy: convert the base to floating first. A negative base with a"
-                  + " fractional exponent is NaN. An exponent that is the number 0.5 or -0.5 takes"
-                  + " square roots, as in PyTorch: NaN of -infinity, where an array of such"
-                  + " exponents gives infinity and 0. The gradient of the base is 0 where the"
-                  + " exponent is 0; that of the exponent is 0 where the base is 0 and the exponent"
-                  + " is not negative, NaN where the base is negative.")
+              "The elementwise power. Integers stay integers and wrap, bool counts as int64"
+                  + " (int8 in NumPy); an integer to a negative integer power throws an"
+                  + " ArgumentException, as in NumPy: convert the base to floating first. A"
+                  + " negative base with a fractional exponent is NaN. If the exponent is the"
+                  + " number 0.5 or -0.5, square roots are used, as in PyTorch: -infinity gives"
+                  + " NaN, whereas an array of such exponents gives infinity and 0. The gradient of"
+                  + " the base is 0 where the exponent is 0; that of the exponent is 0 where the"
+                  + " base is 0 and the exponent is not negative, NaN where the base is negative.")
           .param("a", "the base")
           .param("b", "the exponent; broadcast with the base")
           .domain(0.3, 2.5)
@@ -169,9 +169,9 @@ public final class Arithmetic {
   public static final Elementwise FLOOR_DIVIDE =
       define("floor-divide", "a, b")
           .doc(
-              "The quotient rounded towards -infinity, as NumPy's and Python's //. Integers divided"
-                  + " by 0 give 0, floating numbers an infinity or NaN; bool counts as int64 (int8"
-                  + " in NumPy). The gradient is 0, also at the jumps.")
+              "The quotient rounded towards -infinity, as NumPy's and Python's //. Integers"
+                  + " divided by 0 give 0, floating numbers an infinity or NaN; bool counts as"
+                  + " int64 (int8 in NumPy). The gradient is 0, also at the discontinuities.")
           .domain(3.2, 3.8)
           .domain(1.01, 1.05)
           .oracle("np.floor_divide(a, b)")
@@ -192,10 +192,10 @@ public final class Arithmetic {
       define("remainder", "a, b")
           .alias("mod")
           .doc(
-              "What floor-divide leaves, with the sign of the divisor, as NumPy's and Python's %."
-                  + " Integers modulo 0 give 0, floating numbers NaN; bool counts as int64 (int8 in"
-                  + " NumPy). The gradient is 1 for the dividend and -floor(a/b) for the divisor,"
-                  + " also at the jumps.")
+              "The remainder of floor-divide, with the sign of the divisor, as NumPy's and"
+                  + " Python's %. Integers modulo 0 give 0, floating numbers NaN; bool counts as"
+                  + " int64 (int8 in NumPy). The gradient is 1 for the dividend and -floor(a/b) for"
+                  + " the divisor, also at the discontinuities.")
           .domain(3.2, 3.8)
           .domain(1.01, 1.05)
           .oracle("np.remainder(a, b)")
@@ -254,8 +254,8 @@ public final class Arithmetic {
   public static final Elementwise HYPOT =
       define("hypot", "a, b")
           .doc(
-              "The length sqrt(a² + b²) without overflow on the way. Integers and bool give"
-                  + " float64. The gradient at the origin is 0.")
+              "The length sqrt(a² + b²) without intermediate overflow. Integers and bool"
+                  + " give float64. The gradient at the origin is 0.")
           .domain(-3, 3)
           .oracle("np.hypot(a, b)")
           .samples(
@@ -302,8 +302,9 @@ public final class Arithmetic {
       define("abs", "x")
           .alias("absolute")
           .doc(
-              "The elementwise absolute value. Integers and bool keep their dtype; the least"
-                  + " integer stays as it is, its negative does not fit. The gradient at 0 is 0.")
+              "The elementwise absolute value. Integers and bool keep their dtype; the"
+                  + " smallest integer is unchanged, because its negation does not fit. The"
+                  + " gradient at 0 is 0.")
           .domain(-3, 3, 0)
           .oracle("np.abs(x)")
           .samples(
@@ -315,8 +316,8 @@ public final class Arithmetic {
   public static final Elementwise SIGN =
       define("sign", "x")
           .doc(
-              "-1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their dtype; bool"
-                  + " is refused, as NumPy refuses it. The gradient is 0 everywhere, also at 0.")
+              "-1, 0 or 1 by the sign of each element, NaN for NaN. Integers keep their"
+                  + " dtype; bool throws, as in NumPy. The gradient is 0 everywhere, also at 0.")
           .domain(-3, 3, 0)
           .oracle("np.sign(x)")
           .samples("#x [2 3]", "#x []", "#x [0 3]", "[-0.0 0.0 ##-Inf ##NaN]", "[-3 0 4]")

@@ -35,18 +35,18 @@ public final class Attention {
   public static final Composite DROPOUT =
       define("dropout", "x, p: number = 0.5, training: flag = true, key: any = nil")
           .param("p", "the probability of 0, from 0 to 1")
-          .param("training", "when false the result is a copy")
+          .param("training", "whether to drop elements; when false the result is a copy")
           .param(
               "key",
-              "a key of ndgrad.random, or a java.util.random.RandomGenerator, to draw from; nil for"
-                  + " the process's generator")
+              "a key of ndgrad.random, or a java.util.random.RandomGenerator, to draw from;"
+                  + " nil for the global generator")
           .doc(
-              "Each element is 0 with probability p and x / (1 - p) otherwise, which keeps its"
-                  + " expectation (Srivastava and others, \"Dropout\", 2014). The gradient passes"
-                  + " where the element was kept; for it a truth value an element is remembered."
-                  + " NaN and infinities give NaN where they are dropped, as in PyTorch."
-                  + " The same key gives the same zeros; inside vmap they are the same for all"
-                  + " examples. Integers and bool give float64.")
+              "Each element is 0 with probability p and x / (1 - p) otherwise, which keeps"
+                  + " its expectation (Srivastava and others, \"Dropout\", 2014). The gradient"
+                  + " flows where the element was kept; a bool per element is saved for it. NaN and"
+                  + " infinities give NaN where they are dropped, as in PyTorch. The same key gives"
+                  + " the same zeros; inside vmap they are the same for all examples. Integers and"
+                  + " bool give float64.")
           .domain(-3, 3)
           .oracle("np.multiply(x, 1.0) * (0.0 if training and p == 1 else 1.0)")
           .samples(
@@ -104,14 +104,14 @@ public final class Attention {
           .param("v", "the values, shape [… m e]")
           .param(
               "mask",
-              "broadcast to [… n m]: truth values, true where a query sees a key, or numbers that"
-                  + " are added to the scores; nil for none")
-          .param("causal", "whether a query sees the keys up to its own position only")
-          .param("scale", "what the scores are multiplied by; nil for 1 / √d")
+              "broadcast to [… n m]: booleans, true where a query may attend to a key, or"
+                  + " numbers that are added to the scores; nil for none")
+          .param("causal", "whether a query attends only to keys up to its own position")
+          .param("scale", "the factor of the scores; nil for 1 / √d")
           .doc(
-              "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention is all"
-                  + " you need\", 2017), of shape [… n e]. Dimensions in front are batches and"
-                  + " broadcast. A query all of whose keys are masked gives NaN.")
+              "softmax(scale q kᵀ + mask) v along the keys (Vaswani and others, \"Attention"
+                  + " is all you need\", 2017), of shape [… n e]. Leading dimensions are batches"
+                  + " and broadcast. A query whose keys are all masked gives NaN.")
           .domain(-2, 2)
           .oracle(
               "(lambda d: torch.nn.functional.scaled_dot_product_attention(np.array(q, d),"

@@ -23,7 +23,7 @@ public final class Comparison {
 
   private static final Expr A = in(0);
   private static final Expr B = in(1);
-  private static final String STEP = "the result is a truth value, which does not vary smoothly";
+  private static final String STEP = "the result is boolean";
 
   /** a &gt; b. */
   public static final Elementwise GT =
@@ -35,11 +35,12 @@ public final class Comparison {
 
   /** a &gt;= b. */
   public static final Elementwise GE =
-      comparison("ge", Fn2.GE, "Whether a is at least b, elementwise.", "greater-equal");
+      comparison(
+          "ge", Fn2.GE, "Whether a is greater than or equal to b, elementwise.", "greater-equal");
 
   /** a &lt;= b. */
   public static final Elementwise LE =
-      comparison("le", Fn2.LE, "Whether a is at most b, elementwise.", "less-equal");
+      comparison("le", Fn2.LE, "Whether a is less than or equal to b, elementwise.", "less-equal");
 
   /** a == b. */
   public static final Elementwise EQ =
@@ -54,9 +55,9 @@ public final class Comparison {
         .alias(alias)
         .doc(
             summary
-                + " Compares in the promoted dtype and gives untracked bool; a host integer that"
-                + " does not fit int32 is compared as int64. NaN differs from everything, itself"
-                + " included, and is neither less nor greater.")
+                + " Compares in the promoted dtype and returns untracked bool; an integer number"
+                + " that does not fit int32 is compared as int64. NaN is unequal to everything,"
+                + " including itself, and neither less nor greater.")
         .domain(-3, 3)
         .oracle("np." + alias.replace('-', '_') + "(a, b)")
         .samples(
@@ -88,7 +89,7 @@ public final class Comparison {
 
   private static Elementwise logic(String name, Fn2 fn, String summary) {
     return define(name, "a, b")
-        .doc(summary + " Numbers are true unless they are 0, NaN is true. Gives untracked bool.")
+        .doc(summary + " Numbers are true unless they are 0, NaN is true. Returns untracked bool.")
         .domain(-3, 3)
         .oracle("np." + name.replace('-', '_') + "(a, b)")
         .samples(
@@ -107,7 +108,7 @@ public final class Comparison {
   /** Not x. */
   public static final Elementwise LOGICAL_NOT =
       define("logical-not", "x")
-          .doc("Whether the element is false: 0 or false; NaN is true. Gives untracked bool.")
+          .doc("Whether the element is false: 0 or false; NaN is true. Returns untracked bool.")
           .domain(-3, 3)
           .oracle("np.logical_not(x)")
           .samples("#b [2 3]", "#x [4]", "#b []", "#b [0 3]", "[0 1 -2]", "[0.0 -0.0 ##NaN 0.5]")
@@ -134,7 +135,7 @@ public final class Comparison {
 
   private static Elementwise predicate(String name, Fn1 fn, String summary) {
     return define(name, "x")
-        .doc(summary + " Gives untracked bool.")
+        .doc(summary + " Returns untracked bool.")
         .domain(-3, 3)
         .oracle("np." + name + "(x)")
         .samples("#x [2 3]", "#x []", "#x [0 3]", "#i [3]", "[1.0 ##NaN ##Inf ##-Inf 0.0]")
@@ -171,9 +172,9 @@ public final class Comparison {
           .param("atol", ATOL)
           .param("equal-nan", EQUAL_NAN)
           .doc(
-              "Whether |a - b| <= atol + rtol*|b|, elementwise; infinities are close to themselves"
-                  + " only. Not symmetric in a and b, as in NumPy. Integers are compared as"
-                  + " float64. Gives untracked bool.")
+              "Whether |a - b| <= atol + rtol*|b|, elementwise; infinities are close only to"
+                  + " themselves. Not symmetric in a and b, as in NumPy. Integers are compared as"
+                  + " float64. Returns untracked bool.")
           .domain(-3, 3)
           .oracle("np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)")
           .samples(
@@ -207,8 +208,8 @@ public final class Comparison {
           .param("atol", ATOL)
           .param("equal-nan", EQUAL_NAN)
           .doc(
-              "Whether isclose holds for all elements of the broadcast arrays: |a - b| <= atol +"
-                  + " rtol*|b|. Gives a truth value of the host; true for empty arrays.")
+              "Whether isclose holds for all elements of the broadcast arrays: |a - b| <="
+                  + " atol + rtol*|b|. Returns a plain boolean; true for empty arrays.")
           .domain(-3, 3)
           .oracle("np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)")
           .samples(
@@ -230,8 +231,8 @@ public final class Comparison {
           .param("b", "the second array")
           .param("equal-nan", EQUAL_NAN)
           .doc(
-              "Whether two arrays have the same shape and equal elements, whatever their dtypes."
-                  + " Gives a truth value of the host; shapes are not broadcast.")
+              "Whether two arrays have the same shape and equal elements, whatever their"
+                  + " dtypes. Returns a plain boolean; shapes are not broadcast.")
           .domain(-3, 3)
           .oracle("np.array_equal(a, b, equal_nan=equal_nan)")
           .samples(

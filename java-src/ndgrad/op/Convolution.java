@@ -29,11 +29,11 @@ public final class Convolution {
               "x, w, bias = nil, stride: ints = 1, padding: any = 0, dilation: ints = 1, groups:"
                   + " int = 1")
           .doc(
-              "Slides windows over images: out[n, o, y, x] is the sum over c, i and j of w[o, c, i,"
-                  + " j] times x[n, c, y·stride + i·dilation - padding, x·stride + j·dilation -"
-                  + " padding], plus bias[o]; the image is 0 outside. (As everywhere in machine"
-                  + " learning, the window is not mirrored.) Images have shape [batch channels"
-                  + " height width], or without the batch, and the windows [out-channels"
+              "Slides windows over images: out[n, o, y, x] is the sum over c, i and j of"
+                  + " w[o, c, i, j] times x[n, c, y·stride + i·dilation - padding, x·stride +"
+                  + " j·dilation - padding], plus bias[o]; the image is 0 outside. (As usual in"
+                  + " machine learning, the window is not flipped.) Images have shape [batch"
+                  + " channels height width], or without the batch, and the windows [out-channels"
                   + " channels/groups height width]. Dtypes are promoted; integers wrap, bool is"
                   + " combined by and and or.")
           .param("x", "the images")
@@ -42,16 +42,16 @@ public final class Convolution {
           .param("stride", "the window's step, one integer or one for each direction")
           .param(
               "padding",
-              "how many zeros are put around the image, one integer or one for each direction;"
-                  + " :valid for none, :same for as many as keep the size, for stride 1 (where"
-                  + " their number is odd, the last one is at the end)")
+              "the number of zeros added on each side, one integer or one for each"
+                  + " direction; :valid for none, :same for as many as keep the size, with stride 1"
+                  + " only (of an odd number the extra one is at the end)")
           .param(
               "dilation",
-              "the distance of the window's points, one integer or one for each direction")
+              "the spacing of the window's elements, one integer or one for each direction")
           .param(
               "groups",
-              "into how many groups the channels are split; each has its own share of the output"
-                  + " channels")
+              "the number of groups that the channels are split into; each has its own share"
+                  + " of the output channels")
           .domain(-3, 3)
           .oracle("torch.nn.functional.conv2d(" + TORCH_ARGS)
           .samples(
@@ -106,13 +106,14 @@ public final class Convolution {
           .param("stride", "the window's step")
           .param(
               "padding",
-              "how many zeros are put at both ends; :valid for none, :same for as many as keep the"
-                  + " length, for stride 1 (where their number is odd, the last one is at the end)")
-          .param("dilation", "the distance of the window's points")
+              "the number of zeros added at each end; :valid for none, :same for as many as"
+                  + " keep the length, with stride 1 only (of an odd number the extra one is at the"
+                  + " end)")
+          .param("dilation", "the spacing of the window's elements")
           .param(
               "groups",
-              "into how many groups the channels are split; each has its own share of the output"
-                  + " channels")
+              "the number of groups that the channels are split into; each has its own share"
+                  + " of the output channels")
           .domain(-3, 3)
           .oracle("torch.nn.functional.conv1d(" + TORCH_ARGS)
           .samples(

@@ -20,10 +20,11 @@ public final class Creation {
   private Creation() {}
 
   private static final String LEAF = "dtype: dtype = nil, requires-grad: flag = false";
-  private static final String MAKES_A_LEAF = "makes a leaf";
+  private static final String MAKES_A_LEAF = "creates a leaf";
   private static final String ERRORS =
-      " A negative dimension, or more elements than one array or the heap can hold, is a"
-          + " ShapeException; `requires-grad` with a dtype that is not floating a DTypeException.";
+      " Throws ShapeException for a negative dimension or more elements than an"
+          + " array or the heap can hold, DTypeException for `requires-grad` with a dtype"
+          + " that is not floating.";
 
   /** Zeros of a shape. */
   public static final Composite ZEROS =
@@ -62,8 +63,8 @@ public final class Creation {
   public static final Composite EMPTY =
       factory("empty", "shape: shape")
           .doc(
-              "A new array whose elements are meant to be overwritten, float64 unless a dtype is"
-                  + " given. On the JVM fresh memory is always cleared, so they are zeros."
+              "A new array to be overwritten, float64 unless a dtype is given. The JVM"
+                  + " clears new memory, so its elements are zeros."
                   + ERRORS)
           .oracle("np.zeros(shape, dtype=dtype)")
           .samples("[2 3]", "[] {:dtype :float32}", "[0 3] {:dtype :int64}")
@@ -74,12 +75,12 @@ public final class Creation {
   /** One value over a shape. */
   public static final Composite FULL =
       define("full", "shape: shape, value, " + LEAF)
-          .param("value", "what fills it: a number, or an array that is broadcast to the shape")
-          .param("requires-grad", "whether the new array asks for a gradient")
+          .param("value", "a number, or an array that is broadcast to the shape")
+          .param("requires-grad", "whether the result requires a gradient")
           .domain(-3, 3)
           .doc(
-              "A new array filled with a value, in the value's dtype unless one is given; a"
-                  + " gradient flows to a value that is tracked."
+              "A new array filled with a value, in the value's dtype unless one is given;"
+                  + " gradients flow to a tracked value."
                   + ERRORS)
           .oracle("np.full(shape, value, dtype=dtype)")
           .samples(
@@ -97,7 +98,7 @@ public final class Creation {
   /** Zeros like another array. */
   public static final Composite ZEROS_LIKE =
       factory("zeros-like", "x")
-          .doc("Zeros of the shape of an array, and of its dtype unless one is given.")
+          .doc("Zeros in the shape of an array, and its dtype unless one is given.")
           .oracle("np.zeros_like(x, dtype=dtype)")
           .samples("#x [2 3]", "#x [] {:dtype :float32}", "#i [0 3]", "#b [2] {:dtype :int32}")
           .fails(DTypeException.class, "#i [2] {:requires-grad true}")
@@ -106,7 +107,7 @@ public final class Creation {
   /** Ones like another array. */
   public static final Composite ONES_LIKE =
       factory("ones-like", "x")
-          .doc("Ones of the shape of an array, and of its dtype unless one is given.")
+          .doc("Ones in the shape of an array, and its dtype unless one is given.")
           .oracle("np.ones_like(x, dtype=dtype)")
           .samples("#x [2 3]", "#x [] {:dtype :float32}", "#i [0 3]", "#b [2] {:dtype :int32}")
           .fails(DTypeException.class, "#i [2] {:requires-grad true}")
@@ -116,8 +117,8 @@ public final class Creation {
   public static final Composite EMPTY_LIKE =
       factory("empty-like", "x")
           .doc(
-              "An array to be overwritten, of the shape of another and of its dtype unless one is"
-                  + " given; on the JVM it holds zeros.")
+              "An array to be overwritten, with the shape of another and its dtype unless"
+                  + " one is given; its elements are zeros.")
           .oracle("np.zeros_like(x, dtype=dtype)")
           .samples("#x [2 3]", "#x [] {:dtype :float32}", "#i [0 3]")
           .fails(DTypeException.class, "#i [2] {:requires-grad true}")
@@ -126,13 +127,12 @@ public final class Creation {
   /** One value over the shape of another array. */
   public static final Composite FULL_LIKE =
       define("full-like", "x, value, " + LEAF)
-          .param("value", "what fills it: a number, or an array that is broadcast to the shape")
-          .param("requires-grad", "whether the new array asks for a gradient")
+          .param("value", "a number, or an array that is broadcast to the shape")
+          .param("requires-grad", "whether the result requires a gradient")
           .domain(-3, 3)
           .doc(
-              "An array of the shape of another, filled with a value that is converted to that"
-                  + " array's dtype unless another is given; a gradient flows to a value that is"
-                  + " tracked.")
+              "An array in the shape of another, filled with a value that is converted to that"
+                  + " array's dtype unless another is given; gradients flow to a tracked value.")
           .oracle("np.full_like(x, value, dtype=dtype)")
           .samples(
               "#x [2 3] #x []",
@@ -147,17 +147,16 @@ public final class Creation {
   /** Numbers at a fixed distance. */
   public static final Composite ARANGE =
       factory("arange", "start: number, stop: number = nil, step: number = nil")
-          .param("start", "the first number; without `stop`, the end, and the range begins at 0")
-          .param("stop", "the end, which is left out")
-          .param(
-              "step", "the distance between neighbours, 1 unless given; negative ones count down")
+          .param("start", "the first number; without `stop` the end, and the range starts at 0")
+          .param("stop", "the exclusive end")
+          .param("step", "the distance between neighbours, 1 if nil; negative to count down")
           .doc(
-              "The numbers from start (0 unless given) up to but without stop: `(arange stop)`,"
-                  + " `(arange start stop)`, `(arange start stop step)`. int64 when all are"
-                  + " integers, else float64, unless a dtype is given. The length is ceil((stop -"
-                  + " start) / step), where rounding may include stop or leave out the last number:"
-                  + " for fractions use `linspace`. A step of 0 or one that is not finite is an"
-                  + " ArgumentException, the dtype bool a DTypeException.")
+              "The numbers from start (default 0) up to but not including stop: `(arange"
+                  + " stop)`, `(arange start stop)`, `(arange start stop step)`. Unless a dtype is"
+                  + " given, int64 if all are integers, otherwise float64. The length is ceil((stop"
+                  + " - start) / step), so that rounding may include stop or omit the last number:"
+                  + " for fractions use `linspace`. Throws ArgumentException for a step that is 0"
+                  + " or not finite, DTypeException for bool.")
           .oracle("np.arange(start, stop, step, dtype=dtype)")
           .samples(
               "5",
@@ -183,13 +182,13 @@ public final class Creation {
   public static final Composite LINSPACE =
       factory("linspace", "start: number, stop: number, num: int = 50, endpoint: flag = true")
           .param("start", "the first number")
-          .param("stop", "the last number, or the one after the last without `endpoint`")
-          .param("num", "how many numbers")
+          .param("stop", "the last number, or without `endpoint` the one after the last")
+          .param("num", "the number of elements")
           .param("endpoint", "whether `stop` is the last number")
           .doc(
-              "Evenly spaced numbers from start to stop, float64 unless a dtype is given; for an"
-                  + " integer dtype they are rounded down, as NumPy does. A negative num is an"
-                  + " ArgumentException.")
+              "Evenly spaced numbers from start to stop, float64 unless a dtype is given;"
+                  + " for an integer dtype they are rounded down, as in NumPy. Throws"
+                  + " ArgumentException for a negative num.")
           .oracle("np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype)")
           .samples(
               "0 1 5",
@@ -214,13 +213,14 @@ public final class Creation {
           .param("start", "the exponent of the first number")
           .param(
               "stop",
-              "the exponent of the last number, or of the one after the last without `endpoint`")
-          .param("num", "how many numbers")
+              "the exponent of the last number, or without `endpoint` of the one after the"
+                  + " last")
+          .param("num", "the number of elements")
           .param("endpoint", "whether `stop` is the last exponent")
-          .param("base", "what is raised to the exponents")
+          .param("base", "the base")
           .doc(
-              "The powers of a base at evenly spaced exponents, float64 unless a dtype is given. A"
-                  + " negative num is an ArgumentException.")
+              "The powers of a base at evenly spaced exponents, float64 unless a dtype is"
+                  + " given. Throws ArgumentException for a negative num.")
           .oracle("np.logspace(start, stop, num, endpoint=endpoint, base=base, dtype=dtype)")
           .samples("0 2 5", "-1 1 4 {:base 2}", "0 3 3 {:endpoint false :dtype :float32}", "0 1 0")
           .fails(ArgumentException.class, "0 1 -1")
@@ -230,7 +230,7 @@ public final class Creation {
   public static final Composite EYE =
       factory("eye", "n: int, m: int = nil, k: int = 0")
           .param("n", "the number of rows")
-          .param("m", "the number of columns, n unless given")
+          .param("m", "the number of columns; n if nil")
           .doc(
               "A matrix of zeros with ones on a diagonal, float64 unless a dtype is given."
                   + ERRORS)
@@ -252,7 +252,7 @@ public final class Creation {
   public static final Composite TRI =
       factory("tri", "n: int, m: int = nil, k: int = 0")
           .param("n", "the number of rows")
-          .param("m", "the number of columns, n unless given")
+          .param("m", "the number of columns; n if nil")
           .doc(
               "A matrix with ones at and below a diagonal and zeros above, float64 unless a dtype"
                   + " is given."
@@ -265,7 +265,7 @@ public final class Creation {
 
   private static Spec factory(String name, String params) {
     return define(name, params + ", " + LEAF)
-        .param("requires-grad", "whether the new array asks for a gradient")
+        .param("requires-grad", "whether the result requires a gradient")
         .domain(-3, 3)
         .nonDifferentiable(MAKES_A_LEAF);
   }

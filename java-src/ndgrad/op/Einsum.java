@@ -23,21 +23,21 @@ public final class Einsum {
   public static final Composite EINSUM =
       define("einsum", "equation: word, xs: arrays")
           .doc(
-              "Sums of products of arrays over named indexes: \"ij,jk->ik\" is the matrix product."
-                  + " Each letter names a dimension; letters that the output lacks are summed over;"
-                  + " a letter twice in one operand takes the diagonal. Without \"->\" the output"
-                  + " has the letters that occur once, in the order of their characters. \"...\""
-                  + " stands for dimensions without names, which broadcast together. Upper and"
-                  + " lower case are different letters, spaces mean nothing. Dimensions of length 1"
-                  + " broadcast, as in NumPy. The result has the promoted dtype of the operands and"
-                  + " shares nothing with them; bool is combined by and and or.")
+              "Sums of products of arrays over named indices: \"ij,jk->ik\" is the matrix"
+                  + " product. Each letter names a dimension; letters missing from the output are"
+                  + " summed over; a letter repeated in one operand takes the diagonal. Without"
+                  + " \"->\" the output has the letters that occur once, in the order of their"
+                  + " characters. \"...\" stands for unnamed dimensions, which broadcast together."
+                  + " Upper and lower case letters differ, spaces are ignored. Dimensions of length"
+                  + " 1 broadcast, as in NumPy. Dtypes are promoted; bool is combined by and and"
+                  + " or. The result shares no elements with the operands.")
           .param(
               "equation",
               "the letters of each operand, separated by commas, then -> and those of the output")
           .param(
               "xs",
-              "as many arrays as the equation has operands, one by one or as one list with an Array"
-                  + " in it")
+              "as many arrays as the equation has operands, as separate arguments or as one"
+                  + " list that contains an Array")
           .domain(-3, 3)
           .oracle("np.einsum(equation, *xs)")
           .samples(

@@ -45,7 +45,7 @@ public final class Functions {
 
   /** e^x - 1. */
   public static final Elementwise EXPM1 =
-      unary("expm1", "e^x - 1, accurate for small x too.", -2, 2)
+      unary("expm1", "e^x - 1, accurate also for small x.", -2, 2)
           .samples("[1e-12 -1e-12 -1000.0 1000.0]")
           .elementwise(Typing.FLOATING, of(Fn1.EXPM1, A));
 
@@ -63,7 +63,7 @@ public final class Functions {
 
   /** log(1 + x). */
   public static final Elementwise LOG1P =
-      unary("log1p", "log(1 + x), accurate for small x too; -infinity at -1, NaN below.", -0.7, 3)
+      unary("log1p", "log(1 + x), accurate also for small x; -infinity at -1, NaN below.", -0.7, 3)
           .samples("[1e-12 -1.0 -2.0 ##Inf]")
           .elementwise(Typing.FLOATING, of(Fn1.LOG1P, A));
 
@@ -159,8 +159,8 @@ public final class Functions {
           .param("a", "the ordinate (y)")
           .param("b", "the abscissa (x); broadcast with the ordinate")
           .doc(
-              "The angle of the point (b, a), in radians from -π to π, in the quadrant that the"
-                  + " signs tell."
+              "The angle of the point (b, a), in radians from -π to π, in the quadrant given"
+                  + " by the signs."
                   + UNARY_DTYPE
                   + " The gradient at the origin is 0.")
           .domain(-3, 3)
@@ -261,8 +261,8 @@ public final class Functions {
           .doc(
               "log(exp(a) + exp(b)) without overflow, as max(a, b) + log1p(exp(-|a - b|))."
                   + UNARY_DTYPE
-                  + " The gradients are exp(a - out) and exp(b - out); equal infinities share it"
-                  + " half and half.")
+                  + " The gradients are exp(a - out) and exp(b - out); equal infinities get half"
+                  + " each.")
           .domain(-3, 3)
           .oracle("np.logaddexp(a, b)")
           .samples(

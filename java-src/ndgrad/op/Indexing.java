@@ -34,8 +34,8 @@ public final class Indexing {
   private Indexing() {}
 
   private static final String ITEMS =
-      "integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers, lists or arrays of"
-          + " truth values";
+      "integers, slices, :all, :newaxis, :ellipsis, lists or arrays of integers,"
+          + " lists or arrays of booleans";
 
   /** A selection that is a view. */
   private static final View VIEW =
@@ -122,12 +122,13 @@ public final class Indexing {
       define("get", "x, items: any")
           .param("items", ITEMS)
           .doc(
-              "The selected elements, as NumPy's x[...]. Integers, slices, :newaxis and :ellipsis"
-                  + " give a view that shares storage and version counter, a full integer index a"
-                  + " 0-d one; integer arrays and masks give a copy. Several arrays are broadcast"
-                  + " together; their axes replace theirs, or come first when a slice stands"
-                  + " between them, and integers beside arrays count as arrays. A mask counts as"
-                  + " the positions of its true elements; gradients of repeated positions add up.")
+              "The selected elements, as NumPy's x[...]. Integers, slices, :newaxis and"
+                  + " :ellipsis give a view that shares storage and version counter; an integer for"
+                  + " every axis gives a 0-d view. Integer arrays and masks give a copy. Several"
+                  + " arrays are broadcast together; the broadcast axes replace the indexed ones,"
+                  + " or come first if a slice separates these, and integers beside arrays count as"
+                  + " arrays. A mask counts as the positions of its true elements. The gradients of"
+                  + " repeated positions add up.")
           .domain(-3, 3)
           .oracle("x[items]")
           .samples(
@@ -169,13 +170,13 @@ public final class Indexing {
           .param("items", ITEMS)
           .param(
               "value",
-              "what the selection becomes; broadcast to its shape and converted to the array's"
-                  + " dtype")
+              "the new value, broadcast to the shape of the selection and converted to the"
+                  + " array's dtype")
           .doc(
-              "A copy of the array in which a selection has another value. The gradient of x is"
-                  + " zero where it was overwritten, that of value is what arrives there; where a"
-                  + " position is selected twice the last one counts. The value is converted as"
-                  + " NumPy's assignment does.")
+              "A copy of the array with a selection replaced by a value. The gradient of x"
+                  + " is zero where it was overwritten; that of value is the incoming gradient"
+                  + " there. If a position is selected several times, the last one counts. The"
+                  + " value is converted as by NumPy's assignment.")
           .domain(-3, 3)
           .oracle("[y := x.copy(), y.__setitem__(items, value)][0]")
           .samples(

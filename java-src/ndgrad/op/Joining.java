@@ -47,8 +47,8 @@ public final class Joining {
           .alias("concatenate", "concat")
           .param("axis", "the axis to join along; nil joins the flattened arrays")
           .doc(
-              "The arrays one after the other along an existing axis; the other axes agree. Dtypes"
-                  + " are promoted.")
+              "The arrays concatenated along an existing axis; the other axes must agree."
+                  + " Dtypes are promoted.")
           .domain(-3, 3)
           .oracle("np.concatenate(xs, axis=axis)")
           .samples(
@@ -69,8 +69,8 @@ public final class Joining {
   /** Arrays along a new axis. */
   public static final Composite STACK =
       define("stack", "xs: arrays, axis: int = 0")
-          .param("axis", "where the new axis is in the result")
-          .doc("The arrays, all of one shape, along a new axis. Dtypes are promoted.")
+          .param("axis", "the position of the new axis in the result")
+          .doc("The arrays, all of one shape, joined along a new axis. Dtypes are promoted.")
           .domain(-3, 3)
           .oracle("np.stack(xs, axis=axis)")
           .samples(
@@ -86,7 +86,7 @@ public final class Joining {
   /** Arrays beside each other. */
   public static final Composite HSTACK =
       define("hstack", "xs: arrays")
-          .doc("The arrays beside each other: along axis 1, or along axis 0 where they are 1-d.")
+          .doc("The arrays joined horizontally: along axis 1, or along axis 0 if they are 1-d.")
           .domain(-3, 3)
           .oracle("np.hstack(xs)")
           .samples("[#x [2] #x [3]]", "[#x [2 1] #x [2 3]]", "[#x [] #x [2]]")
@@ -101,7 +101,7 @@ public final class Joining {
   /** Arrays below each other. */
   public static final Composite VSTACK =
       define("vstack", "xs: arrays")
-          .doc("The arrays below each other: along axis 0, 1-d arrays as rows.")
+          .doc("The arrays joined vertically: along axis 0, 1-d arrays as rows.")
           .domain(-3, 3)
           .oracle("np.vstack(xs)")
           .samples("[#x [3] #x [3]]", "[#x [2 3] #x [3]]", "[#x [] #x []]")
@@ -116,8 +116,8 @@ public final class Joining {
               "sizes",
               "the length of every piece (the last may be shorter), or a list of all lengths")
           .doc(
-              "Views of successive pieces of an axis. The meaning of sizes is PyTorch's, not"
-                  + " NumPy's.")
+              "Views of consecutive pieces of an axis. sizes has the meaning of PyTorch's"
+                  + " split, not NumPy's.")
           .domain(-3, 3)
           .oracle("list(torch.split(x, sizes, axis))")
           .gives(Spec.Result.ARRAYS)
@@ -144,7 +144,7 @@ public final class Joining {
   /** Nearly equal pieces. */
   public static final Composite CHUNK =
       define("chunk", "x, n: int, axis: int = 0")
-          .param("n", "how many pieces at most")
+          .param("n", "the maximum number of pieces")
           .doc(
               "Views of at most n pieces of an axis, all of the same length but the last, as"
                   + " PyTorch's chunk; there may be fewer than n.")

@@ -24,16 +24,15 @@ public final class Linalg {
       define("matmul", "a, b")
           .alias("mm", "bmm")
           .doc(
-              "The matrix product. [m k] times [k n] is [m n]; further dimensions in front are"
+              "The matrix product. [m k] times [k n] is [m n]; leading dimensions are"
                   + " batches and broadcast together. A 1-d first array counts as a row, a 1-d"
-                  + " second one as a column, and that dimension is absent from the result. The"
-                  + " dtype is the promoted one; integers wrap, and for bool the result says"
-                  + " whether any pair of elements are both true. Sums over nothing are 0. Arrays"
-                  + " of 0 dimensions are refused, as NumPy refuses them: multiply by numbers with"
-                  + " mul.")
+                  + " second one as a column, and the result lacks that dimension. Dtypes are"
+                  + " promoted; integers wrap, and bool is combined by and and or. Empty sums are"
+                  + " 0. 0-d arrays throw, as in NumPy: multiply by numbers with mul.")
           .param(
               "b",
-              "the second array; its second to last dimension (or its only one) is summed over")
+              "the second array; its second-to-last dimension (or its only one) is summed"
+                  + " over")
           .domain(-3, 3)
           .oracle("np.matmul(a, b)")
           .samples(
@@ -77,13 +76,15 @@ public final class Linalg {
   public static final Composite DOT =
       define("dot", "a, b")
           .doc(
-              "The dot product, as NumPy defines it: the product with a number; the inner product"
-                  + " of two vectors; the matrix product of two matrices; otherwise the sum over"
-                  + " the last dimension of the first array and the second to last (or only) one of"
-                  + " the second, whose other dimensions follow those of the first.")
+              "The dot product, as in NumPy: the product with a number; the inner product of"
+                  + " two vectors; the matrix product of two matrices; otherwise the sum over the"
+                  + " last dimension of the first array and the second-to-last (or only) one of the"
+                  + " second. The result has the other dimensions of the first array, then those of"
+                  + " the second.")
           .param(
               "b",
-              "the second array; its second to last dimension (or its only one) is summed over")
+              "the second array; its second-to-last dimension (or its only one) is summed"
+                  + " over")
           .domain(-3, 3)
           .oracle("np.dot(a, b)")
           .samples(
@@ -105,9 +106,9 @@ public final class Linalg {
   public static final Composite INNER =
       define("inner", "a, b")
           .doc(
-              "The inner product over the last dimension of both arrays. The result has the other"
-                  + " dimensions of the first array, then those of the second; with a number it is"
-                  + " the product.")
+              "The inner product over the last dimension of both arrays. The result has the"
+                  + " other dimensions of the first array, then those of the second. With a number"
+                  + " it is the product.")
           .param("b", "the second array; its last dimension is summed over")
           .domain(-3, 3)
           .oracle("np.inner(a, b)")
@@ -132,8 +133,8 @@ public final class Linalg {
       define("outer", "a, b")
           .alias("ger")
           .doc(
-              "The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of other ranks"
-                  + " are flattened first, as NumPy does.")
+              "The outer product of two vectors: element (i, j) is a[i]·b[j]. Arrays of"
+                  + " other ranks are flattened first, as in NumPy.")
           .param("b", "the second array")
           .domain(-3, 3)
           .oracle("np.outer(a, b)")
@@ -151,8 +152,8 @@ public final class Linalg {
   public static final Composite VDOT =
       define("vdot", "a, b")
           .doc(
-              "The sum of the products of corresponding elements of two arrays of one size, both"
-                  + " flattened.")
+              "The sum of the products of corresponding elements of two arrays of the same"
+                  + " size, both flattened.")
           .param("b", "the second array, of the same size")
           .domain(-3, 3)
           .oracle("np.vdot(a, b)")
@@ -169,12 +170,12 @@ public final class Linalg {
   public static final Composite TENSORDOT =
       define("tensordot", "a, b, axes: any = 2")
           .doc(
-              "The sum of products over pairs of axes. The result has the other dimensions of the"
-                  + " first array, then those of the second, in their order.")
+              "The sum of products over pairs of axes. The result has the other dimensions"
+                  + " of the first array, then those of the second.")
           .param("b", "the second array")
           .param(
               "axes",
-              "how many of the last axes of the first array are summed with as many of the first"
+              "the number of last axes of the first array to sum over with as many first"
                   + " axes of the second; or a pair, the axes of the first array and those of the"
                   + " second, each an integer or a list")
           .domain(-3, 3)
@@ -204,8 +205,8 @@ public final class Linalg {
   public static final Composite TRACE =
       define("trace", "x, offset: int = 0, axis1: int = 0, axis2: int = 1")
           .doc(
-              "The sum of the elements on a diagonal of the planes spanned by two axes, which the"
-                  + " result lacks. Integers and bool are summed as int64.")
+              "The sum of the elements on a diagonal of the planes spanned by two axes,"
+                  + " which the result lacks. Integers and bool are summed as int64.")
           .domain(-3, 3)
           .oracle("np.trace(x, offset=offset, axis1=axis1, axis2=axis2)")
           .samples(
@@ -231,9 +232,9 @@ public final class Linalg {
   public static final Composite KRON =
       define("kron", "a, b")
           .doc(
-              "The Kronecker product: the first array with each element replaced by its product"
-                  + " with the second array. The array with fewer dimensions gets dimensions of"
-                  + " length 1 in front.")
+              "The Kronecker product: the first array with each element replaced by its"
+                  + " product with the second array. The array with fewer dimensions gets leading"
+                  + " dimensions of length 1.")
           .param("b", "the second array")
           .domain(-3, 3)
           .oracle("np.kron(a, b)")

@@ -38,8 +38,8 @@ public final class Lookup {
               "indices", "the positions, integers of any shape, negative ones count from the end")
           .param("axis", "the axis to take along; nil for the flattened array")
           .doc(
-              "A copy of the elements at some positions of an axis, whose place the indices' shape"
-                  + " takes.")
+              "A copy of the elements at positions along an axis; the shape of the indices"
+                  + " replaces the axis.")
           .domain(-3, 3)
           .oracle("np.take(x, indices, axis=axis)")
           .samples(
@@ -55,8 +55,8 @@ public final class Lookup {
   public static final Composite NONZERO =
       define("nonzero", "x")
           .doc(
-              "Where elements are not 0 (or true), in row-major order: one int64 array of positions"
-                  + " an axis. A 0-d array is an error, as in NumPy 2.")
+              "The positions of elements that are not 0 (or true), in row-major order: one"
+                  + " int64 array per axis. A 0-d array throws, as in NumPy 2.")
           .domain(-3, 3)
           .oracle("list(np.nonzero(x))")
           .gives(Spec.Result.ARRAYS)
@@ -69,8 +69,8 @@ public final class Lookup {
   public static final Primitive ARGWHERE =
       define("argwhere", "x")
           .doc(
-              "Where elements are not 0 (or true): an int64 array of shape [count, ndim], a row an"
-                  + " element.")
+              "The positions of elements that are not 0 (or true): an int64 array of shape"
+                  + " [count, ndim], one row per element.")
           .domain(-3, 3)
           .oracle("np.argwhere(x)")
           .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#b []")
@@ -85,11 +85,11 @@ public final class Lookup {
   /** A value where a mask is true. */
   public static final Composite MASKED_FILL =
       define("masked-fill", "x, mask, value")
-          .param("mask", "truth values, broadcast with x")
-          .param("value", "what the chosen elements become; broadcast with x")
+          .param("mask", "booleans, broadcast with x")
+          .param("value", "the new value of these elements, broadcast with x")
           .doc(
-              "The value where the mask is true, x elsewhere. Dtypes are promoted, host numbers"
-                  + " give way. The gradient of x is zero where the mask is true.")
+              "The value where the mask is true, x elsewhere. Dtypes are promoted; plain"
+                  + " numbers are weakly typed. The gradient of x is zero where the mask is true.")
           .domain(-3, 3)
           .oracle("np.where(mask, value, x)")
           .samples(
@@ -105,7 +105,7 @@ public final class Lookup {
   /** The elements where a mask is true. */
   public static final Composite MASKED_SELECT =
       define("masked-select", "x, mask")
-          .param("mask", "truth values, broadcast with x")
+          .param("mask", "booleans, broadcast with x")
           .doc(
               "A 1-d copy of the elements where the mask is true, in row-major order; both are"
                   + " broadcast.")
@@ -127,11 +127,11 @@ public final class Lookup {
   /** Rows of a table. */
   public static final Composite EMBEDDING =
       define("embedding", "weight, indices")
-          .param("weight", "the table, a row (or array) an entry")
-          .param("indices", "which rows, integers of any shape; negative ones count from the end")
+          .param("weight", "the table, whose first axis is indexed")
+          .param("indices", "the rows, integers of any shape; negative ones count from the end")
           .doc(
-              "The rows of a table at the indices: the indices' shape followed by a row's. The"
-                  + " gradient of a row is the sum over its uses.")
+              "The rows of a table at the indices, in the shape of the indices followed by"
+                  + " that of a row. The gradient of a row is the sum over its uses.")
           .domain(-3, 3)
           .oracle("weight[np.asarray(indices)]")
           .samples("#x [5 3] [0 4 0]", "#x [5 3] [[1 2] [3 1]]", "#x [5] [1 1]", "#x [5 3] 2")
@@ -143,10 +143,10 @@ public final class Lookup {
   public static final Primitive ONE_HOT =
       define("one-hot", "indices, num-classes: int = nil")
           .param("indices", "the classes, integers from 0, of any shape")
-          .param("num-classes", "how many classes there are; nil for the largest index plus one")
+          .param("num-classes", "the number of classes; nil for the largest index plus one")
           .doc(
-              "A last axis of length num-classes with 1 at the index and 0 elsewhere. int64, as"
-                  + " PyTorch's; convert it with astype where floats are needed.")
+              "Adds a last axis of length num-classes with 1 at the index and 0 elsewhere."
+                  + " int64, as in PyTorch; convert it with astype if floats are needed.")
           .domain(0, 5)
           .oracle("np.eye(num_classes or np.max(indices) + 1, dtype=np.int64)[np.asarray(indices)]")
           .samples("[0 2 1]", "[[0 2] [1 1]] {:num-classes 4}", "1 {:num-classes 3}")
@@ -159,10 +159,10 @@ public final class Lookup {
   /** One value everywhere. */
   public static final Composite FILL =
       define("fill", "x, value")
-          .param("value", "what every element becomes; broadcast to the shape of x")
+          .param("value", "the value, broadcast to the shape of x")
           .doc(
-              "An array of the shape and dtype of x that holds a value, which is broadcast and"
-                  + " converted as NumPy's assignment does. No gradient flows to x.")
+              "An array of the shape and dtype of x filled with a value, which is broadcast"
+                  + " and converted as by NumPy's assignment. No gradient flows to x.")
           .domain(-3, 3)
           .oracle("np.full_like(x, value)")
           .samples("#x [3 4] 2.5", "#x [] 1", "#i [3] 7", "#x [2 3] #x []", "#x [0 2] 1.0")
@@ -181,12 +181,12 @@ public final class Lookup {
           .param("indices", "positions along the axis, a 1-d list of integers")
           .param(
               "values",
-              "what is added: the shape of x with as many positions on the axis as there are"
-                  + " indices")
+              "the values to add, in the shape of x with as many positions on the axis as"
+                  + " there are indices")
           .doc(
-              "A copy in which values are added at some positions of an axis; where one occurs"
-                  + " several times, its values add up. They are converted to the array's dtype as"
-                  + " NumPy's assignment does. PyTorch's index_add.")
+              "A copy with values added at positions along an axis, as PyTorch's index_add;"
+                  + " the values of repeated positions add up. They are converted to the array's"
+                  + " dtype as by NumPy's assignment.")
           .domain(-3, 3)
           .oracle("torch.index_add(x, axis, torch.as_tensor(indices).long(), values)")
           .samples(

@@ -38,7 +38,7 @@ public final class Losses {
 
   private static Spec loss(String name, String parameters, String doc) {
     return define(name, parameters)
-        .param("target", "what the prediction should be")
+        .param("target", "the target of the prediction")
         .param("reduction", "mean, sum, or none for the loss of each element")
         .doc(doc);
   }
@@ -48,8 +48,8 @@ public final class Losses {
             name,
             parameters,
             doc
-                + " The two are broadcast; integers and bool count as float64. The mean of no"
-                + " elements is NaN. The sum or mean and its gradient are one pass each.")
+                + " The arguments broadcast; integers and bool count as float64. The mean of no"
+                + " elements is NaN. The sum or mean, and its gradient, take one pass each.")
         .param("x", "the prediction")
         .domain(-3, 3)
         .oracle(
@@ -86,8 +86,8 @@ public final class Losses {
       pointwise(
               "l1-loss",
               "x, target, reduction: word = mean",
-              "The mean of |x - target|: the mean absolute error. The gradient where they are equal"
-                  + " is 0.",
+              "The mean of |x - target|: the mean absolute error. The gradient is 0 where"
+                  + " they are equal.",
               "l1_loss(a, b, reduction=reduction)")
           .composite(ABSOLUTE::of);
 
@@ -109,7 +109,10 @@ public final class Losses {
                   + " delta) elsewhere (Huber, \"Robust estimation of a location parameter\","
                   + " 1964).",
               "huber_loss(a, b, reduction=reduction, delta=float(delta))")
-          .param("delta", "where the loss turns from quadratic to linear, a positive number")
+          .param(
+              "delta",
+              "the distance at which the loss turns from quadratic to linear, a positive"
+                  + " number")
           .samples("#x [3 4] #x [3 4] {:delta 2.5}", "#x [3] #x [3] {:delta 0.5 :reduction :none}")
           .fails(ArgumentException.class, "#x [2] #x [2] {:delta 0}", "#x [2] #x [2] {:delta -1.5}")
           .composite(Losses::huber);
@@ -149,22 +152,23 @@ public final class Losses {
                   + " any size.",
               "binary_cross_entropy_with_logits(a, b, reduction=reduction)")
           .alias("bce-with-logits")
-          .param("x", "the logits: the logarithms of the odds that are predicted")
+          .param("x", "the logits: the logarithms of the predicted odds")
           .param("target", "probabilities, or classes 0 and 1")
           .domain(0.1, 0.9)
           .samples("[1000.0 -1000.0 0.0] [1.0 0.0 1.0]", "[100.0 -100.0] [0.0 1.0]")
           .composite(LOGISTIC::of);
 
   private static final String CLASSES =
-      "Integers and bool as logits count as float64. A target outside the classes is an error,"
-          + " unless it is ignore-index. The mean over no target is NaN.";
+      "Integers and bool as logits count as float64. A target that is not a class"
+          + " throws, unless it is ignore-index. The mean of no targets is NaN.";
 
   private static Spec classes(String name, String parameters, String doc) {
     return loss(name, parameters, doc + " " + CLASSES)
-        .param("target", "the class of each prediction: integers, of the shape without the axis")
-        .param("axis", "the axis along which the classes are")
+        .param("target", "the class of each prediction: integers, in the shape of the other axes")
+        .param("axis", "the axis of the classes")
         .param(
-            "ignore-index", "a target whose loss and gradient are 0, and which the mean leaves out")
+            "ignore-index",
+            "a target whose loss and gradient are 0, and which is not counted in the mean")
         .domain(-3, 3)
         .fails(IndexException.class, "#x [2 3] [0 3]", "#x [2 3] [0 -1]")
         .fails(DTypeException.class, "#x [2 3] [0.0 1.0]")
@@ -179,15 +183,15 @@ public final class Losses {
               "cross-entropy",
               "logits, target, axis: int = -1, reduction: word = mean, ignore-index: int = nil,"
                   + " label-smoothing: number = 0",
-              "The mean of -log softmax(logits)[target], as max - logit + log Σ exp(logit - max):"
-                  + " nothing overflows. Targets that are floating and of the logits' shape are"
-                  + " probabilities p, and the loss is the mean of -Σ p log softmax(logits)."
-                  + " Smoothing ε moves the targets towards the uniform distribution: 1 - ε of the"
-                  + " target, ε / classes of each class (Szegedy and others, \"Rethinking the"
-                  + " inception architecture\", 2016). The forward pass reads the logits once and"
-                  + " keeps two numbers a row; the gradient, (softmax - target) g, is one pass. The"
-                  + " classes are along the last axis, where PyTorch has them along the second.")
-          .param("logits", "the logarithms of unnormalised probabilities")
+              "The mean of -log softmax(logits)[target], computed as max - logit + log Σ"
+                  + " exp(logit - max), so nothing overflows. Floating targets of the logits' shape"
+                  + " are probabilities p, and the loss is the mean of -Σ p log softmax(logits)."
+                  + " Label smoothing by ε mixes 1 - ε of the target with ε / classes of each class"
+                  + " (Szegedy and others, \"Rethinking the inception architecture\", 2016). The"
+                  + " forward pass reads the logits once and saves two numbers per row; the"
+                  + " gradient, (softmax - target) g, takes one pass. The classes are along the"
+                  + " last axis; in PyTorch they are along the second.")
+          .param("logits", "the unnormalised log-probabilities")
           .param("label-smoothing", "ε, from 0 to 1")
           .fails(ArgumentException.class, "#x [2 3] [0 1] {:label-smoothing 1.5}")
           .oracle(
@@ -235,9 +239,10 @@ public final class Losses {
       classes(
               "nll-loss",
               "x, target, axis: int = -1, reduction: word = mean, ignore-index: int = nil",
-              "The mean of -x[target] for logarithms of probabilities, such as log-softmax gives:"
-                  + " the negative log-likelihood. On logits, cross-entropy does both at once.")
-          .param("x", "the logarithms of probabilities")
+              "The mean of -x[target] for log-probabilities x, such as those from"
+                  + " log-softmax: the negative log-likelihood. For logits, cross-entropy does both"
+                  + " at once.")
+          .param("x", "the log-probabilities")
           .oracle(
               "torch.nn.functional.nll_loss(torch.moveaxis(torch.as_tensor(np.multiply(x, 1.0)),"
                   + " axis, min(1, np.ndim(x) - 1)), torch.as_tensor(target).long(),"

@@ -27,14 +27,14 @@ public final class Normalization {
 
   private static Spec layer(String name, String parameters, String doc) {
     return define(name, parameters)
-        .param("weight", "what the result is multiplied by; nil for 1. Of the lengths of the axes")
+        .param("weight", "the factor of the result, in the shape of the axes; nil for 1")
         .param("axis", "the axis, or axes, that are normalised together; nil for all")
-        .param("eps", "added to the variance, so that nothing is divided by 0")
+        .param("eps", "added to the variance, to avoid division by 0")
         .doc(
             doc
-                + " Integers and bool give float64; dtypes are promoted. Forward and backward are a"
-                + " single pass over the array each, where the axes are the last ones and the array"
-                + " is row-major.")
+                + " Integers and bool give float64; dtypes are promoted. Forward and backward"
+                + " take a single pass over the array each if the axes are the last ones and the"
+                + " array is row-major.")
         .domain(-3, 3)
         .fails(
             ShapeException.class,
@@ -56,7 +56,7 @@ public final class Normalization {
               "(x - mean) / sqrt(var + eps) * weight + bias, with the mean and the (biased)"
                   + " variance over the axes (Ba, Kiros and Hinton, \"Layer normalization\","
                   + " 2016).")
-          .param("bias", "what is added in the end; nil for 0. Of the lengths of the axes")
+          .param("bias", "added to the result, in the shape of the axes; nil for 0")
           .oracle(
               "(lambda ax, last, of: torch.moveaxis(torch.nn.functional.layer_norm(torch.moveaxis("
                   + "of(x), ax, last), [np.shape(x)[i] for i in ax], of(weight), of(bias), eps),"

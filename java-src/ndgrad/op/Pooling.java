@@ -127,20 +127,17 @@ public final class Pooling {
               "max-pool2d",
               "x, size: ints, stride: ints = nil, padding: ints = 0, dilation: ints = 1")
           .doc(
-              "The largest element in the window at each of its places, for every channel of images"
-                  + " of shape [batch channels height width], or without the batch. What padding"
-                  + " adds is less than any element; it is at most half of the window. The gradient"
-                  + " is shared equally by elements that tie (PyTorch gives it to the first of"
-                  + " them).")
+              "The largest element in the window at each of its positions, for every channel"
+                  + " of images of shape [batch channels height width], or without the batch."
+                  + " Padding, at most half of the window, counts as less than any element. The"
+                  + " gradient is shared equally by tied elements (PyTorch gives it to the first).")
           .param("x", "the images")
           .param("size", "the window's size, one integer or one for each direction")
           .param("stride", "the window's step; its size when nil")
-          .param(
-              "padding",
-              "how far the window reaches over the edges, one integer or one for each direction")
+          .param("padding", "the padding on each side, one integer or one for each direction")
           .param(
               "dilation",
-              "the distance of the window's points, one integer or one for each direction")
+              "the spacing of the window's elements, one integer or one for each direction")
           .domain(-3, 3)
           .oracle(
               "torch.nn.functional.max_pool2d(torch.from_numpy(np.array(x, 'float64')), size,"
@@ -164,15 +161,16 @@ public final class Pooling {
   public static final Composite AVG_POOL2D =
       define("avg-pool2d", "x, size: ints, stride: ints = nil, padding: ints = 0")
           .doc(
-              "The mean of the elements in the window at each of its places, for every channel of"
-                  + " images of shape [batch channels height width], or without the batch. The"
-                  + " zeros of the padding count. Integers and bool are averaged as float64.")
+              "The mean of the elements in the window at each of its positions, for every"
+                  + " channel of images of shape [batch channels height width], or without the"
+                  + " batch. The zeros of the padding are included. Integers and bool are averaged"
+                  + " as float64.")
           .param("x", "the images")
           .param("size", "the window's size, one integer or one for each direction")
           .param("stride", "the window's step; its size when nil")
           .param(
               "padding",
-              "how many zeros are put around the image, one integer or one for each direction")
+              "the number of zeros added on each side, one integer or one for each direction")
           .domain(-3, 3)
           .oracle(
               "torch.nn.functional.avg_pool2d(torch.from_numpy(np.array(x, 'float64')), size,"

@@ -30,11 +30,11 @@ public final class Rearranging {
   /** The whole array several times. */
   public static final Composite TILE =
       define("tile", "x, reps: ints")
-          .param("reps", "how often along each axis, aligned with the last ones")
+          .param("reps", "the number of repetitions along each axis, aligned with the last axes")
           .doc(
-              "A copy that holds the whole array several times along its axes. Where there are more"
-                  + " repetitions than axes the array gets axes in front, where there are fewer the"
-                  + " first axes are repeated once.")
+              "A copy that repeats the whole array along its axes. If there are more"
+                  + " repetitions than axes, the array gets new axes in front; if there are fewer,"
+                  + " the first axes are not repeated.")
           .domain(-3, 3)
           .oracle("np.tile(x, reps)")
           .samples(
@@ -50,11 +50,11 @@ public final class Rearranging {
   /** Every element several times. */
   public static final Composite REPEAT =
       define("repeat", "x, repeats: ints, axis: int = nil")
-          .param("repeats", "how often: one count for all, or one for each position")
+          .param("repeats", "the number of repetitions: one for all, or one for each position")
           .param("axis", "the axis; nil for the flattened array")
           .doc(
-              "A copy with every element, or position of an axis, several times in a row: NumPy's"
-                  + " repeat.")
+              "A copy with each element, or position of an axis, repeated consecutively, as"
+                  + " NumPy's repeat.")
           .domain(-3, 3)
           .oracle("np.repeat(x, repeats, axis=axis)")
           .samples(
@@ -71,11 +71,11 @@ public final class Rearranging {
   public static final Primitive ROLL =
       define("roll", "x, shift: ints, axis: axes = nil")
           .linear()
-          .param("shift", "by how many places; one for all axes, or one an axis")
+          .param("shift", "the number of positions; one for all axes, or one per axis")
           .param("axis", "the axes; nil for the flattened array")
           .doc(
-              "A copy with the elements moved along axes; those pushed over the end come in at the"
-                  + " other.")
+              "A copy with the elements shifted along axes; those shifted beyond one end"
+                  + " reappear at the other.")
           .domain(-3, 3)
           .oracle("np.roll(x, shift, axis=axis)")
           .samples(
@@ -130,16 +130,17 @@ public final class Rearranging {
       define("pad", "x, widths: any, value: number = 0, mode: word = constant")
           .param(
               "widths",
-              "how much before and after each axis: [[before after] ...], broadcast to [ndim 2]")
-          .param("value", "what the margin holds in mode :constant")
+              "the width before and after each axis: [[before after] ...], broadcast to"
+                  + " [ndim 2]")
+          .param("value", "the value of the padding in mode :constant")
           .param(
               "mode",
-              ":constant; :edge repeats the border, :reflect mirrors at it, :symmetric mirrors with"
-                  + " it, :wrap goes round")
+              ":constant; :edge repeats the border, :reflect mirrors without the border,"
+                  + " :symmetric mirrors with it, :wrap continues at the other end")
           .doc(
-              "A copy with a margin, in the array's dtype; a value that would be cut to it, such as"
-                  + " 0.5 for integers, is a DTypeException. In the modes that repeat elements"
-                  + " their gradients add up.")
+              "A copy with padding, in the array's dtype; a value that this dtype cannot"
+                  + " hold, such as 0.5 for integers, throws a DTypeException. In modes that repeat"
+                  + " elements their gradients add up.")
           .domain(-3, 3)
           .oracle(
               "np.pad(x, widths, mode, **({'constant_values': value} if mode == 'constant' else"
@@ -197,8 +198,8 @@ public final class Rearranging {
   public static final Composite DIAG =
       define("diag", "x, k: int = 0")
           .doc(
-              "Of a 1-d array the square matrix with it on a diagonal, of a 2-d one a copy of its"
-                  + " diagonal; diagonal gives a view.")
+              "For a 1-d array the square matrix with it on a diagonal, for a 2-d one a copy"
+                  + " of its diagonal; diagonal returns a view.")
           .domain(-3, 3)
           .oracle("np.diag(x, k)")
           .samples(
@@ -212,7 +213,9 @@ public final class Rearranging {
           .param(
               "indexing",
               ":xy, where the first array runs along axis 1, or :ij, where it runs along axis 0")
-          .doc("One array for each of the given 1-d ones, all of the shape of the grid they span.")
+          .doc(
+              "The coordinates of the grid spanned by 1-d arrays: one array for each of"
+                  + " them, in the shape of the grid.")
           .domain(-3, 3)
           .oracle("list(np.meshgrid(*xs, indexing=indexing))")
           .gives(Spec.Result.ARRAYS)

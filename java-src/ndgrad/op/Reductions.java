@@ -83,9 +83,9 @@ public final class Reductions {
   public static final Primitive SUM =
       define("sum", "x, axis: axes = nil, keepdims: flag = false, dtype: dtype = nil")
           .doc(
-              "The sum of the elements. Sums of bool and int32 are int64, others keep their dtype;"
-                  + " with dtype the elements are converted before they are added. Of no elements"
-                  + " it is 0. Floating sums are blocked and pairwise; integers wrap.")
+              "The sum of the elements. Sums of bool and int32 are int64, others keep their"
+                  + " dtype; with :dtype the elements are converted first. The sum of no elements"
+                  + " is 0. Floating sums are blocked and pairwise; integers wrap.")
           .domain(-3, 3)
           .oracle("np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype)")
           .samples(AXES)
@@ -111,7 +111,7 @@ public final class Reductions {
       define("mean", "x, axis: axes = nil, keepdims: flag = false, dtype: dtype = nil")
           .doc(
               "The arithmetic mean. Floating arrays keep their dtype, others give float64; with"
-                  + " dtype the sum is computed in that. Of no elements it is NaN.")
+                  + " :dtype the sum is computed in that dtype. The mean of no elements is NaN.")
           .domain(-3, 3)
           .oracle("np.mean(x, axis=axis, keepdims=keepdims, dtype=dtype)")
           .samples(AXES)
@@ -138,9 +138,9 @@ public final class Reductions {
   public static final Primitive PROD =
       define("prod", "x, axis: axes = nil, keepdims: flag = false, dtype: dtype = nil")
           .doc(
-              "The product of the elements. Products of bool and int32 are int64, others keep their"
-                  + " dtype; with dtype the elements are converted before they are multiplied. Of"
-                  + " no elements it is 1. The gradient of an element is the product of the others,"
+              "The product of the elements. Products of bool and int32 are int64, others"
+                  + " keep their dtype; with :dtype the elements are converted first. The product"
+                  + " of no elements is 1. The gradient of an element is the product of the others,"
                   + " also where elements are 0.")
           .domain(-3, 3)
           .oracle("np.prod(x, axis=axis, keepdims=keepdims, dtype=dtype)")
@@ -161,8 +161,8 @@ public final class Reductions {
       define("max", "x, axis: axes = nil, keepdims: flag = false")
           .alias("amax")
           .doc(
-              "The largest element, NaN where there is one. Keeps the dtype; of no elements it is"
-                  + " an error. The gradient is shared evenly among elements that tie, as in"
+              "The largest element; NaN if any element is NaN. Keeps the dtype; throws for"
+                  + " no elements. The gradient is shared equally among tied elements, as in"
                   + " PyTorch's amax.")
           .domain(-3, 3)
           .oracle("np.max(x, axis=axis, keepdims=keepdims)")
@@ -183,8 +183,8 @@ public final class Reductions {
       define("min", "x, axis: axes = nil, keepdims: flag = false")
           .alias("amin")
           .doc(
-              "The smallest element, NaN where there is one. Keeps the dtype; of no elements it is"
-                  + " an error. The gradient is shared evenly among elements that tie, as in"
+              "The smallest element; NaN if any element is NaN. Keeps the dtype; throws for"
+                  + " no elements. The gradient is shared equally among tied elements, as in"
                   + " PyTorch's amin.")
           .domain(-3, 3)
           .oracle("np.min(x, axis=axis, keepdims=keepdims)")
@@ -203,10 +203,11 @@ public final class Reductions {
   /** Where the largest element is. */
   public static final Primitive ARGMAX =
       define("argmax", "x, axis: int = nil, keepdims: flag = false")
-          .param("axis", "the axis to look along; nil flattens first")
+          .param("axis", "the axis to search along; nil flattens first")
           .doc(
-              "The index of the largest element, int64: along an axis, or in the flattened array."
-                  + " The first of equal ones; a NaN wins. Of no elements it is an error.")
+              "The index of the largest element, int64: along an axis, or in the flattened"
+                  + " array. The first of equal ones, or the first NaN if there is one. Throws for"
+                  + " no elements.")
           .domain(-3, 3)
           .oracle("np.argmax(x, axis=axis, keepdims=keepdims)")
           .samples(PLACES)
@@ -218,10 +219,11 @@ public final class Reductions {
   /** Where the smallest element is. */
   public static final Primitive ARGMIN =
       define("argmin", "x, axis: int = nil, keepdims: flag = false")
-          .param("axis", "the axis to look along; nil flattens first")
+          .param("axis", "the axis to search along; nil flattens first")
           .doc(
-              "The index of the smallest element, int64: along an axis, or in the flattened array."
-                  + " The first of equal ones; a NaN wins. Of no elements it is an error.")
+              "The index of the smallest element, int64: along an axis, or in the flattened"
+                  + " array. The first of equal ones, or the first NaN if there is one. Throws for"
+                  + " no elements.")
           .domain(-3, 3)
           .oracle("np.argmin(x, axis=axis, keepdims=keepdims)")
           .samples(PLACES)
@@ -234,10 +236,10 @@ public final class Reductions {
   public static final Primitive VAR =
       define("var", "x, axis: axes = nil, keepdims: flag = false, ddof: number = 0")
           .doc(
-              "The variance: the sum of squared distances from the mean, divided by the count less"
-                  + " ddof (0 as in NumPy; PyTorch's default is 1). Computed in two passes."
-                  + " Floating arrays keep their dtype, others give float64. A divisor of 0 gives"
-                  + " NaN or infinity.")
+              "The variance: the sum of squared distances from the mean, divided by the"
+                  + " count minus ddof (default 0 as in NumPy; PyTorch's default is 1). Computed in"
+                  + " two passes. Floating arrays keep their dtype, others give float64. A divisor"
+                  + " of 0 gives NaN or infinity.")
           .domain(-3, 3)
           .oracle("np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)")
           .samples(AXES)
@@ -278,8 +280,8 @@ public final class Reductions {
   public static final Primitive ALL =
       define("all", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "Whether all elements are true, that is not 0; NaN is true. Of no elements it is"
-                  + " true. The result is a bool array; a condition of the host needs its item.")
+              "Whether all elements are true (not 0); NaN is true. True for no elements. The"
+                  + " result is a bool array; use item on it for a condition.")
           .domain(-3, 3)
           .oracle("np.all(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -295,8 +297,8 @@ public final class Reductions {
   public static final Primitive ANY =
       define("any", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "Whether any element is true, that is not 0; NaN is true. Of no elements it is"
-                  + " false. The result is a bool array; a condition of the host needs its item.")
+              "Whether any element is true (not 0); NaN is true. False for no elements. The"
+                  + " result is a bool array; use item on it for a condition.")
           .domain(-3, 3)
           .oracle("np.any(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -311,7 +313,7 @@ public final class Reductions {
   /** How many elements are not 0. */
   public static final Primitive COUNT_NONZERO =
       define("count-nonzero", "x, axis: axes = nil, keepdims: flag = false")
-          .doc("How many elements are not 0, as int64; NaN counts.")
+          .doc("The number of elements that are not 0, int64; NaN counts.")
           .domain(-3, 3)
           .oracle("np.count_nonzero(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -367,10 +369,9 @@ public final class Reductions {
   public static final Primitive LOGSUMEXP =
       define("logsumexp", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "log(sum(exp(x))), computed from the distances to the largest element, so that"
-                  + " nothing overflows. Floating arrays keep their dtype, others give float64. Of"
-                  + " no elements it is -infinity. Its gradient is softmax(x); elements of"
-                  + " -infinity get 0.")
+              "log(sum(exp(x))); the maximum is subtracted first, so nothing overflows."
+                  + " Floating arrays keep their dtype, others give float64. It is -infinity for no"
+                  + " elements. Its gradient is softmax(x); elements of -infinity get 0.")
           .domain(-3, 3)
           .oracle("np.logaddexp.reduce(x * 1.0, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -399,10 +400,10 @@ public final class Reductions {
   public static final Composite MEDIAN =
       define("median", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "The middle element in order, or the mean of the two middle ones as in NumPy (PyTorch"
-                  + " takes the lower); NaN where there is one, and of no elements. Floating arrays"
-                  + " keep their dtype, others give float64. The gradient goes to the middle"
-                  + " element, half to each of two.")
+              "The middle element of the sorted ones, or the mean of the two middle ones as"
+                  + " in NumPy (PyTorch takes the lower); NaN if any element is NaN or there are"
+                  + " none. Floating arrays keep their dtype, others give float64. The gradient"
+                  + " goes to the middle element, half to each of two.")
           .domain(-3, 3)
           .oracle("np.median(x, axis=axis, keepdims=keepdims)")
           .samples(AXES)
@@ -421,19 +422,20 @@ public final class Reductions {
       define("norm", "x, ord: any = nil, axis: axes = nil, keepdims: flag = false")
           .param(
               "ord",
-              "nil for the root of the sum of squares (Frobenius); for vectors (one axis) a number,"
-                  + " :inf or :-inf; for matrices (two axes) :fro, 1, -1, :inf or :-inf")
+              "nil for the square root of the sum of squares (Frobenius); for vectors (one"
+                  + " axis) a number, :inf or :-inf; for matrices (two axes) :fro, 1, -1, :inf or"
+                  + " :-inf")
           .param("axis", "the axis of vectors, the two of matrices, or nil for the whole array")
           .doc(
-              "The norm of vectors or matrices. Without ord it is the root of the sum of squares"
-                  + " over the axes. With ord and one axis it is sum(|x|^ord)^(1/ord), the largest"
-                  + " |x| for :inf, the smallest for :-inf, the number of elements that are not 0"
-                  + " for 0; with two axes, rows and columns, it is the largest sum of |x| over a"
-                  + " column for 1, over a row for :inf, the smallest for -1 and :-inf. Without"
-                  + " axis, ord needs an array of one or two dimensions. Orders 2, -2 and :nuc of"
-                  + " matrices need singular values and are not offered. Floating arrays keep their"
-                  + " dtype, others give float64. The gradient is 0 where the norm is 0; elements"
-                  + " that tie share it.")
+              "The norm of vectors or matrices. Without ord it is the square root of the sum"
+                  + " of squares over the axes. With ord and one axis it is sum(|x|^ord)^(1/ord),"
+                  + " the largest |x| for :inf, the smallest for :-inf, the number of elements that"
+                  + " are not 0 for 0; with two axes, rows and columns, it is the largest sum of"
+                  + " |x| over a column for 1, over a row for :inf, the smallest for -1 and :-inf."
+                  + " Without axis, ord needs an array of one or two dimensions. The orders 2, -2"
+                  + " and :nuc of matrices need singular values and are not supported. Floating"
+                  + " arrays keep their dtype, others give float64. The gradient is 0 where the"
+                  + " norm is 0; tied elements share it.")
           .domain(-3, 3, 0)
           .oracle(
               "np.linalg.norm(x, {'inf': np.inf, '-inf': -np.inf}.get(ord, ord), axis=axis,"

@@ -97,9 +97,9 @@ public final class Scans {
       define("cumsum", "x, axis: int = nil, dtype: dtype = nil")
           .param("axis", "the axis to sum along; nil flattens first")
           .doc(
-              "The running sum: each element of the result is the sum of all elements up to it."
-                  + " Sums of bool and int32 are int64, others keep their dtype; with dtype the"
-                  + " elements are converted first.")
+              "The running sum: each element of the result is the sum of all elements up to"
+                  + " it. Sums of bool and int32 are int64, others keep their dtype; with :dtype"
+                  + " the elements are converted first.")
           .domain(-3, 3)
           .oracle("np.cumsum(x, axis=axis, dtype=dtype)")
           .samples(CALLS)
@@ -112,9 +112,9 @@ public final class Scans {
       define("cumprod", "x, axis: int = nil, dtype: dtype = nil")
           .param("axis", "the axis to multiply along; nil flattens first")
           .doc(
-              "The running product: each element of the result is the product of all elements up to"
-                  + " it. Dtypes as in cumsum. The gradient is right for any number of zeros: it is"
-                  + " made of recurrences, without a division.")
+              "The running product: each element of the result is the product of all"
+                  + " elements up to it. Dtypes as in cumsum. The gradient is correct for any"
+                  + " number of zeros: it is computed by recurrences, without division.")
           .domain(-3, 3)
           .oracle("np.cumprod(x, axis=axis, dtype=dtype)")
           .samples(CALLS)
@@ -127,9 +127,9 @@ public final class Scans {
       define("cummax", "x, axis: int = nil")
           .param("axis", "the axis to run along; nil flattens first")
           .doc(
-              "The running maximum, NaN from the first NaN on, as NumPy's maximum.accumulate. The"
-                  + " gradient goes to the element that is the maximum, to the latest of equal ones"
-                  + " as in PyTorch.")
+              "The running maximum, NaN from the first NaN on, as NumPy's"
+                  + " maximum.accumulate. The gradient flows to the element that is the maximum,"
+                  + " the last of equal ones as in PyTorch.")
           .domain(-3, 3)
           .oracle(
               "np.maximum.accumulate(np.ravel(x) if axis is None or x.ndim == 0 else x, axis=axis"
@@ -146,9 +146,9 @@ public final class Scans {
       define("cummin", "x, axis: int = nil")
           .param("axis", "the axis to run along; nil flattens first")
           .doc(
-              "The running minimum, NaN from the first NaN on, as NumPy's minimum.accumulate. The"
-                  + " gradient goes to the element that is the minimum, to the latest of equal ones"
-                  + " as in PyTorch.")
+              "The running minimum, NaN from the first NaN on, as NumPy's"
+                  + " minimum.accumulate. The gradient flows to the element that is the minimum,"
+                  + " the last of equal ones as in PyTorch.")
           .domain(-3, 3)
           .oracle(
               "np.minimum.accumulate(np.ravel(x) if axis is None or x.ndim == 0 else x, axis=axis"

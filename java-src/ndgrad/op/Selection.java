@@ -33,10 +33,7 @@ public final class Selection {
 
   private static Spec rounding(String name, String summary) {
     return define(name, "x")
-        .doc(
-            summary
-                + " Integers and bool are returned unchanged, in their dtype. The gradient is 0"
-                + " everywhere.")
+        .doc(summary + " Integers and bool are returned unchanged. The gradient is 0 everywhere.")
         .domain(-3, 3, INTEGERS)
         .oracle("np." + name + "(x)")
         .samples(
@@ -51,12 +48,12 @@ public final class Selection {
 
   /** Largest integer not above. */
   public static final Elementwise FLOOR =
-      rounding("floor", "The largest integer not above x.")
+      rounding("floor", "The largest integer not greater than x.")
           .elementwise(Typing.PROMOTE, of(Fn1.FLOOR, A));
 
   /** Smallest integer not below. */
   public static final Elementwise CEIL =
-      rounding("ceil", "The smallest integer not below x.")
+      rounding("ceil", "The smallest integer not less than x.")
           .elementwise(Typing.PROMOTE, of(Fn1.CEIL, A));
 
   /** The integer part. */
@@ -83,11 +80,14 @@ public final class Selection {
   /** Nearest number with some decimals. */
   public static final Composite ROUND =
       define("round", "x, decimals: int = 0")
-          .param("decimals", "how many digits stay after the point; negative ones round before it")
+          .param(
+              "decimals",
+              "the number of decimals to keep; negative ones round digits before the decimal"
+                  + " point")
           .doc(
-              "The nearest number with so many decimals, ties to the even digit, computed as NumPy"
-                  + " does: rint(x * 10^decimals) / 10^decimals. Integers keep their dtype and"
-                  + " change for negative decimals only; bool is returned unchanged (float16 in"
+              "The nearest number with the given number of decimals, ties to even, computed"
+                  + " as in NumPy: rint(x * 10^decimals) / 10^decimals. Integers keep their dtype"
+                  + " and change only for negative decimals; bool is returned unchanged (float16 in"
                   + " NumPy). The gradient is 0 everywhere.")
           .domain(-3, 3, HALVES)
           .oracle("np.round(x, decimals)")
@@ -127,11 +127,11 @@ public final class Selection {
           .param("a", "the values where the condition is true")
           .param("b", "the values where it is false")
           .doc(
-              "a where the condition holds and b elsewhere; the three are broadcast together, the"
-                  + " dtype is that of a and b promoted. The gradient goes to the chosen one, the"
-                  + " other gets exactly 0, even where the incoming gradient is infinite or NaN. An"
-                  + " op that made the other one may still turn that 0 into NaN (log at 0): there,"
-                  + " choose the argument before the function is applied as well.")
+              "a where the condition holds and b elsewhere; the three are broadcast"
+                  + " together, the dtype is that of a and b promoted. The gradient flows to the"
+                  + " selected one; the other gets exactly 0, even where the incoming gradient is"
+                  + " infinite or NaN. The op that computed the other one may still turn that 0"
+                  + " into NaN (log at 0): in such cases also select the op's argument by where.")
           .domain(-3, 3)
           .oracle("np.where(cond, a, b)")
           .samples(
@@ -172,13 +172,13 @@ public final class Selection {
   public static final Composite CLIP =
       define("clip", "x, lo = nil, hi = nil")
           .alias("clamp")
-          .param("lo", "the least value, broadcast with x; nil for no bound")
-          .param("hi", "the greatest value, broadcast with x; nil for no bound")
+          .param("lo", "the lower bound, broadcast with x; nil for none")
+          .param("hi", "the upper bound, broadcast with x; nil for none")
           .doc(
-              "min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo is above hi the result is"
-                  + " hi, as in NumPy; without bounds it is a copy. The dtypes are promoted, host"
-                  + " numbers are weak. The gradient of x is 1 inside and at the bounds, 0 outside,"
-                  + " as in PyTorch; a bound has the gradient where it replaced x.")
+              "min(max(x, lo), hi), elementwise; NaN stays NaN. Where lo > hi the result is"
+                  + " hi, as in NumPy; without bounds it is a copy. Dtypes are promoted; plain"
+                  + " numbers are weakly typed. The gradient of x is 1 inside and at the bounds, 0"
+                  + " outside, as in PyTorch; a bound gets the gradient where it replaced x.")
           .domain(-3, 3)
           .domain(-2, -1)
           .domain(1, 2)
@@ -221,9 +221,10 @@ public final class Selection {
   /** Finite numbers in the place of NaN and infinities. */
   public static final Composite NAN_TO_NUM =
       define("nan-to-num", "x, nan: number = 0.0, posinf: number = nil, neginf: number = nil")
-          .param("nan", "what replaces NaN")
-          .param("posinf", "what replaces +infinity; nil for the dtype's greatest finite number")
-          .param("neginf", "what replaces -infinity; nil for the dtype's least finite number")
+          .param("nan", "the replacement of NaN")
+          .param(
+              "posinf", "the replacement of +infinity; nil for the dtype's largest finite number")
+          .param("neginf", "the replacement of -infinity; nil for the dtype's lowest finite number")
           .doc(
               "A copy with NaN and infinities replaced by numbers; integers and bool are copied as"
                   + " they are. The gradient is 1 where x is finite, 0 elsewhere.")
@@ -257,8 +258,8 @@ public final class Selection {
       define("lerp", "a, b, weight")
           .param("weight", "0 gives a, 1 gives b; broadcast with both")
           .doc(
-              "a + weight * (b - a), elementwise; from b's side for weights from 0.5 on, so that"
-                  + " both ends are exact. Integers and bool give float64.")
+              "a + weight * (b - a), elementwise; computed from b for weights of 0.5 and"
+                  + " more, so that both ends are exact. Integers and bool give float64.")
           .domain(-3, 3)
           .domain(-3, 3)
           .domain(0.1, 0.9, 0.5)

@@ -24,11 +24,12 @@ public final class Shapes {
   public static final View RESHAPE =
       define("reshape", "x, shape: shape")
           .alias("view")
-          .param("shape", "the new shape; one dimension may be -1, it follows from the others")
+          .param(
+              "shape", "the new shape; one dimension may be -1, which is inferred from the others")
           .doc(
-              "The same elements in row-major order under another shape. A view where the strides"
-                  + " allow it, otherwise a copy. view is a synonym and copies in the same cases,"
-                  + " unlike PyTorch's.")
+              "The same elements in row-major order in another shape. A view where the"
+                  + " strides allow it, otherwise a copy. view is a synonym and copies in the same"
+                  + " cases, unlike PyTorch's.")
           .domain(-3, 3)
           .oracle("np.reshape(x, shape)")
           .samples(
@@ -75,7 +76,7 @@ public final class Shapes {
   public static final View TRANSPOSE =
       define("transpose", "x, axes: axes = nil")
           .alias("permute")
-          .param("axes", "which axis comes where, a permutation; nil for the reverse order")
+          .param("axes", "a permutation of the axes; nil for the reverse order")
           .doc("A view with the axes in another order; by default reversed.")
           .domain(-3, 3)
           .oracle("np.transpose(x, axes)")
@@ -95,7 +96,7 @@ public final class Shapes {
   public static final View SWAPAXES =
       define("swapaxes", "x, axis1: int, axis2: int")
           .alias("swapdims")
-          .doc("A view with two axes in each other's place.")
+          .doc("A view with two axes exchanged.")
           .domain(-3, 3)
           .oracle("np.swapaxes(x, axis1, axis2)")
           .samples("#x [2 3] 0 1", "#x [2 3 4] 0 -1", "#x [3] 0 0")
@@ -110,8 +111,8 @@ public final class Shapes {
       define("moveaxis", "x, source: axes, destination: axes")
           .alias("movedim")
           .param("source", "the axes to move")
-          .param("destination", "where each of them goes")
-          .doc("A view with some axes moved to other places; the others keep their order.")
+          .param("destination", "the new position of each")
+          .doc("A view with some axes moved to other positions; the others keep their order.")
           .domain(-3, 3)
           .oracle("np.moveaxis(x, source, destination)")
           .samples("#x [2 3 4] 0 -1", "#x [2 3 4] [0 1] [-1 0]", "#x [2 3] 1 0")
@@ -123,9 +124,9 @@ public final class Shapes {
   /** Axes of length 1 left out. */
   public static final View SQUEEZE =
       define("squeeze", "x, axis: axes = nil")
-          .param("axis", "which axes to leave out, each of length 1; nil for all of length 1")
+          .param("axis", "the axes to remove, each of length 1; nil for all of length 1")
           .doc(
-              "A view without axes of length 1. An axis of another length is an error, as in"
+              "A view without axes of length 1. An axis of another length throws, as in"
                   + " NumPy.")
           .domain(-3, 3)
           .oracle("np.squeeze(x, axis=axis)")
@@ -143,8 +144,10 @@ public final class Shapes {
       define("unsqueeze", "x, axis: axes")
           .alias("expand-dims")
           .param(
-              "axis", "where the new axes are in the result; negative numbers count from its end")
-          .doc("A view with axes of length 1 put in.")
+              "axis",
+              "the positions of the new axes in the result; negative numbers count from its"
+                  + " end")
+          .doc("A view with new axes of length 1.")
           .domain(-3, 3)
           .oracle("np.expand_dims(x, axis)")
           .samples("#x [2 3] 0", "#x [2 3] -1", "#x [2 3] [0 2]", "#x [] 0", "#x [2 3] 2")
@@ -156,8 +159,8 @@ public final class Shapes {
       define("flip", "x, axis: axes = nil")
           .param("axis", "which axes to reverse; nil for all")
           .doc(
-              "A view with the elements along some axes in reverse. NumPy's flip; PyTorch's"
-                  + " copies.")
+              "A view with the elements along some axes in reverse order, as NumPy's flip;"
+                  + " PyTorch's copies.")
           .domain(-3, 3)
           .oracle("np.flip(x, axis=axis)")
           .samples(
@@ -171,8 +174,8 @@ public final class Shapes {
   public static final View DIAGONAL =
       define("diagonal", "x, offset: int = 0, axis1: int = 0, axis2: int = 1")
           .doc(
-              "A view of the diagonals of the planes that two axes span; the diagonal becomes the"
-                  + " last axis. It can be written to, unlike NumPy's.")
+              "A view of the diagonals of the planes that two axes span; the diagonal"
+                  + " becomes the last axis. It is writable, unlike NumPy's.")
           .domain(-3, 3)
           .oracle("np.diagonal(x, offset, axis1, axis2)")
           .samples(

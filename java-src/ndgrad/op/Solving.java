@@ -11,8 +11,7 @@ import ndgrad.op.spec.Spec;
 public final class Solving {
   private Solving() {}
 
-  private static final String STACKS =
-      " Dimensions in front of the last two are stacks of matrices";
+  private static final String STACKS = " Leading dimensions are stacks of matrices";
 
   private static final String FLOATING = " Floating arrays keep their dtype, others give float64.";
 
@@ -41,14 +40,14 @@ public final class Solving {
   public static final Composite SOLVE =
       define("solve", "a, b")
           .param("a", "the square matrix of coefficients, or a stack of them")
-          .param("b", "the right-hand side: a vector where it is 1-d, otherwise matrices")
+          .param("b", "the right-hand side: a vector if it is 1-d, otherwise matrices")
           .doc(
-              "The solution x of the equations a x = b, by LU factors with partial pivoting."
+              "The solution x of the linear system a x = b, by LU factorisation with partial"
+                  + " pivoting."
                   + STACKS
                   + ", and broadcast together."
                   + FLOATING
-                  + " A matrix that is exactly singular is an error. Gradients use the factors"
-                  + " again.")
+                  + " An exactly singular matrix throws. Gradients reuse the factors.")
           .domain(-3, 3)
           .oracle("np.linalg.solve(a, b)")
           .samples(
@@ -83,8 +82,8 @@ public final class Solving {
                   + STACKS
                   + "."
                   + FLOATING
-                  + " A matrix that is exactly singular is an error. Where the inverse is only"
-                  + " multiplied by something, solve is faster and more accurate.")
+                  + " An exactly singular matrix throws. To multiply by the inverse, solve is"
+                  + " faster and more accurate.")
           .domain(-3, 3)
           .oracle("np.linalg.inv(x)")
           .samples(SQUARES)
@@ -96,13 +95,13 @@ public final class Solving {
   public static final Composite DET =
       define("det", "x")
           .doc(
-              "The determinant of a square matrix, 1 of one without elements."
+              "The determinant of a square matrix; 1 for an empty one."
                   + STACKS
                   + "."
                   + FLOATING
-                  + " The gradient is det(x) times the transposed inverse (Jacobi's formula); at a"
-                  + " singular matrix, which has none, it is NaN. Determinants of large matrices"
-                  + " overflow: see slogdet.")
+                  + " The gradient is det(x) times the transposed inverse (Jacobi's formula); for"
+                  + " a singular matrix, which has no inverse, it is NaN. Determinants of large"
+                  + " matrices overflow: see slogdet.")
           .domain(-3, 3)
           .oracle("np.linalg.det(x)")
           .samples(SQUARES)
@@ -114,9 +113,9 @@ public final class Solving {
       define("slogdet", "x")
           .gives(Spec.Result.ARRAYS)
           .doc(
-              "The sign of the determinant of a square matrix and the logarithm of its size: a list"
-                  + " of two arrays, so that det(x) is sign·exp(logarithm). Of a singular matrix 0"
-                  + " and -infinity."
+              "The sign and the logarithm of the absolute value of the determinant of a"
+                  + " square matrix: a list of two arrays, so that det(x) is sign·exp(logarithm)."
+                  + " For a singular matrix 0 and -infinity."
                   + STACKS
                   + "."
                   + FLOATING
@@ -131,13 +130,13 @@ public final class Solving {
   public static final Composite CHOLESKY =
       define("cholesky", "x")
           .doc(
-              "The lower triangle L of a positive definite matrix L Lᵀ. Only the lower triangle of"
-                  + " x is read, the upper one is taken to mirror it."
+              "The lower triangular factor L of a positive definite matrix L Lᵀ. Only the"
+                  + " lower triangle of x is read; x is assumed to be symmetric."
                   + STACKS
                   + "."
                   + FLOATING
-                  + " A matrix that is not positive definite is an error. The gradient is that of a"
-                  + " symmetric matrix, shared evenly by mirrored elements as in PyTorch (I."
+                  + " A matrix that is not positive definite throws. The gradient is that of a"
+                  + " symmetric matrix, shared equally by mirrored elements as in PyTorch (I."
                   + " Murray, \"Differentiation of the Cholesky decomposition\","
                   + " arXiv:1602.07527).")
           .domain(-3, 3)
@@ -151,15 +150,15 @@ public final class Solving {
   public static final Composite SOLVE_TRIANGULAR =
       define("solve-triangular", "a, b, upper: flag = false, unitriangular: flag = false")
           .param("a", "the triangular matrix, or a stack of them; the other triangle is not read")
-          .param("b", "the right-hand side: a vector where it is 1-d, otherwise matrices")
-          .param("upper", "whether the matrix is an upper triangle, not a lower one")
-          .param("unitriangular", "whether the diagonal is taken for 1 and not read")
+          .param("b", "the right-hand side: a vector if it is 1-d, otherwise matrices")
+          .param("upper", "whether the matrix is upper triangular rather than lower triangular")
+          .param("unitriangular", "whether the diagonal is assumed to be 1 and not read")
           .doc(
-              "The solution x of the equations a x = b with a triangular matrix."
+              "The solution x of the linear system a x = b with a triangular matrix."
                   + STACKS
                   + ", and broadcast together."
                   + FLOATING
-                  + " A 0 on the diagonal divides as numbers do, and is no error.")
+                  + " A 0 on the diagonal does not throw: the results are infinite or NaN.")
           .domain(0.25, 3)
           .oracle(
               "(lambda t: np.linalg.solve(np.where(np.eye(t.shape[-1], dtype=bool), 1, t) if"

@@ -41,8 +41,8 @@ public final class Sorting {
       define("sort", "x, axis: int = -1, descending: flag = false")
           .param("axis", "the axis to sort along; nil flattens first")
           .doc(
-              "The elements in ascending order along an axis. NaN comes last, also when descending."
-                  + " The gradient goes to where each element came from.")
+              "The elements in ascending order along an axis. NaN comes last, also when"
+                  + " descending. The gradient flows back to where each element came from.")
           .domain(-3, 3)
           .oracle(
               "np.sort(x, axis=axis) if not descending else"
@@ -57,8 +57,8 @@ public final class Sorting {
       define("argsort", "x, axis: int = -1, descending: flag = false")
           .param("axis", "the axis to sort along; nil flattens first")
           .doc(
-              "The indexes that sort an array along an axis, int64. Stable: equal elements keep"
-                  + " their order, also when descending. NaN comes last.")
+              "The indices that sort an array along an axis, int64. Stable: equal elements"
+                  + " keep their order, also when descending. NaN comes last.")
           .domain(-3, 3)
           .oracle("np.argsort(-1.0 * x if descending else x, axis=axis, kind='stable')")
           .samples(CALLS)
@@ -83,9 +83,9 @@ public final class Sorting {
               "the axis that is indexed; nil flattens the array first, the indices must be 1-d"
                   + " then")
           .doc(
-              "The elements at indexes along an axis: indices as argsort and argmax with keepdims"
-                  + " give them. The other dimensions of both arrays broadcast. Where an index"
-                  + " repeats, gradients add up.")
+              "The elements at indices along an axis, such as those from argsort, or from"
+                  + " argmax with keepdims. The other dimensions of both arrays broadcast. The"
+                  + " gradients of repeated indices add up.")
           .domain(-3, 3)
           .oracle("np.take_along_axis(x, np.asarray(indices), axis)")
           .samples(
@@ -109,14 +109,14 @@ public final class Sorting {
   public static final Composite TOPK =
       define("topk", "x, k: int, axis: int = -1, largest: flag = true")
           .param("k", "how many")
-          .param("largest", "whether the largest or the smallest are looked for")
-          .param("axis", "the axis to look along; nil flattens first")
+          .param("largest", "whether to choose the largest or the smallest")
+          .param("axis", "the axis to search along; nil flattens first")
           .gives(Spec.Result.ARRAYS)
           .doc(
-              "The k largest elements along an axis, best first, and their int64 indexes: a list of"
-                  + " two arrays. Of equal elements the first are taken. NaN counts as worst either"
-                  + " way (PyTorch counts it as largest). The gradient goes to where each element"
-                  + " came from.")
+              "The k largest (or smallest) elements along an axis, best first, and their"
+                  + " int64 indices: a list of two arrays. Of equal elements the first are chosen."
+                  + " NaN always comes last (PyTorch counts it as largest). The gradient flows back"
+                  + " to where each element came from.")
           .domain(-3, 3)
           .oracle(
               "(lambda i: (np.take_along_axis(x, i, axis), i))((lambda o: np.take(o, range(k),"
@@ -140,15 +140,18 @@ public final class Sorting {
               "x, return-index: flag = false, return-inverse: flag = false, return-counts: flag ="
                   + " false")
           .param(
-              "return-index", "whether to add where each value occurs first in the flattened array")
+              "return-index",
+              "whether to add the index of the first occurrence of each value in the"
+                  + " flattened array")
           .param(
-              "return-inverse", "whether to add which value each element is, in the array's shape")
+              "return-inverse",
+              "whether to add the index of each element's value, in the array's shape")
           .param("return-counts", "whether to add how often each value occurs")
           .gives(Spec.Result.ARRAYS)
           .doc(
-              "The different values in ascending order, 1-d; all NaNs are one value. A list of"
-                  + " arrays: the values, then what is asked for, in the order of the options,"
-                  + " int64.")
+              "The distinct values in ascending order, 1-d; all NaNs are one value. Returns"
+                  + " a list of arrays: the values, then the requested int64 arrays, in the order"
+                  + " of the options.")
           .domain(-3, 3)
           .oracle(
               "(lambda r: r if isinstance(r, tuple) else (r,))"
@@ -163,18 +166,18 @@ public final class Sorting {
               "#x []",
               "#x [0]",
               "[##NaN 1.0 ##NaN] {:return-counts true}")
-          .nonDifferentiable("the number of different values is not continuous")
+          .nonDifferentiable("the number of distinct values is not continuous")
           .composite(a -> unique(a.tensor("x"), a));
 
   /** Where values belong in a sorted array. */
   public static final Primitive SEARCHSORTED =
       define("searchsorted", "sorted, values, side: word = left")
           .param("sorted", "a 1-d array in ascending order")
-          .param("values", "what to look for, of any shape")
-          .param("side", ":left for the place before equal elements, :right for that behind them")
+          .param("values", "the values to insert, of any shape")
+          .param("side", ":left for before equal elements, :right for after them")
           .doc(
-              "The indexes at which values would have to be inserted into a sorted array to keep it"
-                  + " sorted, int64, in the shape of the values. NaN belongs at the end.")
+              "The indices at which values would have to be inserted into a sorted array to"
+                  + " keep it sorted, int64, in the shape of the values. NaN sorts last.")
           .domain(-3, 3)
           .oracle("np.searchsorted(sorted, values, side=side)")
           .samples(

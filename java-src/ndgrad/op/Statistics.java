@@ -20,10 +20,10 @@ public final class Statistics {
   /** Differences of neighbours. */
   public static final Composite DIFF =
       define("diff", "x, n: int = 1, axis: int = -1")
-          .param("n", "how many times; 0 gives a copy")
+          .param("n", "the number of times to take differences; 0 gives a copy")
           .doc(
-              "The differences of neighbours along an axis, x[i + 1] - x[i], which has one element"
-                  + " less each time. Of truth values it is whether they differ.")
+              "The differences of neighbours along an axis, x[i + 1] - x[i]; each time the"
+                  + " axis gets one element shorter. For bool it is whether neighbours differ.")
           .domain(-3, 3)
           .oracle("np.diff(x, n, axis)")
           .samples(
@@ -44,11 +44,11 @@ public final class Statistics {
       define("quantile", "x, q: any, axis: axes = nil, keepdims: flag = false")
           .param("q", "numbers from 0 to 1, one or a nested list of them")
           .doc(
-              "The elements at parts of the way through the sorted array, 0.5 being the median;"
-                  + " between two elements by a straight line. The dimensions of q come first in"
-                  + " the result. NaN where there is one; of no elements it is an error."
+              "The quantiles of the elements, 0.5 being the median, with linear"
+                  + " interpolation between neighbours. The dimensions of q come first in the"
+                  + " result. NaN if any element is NaN; throws for no elements."
                   + KEEPS
-                  + " The gradient goes to the elements on either side.")
+                  + " The gradient flows to the elements interpolated between.")
           .domain(-3, 3)
           .oracle(
               "np.quantile(x * 1.0, q, axis=axis, keepdims=keepdims).astype(np.result_type(x.dtype,"
@@ -72,7 +72,7 @@ public final class Statistics {
   public static final Composite PERCENTILE =
       define("percentile", "x, q: any, axis: axes = nil, keepdims: flag = false")
           .param("q", "numbers from 0 to 100, one or a nested list of them")
-          .doc("The quantile of parts given in hundredths: see quantile.")
+          .doc("The quantiles at percentages: see quantile.")
           .domain(-3, 3)
           .oracle(
               "np.percentile(x * 1.0, q, axis=axis, keepdims=keepdims).astype(np.result_type("
@@ -86,8 +86,8 @@ public final class Statistics {
       define("average", "x, weights = nil, axis: axes = nil, keepdims: flag = false")
           .param("weights", "of the array's shape, or 1-d along one axis; nil for the mean")
           .doc(
-              "The mean with weights: sum(x weights) / sum(weights). Where the weights add up to 0"
-                  + " it is what the division gives; NumPy refuses that."
+              "The weighted mean: sum(x weights) / sum(weights). If the weights sum to 0,"
+                  + " the result is infinite or NaN; NumPy raises an error."
                   + KEEPS)
           .domain(-3, 3)
           .domain(0.5, 2)
@@ -112,9 +112,9 @@ public final class Statistics {
       define("cov", "x, rowvar: flag = true, ddof: number = 1")
           .param("rowvar", "whether variables are in the rows and observations in the columns")
           .doc(
-              "The covariances of variables, each a row of observations: a square matrix, or 0-d of"
-                  + " one variable that is a 1-d array. The sums of products of distances from the"
-                  + " means are divided by the number of observations less ddof."
+              "The covariance matrix of variables, each a row of observations; 0-d for a"
+                  + " single variable given as a 1-d array. The sums of products of deviations from"
+                  + " the means are divided by the number of observations minus ddof."
                   + KEEPS)
           .domain(-3, 3)
           .oracle("np.cov(x, rowvar=rowvar, ddof=int(ddof), dtype=(x[..., :0] * 1.0).dtype)")
@@ -133,9 +133,9 @@ public final class Statistics {
       define("corrcoef", "x, rowvar: flag = true")
           .param("rowvar", "whether variables are in the rows and observations in the columns")
           .doc(
-              "The correlations of variables, each a row of observations: their covariances over"
-                  + " their standard deviations; 0-d of one variable that is a 1-d array. A"
-                  + " variable that does not vary gives NaN."
+              "The correlation matrix of variables, each a row of observations: their"
+                  + " covariances divided by their standard deviations; 0-d for a single variable"
+                  + " given as a 1-d array. A constant variable gives NaN."
                   + KEEPS)
           .domain(-3, 3)
           .oracle("np.corrcoef(x, rowvar=rowvar, dtype=(x[..., :0] * 1.0).dtype)")
@@ -147,8 +147,8 @@ public final class Statistics {
   public static final Composite NANMAX =
       define("nanmax", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "The largest element that is not NaN; NaN when there is none. Keeps the dtype; of no"
-                  + " elements it is an error.")
+              "The largest element that is not NaN; NaN when there is none. Keeps the dtype;"
+                  + " throws for no elements.")
           .domain(-3, 3)
           .oracle("np.nanmax(x, axis=axis, keepdims=keepdims)")
           .samples(Reductions.AXES)
@@ -161,8 +161,8 @@ public final class Statistics {
   public static final Composite NANMIN =
       define("nanmin", "x, axis: axes = nil, keepdims: flag = false")
           .doc(
-              "The smallest element that is not NaN; NaN when there is none. Keeps the dtype; of no"
-                  + " elements it is an error.")
+              "The smallest element that is not NaN; NaN when there is none. Keeps the"
+                  + " dtype; throws for no elements.")
           .domain(-3, 3)
           .oracle("np.nanmin(x, axis=axis, keepdims=keepdims)")
           .samples(Reductions.AXES)
@@ -175,7 +175,8 @@ public final class Statistics {
   public static final Composite NANVAR =
       define("nanvar", "x, axis: axes = nil, keepdims: flag = false, ddof: number = 0")
           .doc(
-              "The variance of the elements that are not NaN; NaN where they are no more than ddof."
+              "The variance of the elements that are not NaN; NaN if there are at most ddof"
+                  + " of them."
                   + KEEPS)
           .domain(-3, 3)
           .oracle("np.nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof)")
@@ -200,15 +201,19 @@ public final class Statistics {
   /** Counts in bins. */
   public static final Composite HISTOGRAM =
       define("histogram", "x, bins: any = nil, range: any = nil, density: flag = false")
-          .param("bins", "how many bins of equal width, 10 unless given; or their edges in order")
-          .param("range", "the outermost edges [low high]; the least and greatest element if nil")
-          .param("density", "whether to divide by the number of elements and the bins' widths")
+          .param(
+              "bins",
+              "the number of bins of equal width, 10 if nil; or the edges in ascending order")
+          .param("range", "the outermost edges [low high]; the smallest and largest element if nil")
+          .param(
+              "density", "whether to divide by the number of elements and the widths of the bins")
           .gives(Spec.Result.ARRAYS)
           .doc(
-              "How many elements fall into each of some bins, int64, and the bins' edges, one more"
-                  + " and float64: a list of two arrays. A bin has its lower edge, the last one its"
-                  + " upper edge, too. What is outside, and NaN, is not counted. Where all elements"
-                  + " are equal, and of none, the edges are around it, or 0 and 1.")
+              "The number of elements in each bin, int64, and the edges of the bins, float64"
+                  + " and one more: a list of two arrays. A bin includes its lower edge, the last"
+                  + " one also its upper edge. NaN, and elements outside the edges, are not"
+                  + " counted. If all elements are equal, the range extends 0.5 to either side; if"
+                  + " there are none, it is 0 to 1.")
           .domain(-3, 3)
           .oracle(
               "np.histogram(x.astype(np.float64), bins=10 if bins is None else bins, range=range,"

@@ -25,7 +25,7 @@ public final class Structural {
   /** A row-major copy. */
   public static final Primitive COPY =
       Spec.define("copy", "x")
-          .doc("A row-major copy that shares nothing with the array.")
+          .doc("A row-major copy that shares no elements with the array.")
           .domain(-3, 3)
           .oracle("np.array(x, order='C')")
           .samples("#x [3 4]", "#x []", "#x [0 3]")
@@ -38,10 +38,11 @@ public final class Structural {
   public static final Primitive CAST =
       Spec.define("astype", "x, dtype: dtype")
           .doc(
-              "A copy in a dtype, also in its own. Differentiable between floating dtypes; a"
-                  + " conversion to integers or bool carries no gradient. Floating numbers are cut"
-                  + " towards zero, NaN becomes 0 and what does not fit the nearest end of the"
-                  + " range; int64 to int32 wraps; everything but 0 becomes true.")
+              "A copy converted to a dtype, also if it is the same. Differentiable between"
+                  + " floating dtypes; a conversion to integers or bool has no gradient. To"
+                  + " integers, floating numbers are truncated towards zero, NaN becomes 0, and"
+                  + " numbers out of range become the nearest end of the range; int64 to int32"
+                  + " wraps. To bool, everything but 0 becomes true.")
           .domain(-3, 3)
           .oracle("x.astype(dtype)")
           .samples("#x [3 4] :float32", "#x [3 4] :float64", "#i [3] :bool", "#x [] :int32")
@@ -56,9 +57,9 @@ public final class Structural {
       Spec.define("broadcast-to", "x, shape: shape")
           .alias("expand")
           .doc(
-              "A read-only view of a larger shape: dimensions of length 1 are stretched, missing"
-                  + " ones are put in front, as NumPy broadcasts. Every dimension is given: there"
-                  + " is no -1 as in PyTorch's expand.")
+              "A read-only view in a larger shape: dimensions of length 1 are repeated and"
+                  + " missing ones added in front, by NumPy's broadcasting rules. There is no -1 as"
+                  + " in PyTorch's expand.")
           .domain(-3, 3)
           .oracle("np.broadcast_to(x, shape)")
           .samples("#x [3 1] [2 3 4]", "#x [] [2 2]", "#x [3] [0 3]")
@@ -71,7 +72,7 @@ public final class Structural {
   public static final View SELECT =
       Spec.define("select", "x, axis: int, index: int")
           .param("index", "the index; negative numbers count from the end")
-          .doc("A view without one axis, at a fixed index of it.")
+          .doc("A view at one index of an axis, without that axis.")
           .domain(-3, 3)
           .oracle("np.take(x, index, axis=axis)")
           .samples("#x [3 4] 0 2", "#x [3 4] -1 -1", "#x [2 3 4] 1 0")
