@@ -32,9 +32,9 @@ import ndgrad.Array;
 import ndgrad.op.spec.Coerce;
 
 /**
- * Reads and writes NumPy's files: .npy holds one array, .npz named arrays in a zip file. What is
- * written here NumPy reads and the other way round, for the dtypes bool, int32, int64, float32 and
- * float64; both byte orders, C and Fortran order. Gradients and history are not stored.
+ * Reads and writes NumPy's file formats: .npy holds one array, .npz named arrays in a zip file.
+ * NumPy reads the files written here and vice versa, for the dtypes bool, int32, int64, float32 and
+ * float64, both byte orders, C and Fortran order. Gradients and history are not stored.
  *
  * <pre>{@code
  * Path file = Files.createTempFile("weights", ".npz");
@@ -58,9 +58,9 @@ public final class Npz {
   }
 
   /**
-   * Writes one array as a .npy file. A file of that name is replaced once all is written.
+   * Writes one array as a .npy file. An existing file is replaced once everything is written.
    *
-   * @param file where to; nothing is added to the name
+   * @param file the file, whose name is used as it is
    * @param array any dtype and layout; written in row-major order
    * @throws UncheckedIOException when the file cannot be written
    */
@@ -70,11 +70,11 @@ public final class Npz {
   }
 
   /**
-   * Reads the array of a .npy file.
+   * Reads the array in a .npy file.
    *
    * @param file the file
-   * @return a fresh row-major array
-   * @throws ArgumentException when it is no .npy file, or is cut short
+   * @return a new row-major array
+   * @throws ArgumentException when it is not a .npy file, or is truncated
    * @throws ndgrad.DTypeException when it has a dtype that ndgrad does not have
    * @throws UncheckedIOException when it cannot be read
    */
@@ -88,11 +88,11 @@ public final class Npz {
   }
 
   /**
-   * Writes named arrays as a .npz file, not compressed, as NumPy's {@code savez}. A file of that
-   * name is replaced once all is written.
+   * Writes named arrays as an uncompressed .npz file, as NumPy's {@code savez}. An existing file is
+   * replaced once everything is written.
    *
-   * @param file where to; nothing is added to the name
-   * @param arrays by name, in the order of the map
+   * @param file the file, whose name is used as it is
+   * @param arrays the arrays by name, in the order of the map
    * @throws ArgumentException when a name is empty
    * @throws UncheckedIOException when the file cannot be written
    */
@@ -103,8 +103,8 @@ public final class Npz {
   /**
    * Writes named arrays as a compressed .npz file, as NumPy's {@code savez_compressed}.
    *
-   * @param file where to; nothing is added to the name
-   * @param arrays by name, in the order of the map
+   * @param file the file, whose name is used as it is
+   * @param arrays the arrays by name, in the order of the map
    * @throws ArgumentException when a name is empty
    * @throws UncheckedIOException when the file cannot be written
    */
@@ -200,11 +200,11 @@ public final class Npz {
   }
 
   /**
-   * Reads the arrays of a .npz file.
+   * Reads the arrays in a .npz file.
    *
    * @param file the file
-   * @return fresh row-major arrays by name, in the order of the file; unmodifiable
-   * @throws ArgumentException when it is no .npz file, or one of its entries is broken
+   * @return new row-major arrays by name, in the order of the file; unmodifiable
+   * @throws ArgumentException when it is not a .npz file, or one of its entries is damaged
    * @throws ndgrad.DTypeException when an array has a dtype that ndgrad does not have
    * @throws UncheckedIOException when it cannot be read
    */

@@ -3,8 +3,8 @@ package ndgrad.optim;
 import java.util.List;
 
 /**
- * A rule that remembers moving averages of a parameter's gradients and of their squares, and
- * differs from others in what it does with the weight decay.
+ * A rule that keeps moving averages of a parameter's gradients and of their squares; the rules
+ * differ in how they apply weight decay.
  *
  * @param <R> the rule itself
  */
@@ -13,19 +13,19 @@ public sealed interface Moments<R extends Moments<R>> extends Rule permits Adam,
   /**
    * The factor of the moving average m of gradients.
    *
-   * @return from 0 to below 1
+   * @return a number in [0, 1)
    */
   double beta1();
 
   /**
    * The factor of the moving average v of squared gradients.
    *
-   * @return from 0 to below 1
+   * @return a number in [0, 1)
    */
   double beta2();
 
   /**
-   * What is added to the root of v.
+   * The number added to the square root of v.
    *
    * @return not negative
    */
@@ -39,12 +39,12 @@ public sealed interface Moments<R extends Moments<R>> extends Rule permits Adam,
   double weightDecay();
 
   /**
-   * A rule of this kind with other numbers.
+   * A rule of this kind with other settings.
    *
    * @param lr the learning rate
    * @param beta1 the factor of the moving average of gradients
    * @param beta2 the factor of the moving average of their squares
-   * @param eps added to the root of the second
+   * @param eps added to the square root of the second
    * @param weightDecay the weight decay
    * @return a new rule
    */
@@ -64,7 +64,7 @@ public sealed interface Moments<R extends Moments<R>> extends Rule permits Adam,
   /**
    * The same with another eps.
    *
-   * @param small added to the root of v
+   * @param small the number added to the square root of v
    * @return a new rule
    */
   default R withEps(double small) {

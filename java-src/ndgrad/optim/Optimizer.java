@@ -17,8 +17,7 @@ import ndgrad.ShapeException;
 import ndgrad.op.spec.Coerce;
 
 /**
- * A rule, the parameters it updates in place, and what it remembers of them. For one thread at a
- * time.
+ * A rule, the parameters that it updates in place, and their state. Not thread-safe.
  *
  * <pre>{@code
  * Optimizer opt = new Optimizer(AdamW.of(1e-3), List.of(w, b));
@@ -36,9 +35,9 @@ public final class Optimizer {
   private Rule rule;
 
   /**
-   * Prepares the updates of some parameters.
+   * An optimizer for parameters.
    *
-   * @param rule how they are updated
+   * @param rule the update rule
    * @param params leaves that require a gradient; each step modifies them
    */
   public Optimizer(Rule rule, List<Array> params) {
@@ -52,12 +51,12 @@ public final class Optimizer {
   }
 
   /**
-   * Updates every parameter that has a gradient; the others, and their slots, stay as they are.
-   * When one is refused none is updated.
+   * Updates every parameter that has a gradient, with its slots; the others are not modified. If it
+   * throws, no parameter was updated.
    *
    * @throws ArgumentException when a parameter is a broadcast view
    * @throws DTypeException when a gradient has another dtype than its parameter
-   * @throws GraphException when one has become the result of a tracked op
+   * @throws GraphException when a parameter has become the result of a tracked op
    */
   public void step() {
     List<Step> due = new ArrayList<>();
@@ -75,7 +74,7 @@ public final class Optimizer {
     }
   }
 
-  /** Forgets the gradients of all parameters. */
+  /** Discards the gradients of all parameters. */
   public void zeroGrad() {
     params.forEach(Array::zeroGrad);
   }
@@ -90,10 +89,10 @@ public final class Optimizer {
   }
 
   /**
-   * Changes how the parameters are updated from now on.
+   * Changes the update rule for subsequent steps.
    *
-   * @param changed a rule that remembers the same slots, such as {@link Rule#withLr} gives
-   * @throws ArgumentException when it remembers others
+   * @param changed a rule with the same slots, such as from {@link Rule#withLr}
+   * @throws ArgumentException when it has other slots
    */
   public void rule(Rule changed) {
     if (!Coerce.given("rule", changed).slots().equals(rule.slots())) {
@@ -119,11 +118,11 @@ public final class Optimizer {
   }
 
   /**
-   * What is remembered of a parameter.
+   * The state of a parameter.
    *
-   * @param param its position
-   * @return one array a slot of the rule, which the next step modifies
-   * @throws IndexException when there is no parameter at that position
+   * @param param the index of the parameter
+   * @return one array per slot of the rule, which the next step modifies
+   * @throws IndexException when there is no such parameter
    */
   public List<Array> slots(int param) {
     if (param < 0 || param >= slots.size()) {

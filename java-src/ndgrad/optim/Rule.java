@@ -11,9 +11,9 @@ import ndgrad.ShapeException;
 import ndgrad.op.spec.Coerce;
 
 /**
- * A way to update parameters from gradients: the numbers that govern it. Immutable; what it
- * remembers of a parameter from step to step, its slots, is passed in and out. Each update of a
- * parameter is a single pass over it, its gradient and its slots.
+ * The settings of an optimiser: how it updates parameters from gradients. Immutable; the state of a
+ * parameter, its slots, is passed in and returned. Each update of a parameter is a single pass over
+ * it, its gradient and its slots.
  */
 public sealed interface Rule permits Sgd, Moments {
 
@@ -25,7 +25,7 @@ public sealed interface Rule permits Sgd, Moments {
   String name();
 
   /**
-   * What is remembered of each parameter.
+   * The state kept for each parameter.
    *
    * @return the names of the slots: arrays of the parameter's shape and dtype that start as zeros
    */
@@ -39,7 +39,7 @@ public sealed interface Rule permits Sgd, Moments {
   double lr();
 
   /**
-   * The same with another learning rate, as schedules need it.
+   * The same with another learning rate, for schedules.
    *
    * @param rate the rate
    * @return a new rule
@@ -55,10 +55,10 @@ public sealed interface Rule permits Sgd, Moments {
   Update update(long step);
 
   /**
-   * Zeros for what is remembered of a parameter.
+   * The initial slots of a parameter, zeros.
    *
    * @param param the parameter, not modified
-   * @return one fresh array a slot
+   * @return one new array per slot
    */
   default List<Array> init(Array param) {
     Step.requireFloating(this, param);
@@ -66,7 +66,7 @@ public sealed interface Rule permits Sgd, Moments {
   }
 
   /**
-   * Updates a parameter in place, which counts as one change of each array.
+   * Updates a parameter and its slots in place, which increments the version of each by one.
    *
    * @param param a leaf, whether or not it requires a gradient; modified
    * @param grad its gradient, of its shape and dtype; not modified
@@ -86,14 +86,14 @@ public sealed interface Rule permits Sgd, Moments {
   }
 
   /**
-   * Updates several parameters in place, all or none: as {@link #apply}, which is refused before
-   * the first is written.
+   * Updates several parameters in place, all or none, as {@link #apply}: all checks come before the
+   * first write.
    *
    * @param params leaves; modified
-   * @param grads a gradient of each; not modified
+   * @param grads the gradient of each; not modified
    * @param states the slots of each, modified
    * @param step 1 for their first update
-   * @throws ArgumentException when there are not as many gradients and states as parameters
+   * @throws ArgumentException when the numbers of parameters, gradients and states differ
    */
   default void applyAll(
       List<Array> params, List<Array> grads, List<List<Array>> states, long step) {
@@ -121,7 +121,7 @@ public sealed interface Rule permits Sgd, Moments {
   }
 
   /**
-   * What a parameter and its slots are after an update; nothing is modified.
+   * A parameter and its slots after an update, without modifying anything.
    *
    * @param param the parameter
    * @param grad its gradient, of its shape and dtype

@@ -4,14 +4,14 @@ import java.util.List;
 import ndgrad.ArgumentException;
 
 /**
- * Stochastic gradient descent as PyTorch's {@code torch.optim.SGD} has it (Sutskever and others,
- * "On the importance of initialization and momentum in deep learning", 2013): with d = g +
- * weightDecay p and the buffer b = momentum b + (1 - dampening) d, which is d at the first step, a
- * parameter becomes p - lr b, or with Nesterov's momentum p - lr (d + momentum b).
+ * Stochastic gradient descent, as PyTorch's {@code torch.optim.SGD} (Sutskever and others, "On the
+ * importance of initialization and momentum in deep learning", 2013): with d = g + weightDecay p
+ * and the buffer b = momentum b + (1 - dampening) d, which is d at the first step, a parameter
+ * becomes p - lr b, or with Nesterov's momentum p - lr (d + momentum b).
  *
  * @param lr the learning rate
  * @param momentum the factor of the buffer; 0 for none
- * @param dampening what part of the gradient does not enter the buffer
+ * @param dampening the fraction of the gradient that does not enter the buffer
  * @param weightDecay the factor of the parameter that is added to its gradient
  * @param nesterov whether the momentum is Nesterov's
  */
@@ -20,10 +20,10 @@ public record Sgd(
     implements Rule {
 
   /**
-   * Checks the numbers.
+   * Checks the settings.
    *
-   * @throws ArgumentException when one is negative, or Nesterov's momentum has no momentum, or a
-   *     dampening
+   * @throws ArgumentException when one is negative, or for Nesterov's momentum without momentum or
+   *     with dampening
    */
   public Sgd {
     Rule.requireRates(lr, weightDecay);
@@ -43,7 +43,7 @@ public record Sgd(
   }
 
   /**
-   * Without momentum and weight decay.
+   * Plain gradient descent, without momentum and weight decay.
    *
    * @param lr the learning rate
    * @return the rule
