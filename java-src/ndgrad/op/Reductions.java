@@ -288,7 +288,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
-          .nonDifferentiable("a truth value")
+          .nonDifferentiable("the result is boolean")
           .batch(Batch.AXES)
           .primitive(
               (a, in) -> Axes.of(a, in[0].layout()).run(EVERY, DType.BOOL, DType.BOOL, in[0]));
@@ -305,7 +305,7 @@ public final class Reductions {
           .samples(OF_NOTHING)
           .samples(NO_RESULT)
           .fails(ShapeException.class, BAD_AXES)
-          .nonDifferentiable("a truth value")
+          .nonDifferentiable("the result is boolean")
           .batch(Batch.AXES)
           .primitive(
               (a, in) -> Axes.of(a, in[0].layout()).run(SOME, DType.BOOL, DType.BOOL, in[0]));
