@@ -477,9 +477,9 @@ public final class Grad {
 
   /**
    * The same function, but saving none of its intermediate values: the backward pass runs it again,
-   * with the same draws from the global random generator and from generators of the JDK, whose words
-   * are kept. When recorded, a result that is an array
-   * from outside the function or a view of one is copied.
+   * with the same draws from the global random generator and from generators of the JDK, whose
+   * words are kept. When recorded, a result that is an array from outside the function or a view of
+   * one is copied.
    *
    * @param f the function, which must give the same results on each run
    * @return a function with the same results and gradients
@@ -491,9 +491,9 @@ public final class Grad {
 
   /**
    * The same function, but saving none of its intermediate values: the backward pass runs it again,
-   * with the same draws from the global random generator and from generators of the JDK, whose words
-   * are kept. When recorded, a result that is an array
-   * from outside the function or a view of one is copied.
+   * with the same draws from the global random generator and from generators of the JDK, whose
+   * words are kept. When recorded, a result that is an array from outside the function or a view of
+   * one is copied.
    *
    * @param f the function, which must give the same results on each run
    * @return a function with the same results and gradients
