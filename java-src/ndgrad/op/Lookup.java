@@ -212,7 +212,7 @@ public final class Lookup {
   /**
    * Index arrays must be integers; an empty one may be of any dtype, since an empty list has none.
    */
-  private static Tensor integers(Tensor indices) {
+  static Tensor integers(Tensor indices) {
     requireIntegers(indices.dtype(), indices.layout());
     boolean none = !indices.dtype().isInteger();
     return none ? Indexing.cast(indices.detach(), DType.INT64) : indices;
@@ -230,9 +230,6 @@ public final class Lookup {
   private static Tensor take(Tensor x, Tensor indices, Integer axis) {
     Tensor from = axis == null ? Shapes.RESHAPE.of(x, -1) : x;
     int at = axis == null ? 0 : x.layout().axis(axis);
-    if (axis != null && x.ndim() == 0) {
-      throw new ShapeException("needs an array of at least 1 dimension, this one is 0-d");
-    }
     List<Index> items = new ArrayList<>(Collections.nCopies(at, Index.all()));
     items.add(Index.positions(integers(indices)));
     return Indexing.get(from, items);
@@ -241,7 +238,9 @@ public final class Lookup {
   private static List<Tensor> nonzero(Tensor x) {
     if (x.ndim() == 0) {
       throw new ShapeException(
-          "needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first");
+          "needs an array of at least 1 dimension, this one is 0-d; reshape it to [1] first",
+          "shape",
+          x.shape());
     }
     Tensor rows = ARGWHERE.of(x);
     List<Tensor> out = new ArrayList<>();

@@ -223,11 +223,7 @@ public final class Sorting {
 
   private static Tensor takeAlongAxis(Args a) {
     Tensor x = a.has("axis") ? a.tensor("x") : Shapes.FLATTEN.of(a.tensor("x"));
-    Tensor index = a.tensor("indices");
-    if (!index.dtype().isInteger()) {
-      throw new IndexException(
-          "indices must be integers, got " + index.dtype(), "dtype", index.dtype().toString());
-    }
+    Tensor index = Lookup.integers(a.tensor("indices"));
     if (index.ndim() != x.ndim()) {
       throw new ShapeException(
           "indices must have as many dimensions as the array"

@@ -63,6 +63,12 @@ class SortingTest {
   }
 
   @Test
+  void anEmptyListOfIndexesHasNoDtype() {
+    Tensor x = leaf(5, 6, 7);
+    assertArrayEquals(new double[0], values(Sorting.TAKE_ALONG_AXIS.of(x, List.of())), 0);
+  }
+
+  @Test
   void whatUniqueAddsRebuildsTheArray() {
     Tensor x = array(new double[] {2, 1, 2, Double.NaN, 1, Double.NaN}, 2, 3);
     List<?> parts = (List<?>) Sorting.UNIQUE.call(x, true, true, true);
