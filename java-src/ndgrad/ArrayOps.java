@@ -8353,7 +8353,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
-   * their dtype, others give float64.
+   * their dtype, others give float64. Where it is 0 the gradient is 0.
    *
    * @return the result
    * @throws NdException when an argument does not fit; nothing has been written then
@@ -8364,7 +8364,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
-   * their dtype, others give float64.
+   * their dtype, others give float64. Where it is 0 the gradient is 0.
    *
    * @param options named options of this op
    * @return the result
@@ -8376,7 +8376,7 @@ public abstract sealed class ArrayOps permits Array {
 
   /**
    * The standard deviation of the elements that are not NaN: the square root of nanvar. Floating arrays keep
-   * their dtype, others give float64.
+   * their dtype, others give float64. Where it is 0 the gradient is 0.
    *
    * @param axis the axis, or axes; negative numbers count from the end
    * @return the result

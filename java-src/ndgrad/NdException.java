@@ -38,7 +38,8 @@ public abstract sealed class NdException extends RuntimeException
    * An exception with its details.
    *
    * @param message what was wrong, what was expected, what to do
-   * @param data the details, alternating names and values; {@code int[]} shapes become lists
+   * @param data the details, alternating names and values; {@code int[]} shapes and {@code
+   *     double[]} become lists
    */
   protected NdException(String message, Object... data) {
     super(message);
@@ -47,10 +48,11 @@ public abstract sealed class NdException extends RuntimeException
     }
   }
 
-  /** Shapes as lists of integers. */
+  /** Shapes and numbers as lists. */
   private static Object plain(Object value) {
     return switch (value) {
       case int[] shape -> Arrays.stream(shape).boxed().toList();
+      case double[] numbers -> Arrays.stream(numbers).boxed().toList();
       case List<?> several -> several.stream().map(NdException::plain).toList();
       case null, default -> value;
     };

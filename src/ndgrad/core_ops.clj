@@ -2660,7 +2660,7 @@
 
 (def ^{:arglists '([x] [x {:keys [axis keepdims ddof]}])
        :doc "The standard deviation of the elements that are not NaN: the square root of nanvar.
-  Floating arrays keep their dtype, others give float64.
+  Floating arrays keep their dtype, others give float64. Where it is 0 the gradient is 0.
     x - the array
     :axis - the axis, or axes; negative numbers count from the end; default nil
     :keepdims - whether reduced axes are kept with length 1; default false

@@ -48,7 +48,7 @@ public final class Statistics {
                   + " interpolation between neighbours. The dimensions of q come first in the"
                   + " result. NaN if any element is NaN; throws for no elements."
                   + KEEPS
-                  + " The gradient flows to the elements interpolated between.")
+                  + " The gradient flows to the elements interpolated between; q has none.")
           .domain(-3, 3)
           .oracle(
               "np.quantile(x * 1.0, q, axis=axis, keepdims=keepdims).astype(np.result_type(x.dtype,"
@@ -191,12 +191,13 @@ public final class Statistics {
       define("nanstd", "x, axis: axes = nil, keepdims: flag = false, ddof: number = 0")
           .doc(
               "The standard deviation of the elements that are not NaN: the square root of nanvar."
-                  + KEEPS)
+                  + KEEPS
+                  + " Where it is 0 the gradient is 0.")
           .domain(-3, 3)
           .oracle("np.nanstd(x, axis=axis, keepdims=keepdims, ddof=ddof)")
           .samples("#x [2 3]", "#x [2 3] {:axis 1}", "[1.0 ##NaN 2.0] {:ddof 1}")
           .fails(ShapeException.class, Reductions.BAD_AXES)
-          .composite(a -> Functions.SQRT.of(Summaries.varianceOfNumbers(a)));
+          .composite(Summaries::deviationOfNumbers);
 
   /** Counts in bins. */
   public static final Composite HISTOGRAM =

@@ -1,5 +1,9 @@
 package ndgrad.op;
 
+import static ndgrad.kernel.expr.Expr.in;
+import static ndgrad.kernel.expr.Expr.num;
+import static ndgrad.kernel.expr.Expr.of;
+import static ndgrad.kernel.expr.Expr.select;
 import static ndgrad.op.spec.Spec.define;
 
 import java.util.Arrays;
@@ -8,16 +12,22 @@ import java.util.function.DoubleUnaryOperator;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
 import ndgrad.ShapeException;
+import ndgrad.autograd.Lift;
 import ndgrad.autograd.Tensor;
+import ndgrad.kernel.expr.Expr;
+import ndgrad.kernel.expr.Expr.Fn1;
+import ndgrad.kernel.expr.Expr.Fn2;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.op.spec.Args;
 import ndgrad.op.spec.Coerce;
+import ndgrad.op.spec.Elementwise;
 import ndgrad.op.spec.Nested;
 import ndgrad.op.spec.Op;
 import ndgrad.op.spec.Primitive;
 import ndgrad.op.spec.Structural;
+import ndgrad.op.spec.Typing;
 
 /** The bodies of the ops of {@link Statistics}. */
 final class Summaries {
@@ -66,9 +76,7 @@ final class Summaries {
     Tensor low = at(sorted, q, p -> Math.floor(p * (n - 1)));
     Tensor high = at(sorted, q, p -> Math.ceil(p * (n - 1)));
     Tensor between = row(x.dtype(), q, p -> p * (n - 1) - Math.floor(p * (n - 1)));
-    // Without a product where there is nothing between: infinity times 0 is NaN.
-    Tensor way = Arithmetic.MUL.of(Arithmetic.SUB.of(high, low), between);
-    Tensor out = Selection.WHERE.of(Comparison.EQ.of(high, low), low, Arithmetic.ADD.of(low, way));
+    Tensor out = BETWEEN.of((Object) low, high, between);
     Tensor worst = Shapes.NARROW.of(sorted, -1, Math.max(0, n - 1), Math.min(n, 1));
     out = Selection.WHERE.of(Comparison.ISNAN.of(worst), worst, out);
     int[] shape = Arrays.copyOf(parts.layout().shape(), parts.layout().ndim() + rest.length);
@@ -76,8 +84,35 @@ final class Summaries {
     return Shapes.RESHAPE.of(Shapes.MOVEAXIS.of(out, -1, 0), shape);
   }
 
+  private static final Expr A = in(0);
+  private static final Expr B = in(1);
+  private static final Expr C = in(2);
+
+  /**
+   * From a to b by a straight line, as lerp, but from the side of an infinite end the other is
+   * nowhere near, and equal ends are the result without a product: infinity times 0 is NaN.
+   */
+  private static final Elementwise BETWEEN =
+      define("quantile", "a, b, part")
+          .internal()
+          .elementwise(
+              Typing.FLOATING,
+              select(
+                  of(Fn2.EQ, A, B),
+                  A,
+                  select(
+                      of(Fn1.ISINF, A),
+                      B.minus(B.minus(A).times(num(1).minus(C))),
+                      A.plus(B.minus(A).times(C)))),
+              num(1).minus(C),
+              C,
+              B.minus(A));
+
   /** The parts from 0 to 1, float64. */
   private static Strided parts(Object given, double whole) {
+    if (given instanceof Tensor.Face f && carriesDerivative(f.tensor())) {
+      throw new ArgumentException("q has no gradient; detach it", "argument", "q");
+    }
     Strided q = Nested.array(given, DType.FLOAT64);
     double[] parts = (double[]) q.array();
     for (int i = 0; i < parts.length; i++) {
@@ -88,6 +123,10 @@ final class Summaries {
       parts[i] /= whole;
     }
     return q;
+  }
+
+  private static boolean carriesDerivative(Tensor x) {
+    return x.requiresGrad() || x.lift().orElse(null) instanceof Lift.Dual;
   }
 
   private static Tensor at(Tensor sorted, double[] q, DoubleUnaryOperator place) {
@@ -112,7 +151,9 @@ final class Summaries {
     if (!a.has("weights")) {
       return Reductions.MEAN.of(x, axis, keepdims);
     }
-    Tensor weights = floating(a.tensor("weights"));
+    Tensor weights = a.tensor("weights");
+    DType dtype = DType.promote(x.dtype(), weights.dtype().toFloating());
+    weights = Structural.cast(weights, dtype);
     Tensor each = Structural.BROADCAST_TO.of(fitted(weights, x, axes), x.shape());
     Tensor sum = Reductions.SUM.of(Arithmetic.MUL.of(x, each), axis, keepdims);
     return Arithmetic.DIV.of(sum, Reductions.SUM.of(each, axis, keepdims));
@@ -196,6 +237,14 @@ final class Summaries {
     return Selection.WHERE.of(Comparison.GT.of(divisor, 0.0), out, Double.NaN);
   }
 
+  /** The root of the same, whose slope is infinite at 0: there the gradient is 0. */
+  static Tensor deviationOfNumbers(Args a) {
+    Tensor variance = varianceOfNumbers(a);
+    Tensor isZero = Comparison.EQ.of(variance, 0.0);
+    Tensor root = Functions.SQRT.of(Selection.WHERE.of(isZero, 1.0, variance));
+    return Selection.WHERE.of(isZero, 0.0, root);
+  }
+
   // ---- histograms ----
 
   /** The edges of bins, which depend on the least and the greatest element. */
@@ -228,8 +277,9 @@ final class Summaries {
       return ascending(Nested.array(bins, DType.FLOAT64));
     }
     int count = bins == null ? BINS : Coerce.integer("bins", bins);
-    if (count < 1) {
-      throw new ArgumentException("bins must be at least 1, got " + count, "bins", count);
+    if (count < 1 || count == Integer.MAX_VALUE) {
+      throw new ArgumentException(
+          "bins must be from 1 to " + (Integer.MAX_VALUE - 1) + ", got " + count, "bins", count);
     }
     double[] range = range(a, x);
     return Creation.LINSPACE.of(range[0], range[1], count + 1).strided();
@@ -244,7 +294,7 @@ final class Summaries {
       range[0] = Arrays.stream(elements).reduce(Double.POSITIVE_INFINITY, Math::min);
       range[1] = Arrays.stream(elements).reduce(Double.NEGATIVE_INFINITY, Math::max);
     }
-    if (range.length != 2 || !(range[0] <= range[1]) || Double.isInfinite(range[1] - range[0])) {
+    if (range.length != 2 || !(range[0] <= range[1]) || !Double.isFinite(range[1] - range[0])) {
       throw new ArgumentException(
           "the range must be two finite numbers in order, got "
               + Arrays.toString(range)
