@@ -499,8 +499,10 @@
   (doseq [f [(fn [x] (nd/where (nd/> x 0) (nd/sqrt x) 0.0))
              (fn [x] (nd/sum (nd/nan-to-num (nd/sqrt x))))
              (fn [x] (nd/clip (nd/log x) 0.0 1.0))
-             (fn [x] (nd/var (nd/where (nd/> x 0) (nd/sqrt x) x)))]
-          :let [along #(mapv nd/tolist (nd/jvp % [(nd/array [-1.0 4.0])] [(nd/ones [2])]))]]
+             (fn [x] (nd/var (nd/where (nd/> x 0) (nd/sqrt x) x)))
+             (fn [x] (let [y (nd/lerp (nd/> x 5) (nd/array [0 0]) (nd/array [0 0]))]
+                       [y (nd/reciprocal y)]))]
+          :let [along #(mapv nd/tolist (flatten (nd/jvp % [(nd/array [-1.0 4.0])] [(nd/ones [2])])))]]
     (is (= (str (along f)) (str (along (nd/fuse f)))))))
 
 (def ^:private ends

@@ -135,6 +135,12 @@
         (is (same-tree? tangent (linear dm dv)))
         (is (same-tree? (pullback u-tree) gs) "a pullback can be called again")))))
 
+(deftest what-only-chooses-has-no-derivative
+  (let [f (fn [x] (nd/log (nd/where x 0.0 1.0)))
+        x (nd/array [1.0 0.0])]
+    (is (= [0.0 0.0] (nd/tolist (second (nd/jvp f [x] [(nd/ones [2])])))))
+    (is (= [0.0 0.0] (nd/tolist ((nd/grad (comp nd/sum f)) x))))))
+
 (deftest jacobians-agree
   (doseq [[k f] programs, argnums [0 1 [0 1]], chunk [1 4 100]]
     (testing [k argnums chunk]

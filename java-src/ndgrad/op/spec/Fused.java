@@ -246,7 +246,7 @@ final class Fused extends Op implements Rule.Joint, Lifting.Liftable {
       }
     }
     if (moving.isEmpty()) {
-      return Structural.zeros(out.dtype(), out.layout());
+      return null;
     }
     int[] shape =
         Dimensions.broadcast(Arrays.stream(primals).map(Tensor::layout).toArray(Layout[]::new));

@@ -29,7 +29,10 @@ final class Lifting {
     /** Applies the op; the inputs may be lifted and tracked. */
     Tensor run(Args args, Tensor[] ins);
 
-    /** The tangent of the result; null tangents stand for zero, not all are null. */
+    /**
+     * The tangent of the result; null tangents stand for zero, not all are null. It is null itself
+     * where none of them reaches the result.
+     */
     Tensor jvp(Args args, Tensor[] primals, Tensor out, Tensor[] tangents);
 
     /** The results of all examples along the first axis; some inputs have one example for all. */
@@ -79,9 +82,11 @@ final class Lifting {
     }
     Tensor out = op.run(args, inner);
     boolean moves = Arrays.stream(tangents).anyMatch(t -> t != null);
-    return moves && op.passes() && out.dtype().isFloating()
-        ? Tensor.lifted(new Lift.Dual(level, out, op.jvp(args, inner, out, tangents)))
-        : out;
+    Tensor tangent =
+        moves && op.passes() && out.dtype().isFloating()
+            ? op.jvp(args, inner, out, tangents)
+            : null;
+    return tangent == null ? out : Tensor.lifted(new Lift.Dual(level, out, tangent));
   }
 
   /**
@@ -126,7 +131,7 @@ final class Lifting {
         }
       }
       return pulled.isEmpty()
-          ? Structural.zeros(out.dtype(), out.layout())
+          ? null
           : Backward.gradients(pulled, moving, List.of(u), true, before, Sums.INSTANCE)[0];
     } finally {
       GradMode.set(before);
