@@ -16,7 +16,8 @@ import ndgrad.op.spec.FusedFunction;
  * chain of elementwise ops, together with the sum, mean, variance or logsumexp that follows it, is
  * one step, forward and backward, without intermediate arrays. Results, gradients and tangents are
  * those of the function up to rounding, also where they are infinite, NaN or -0, and so are
- * derivatives of every order where no intermediate factor is 0, infinite or NaN.
+ * derivatives of every order, and gradients that several elements or results send to one value,
+ * where no intermediate factor is 0, infinite or NaN.
  *
  * <p>The function must be pure. Numbers and arrays that it closes over are constants, as they were
  * when it was traced (though later in-place writes to such an array are seen). A function that does

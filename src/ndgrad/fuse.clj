@@ -46,8 +46,9 @@
   fuses the whole gradient.
 
   Values, gradients and tangents differ from those of `f` only by rounding, also where they are infinite, NaN or -0.
-  Derivatives of derivatives, and tangents of variances, standard deviations and logsumexps, multiply the same factors in
-  another order, so they may differ where a factor or an intermediate product is 0, infinite or NaN.
+  Derivatives of derivatives, derivatives of variances, standard deviations and logsumexps, and gradients that several
+  elements or results send to one value multiply the same factors in another order, so they may differ where a factor or an
+  intermediate product is 0, infinite or NaN.
 
   `f` must be pure. Numbers and Arrays that it closes over are constants, as they were when it was traced (though later
   in-place writes to such an Array are seen), and side effects such as printing happen only then. A number that varies from

@@ -14,6 +14,7 @@ import ndgrad.Index;
 import ndgrad.IndexException;
 import ndgrad.ShapeException;
 import ndgrad.autograd.Tensor;
+import ndgrad.autograd.Trace;
 import ndgrad.kernel.loop.Copies;
 import ndgrad.kernel.memory.Dimensions;
 import ndgrad.kernel.memory.Layout;
@@ -65,8 +66,14 @@ public final class Lookup {
           .nonDifferentiable("positions are integers")
           .composite(a -> nonzero(a.tensor("x")));
 
+  private static final Primitive ROWS =
+      define("argwhere", "x")
+          .internal()
+          .nonDifferentiable("positions are integers")
+          .primitive((a, in) -> argwhere(in[0]));
+
   /** Where elements are not zero, as rows. */
-  public static final Primitive ARGWHERE =
+  public static final Composite ARGWHERE =
       define("argwhere", "x")
           .doc(
               "The positions of elements that are not 0 (or true): an int64 array of shape"
@@ -75,7 +82,7 @@ public final class Lookup {
           .oracle("np.argwhere(x)")
           .samples("#b [3 4]", "#i [3]", "#b [0 2]", "#b []")
           .nonDifferentiable("positions are integers")
-          .primitive((a, in) -> argwhere(in[0]));
+          .composite(a -> argwhere(a.tensor("x")));
 
   private static final Elementwise CHOOSE =
       define("masked-fill", "mask, value, x")
@@ -139,8 +146,15 @@ public final class Lookup {
           .fails(ShapeException.class, "#x [] [0]")
           .composite(a -> take(a.tensor("weight"), a.tensor("indices"), 0));
 
+  private static final Primitive INDICATORS =
+      define("one-hot", "indices, num-classes: int = nil")
+          .internal()
+          .nonDifferentiable("the indices are integers")
+          .batch(b -> b.args().has("num-classes") ? b.call(b.args()) : b.eachExample())
+          .primitive((a, in) -> oneHot(in[0], (Integer) a.get("num-classes")));
+
   /** Classes as indicator vectors. */
-  public static final Primitive ONE_HOT =
+  public static final Composite ONE_HOT =
       define("one-hot", "indices, num-classes: int = nil")
           .param("indices", "the classes, integers from 0, of any shape")
           .param("num-classes", "the number of classes; nil for the largest index plus one")
@@ -153,8 +167,7 @@ public final class Lookup {
           .fails(IndexException.class, "[0 3] {:num-classes 3}", "[-1 0]", "[0.5]")
           .fails(ArgumentException.class, "[]", "[0] {:num-classes 0}")
           .nonDifferentiable("the indices are integers")
-          .batch(b -> b.args().has("num-classes") ? b.call(b.args()) : b.eachExample())
-          .primitive((a, in) -> oneHot(in[0], (Integer) a.get("num-classes")));
+          .composite(a -> oneHot(a.tensor("indices"), (Integer) a.get("num-classes")));
 
   /** One value everywhere. */
   public static final Composite FILL =
@@ -242,7 +255,7 @@ public final class Lookup {
           "shape",
           x.shape());
     }
-    Tensor rows = ARGWHERE.of(x);
+    Tensor rows = argwhere(x);
     List<Tensor> out = new ArrayList<>();
     for (int axis = 0; axis < x.ndim(); axis++) {
       out.add(Structural.COPY.of(Structural.SELECT.of(rows, 1, axis)));
@@ -250,10 +263,27 @@ public final class Lookup {
     return List.copyOf(out);
   }
 
+  private static Tensor argwhere(Tensor x) {
+    refuseTrace();
+    return ROWS.of(x);
+  }
+
+  /** A fused function takes the shapes that it saw for those of all arguments of a kind. */
+  private static void refuseTrace() {
+    Trace.refuse("gets an array whose shape depends on elements");
+  }
+
   private static Strided argwhere(Strided x) {
     int[] flat = Gather.nonzero(x);
     long[] rows = Gather.unravel(flat, x.layout().shape());
     return Strided.wrap(rows, flat.length, x.layout().ndim());
+  }
+
+  private static Tensor oneHot(Tensor indices, Integer classes) {
+    if (classes == null) {
+      refuseTrace();
+    }
+    return INDICATORS.of(indices, classes);
   }
 
   private static Strided oneHot(Strided indices, Integer classes) {
