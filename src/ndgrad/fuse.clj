@@ -7,7 +7,7 @@
    [ndgrad.call :as call]
    [ndgrad.tree :as tree :refer [array? pick put]])
   (:import
-   (java.util List Map)
+   (java.util Collection List Map)
    (java.util.function Function)
    (ndgrad ArgumentException Fuse Fuse$All Fuse$Formed)))
 
@@ -16,6 +16,26 @@
 (def ^:private most-structures
   "Structures of arguments, and numbers in them, for which a function is fused."
   32)
+
+(def ^:private too-many
+  (str "it was called with more than " most-structures
+       " structures of arguments and numbers in them; pass numbers that change as Arrays"))
+
+(def ^:private changeable
+  "it takes a Java array or collection, whose elements may change, as an argument; pass an Array or Clojure data")
+
+(defn- changeable?
+  "Whether a leaf is something of Java's with elements."
+  [x]
+  (or (instance? Collection x) (instance? Map x) (and (some? x) (.isArray (class x)))))
+
+(defn- number-kind
+  "The type and value of a number, -0 and NaN included: another one may give another dtype or another result."
+  [x]
+  [(class x) (condp instance? x
+               Double (Double/doubleToLongBits x)
+               Float (Float/floatToIntBits x)
+               x)])
 
 (defn- kind-of
   "What tells arguments of one kind from others: the types of collections, the keys in their order, and constants. Maps
@@ -26,6 +46,7 @@
     (map? x) (persistent! (reduce (fn [out e] (conj! (conj! out (key e)) (kind-of (val e)))) (transient [(class x)]) x))
     (set? x) [(class x) (mapv kind-of x)]
     (sequential? x) [(vector? x) (mapv kind-of x)]
+    (number? x) (number-kind x)
     :else x))
 
 (defn- fused-for
@@ -53,13 +74,14 @@
   `f` must be pure. Numbers and Arrays that it closes over are constants, as they were when it was traced (though later
   in-place writes to such an Array are seen), and side effects such as printing happen only then. A number that varies from
   call to call should be an Array. If `f` branches on an element, reads or writes elements, draws random numbers or calls
-  functions with custom rules, it runs unfused; `fuse-report` says why.
+  functions with custom rules, or if an argument is a Java array or collection, whose elements may change, it runs unfused;
+  `fuse-report` says why.
 
   Example: ((nd/fuse (fn [x] (nd/* x (nd/tanh (nd/log1p (nd/exp x)))))) (nd/array [0.5 1.0]))"
   [f]
   (let [f (call/callable "fuse" f)
         plans (atom {})
-        others (atom 0)
+        others (atom {})
         plan (fn [kind args]
                (get (swap! plans #(if (or (% kind) (<= most-structures (count %)))
                                     %
@@ -68,13 +90,15 @@
         run (fn [args]
               (let [arrays? (every? array? args)
                     kind (if arrays? (count args) (kind-of args))
-                    fused (or (@plans kind) (plan kind args))]
+                    known (@plans kind)
+                    fixed? (or known (not-any? changeable? (tree/leaves args)))
+                    fused (or known (when fixed? (plan kind args)))]
                 (if fused
                   (let [^Fuse$Formed ys (.run ^Fuse$All fused (if arrays? args (pick array? args)))]
                     (if (= ::array (.form ys))
                       (.get (.values ys) 0)
                       (put (.form ys) array? (.values ys) identity)))
-                  (do (swap! others inc)
+                  (do (swap! others update (if fixed? too-many changeable) (fnil inc 0))
                       (tree/as-arrays (apply f args))))))]
     (with-meta
       (fn
@@ -93,11 +117,7 @@
   Example: (let [f (nd/fuse (fn [x] (nd/sum (nd/sin (nd/* 2.0 x)))))] (f (nd/ones [3])) (nd/fuse-report f))"
   [f]
   (if-let [{::keys [plans others]} (when (::plans (meta f)) (meta f))]
-    (into (if (pos? @others)
-            [{:arguments [] :calls @others :steps []
-              :fallback (str "it was called with more than " most-structures
-                             " structures of arguments and numbers in them; pass numbers that change as Arrays")}]
-            [])
+    (into (mapv (fn [[reason n]] {:arguments [] :calls n :steps [] :fallback reason}) @others)
           (comp (mapcat (fn [^Fuse$All run] (.report run)))
                 (map (fn [^Map m] (into {} (map (fn [[k v]] [(keyword k) (if (instance? List v) (vec v) v)])) m))))
           (vals @plans))

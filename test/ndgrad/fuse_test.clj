@@ -311,6 +311,25 @@
     (is (instance? Array (:rate (f x 41.0))))
     (is (= 33 (count (nd/fuse-report f))))))
 
+(deftest numbers-that-are-equal-but-not-the-same
+  (let [quotient (nd/fuse nd//), x (nd/ones [1])]
+    (is (= [##Inf] (nd/tolist (quotient x 0.0))))
+    (is (= [##-Inf] (nd/tolist (quotient x -0.0))))
+    (is (every? NaN? (mapcat #(nd/tolist (quotient x %)) (repeat 3 ##NaN))))
+    (is (= 3 (count (nd/fuse-report quotient)))))
+  (let [array (nd/fuse (fn [_ xs] (nd/array xs)))]
+    (is (= [:float32 :float64 :int32 :int64]
+           (map #(nd/dtype (array (nd/ones [1]) [%])) [(float 0.5) 0.5 (int 1) 1])))))
+
+(deftest elements-that-change
+  (doseq [[made change!] [[(double-array [1 2]) #(aset ^doubles % 0 5.0)]
+                          [(java.util.ArrayList. [1.0 2.0]) #(.set ^java.util.List % 0 5.0)]]]
+    (let [f (nd/fuse (fn [x {:keys [y]}] (nd/+ x y)))]
+      (is (= [2.0 3.0] (nd/tolist (f (nd/ones [2]) {:y made}))))
+      (change! made)
+      (is (= [6.0 3.0] (nd/tolist (f (nd/ones [2]) {:y made}))))
+      (is (= [[2 true]] (map (juxt :calls #(boolean (re-find #"may change" (:fallback %)))) (nd/fuse-report f)))))))
+
 (deftest many-kinds
   (let [f (nd/fuse (fn [x] (nd/* 2.0 (nd/sin x))))]
     (doseq [n (range 1 200)] (f (nd/ones [n])))
