@@ -38,6 +38,9 @@ import ndgrad.op.spec.Structural;
  * }</pre>
  */
 public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Face {
+  /** Why a trace ends: arguments of the same shape may lie in other ways. */
+  private static final String PLACES = "asks where elements lie (strides, offset)";
+
   private final Tensor tensor;
 
   private Array(Tensor tensor) {
@@ -268,6 +271,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return strides in bytes, as NumPy gives them
    */
   public long[] strides() {
+    Trace.refuse(PLACES);
     int item = itemsize();
     return IntStream.of(tensor.layout().strides()).mapToLong(s -> (long) s * item).toArray();
   }
@@ -278,6 +282,7 @@ public final class Array extends ArrayOps implements Iterable<Array>, Tensor.Fac
    * @return the offset in elements
    */
   public int offset() {
+    Trace.refuse(PLACES);
     return tensor.layout().offset();
   }
 

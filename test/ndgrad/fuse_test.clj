@@ -476,6 +476,8 @@
              [#"reads elements" (fn [x] (nd/* x (count (nd/tolist x))))]
              [#"reads elements" (fn [x] (nd/get x (nd/> x 0)))]
              [#"reads elements" (fn [x] (nd/get (nd/sin x) (nd/argsort x)))]
+             [#"where elements lie" (fn [x] (nd/* x (first (nd/strides x))))]
+             [#"where elements lie" (fn [x] (nd/+ x (nd/offset x)))]
              [#"shape depends on elements" (fn [x] (nd/argwhere (nd/> x 0)))]
              [#"shape depends on elements" (fn [x] (first (nd/nonzero x)))]
              [#"shape depends on elements" (fn [x] (nd/one-hot (nd/astype (nd/abs x) :int64)))]
