@@ -491,6 +491,7 @@
              [#"reads a gradient" (fn [x] (nd/+ x (nd/grad-of seen)))]
              [#"returns an array that it takes from outside" (fn [_] leaf)]
              [#"result of a tracked op from outside" (fn [x] (nd/* x history))]
+             [#"on another thread" (fn [x] (nd/* x @(future (nd/sin x))))]
              [#"more than 20000 ops" (fn [x] (nth (iterate nd/sin x) 20001))]]]
       (let [g (nd/fuse f)]
         (random/manual-seed! 3)

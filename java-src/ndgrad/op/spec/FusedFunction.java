@@ -168,14 +168,23 @@ public final class FusedFunction {
     } catch (Untraceable u) {
       entry.reason = "it " + u.getMessage();
       ys = eager(xs);
-    } catch (NdException e) {
+    } catch (Exception e) {
+      NdException cause = cause(e);
+      if (cause == null) {
+        throw e;
+      }
       // If the function is at fault, it says so again.
       ys = eager(xs);
       entry.plan = null;
-      entry.reason = "tracing failed: " + e.getMessage();
+      entry.reason = "tracing failed: " + cause.getMessage();
     }
     remember(entry);
     return ys;
+  }
+
+  /** The error of this library that an exception is or wraps, as that of another thread's task. */
+  private static NdException cause(Throwable e) {
+    return e == null || e instanceof NdException ? (NdException) e : cause(e.getCause());
   }
 
   private synchronized void remember(Entry entry) {
