@@ -152,7 +152,7 @@ final class Summaries {
       return Reductions.MEAN.of(x, axis, keepdims);
     }
     Tensor weights = a.tensor("weights");
-    DType dtype = DType.promote(x.dtype(), weights.dtype().toFloating());
+    DType dtype = DType.promote(x.dtype(), weights.dtype());
     weights = Structural.cast(weights, dtype);
     Tensor each = Structural.BROADCAST_TO.of(fitted(weights, x, axes), x.shape());
     Tensor sum = Reductions.SUM.of(Arithmetic.MUL.of(x, each), axis, keepdims);

@@ -38,7 +38,8 @@
   ;; The sum of the weights has as many digits as that of the products.
   (let [x (nd/array [1.0 2.0 4.0])
         w (nd/array [0.1 0.2 0.4] {:dtype :float32})]
-    (is (= (nd/item (nd/average x {:weights (nd/astype w :float64)})) (nd/item (nd/average x {:weights w}))))))
+    (is (= (nd/item (nd/average x {:weights (nd/astype w :float64)})) (nd/item (nd/average x {:weights w}))))
+    (is (= [:float32 :float64] (map #(nd/dtype (nd/average w {:weights %})) [[true false true] [1 0 1]])))))
 
 (deftest the-middle-quantile-is-the-median
   (r/manual-seed! 1)
