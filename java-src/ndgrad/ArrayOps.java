@@ -8106,7 +8106,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
    * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
-   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between; q has none.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @return the result
@@ -8119,7 +8119,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
    * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
-   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between; q has none.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @param options named options of this op
@@ -8133,7 +8133,7 @@ public abstract sealed class ArrayOps permits Array {
   /**
    * The quantiles of the elements, 0.5 being the median, with linear interpolation between neighbours. The
    * dimensions of q come first in the result. NaN if any element is NaN; throws for no elements. Floating arrays
-   * keep their dtype, others give float64. The gradient flows to the elements interpolated between.
+   * keep their dtype, others give float64. The gradient flows to the elements interpolated between; q has none.
    *
    * @param q numbers from 0 to 1, one or a nested list of them
    * @param axis the axis, or axes; negative numbers count from the end

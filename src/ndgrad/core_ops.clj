@@ -2573,7 +2573,7 @@
        :doc "The quantiles of the elements, 0.5 being the median, with linear interpolation between
   neighbours. The dimensions of q come first in the result. NaN if any element is NaN;
   throws for no elements. Floating arrays keep their dtype, others give float64. The
-  gradient flows to the elements interpolated between.
+  gradient flows to the elements interpolated between; q has none.
     x - the array
     q - numbers from 0 to 1, one or a nested list of them
     :axis - the axis, or axes; negative numbers count from the end; default nil
