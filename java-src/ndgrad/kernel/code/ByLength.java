@@ -40,7 +40,10 @@ record ByLength(Kernel plain, Kernel shorter, Kernel rows, int lanes, long strid
     return there;
   }
 
-  /** How many of the first rows could be as long as a vector, in all arrays. */
+  /**
+   * How many of the first rows could be as long as a vector, in all arrays; 0 where they are too
+   * few to be run by themselves.
+   */
   private int inside(Object[] data, int[] at, int outer) {
     int rows = outer;
     for (int k = 0; k < data.length && rows > 0; k++) {
@@ -50,7 +53,7 @@ record ByLength(Kernel plain, Kernel shorter, Kernel rows, int lanes, long strid
         rows = room < 0 ? 0 : down > 0 ? Math.min(rows, room / down + 1) : rows;
       }
     }
-    return rows;
+    return 2 * rows < outer ? 0 : rows;
   }
 
   @Override

@@ -197,6 +197,10 @@ public final class RowProgram {
       return;
     }
     int shares = shares(rows, length);
+    if (shares == 1) {
+      run.worker().share(0, 1, done);
+      return;
+    }
     long each = Math.max(1, (long) rows * length / shares);
     Threads.parallelFor(
         shares,
