@@ -103,12 +103,12 @@ public final class Program {
   /**
    * How to run over few elements, without a look at the operands.
    *
-   * @param out an output with a {@linkplain Layout#isFresh fresh layout}; not modified
+   * @param out the output; not modified
    * @param load the dtype that each input is converted to when it is loaded
    * @param ins the inputs
    * @return a run over such operands, which holds for all that have the same dtypes and layouts,
    *     or, unless all layouts are fresh, layouts with the {@linkplain Layout#sameSteps same
-   *     steps}; empty where there are many elements, or none
+   *     steps}; empty where there are many elements, or none, and where the output is a view
    */
   public Optional<Run> few(Strided out, DType[] load, Strided[] ins) {
     int size = out.layout().intSize();
