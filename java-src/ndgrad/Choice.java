@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.IntStream;
 import ndgrad.kernel.memory.Layout;
-import ndgrad.kernel.memory.Storage;
 import ndgrad.kernel.memory.Strided;
 import ndgrad.kernel.random.Samplers;
 
@@ -86,7 +85,7 @@ final class Choice {
     int count = layout.intSize();
     long[] picked =
         replace ? weighted(count, bits) : Arrays.copyOf(withoutRepeats(n, count, bits), count);
-    return new Strided(new Storage(picked), layout);
+    return Strided.wrap(picked, layout.shape());
   }
 
   private long[] withoutRepeats(int n, int count, Samplers.Source bits) {

@@ -241,7 +241,7 @@ public final class Draw {
   private static double[] elements(Array parameter) {
     Trace.refuse("draws random numbers");
     return (double[])
-        Copies.copyOf(Lifted.elements(parameter.tensor()), DType.FLOAT64).storage().escape();
+        Copies.copyOf(Lifted.allElements(parameter.tensor()), DType.FLOAT64).storage().escape();
   }
 
   private Draw like(Array a, Array b) {

@@ -76,10 +76,10 @@ final class Lifted {
   }
 
   /** The elements of an array, inside vmap those of all examples. */
-  static Strided elements(Tensor x) {
+  static Strided allElements(Tensor x) {
     return switch (x.lift().orElse(null)) {
-      case Lift.Dual d -> elements(d.primal());
-      case Lift.Batched b -> elements(b.physical());
+      case Lift.Dual d -> allElements(d.primal());
+      case Lift.Batched b -> allElements(b.physical());
       case null, default -> x.strided();
     };
   }

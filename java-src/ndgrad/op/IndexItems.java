@@ -1,6 +1,7 @@
 package ndgrad.op;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import ndgrad.ArgumentException;
 import ndgrad.DType;
@@ -26,16 +27,12 @@ final class IndexItems {
    * @throws IndexException when something is no index
    */
   static List<Index> of(Object key) {
-    if (key instanceof List<?> || key instanceof Object[]) {
-      List<?> items = Nested.items(key);
-      List<Index> out = new ArrayList<>(items.size());
-      for (Object item : items) {
-        add(item, out);
-      }
-      return out;
+    boolean several = key instanceof List<?> || key instanceof Object[];
+    List<?> items = several ? Nested.items(key) : Collections.singletonList(key);
+    List<Index> out = new ArrayList<>(items.size());
+    for (Object item : items) {
+      add(item, out);
     }
-    List<Index> out = new ArrayList<>(1);
-    add(key, out);
     return out;
   }
 

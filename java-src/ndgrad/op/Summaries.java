@@ -33,6 +33,30 @@ import ndgrad.op.spec.Typing;
 final class Summaries {
   private static final int BINS = 10;
 
+  private static final Expr A = in(0);
+  private static final Expr B = in(1);
+  private static final Expr C = in(2);
+
+  /**
+   * From a to b by a straight line, as lerp, but from the side of an infinite end the other is
+   * nowhere near, and equal ends are the result without a product: infinity times 0 is NaN.
+   */
+  private static final Elementwise BETWEEN =
+      define("quantile", "a, b, part")
+          .internal()
+          .elementwise(
+              Typing.FLOATING,
+              select(
+                  of(Fn2.EQ, A, B),
+                  A,
+                  select(
+                      of(Fn1.ISINF, A),
+                      B.minus(B.minus(A).times(num(1).minus(C))),
+                      A.plus(B.minus(A).times(C)))),
+              num(1).minus(C),
+              C,
+              B.minus(A));
+
   private Summaries() {}
 
   private static Tensor floating(Tensor x) {
@@ -76,37 +100,13 @@ final class Summaries {
     Tensor low = at(sorted, q, p -> Math.floor(p * (n - 1)));
     Tensor high = at(sorted, q, p -> Math.ceil(p * (n - 1)));
     Tensor between = row(x.dtype(), q, p -> p * (n - 1) - Math.floor(p * (n - 1)));
-    Tensor out = BETWEEN.of((Object) low, high, between);
+    Tensor out = BETWEEN.of(low, high, between);
     Tensor worst = Shapes.NARROW.of(sorted, -1, Math.max(0, n - 1), Math.min(n, 1));
     out = Selection.WHERE.of(Comparison.ISNAN.of(worst), worst, out);
     int[] shape = Arrays.copyOf(parts.layout().shape(), parts.layout().ndim() + rest.length);
     System.arraycopy(rest, 0, shape, parts.layout().ndim(), rest.length);
     return Shapes.RESHAPE.of(Shapes.MOVEAXIS.of(out, -1, 0), shape);
   }
-
-  private static final Expr A = in(0);
-  private static final Expr B = in(1);
-  private static final Expr C = in(2);
-
-  /**
-   * From a to b by a straight line, as lerp, but from the side of an infinite end the other is
-   * nowhere near, and equal ends are the result without a product: infinity times 0 is NaN.
-   */
-  private static final Elementwise BETWEEN =
-      define("quantile", "a, b, part")
-          .internal()
-          .elementwise(
-              Typing.FLOATING,
-              select(
-                  of(Fn2.EQ, A, B),
-                  A,
-                  select(
-                      of(Fn1.ISINF, A),
-                      B.minus(B.minus(A).times(num(1).minus(C))),
-                      A.plus(B.minus(A).times(C)))),
-              num(1).minus(C),
-              C,
-              B.minus(A));
 
   /** The parts from 0 to 1, float64. */
   private static Strided parts(Object given, double whole) {

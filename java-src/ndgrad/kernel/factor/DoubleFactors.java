@@ -208,12 +208,6 @@ final class DoubleFactors implements FactorLoops {
   /** The same with rows of X that lie {@code ldx} apart. */
   private void triangular(
       double[] a, int at, int ld, int n, Triangle kind, double[] x, int to, int ldx, int m) {
-    if (n <= FEW && m < NARROW) {
-      for (int c = 0; c < m; c++) {
-        column(a, at, ld, n, kind, x, to + c, ldx);
-      }
-      return;
-    }
     if (n <= FEW) {
       substitute(a, at, ld, n, kind, x, to, ldx, m);
       return;
@@ -255,6 +249,12 @@ final class DoubleFactors implements FactorLoops {
   /** The same with few rows. */
   private void substitute(
       double[] a, int at, int ld, int n, Triangle kind, double[] x, int to, int ldx, int m) {
+    if (m < NARROW) {
+      for (int c = 0; c < m; c++) {
+        column(a, at, ld, n, kind, x, to + c, ldx);
+      }
+      return;
+    }
     double[][] rows = lines(m);
     for (int step = 0; step < n; step++) {
       int i = kind.isDown() ? step : n - 1 - step;

@@ -209,12 +209,6 @@ final class FloatFactors implements FactorLoops {
   /** The same with rows of X that lie {@code ldx} apart. */
   private void triangular(
       float[] a, int at, int ld, int n, Triangle kind, float[] x, int to, int ldx, int m) {
-    if (n <= FEW && m < NARROW) {
-      for (int c = 0; c < m; c++) {
-        column(a, at, ld, n, kind, x, to + c, ldx);
-      }
-      return;
-    }
     if (n <= FEW) {
       substitute(a, at, ld, n, kind, x, to, ldx, m);
       return;
@@ -256,6 +250,12 @@ final class FloatFactors implements FactorLoops {
   /** The same with few rows. */
   private void substitute(
       float[] a, int at, int ld, int n, Triangle kind, float[] x, int to, int ldx, int m) {
+    if (m < NARROW) {
+      for (int c = 0; c < m; c++) {
+        column(a, at, ld, n, kind, x, to + c, ldx);
+      }
+      return;
+    }
     float[][] rows = lines(m);
     for (int step = 0; step < n; step++) {
       int i = kind.isDown() ? step : n - 1 - step;

@@ -158,17 +158,12 @@ public final class Program {
      * @param ins the inputs, of the layouts and dtypes that this is for
      */
     public void run(Strided out, Strided[] ins) {
-      int operands = ins.length + 1;
-      Object[] data = new Object[operands];
-      int[] at = fresh ? ORIGINS : new int[3 * operands];
+      Object[] data = new Object[ins.length + 1];
       data[0] = out.array();
-      for (int k = 1; k < operands; k++) {
-        data[k] = ins[k - 1].array();
-        if (!fresh) {
-          at[k] = ins[k - 1].layout().offset();
-        }
+      for (int i = 0; i < ins.length; i++) {
+        data[i + 1] = ins[i].array();
       }
-      loops.run(data, at);
+      loops.run(data, fresh ? ORIGINS : positions(new Strided[] {out}, ins));
     }
   }
 

@@ -7,6 +7,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import ndgrad.kernel.memory.Dimensions;
 
 /**
  * The keys of {@link Philox}, from which all random numbers come, and the process's sequence of
@@ -173,7 +174,8 @@ public final class Keys {
     private long word(RandomGenerator generator) {
       if (wordAt == drawn) {
         if (drawn == words.length) {
-          words = Arrays.copyOf(words, Math.clamp(2L * drawn, SOME_WORDS, Integer.MAX_VALUE - 8));
+          words =
+              Arrays.copyOf(words, Math.clamp(2L * drawn, SOME_WORDS, Dimensions.MOST_ELEMENTS));
         }
         words[drawn++] = outer == null ? generator.nextLong() : outer.word(generator);
       }
